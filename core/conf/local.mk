@@ -1,0 +1,1 @@
+# core/conf: what this room compiles, and its unit tests (tests/conf).

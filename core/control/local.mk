@@ -1,0 +1,1 @@
+# core/control: what this room compiles, and its unit tests (tests/control).

@@ -1,0 +1,1 @@
+# core/dns: what this room compiles, and its unit tests (tests/dns).

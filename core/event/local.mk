@@ -1,0 +1,1 @@
+# core/event: what this room compiles, and its unit tests (tests/event).

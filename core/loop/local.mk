@@ -1,0 +1,12 @@
+# core/loop: what this room compiles, and its unit tests (tests/loop).
+libcore_la_SOURCES += \
+    core/loop/clock.c core/loop/clock-private.h \
+    core/loop/loop.c core/loop/loop-private.h \
+    core/loop/timer.c core/loop/timer-private.h \
+    core/loop/pool.c core/loop/pool-private.h
+
+check_PROGRAMS += tests/loop/test-loop
+TESTS += tests/loop/test-loop
+tests_loop_test_loop_SOURCES = tests/loop/test-loop.c
+tests_loop_test_loop_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_loop_test_loop_LDADD = $(CORE_TEST_LDADD)

@@ -1,0 +1,1 @@
+# core/message: what this room compiles, and its unit tests (tests/message).

@@ -1,0 +1,1 @@
+# core/module: what this room compiles, and its unit tests (tests/module).

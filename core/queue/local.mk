@@ -1,0 +1,1 @@
+# core/queue: what this room compiles, and its unit tests (tests/queue).

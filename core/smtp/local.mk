@@ -1,0 +1,1 @@
+# core/smtp: what this room compiles, and its unit tests (tests/smtp).

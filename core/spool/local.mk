@@ -1,0 +1,1 @@
+# core/spool: what this room compiles, and its unit tests (tests/spool).

@@ -1,0 +1,1 @@
+# core/tls: what this room compiles, and its unit tests (tests/tls).

@@ -1,0 +1,2 @@
+# tests: what checks the tree itself; the rooms' unit tests stand in the rooms' local.mk.
+EXTRA_DIST += tests/runner
