@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Networks ("192.0.2.0/24", "2001:db8::/32", "127.0.0.1") and lists of them. IPv4-mapped IPv6
+ * addresses count as IPv4 everywhere. Pure; any thread.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+typedef struct {
+    guint8 bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
+    guint8 bits;      /* 0 .. 128 */
+} RelaisNet;
+
+bool relais_net_parse (const char *text, RelaisNet *net);
+bool relais_net_contains (const RelaisNet *net, const struct sockaddr *address);
+bool relais_nets_contain (const GArray *nets,
+                          const struct sockaddr *address); /* of RelaisNet; NULL is empty */
+/* Parses all items or returns NULL and names the first bad one in `bad` (borrowed). */
+GArray *relais_nets_parse (const char *const *items, const char **bad);
+/* "ADDRESS" of either family, without port; false if it is neither. */
+bool relais_address_from_text (const char *text, guint16 port, struct sockaddr_storage *address,
+                               socklen_t *size);
+/* Owned text of the address without port; IPv4-mapped as IPv4. */
+char *relais_address_to_text (const struct sockaddr *address);
+guint16 relais_address_port (const struct sockaddr *address);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The core's own options: one table, from which the parser, --check, --dump and the manual are fed.
+ * Limits that a peer can reach stand in limits.h. Constant data only.
+ */
+#include "config.h"
+
+#include "conf/schema-private.h"
+
+#include "conf/limits.h"
+
+#include <glib/gi18n-lib.h>
+
+static const RelaisOption options[] = {
+    /* [relais] */
+    {"relais", "hostname", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("Full name of this machine, used in the banner, EHLO, Received and reports. The system's "
+         "host name unless set.")},
+    {"relais", "user", RELAIS_OPTION_STRING, 0, "relais", 0, 0, NULL,
+     N_ ("User that the daemon becomes when it is started as root.")},
+    {"relais", "group", RELAIS_OPTION_STRING, 0, "relais", 0, 0, NULL,
+     N_ ("Group that the daemon becomes when it is started as root.")},
+    {"relais", "spool_dir", RELAIS_OPTION_PATH, 0, RELAIS_SPOOL_DIR, 0, 0, NULL,
+     N_ ("Where accepted mail is kept. A local file system that keeps what was synced.")},
+    {"relais", "run_dir", RELAIS_OPTION_PATH, 0, RELAIS_RUN_DIR, 0, 0, NULL,
+     N_ ("Where the control socket is made.")},
+    {"relais", "log_dir", RELAIS_OPTION_PATH, 0, RELAIS_LOG_DIR, 0, 0, NULL,
+     N_ ("Where the event log is written.")},
+    {"relais", "users_file", RELAIS_OPTION_PATH, 0, RELAIS_USERS_FILE, 0, 0, NULL,
+     N_ ("Users that may log in to send; written by `relaisctl user add`.")},
+    {"relais", "postmaster", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("Address to which mail for postmaster@ and abuse@ of our own domains is forwarded.")},
+    {"relais", "workers", RELAIS_OPTION_INT, 0, "0", 0, 256, NULL,
+     N_ ("Threads that rewrite and sign mail and read the disk; 0 for one a processor.")},
+
+    /* [spool] */
+    {"spool", "segment_size", RELAIS_OPTION_SIZE, 0, "64M", 1 << 20, 1 << 30, NULL,
+     N_ ("Size of one segment file.")},
+    {"spool", "hot_memory", RELAIS_OPTION_SIZE, 0, "256M", 0, G_MAXINT64, NULL,
+     N_ ("Memory for messages that wait for their first attempt.")},
+    {"spool", "receive_memory", RELAIS_OPTION_SIZE, 0, "256M", 1 << 20, G_MAXINT64, NULL,
+     N_ ("Memory for messages that are being received; beyond it clients wait, then get 452.")},
+    {"spool", "min_free", RELAIS_OPTION_SIZE, 0, "0", 0, G_MAXINT64, NULL,
+     N_ ("Free disk space below which no mail is accepted; 0 for the smaller of 10 % and 2 GiB.")},
+    {"spool", "min_free_inodes", RELAIS_OPTION_INT, 0, "5000", 0, G_MAXINT64, NULL,
+     N_ ("Free inodes below which no mail is accepted, where the file system counts them.")},
+
+    /* [listener NAME] */
+    {"listener", "address", RELAIS_OPTION_LIST, 0, "127.0.0.1", 0, 0, NULL,
+     N_ ("Addresses to listen on; \"::\" and \"0.0.0.0\" are all.")},
+    {"listener", "port", RELAIS_OPTION_INT, 0, "25", 0, 65535, NULL,
+     N_ ("Port to listen on; 0 for any free one.")},
+    {"listener", "tls", RELAIS_OPTION_ENUM, 0, "starttls", 0, 0, "none|starttls|required",
+     N_ ("none: no STARTTLS; starttls: offered where a certificate is set; required: no mail "
+         "without it.")},
+    {"listener", "certificate", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("PEM file with the certificate and its chain.")},
+    {"listener", "key", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("PEM file with the certificate's private key.")},
+    {"listener", "auth", RELAIS_OPTION_ENUM, 0, "tls", 0, 0, "no|tls|yes",
+     N_ ("Whether AUTH is offered: no, under TLS only, or also in clear.")},
+    {"listener", "trusted_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+     N_ ("Networks whose clients may relay without AUTH, as the listener's tenant.")},
+    {"listener", "tenant", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("Tenant of clients that relay without AUTH.")},
+    {"listener", "class", RELAIS_OPTION_ENUM, 0, "auto", 0, 0, "auto|transactional|bulk",
+     N_ ("Class of the mail taken in here; auto: by user, header or list fields.")},
+    {"listener", "class_header", RELAIS_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+     N_ ("Whether the client may choose the class by X-Relais-Class.")},
+    {"listener", "bare_newline", RELAIS_OPTION_ENUM, 0, "refuse", 0, 0, "refuse|normalize",
+     N_ ("What a CR or LF alone means in message data: refusal, or a line end of its own.")},
+    {"listener", "missing_headers", RELAIS_OPTION_ENUM, 0, "fix", 0, 0, "fix|reject|pass",
+     N_ ("Submitted mail without Date or Message-ID.")},
+    {"listener", "duplicate_headers", RELAIS_OPTION_ENUM, 0, "reject", 0, 0, "reject|pass",
+     N_ ("Submitted mail with two of a field that may stand once.")},
+    {"listener", "proxy", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
+     N_ ("Every connection begins with a PROXY header (version 1 or 2) from proxy_nets.")},
+    {"listener", "proxy_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, "127.0.0.0/8", 0, 0, NULL,
+     N_ ("Networks whose PROXY header is believed.")},
+
+    /* [source NAME] */
+    {"source", "address4", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("IPv4 address to send from; the system's choice unless set.")},
+    {"source", "address6", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("IPv6 address to send from; the system's choice unless set.")},
+    {"source", "helo", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("EHLO name, which should be the address's PTR name; [relais] hostname unless set.")},
+    {"source", "pool", RELAIS_OPTION_STRING, 0, "default", 0, 0, NULL,
+     N_ ("Pool of sources that it belongs to.")},
+    {"source", "weight", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1", 0, 1000, NULL,
+     N_ ("Share among the sources of the pool.")},
+
+    /* [provider NAME] */
+    {"provider", "mx", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0,
+     0, NULL,
+     N_ ("Suffixes of MX host names: a domain all of whose MX hosts end so belongs to this "
+         "provider.")},
+
+    /* [route NAME] */
+    {"route", "host", RELAIS_OPTION_STRING, RELAIS_OPTION_REQUIRED, NULL, 0, 0, NULL,
+     N_ ("Next hop: a host name or an address.")},
+    {"route", "port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL, N_ ("Port of the next hop.")},
+    {"route", "tls", RELAIS_OPTION_ENUM, 0, "opportunistic", 0, 0,
+     "none|opportunistic|require|verify", N_ ("STARTTLS towards the next hop.")},
+    {"route", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+     N_ ("Recipient domains that go this way: example.org, *.example.org, or * for all.")},
+    {"route", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "50", 1, 10000, NULL,
+     N_ ("Connections at once to the next hop, from one source.")},
+    {"route", "messages_per_connection", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1000", 1,
+     1000000, NULL, N_ ("Messages over one connection.")},
+
+    /* [domain NAME] */
+    {"domain", "inbound", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("Route for mail that arrives for this domain of ours; none: only postmaster, abuse and "
+         "claimed addresses.")},
+
+    /* [tenant NAME] */
+    {"tenant", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+     N_ ("Domains that it may use in MAIL FROM and From; *.example.org for all below.")},
+    {"tenant", "weight", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1", 1, 1000, NULL,
+     N_ ("Share of the turns against other tenants.")},
+    {"tenant", "pool", RELAIS_OPTION_STRING, 0, "default", 0, 0, NULL,
+     N_ ("Pool of sources that its mail goes out from.")},
+
+    /* [class NAME]: transactional, bulk */
+    {"class", "retry", RELAIS_OPTION_DURATIONS, RELAIS_OPTION_RELOADABLE, "5m 10m 20m 30m 1h 2h 4h",
+     0, 0, NULL,
+     N_ ("Waits between attempts; the last one repeats. Each is spread by up to a tenth.")},
+    {"class", "lifetime", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "5d", 1, G_MAXINT64,
+     NULL, N_ ("Age at which mail that could not be delivered is returned.")},
+    {"class", "delay_notice", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "0", 0, G_MAXINT64,
+     NULL, N_ ("Age at which the sender is told that mail is late; 0 for never.")},
+
+    /* [queue] */
+    {"queue", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "10", 1, 10000, NULL,
+     N_ ("Connections at once from one source to one site.")},
+    {"queue", "first_connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "2", 1, 10000, NULL,
+     N_ ("Connections a lane begins with; each success adds one up to connections.")},
+    {"queue", "messages_per_connection", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "100", 1,
+     1000000, NULL, N_ ("Messages over one connection.")},
+    {"queue", "recipients_per_transaction", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "100", 1,
+     1000, NULL, N_ ("Recipients of one message in one transaction.")},
+    {"queue", "connections_total", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1000", 1, 100000,
+     NULL, N_ ("Outgoing connections of the whole daemon.")},
+    {"queue", "idle_time", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "2s", 0,
+     300 * G_USEC_PER_SEC, NULL, N_ ("How long an idle connection is kept for the next message.")},
+    {"queue", "sleep_first", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "1m", 1, G_MAXINT64,
+     NULL,
+     N_ ("How long a route sleeps after all of its hosts could not be reached; doubles to "
+         "sleep_last.")},
+    {"queue", "sleep_last", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30m", 1, G_MAXINT64,
+     NULL, N_ ("The longest such sleep.")},
+    {"queue", "smtp_port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL,
+     N_ ("Port that MX hosts are spoken to on; other than 25 for laboratories only.")},
+    {"queue", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "opportunistic", 0, 0,
+     "none|opportunistic|require", N_ ("STARTTLS towards MX hosts.")},
+    {"queue", "pass_long_lines", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "no", 0, 0, NULL,
+     N_ ("Send signed or encrypted parts with lines over 998 octets as they are, instead of "
+         "returning the message.")},
+
+    /* [dns] */
+    {"dns", "server", RELAIS_OPTION_LIST, 0, NULL, 0, 0, NULL,
+     N_ ("Resolvers to forward to, ADDRESS or ADDRESS@PORT; own recursion unless set.")},
+    {"dns", "timeout", RELAIS_OPTION_DURATION, 0, "5s", 100 * 1000, 60 * G_USEC_PER_SEC, NULL,
+     N_ ("Time for one query, retries included.")},
+    {"dns", "trust_anchor", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("File with the DNSSEC trust anchor.")},
+    {"dns", "cache", RELAIS_OPTION_SIZE, 0, "32M", 1 << 20, G_MAXINT64, NULL,
+     N_ ("Memory for answers.")},
+    {"dns", "max_queries", RELAIS_OPTION_INT, 0, "1000", 1, 100000, NULL,
+     N_ ("Queries under way at once; more wait.")},
+    {"dns", "allow", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+     N_ ("Private or loopback networks that MX hosts may lie in; others there are refused.")},
+
+    /* [module NAME] */
+    {"module", "enable", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
+     N_ ("Whether the module is loaded.")},
+    {"module", "optional", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
+     N_ ("Start without it if it cannot be loaded, instead of refusing to start.")},
+
+#define LIMIT(key, type, value, min, max, doc)                                                     \
+    {"limits", key, RELAIS_OPTION_##type, RELAIS_OPTION_RELOADABLE, value, min, max, NULL, doc},
+    RELAIS_LIMITS (LIMIT)
+#undef LIMIT
+};
+
+static const RelaisSectionKind kinds[] = {
+    {"relais", false}, {"spool", false},  {"listener", true}, {"source", true}, {"provider", true},
+    {"route", true},   {"domain", true},  {"tenant", true},   {"class", true},  {"queue", false},
+    {"dns", false},    {"limits", false}, {"module", true},
+};
+
+const RelaisOption *
+relais_schema_core_options (gsize *n)
+{
+    *n = G_N_ELEMENTS (options);
+    return options;
+}
+
+const RelaisSectionKind *
+relais_schema_core_kinds (gsize *n)
+{
+    *n = G_N_ELEMENTS (kinds);
+    return kinds;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The resolver: libunbound's event mode on our loop, our own bounded parser of its answers, and the
+ * table that says what a DNS result means for mail (design.md 10, user-demands.md 7 and 22).
+ *
+ * Loop thread only. Queries for the same (name, type) are coalesced. A callback never comes from inside the call that
+ * started the query. Every query ends within its deadline, whatever the servers do.
+ */
+#pragma once
+
+#include "loop/loop-private.h"
+
+#include <sys/socket.h>
+
+typedef struct RelaisDns RelaisDns;
+
+typedef struct {
+    const char *const
+        *servers; /* NULL-terminated "ADDRESS" or "ADDRESS@PORT" to forward to; NULL: recursion */
+    const char *trust_anchor_file; /* or NULL */
+    const char *const *
+        allow; /* NULL-terminated "ADDRESS/LEN" that mail may go to though private or loopback; or NULL */
+    gint64 timeout_us; /* of one query, all retries included; 5 s */
+    guint64 cache_bytes;
+    guint max_queries; /* under way at once; more wait */
+} RelaisDnsOptions;
+
+/* May block (reads files). */
+RelaisDns *relais_dns_new (const RelaisDnsOptions *options, RelaisLoop *loop, GError **error);
+void relais_dns_free (RelaisDns *dns);
+
+/* --- Plain queries ------------------------------------------------------------------------------ */
+
+typedef enum {
+    RELAIS_DNS_DATA,   /* at least one record of the type */
+    RELAIS_DNS_NODATA, /* the name exists, the type does not */
+    RELAIS_DNS_NXDOMAIN, /* the name does not exist (a cached or second answer said so too: confirmed) */
+    RELAIS_DNS_TEMPORARY, /* timeout, SERVFAIL, REFUSED, malformed or truncated answer: nothing known */
+    RELAIS_DNS_BOGUS      /* DNSSEC validation failed: to be treated as temporary */
+} RelaisDnsOutcome;
+
+typedef enum {
+    RELAIS_DNS_A = 1,
+    RELAIS_DNS_PTR = 12,
+    RELAIS_DNS_MX = 15,
+    RELAIS_DNS_TXT = 16,
+    RELAIS_DNS_AAAA = 28,
+    RELAIS_DNS_TLSA = 52
+} RelaisDnsType;
+
+typedef struct {
+    guint16 preference; /* MX */
+    char *name;         /* MX, PTR: lower case, without trailing dot ("" is the root) */
+    guint8 *bytes;      /* A: 4, AAAA: 16, TXT: the strings joined, TLSA: rdata */
+    gsize size;
+} RelaisDnsRecord;
+
+typedef struct {
+    RelaisDnsOutcome outcome;
+    bool secure; /* validated */
+    guint32 ttl_s;
+    GArray *records;    /* RelaisDnsRecord, bounded */
+    const char *reason; /* for TEMPORARY and BOGUS: "timeout", "SERVFAIL", ...; else NULL */
+} RelaisDnsAnswer;
+
+typedef void (*RelaisDnsFunc) (gpointer data, const RelaisDnsAnswer *answer);
+typedef struct RelaisDnsQuery RelaisDnsQuery;
+
+/* Asks; `func` is called once, with an answer that is borrowed. The handle is valid until then. */
+RelaisDnsQuery *relais_dns_query (RelaisDns *dns, const char *name, RelaisDnsType type,
+                                  RelaisDnsFunc func, gpointer data);
+/* `func` will not be called. */
+void relais_dns_cancel (RelaisDnsQuery *query);
+
+/* --- Mail routes: where mail for a domain goes ---------------------------------------------------- */
+
+typedef enum {
+    RELAIS_ROUTE_HOSTS,     /* hosts to try; at least one has an address */
+    RELAIS_ROUTE_TEMPORARY, /* 4.4.3 (DNS) or 4.4.4 (MX without reachable address now): try later */
+    RELAIS_ROUTE_PERMANENT /* 5.1.2 no such domain (confirmed), 5.1.10 null MX, 5.4.6 only refused addresses (loop, private) */
+} RelaisRouteOutcome;
+
+typedef struct {
+    struct sockaddr_storage address; /* port not set */
+    socklen_t size;
+} RelaisDnsAddress;
+
+typedef struct {
+    char *name; /* MX host; or the domain itself, or the literal */
+    guint16 preference;
+    GArray *
+        addresses; /* RelaisDnsAddress, IPv6 and IPv4 as found; may be empty if its lookup failed */
+    bool temporary; /* its address lookup failed for now */
+} RelaisRouteHost;
+
+typedef struct {
+    RelaisRouteOutcome outcome;
+    const char *enhanced; /* "4.4.3", ... when not HOSTS */
+    char *text;           /* one line for reply, log and DSN, when not HOSTS */
+    bool implicit_mx;     /* no MX: the domain's own addresses */
+    GPtrArray *hosts;     /* RelaisRouteHost *, by preference, equal ones shuffled; at most 20 */
+    gint64 expires_us;    /* loop's monotonic clock: when to look again (bounded 30 s .. 1 h) */
+} RelaisMailRoute;
+
+typedef void (*RelaisMailRouteFunc) (gpointer data, RelaisMailRoute *route);
+typedef struct RelaisMailLookup RelaisMailLookup;
+
+/* Looks up MX and addresses of `domain` (A-labels, lower case, or an address literal "[192.0.2.1]",
+ * "[IPv6:...]"). `func` gets the route, which becomes its own (relais_mail_route_free ()). */
+RelaisMailLookup *relais_dns_lookup_mail (RelaisDns *dns, const char *domain,
+                                          RelaisMailRouteFunc func, gpointer data);
+void relais_dns_cancel_mail (RelaisMailLookup *lookup);
+
+/* Addresses of one named host (a static next hop): a route of one host, no MX. */
+RelaisMailLookup *
+relais_dns_lookup_host (RelaisDns *dns, const char *host, RelaisMailRouteFunc func, gpointer data);
+void relais_mail_route_free (RelaisMailRoute *route);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisMailRoute, relais_mail_route_free)
+
+/* Addresses that this daemon listens on; mail to them is a loop (5.4.6) unless allowed. */
+void relais_dns_set_own_addresses (RelaisDns *dns, const char *const *addresses);

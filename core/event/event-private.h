@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The event log: one JSON line for each thing that happened to a message or recipient, appended to
+ * LOG_DIR/events-YYYYMMDD.jsonl (day in UTC). The line is made once, by relais_event_* (), stored in the
+ * spool's group together with the outcome, and handed to the log after the group was written; each
+ * line carries the group's LSN as "seq", so that after a crash the spool hands over again what the
+ * log lacks: at least once, with the same id.
+ *
+ * relais_event_line_* are pure and may run on any thread. The log's own thread writes and syncs;
+ * the calls below only queue, and may come from any thread.
+ */
+#pragma once
+
+#include "loop/loop-private.h"
+
+typedef struct RelaisEventLog RelaisEventLog;
+
+/* --- Making a line. */
+typedef struct RelaisEventLine RelaisEventLine;
+
+/* Starts a line of `type` ("accepted", "delivered", "deferred", "bounced", "expired", "held",
+ * "released", "deleted", "rejected", ...) about message `queue_id`, recipient number `recipient`
+ * (-1 for the message as a whole) and attempt `attempt`; these four make its "id":
+ * QUEUEID-RECIPIENT-ATTEMPT-TYPE. */
+RelaisEventLine *relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id,
+                                        int recipient, int attempt);
+/* Adds a member; keys are our own identifiers, values may be hostile and are escaped so that the
+ * line stays one line of valid UTF-8 JSON: bytes that are not UTF-8 come as U+00XX of that byte.
+ * NULL values are left out. */
+void relais_event_line_add (RelaisEventLine *line, const char *key, const char *value);
+void relais_event_line_add_int (RelaisEventLine *line, const char *key, gint64 value);
+void relais_event_line_add_bool (RelaisEventLine *line, const char *key, bool value);
+/* Ends the line; "seq" is not in it yet, the log adds it. Returns the JSON object without line
+ * end, and frees `line`. */
+GBytes *relais_event_line_end (RelaisEventLine *line);
+
+/* --- The log. */
+/* Opens or creates the log below `dir`, reads from its tail the highest "seq" (see
+ * relais_event_log_last_seq ()), cuts a torn last line. May block: start-up only. */
+RelaisEventLog *relais_event_log_open (const char *dir, RelaisLoop *loop, GError **error);
+/* Writes out and syncs what is queued, ends the thread. Accepts NULL. */
+void relais_event_log_close (RelaisEventLog *log);
+guint64 relais_event_log_last_seq (RelaisEventLog *log);
+/* Queues a line; `seq` grows. Any thread; keeps a reference. */
+void relais_event_log_append (RelaisEventLog *log, guint64 seq, GBytes *line);
+/* Blocks until all lines up to `seq` are synced; false if they could not be. Never on the loop. */
+bool relais_event_log_sync (RelaisEventLog *log, guint64 seq);
+/* Called on the loop for each line after it was queued (observers, `event` hooks). */
+typedef void (*RelaisEventObserver) (gpointer data, guint64 seq, GBytes *line);
+void relais_event_log_set_observer (RelaisEventLog *log, RelaisEventObserver func, gpointer data);
+
+/* --- Reading: calls `func` for each line of the log that contains `needle` (a queue id), oldest
+ * first, until it returns false. May block: a worker or relaisctl. */
+typedef bool (*RelaisEventReader) (gpointer data, const char *line, gsize size);
+bool relais_event_log_search (const char *dir, const char *needle, RelaisEventReader func,
+                              gpointer data, GError **error);

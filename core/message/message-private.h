@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A message as Relais keeps it: the envelope, an overlay over the header (what we put before it and
+ * which ranges of it no later reader sees), and the body as it came, read by range.
+ *
+ * "Body" in this room is all the stored bytes: header block, empty line and content. The bytes were
+ * accepted by SMTP and so hold CRLF line ends only, unless said otherwise, end in CRLF, and are
+ * without dot-stuffing.
+ *
+ * A RelaisMessage is made on one thread and is immutable once it was handed to the spool, but for
+ * `states`, which belong to the queue on the loop. It is counted; ref and unref may come from any
+ * thread.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* --- Body: bytes by range ------------------------------------------------------------------- */
+
+typedef struct RelaisBody RelaisBody;
+
+/* What was learnt while the bytes came in, so that no one need scan them again. */
+typedef struct {
+    guint64 size_bytes;
+    guint64 header_bytes; /* header block with its empty line; size_bytes if there is no content */
+    guint32 longest_line; /* octets without CRLF, in the whole */
+    guint32 longest_header_line;
+    bool eight_bit; /* an octet above 127 in the content */
+    bool eight_bit_header;
+    bool has_nul;
+} RelaisBodyFacts;
+
+/* A body in memory; takes a reference on `bytes`. */
+RelaisBody *relais_body_new_bytes (GBytes *bytes, const RelaisBodyFacts *facts);
+
+/* A body that lies elsewhere. `read` copies `size` bytes from `offset` to `to`; it may block, may
+ * be called by several threads, and fails with a GError (the disk's, or a wrong checksum). */
+typedef bool (*RelaisBodyRead) (gpointer data, guint64 offset, gpointer to, gsize size,
+                                GError **error);
+RelaisBody *relais_body_new_reader (RelaisBodyRead read, gpointer data, GDestroyNotify destroy,
+                                    const RelaisBodyFacts *facts);
+
+RelaisBody *relais_body_ref (RelaisBody *body);
+void relais_body_unref (RelaisBody *body);
+const RelaisBodyFacts *relais_body_facts (const RelaisBody *body);
+
+/* The bytes if they are in memory, else NULL. Borrowed. */
+GBytes *relais_body_bytes (const RelaisBody *body);
+
+/* Copies a range, which must lie inside. Blocks if the body is not in memory: worker only then. */
+bool
+relais_body_read (const RelaisBody *body, guint64 offset, gpointer to, gsize size, GError **error);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisBody, relais_body_unref)
+
+/* Collects RelaisBodyFacts over bytes given in any pieces. Zero-initialised. Pure. */
+typedef struct {
+    RelaisBodyFacts facts;
+    guint32 line; /* octets in the line under way */
+    guint8 last;  /* last octet seen */
+    bool in_content;
+} RelaisBodyScanner;
+void relais_body_scan (RelaisBodyScanner *scanner, const guint8 *bytes, gsize size);
+/* To be called once after the last piece; returns the facts. */
+const RelaisBodyFacts *relais_body_scan_end (RelaisBodyScanner *scanner);
+
+/* --- Envelope ------------------------------------------------------------------------------- */
+
+typedef enum { RELAIS_CLASS_TRANSACTIONAL = 0, RELAIS_CLASS_BULK = 1 } RelaisClass;
+
+/* NOTIFY of RFC 3461 section 4.1; 0 is "not given" (failure and delay at our choice). */
+enum {
+    RELAIS_NOTIFY_NEVER = 1,
+    RELAIS_NOTIFY_SUCCESS = 2,
+    RELAIS_NOTIFY_FAILURE = 4,
+    RELAIS_NOTIFY_DELAY = 8
+};
+typedef enum { RELAIS_RET_NONE = 0, RELAIS_RET_FULL, RELAIS_RET_HDRS } RelaisRet;
+
+typedef struct {
+    char *address; /* local@domain, the domain in lower case and A-labels; never empty */
+    char *orcpt;   /* RFC 3461 ORCPT as given (type;xtext), or NULL */
+    guint8 notify;
+    bool claimed; /* taken by relais_recipient_claim () or an inbound route, not relayed by right */
+} RelaisRecipient;
+
+typedef struct {
+    char *sender;          /* reverse path without brackets; "" is <> */
+    GPtrArray *recipients; /* RelaisRecipient *, at least one */
+    char *envid;           /* RFC 3461 ENVID as given (xtext), or NULL */
+    RelaisRet ret;
+    bool smtputf8;
+    RelaisClass klass;
+    char *tenant;       /* name, or NULL for inbound mail */
+    char *campaign;     /* or NULL */
+    char *user;         /* authenticated user, or NULL */
+    char *listener;     /* name of the listener, or NULL for mail made here */
+    char *client;       /* address of the client, or NULL */
+    char *helo;         /* or NULL */
+    char *message_id;   /* header's Message-ID with brackets, or NULL */
+    char *header_from;  /* address of the one header From, domain as in `address`; or NULL */
+    gint64 received_us; /* wall clock */
+} RelaisEnvelope;
+
+/* --- State of each recipient ---------------------------------------------------------------- */
+
+typedef enum {
+    RELAIS_STATE_QUEUED = 0, /* no attempt ended yet, or the last one was deferred */
+    RELAIS_STATE_DELIVERED,
+    RELAIS_STATE_BOUNCED,
+    RELAIS_STATE_EXPIRED,
+    RELAIS_STATE_DELETED,
+    RELAIS_STATE_HELD
+} RelaisStateKind;
+
+typedef struct {
+    guint8 kind;  /* RelaisStateKind */
+    guint8 flags; /* bit 0: a delay notice was sent */
+    guint16 attempts;
+    guint32 source; /* hash of the source's name that served last; 0 none */
+    gint64 due_us;  /* wall clock, of the next attempt */
+    gint64
+        age_us; /* time in the queue that counts against the lifetime (a clock that steps do not move) */
+    char *reply; /* last reply or reason, one escaped line of at most 512 octets, or NULL */
+} RelaisState;
+
+static inline bool
+relais_state_is_final (guint8 kind)
+{
+    return kind != RELAIS_STATE_QUEUED && kind != RELAIS_STATE_HELD;
+}
+
+/* --- The message ---------------------------------------------------------------------------- */
+
+typedef struct {
+    guint64 offset, size;
+} RelaisRange;
+
+typedef struct RelaisMessage {
+    gatomicrefcount refs;
+    guint64 id;
+    RelaisEnvelope envelope;
+    GBytes *prepend;        /* whole header lines that stand before the stored header; or NULL */
+    GArray *cuts;           /* RelaisRange into the stored header, ascending, disjoint; or NULL */
+    GHashTable *attributes; /* char * "module.name" -> GBytes *; or NULL */
+    RelaisBody *body;
+    RelaisState *states; /* one a recipient; loop only */
+} RelaisMessage;
+
+/* A message with empty envelope, no body and no states; the maker fills it in. */
+RelaisMessage *relais_message_new (guint64 id);
+RelaisMessage *relais_message_ref (RelaisMessage *message);
+void relais_message_unref (RelaisMessage *message);
+/* Gives the message one state a recipient, all queued. */
+void relais_message_init_states (RelaisMessage *message);
+void relais_message_set_state_reply (RelaisState *state, const char *reply);
+RelaisRecipient *relais_envelope_add_recipient (RelaisEnvelope *envelope, const char *address);
+static inline RelaisRecipient *
+relais_envelope_recipient (const RelaisEnvelope *envelope, guint i)
+{
+    return g_ptr_array_index (envelope->recipients, i);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisMessage, relais_message_unref)
+
+/* Queue ids as text: 13 lower-case base32 characters (0-9a-v), whose order is the ids'. */
+enum { RELAIS_ID_TEXT_BYTES = 14 };
+void relais_id_to_text (guint64 id, char text[RELAIS_ID_TEXT_BYTES]);
+bool relais_id_from_text (const char *text, guint64 *id);
+
+/* --- Serial form of the spool (envelope, overlay, attributes, facts; states) ------------------ */
+
+/* Appends everything but body and states in a versioned, self-delimiting form. */
+void relais_message_encode (const RelaisMessage *message, GByteArray *to);
+/* Reads it back; bounded, pure, fails on anything odd. The body is the caller's to set; its facts
+ * come in `facts`. */
+RelaisMessage *relais_message_decode (guint64 id, const guint8 *bytes, gsize size,
+                                      RelaisBodyFacts *facts, GError **error);
+void relais_states_encode (const RelaisMessage *message, GByteArray *to);
+/* Sets message->states from the bytes; fails if the number of recipients differs. */
+bool relais_states_decode (RelaisMessage *message, const guint8 *bytes, gsize size, GError **error);

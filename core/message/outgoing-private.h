@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the core itself does to a message between REWRITE and SEAL, so that it can go to this peer:
+ * quoted-printable for a peer without 8BITMIME or for lines over 998 octets, folding of header lines
+ * over 998. Worker threads (may read bodies).
+ */
+#pragma once
+
+#include "message/rope-private.h"
+
+typedef struct {
+    bool eight_bit_allowed; /* the peer has 8BITMIME */
+    bool pass_long_lines;   /* of sealed parts, instead of the bounce */
+} RelaisTransportLimits;
+
+typedef enum {
+    RELAIS_TRANSPORT_AS_IS,   /* nothing was to do: `*out` is the rope itself, with a reference */
+    RELAIS_TRANSPORT_CHANGED, /* `*out` is a new rope */
+    RELAIS_TRANSPORT_REFUSED, /* 5.6.3: a sealed part would have to change */
+    RELAIS_TRANSPORT_ERROR    /* the body could not be read: `error` */
+} RelaisTransportResult;
+
+/* `facts` are those of the stored body (so that the common case costs nothing); `header_bytes` of the
+ * rope as it is now. `*eight_bit` tells whether BODY=8BITMIME is needed afterwards. */
+RelaisTransportResult relais_outgoing_fit (RelaisRope *rope, const RelaisBodyFacts *facts,
+                                           const RelaisTransportLimits *limits, RelaisRope **out,
+                                           bool *eight_bit, GError **error);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The module host as the rooms below it see it: run the chain of a hook over a subject, and get one
+ * verdict. It loads modules, orders their functions, and hands out tickets; it knows nothing of SMTP
+ * dialogue or queues.
+ *
+ * Loop thread only, but relais_host_run_worker (). With no function on a hook a run costs one load
+ * and a branch.
+ */
+#pragma once
+
+#include "loop/pool-private.h"
+#include "message/rope-private.h"
+#include "spool/spool-private.h"
+
+#include <relais/command.h>
+#include <relais/option.h>
+
+typedef struct RelaisHost RelaisHost;
+
+typedef struct {
+    RelaisLoop *loop;
+    RelaisPool *pool;
+    const char *module_dir;
+    bool module_dir_is_callers; /* --module-dir: may belong to the caller instead of root */
+    const char *program;        /* "relaisd", "relaisctl", "relais-inspect", "test" */
+} RelaisHostOptions;
+
+RelaisHost *relais_host_new (const RelaisHostOptions *options);
+/* stop and finalize of all modules in reverse order; nothing is ever unmapped. NULL ok. */
+void relais_host_free (RelaisHost *host);
+
+/* Loads a module by name (never a path): file checks, dlopen, descriptor. init is called by
+ * relais_host_init (). The error names file, field, found, wanted and remedy. */
+bool relais_host_load (RelaisHost *host, const char *name, GError **error);
+/* Adds the loaded modules' options to the schema. */
+struct RelaisSchema;
+bool relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GError **error);
+/* init of every module in order of requires[], then prepare_config of all, then commit_config of all
+ * (nothing is committed if one refuses). */
+bool relais_host_init (RelaisHost *host, RelaisConfig *config, GError **error);
+/* The same for a new configuration; on error the old one stays. */
+bool relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error);
+bool relais_host_start (RelaisHost *host, GError **error);
+/* All commands of loaded modules: calls `func` for each. */
+typedef void (*RelaisHostCommand) (gpointer data, const RelaisCommand *command,
+                                   gpointer command_data);
+void relais_host_each_command (RelaisHost *host, RelaisHostCommand func, gpointer data);
+
+/* The modules' configuration objects of this moment, pinned: what a session or delivery that began
+ * now keeps using. */
+typedef struct RelaisPin RelaisPin;
+RelaisPin *relais_host_pin (RelaisHost *host);
+RelaisPin *relais_pin_ref (RelaisPin *pin);
+void relais_pin_unref (RelaisPin *pin);
+
+/* What a hook looks at. The caller fills in what exists at that point; the public accessors
+ * (include/relais/hook.h) read from here. All borrowed for the run. */
+typedef struct {
+    RelaisPin *pin;
+    GHashTable **session_slots; /* see slots in hook.h; NULL where there are none */
+    /* session */
+    const char *client, *helo, *user, *tenant, *listener;
+    guint16 client_port;
+    bool tls, trusted; /* trusted: may relay without AUTH */
+    /* transaction */
+    RelaisEnvelope *envelope;   /* from MAIL on */
+    RelaisRecipient *recipient; /* RCPT: the one asked about */
+    /* message */
+    RelaisMessage *message; /* MESSAGE, and everything on the way out */
+    RelaisDraft *draft;     /* MESSAGE: to read the bytes */
+    /* delivery */
+    const RelaisRecipient *const *recipients; /* of this transaction */
+    guint n_recipients;
+    RelaisRope *rope;              /* REWRITE, SEAL: the bytes as they stand now */
+    GByteArray *sealed;            /* SEAL: header lines to stand before the rope */
+    GPtrArray *attempt_attributes; /* owned by the delivery; see hook.h */
+    char **new_sender;             /* REWRITE: envelope sender, may be replaced */
+    const char *destination;       /* domain or route name */
+    /* result */
+    guint16 reply_code;
+    const guint8 *reply_enhanced;
+    const char *reply_text;
+} RelaisSubject;
+
+/* How a run ended. */
+typedef struct {
+    RelaisVerdict verdict;
+    guint16 code;         /* with REJECT, TEMPFAIL: reply, or 0 for the caller's default */
+    char enhanced[12];    /* "5.7.1", "" for the default */
+    char *text;           /* or NULL */
+    const char *module;   /* who decided; NULL nobody */
+    gint64 wait_until_us; /* WAIT */
+} RelaisHookResult;
+void relais_hook_result_clear (RelaisHookResult *result);
+
+typedef struct RelaisHookRun RelaisHookRun;
+typedef void (*RelaisHookDone) (gpointer data, RelaisHookResult *result);
+
+bool relais_host_has (const RelaisHost *host, RelaisHookId hook);
+/* Runs the chain. Returns NULL if it ended within the call, with the outcome in `result`; else a run
+ * that ends by one call of `done`, from a later turn, unless cancelled (disconnect, RSET). The
+ * subject must live until then. */
+RelaisHookRun *relais_host_run (RelaisHost *host, RelaisHookId hook, RelaisSubject *subject,
+                                RelaisHookResult *result, RelaisHookDone done, gpointer data);
+void relais_host_cancel (RelaisHookRun *run);
+/* REWRITE and SEAL: on a worker, no suspension. */
+void relais_host_run_worker (RelaisHost *host, RelaisHookId hook, RelaisSubject *subject,
+                             RelaisHookResult *result);
+/* EVENT: tells the observers. */
+void relais_host_notify_event (RelaisHost *host, guint64 seq, GBytes *line);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The SMTP client: one connection to one address of one host, from the banner to QUIT, carrying
+ * transactions one after the other. It knows nothing of queues: its owner (core/queue) decides
+ * where to connect, what to send and what an answer means.
+ *
+ * Loop thread only. Callbacks may free the client. Each phase has a deadline, and the session has a
+ * progress watchdog; every failure is told with the phase it happened in.
+ */
+#pragma once
+
+#include "loop/pool-private.h"
+#include "message/rope-private.h"
+#include "smtp/reply-private.h"
+#include "tls/stream-private.h"
+
+typedef struct RelaisSmtpClient RelaisSmtpClient;
+
+typedef enum {
+    RELAIS_PHASE_CONNECT,
+    RELAIS_PHASE_BANNER,
+    RELAIS_PHASE_EHLO,
+    RELAIS_PHASE_STARTTLS,
+    RELAIS_PHASE_TLS, /* the handshake */
+    RELAIS_PHASE_MAIL,
+    RELAIS_PHASE_RCPT,
+    RELAIS_PHASE_DATA,
+    RELAIS_PHASE_BODY,
+    RELAIS_PHASE_DOT, /* waiting for the reply after the final dot */
+    RELAIS_PHASE_RSET,
+    RELAIS_PHASE_IDLE,
+    RELAIS_PHASE_QUIT
+} RelaisSmtpPhase;
+const char *relais_smtp_phase_to_string (RelaisSmtpPhase phase);
+
+/* What the peer said it can, after the last EHLO (RFC 5321 section 4.1.1.1). */
+typedef struct {
+    bool pipelining, size, eight_bit, enhanced, starttls, dsn, smtputf8, chunking;
+    guint64 max_size;     /* 0: no limit said */
+    guint limits_rcptmax; /* RFC 9422, 0: none */
+} RelaisSmtpCaps;
+
+typedef enum {
+    RELAIS_TLS_POLICY_NONE,          /* never (loopback, static routes that say so) */
+    RELAIS_TLS_POLICY_OPPORTUNISTIC, /* STARTTLS when offered, any certificate */
+    RELAIS_TLS_POLICY_REQUIRE,       /* no mail in clear, any certificate */
+    RELAIS_TLS_POLICY_VERIFY         /* no mail but to the named host */
+} RelaisTlsPolicy;
+
+typedef struct {
+    struct sockaddr_storage peer; /* with port */
+    socklen_t peer_size;
+    struct sockaddr_storage local; /* source address; local_size 0: the system's choice */
+    socklen_t local_size;
+    const char *host; /* name of the MX host, for SNI, checks, log */
+    const char *helo; /* our EHLO name */
+    RelaisTlsPolicy tls_policy;
+    RelaisTlsContext *tls; /* client context; borrowed by reference */
+} RelaisSmtpClientOptions;
+
+typedef struct {
+    gint64 connect_us, banner_us, ehlo_us, tls_us, mail_us, rcpt_us, data_us, body_us, dot_us,
+        quit_us;     /* deadline of each phase; body: for each RELAIS_STREAM_HIGH_BYTES taken */
+    gint64 stall_us; /* no octet in either direction while something is owed: the session ends */
+} RelaisSmtpTimeouts;
+extern const RelaisSmtpTimeouts relais_smtp_default_timeouts;
+
+/* How a session or transaction failed when no reply says it. */
+typedef struct {
+    RelaisSmtpPhase phase;
+    bool timeout;       /* deadline or watchdog, else the connection broke or the protocol did */
+    bool tls_handshake; /* the handshake failed: under an opportunistic policy one retry in clear,
+                              on a new connection, is right (user-demands.md 19) */
+    char *text;         /* one line */
+} RelaisSmtpFailure;
+
+/* Outcome of one recipient: `reply` is what decided it (of RCPT, or of DATA or the final dot for
+ * those accepted), or has code 0 when the connection failed: see the failure. */
+typedef struct {
+    RelaisSmtpReply reply;
+    RelaisSmtpPhase phase;
+} RelaisSmtpOutcome;
+
+typedef struct {
+    /* EHLO (and STARTTLS by policy) is done; transactions may be sent. */
+    void (*ready) (RelaisSmtpClient *client, const RelaisSmtpCaps *caps, gpointer data);
+    /* The transaction ended; `outcomes` one a recipient, borrowed. `failure` is NULL unless the
+     * session broke within it (then `closed` follows). Afterwards the client is idle: another
+     * relais_smtp_client_send () or _quit () may follow, also from here. */
+    void (*sent) (RelaisSmtpClient *client, const RelaisSmtpOutcome *outcomes, guint n_outcomes,
+                  const RelaisSmtpFailure *failure, gpointer data);
+    /* The session is over and the client frees itself after this returns. Before `ready`:
+     * `reply` is the refusing banner, EHLO or STARTTLS reply (code 0 if none), `failure` the rest.
+     * After it: the peer went (421 or closed) while idle. Both are NULL after a good QUIT. */
+    void (*closed) (RelaisSmtpClient *client, const RelaisSmtpReply *reply,
+                    const RelaisSmtpFailure *failure, gpointer data);
+} RelaisSmtpClientCallbacks;
+
+typedef struct {
+    const char *sender;
+    guint n_recipients;
+    const RelaisRecipient *const *recipients;
+    RelaisRope *rope; /* what is sent: CRLF lines, not dot-stuffed; the client refs it */
+    bool eight_bit;   /* BODY=8BITMIME is needed: only if the peer can */
+    bool smtputf8;
+    const char *envid; /* DSN parameters are sent only to peers that can */
+    RelaisRet ret;
+} RelaisSmtpTransaction;
+
+/* Starts to connect. `pool` reads the parts of a rope that are not in memory. */
+RelaisSmtpClient *
+relais_smtp_client_new (RelaisLoop *loop, RelaisPool *pool, const RelaisSmtpClientOptions *options,
+                        const RelaisSmtpTimeouts *timeouts,
+                        const RelaisSmtpClientCallbacks *callbacks, gpointer data, GError **error);
+/* Sends one transaction; the client must be ready and idle. What `tx` points to is copied or
+ * referenced. On a reused connection a failed transaction is followed by RSET before the next. */
+void relais_smtp_client_send (RelaisSmtpClient *client, const RelaisSmtpTransaction *tx);
+/* QUIT, then `closed`. In a transaction or before `ready`: the connection is cut. */
+void relais_smtp_client_quit (RelaisSmtpClient *client);
+/* Cuts the connection and frees; no callback. NULL ok. */
+void relais_smtp_client_free (RelaisSmtpClient *client);
+
+const RelaisSmtpCaps *relais_smtp_client_caps (const RelaisSmtpClient *client);
+RelaisSmtpPhase relais_smtp_client_phase (const RelaisSmtpClient *client);
+RelaisStream *relais_smtp_client_stream (RelaisSmtpClient *client); /* for TLS facts in the log */
+guint relais_smtp_client_transactions (const RelaisSmtpClient *client);

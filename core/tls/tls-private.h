@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * TLS contexts on OpenSSL: what a listener offers and what a client asks for. Immutable once made,
+ * shared by reference between streams; any thread may ref and unref.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct RelaisTlsContext RelaisTlsContext;
+
+#define RELAIS_TLS_ERROR (relais_tls_error_quark ())
+GQuark relais_tls_error_quark (void);
+typedef enum {
+    RELAIS_TLS_ERROR_CERTIFICATE, /* file missing, unreadable or not matching its key */
+    RELAIS_TLS_ERROR_HANDSHAKE,   /* the peer and we found no way */
+    RELAIS_TLS_ERROR_VERIFY       /* the peer's certificate was refused */
+} RelaisTlsError;
+
+/* A server's context: TLS 1.2 and up, certificate chain and key in PEM files. Reads files, so it
+ * may block: start-up, reload, or a worker. */
+RelaisTlsContext *
+relais_tls_context_new_server (const char *certificate_file, const char *key_file, GError **error);
+
+/* A client's context. Opportunistic (verify = false) takes any certificate, verification result is
+ * recorded all the same. */
+RelaisTlsContext *relais_tls_context_new_client (bool verify, GError **error);
+
+RelaisTlsContext *relais_tls_context_ref (RelaisTlsContext *context);
+void relais_tls_context_unref (RelaisTlsContext *context);
+/* The SSL_CTX behind it, for stream.c. */
+gpointer relais_tls_context_native (RelaisTlsContext *context);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisTlsContext, relais_tls_context_unref)
