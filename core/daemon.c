@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The daemon: puts the rooms together, runs the loop, takes them apart again. It owns every part's
+ * lifetime and no behaviour: what a part does stands in its room. Main thread.
+ *
+ * Up: configuration, modules, user, loop, pools, event log, spool, resolver, queue, listeners,
+ * control socket. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
+ * reverse order.
+ */
+#include "config.h"
+
+#include "conf/conf-private.h"
+#include "control/control-private.h"
+#include "dns/dns-private.h"
+#include "event/event-private.h"
+#include "mains-private.h"
+#include "module/host-private.h"
+#include "privileges-private.h"
+#include "queue/queue-private.h"
+#include "smtp/server-private.h"
+#include "spool/spool-private.h"
+#include "status-private.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <glib/gi18n-lib.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_CONFIG = 2, WORKER_JOBS = 4096, AUTH_JOBS = 64 };
+
+static const gint64 DRAIN_US = 10 * RELAIS_USEC_PER_SEC;
+
+typedef struct {
+    char **conf_dirs;
+    char *module_dir;
+    gboolean check, dump, version;
+} Arguments;
+
+typedef struct {
+    Arguments arguments;
+    bool module_dir_given;
+    RelaisConfig *config;
+    RelaisHost *host;
+    RelaisLoop *loop;
+    RelaisPool *pool;
+    RelaisPool *auth_pool;
+    RelaisEventLog *events;
+    RelaisSpool *spool;
+    RelaisDns *dns;
+    RelaisQueue *queue;
+    RelaisSmtpServer *server;
+    RelaisCommands *commands;
+    RelaisControl *control;
+    RelaisStatus status;
+    RelaisTimer drain_timer;
+    guint draining; /* parts that have not drained yet */
+    bool stopping;
+} Daemon;
+
+static bool
+parse_arguments (Arguments *arguments, int argc, char **argv)
+{
+    const GOptionEntry entries[] = {
+        {"conf", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->conf_dirs,
+         N_ ("Read configuration from this directory (repeatable; later ones override)"),
+         N_ ("DIR")},
+        {"module-dir", 0, 0, G_OPTION_ARG_FILENAME, &arguments->module_dir,
+         N_ ("Load modules from this directory"), N_ ("DIR")},
+        {"check", 0, 0, G_OPTION_ARG_NONE, &arguments->check,
+         N_ ("Check the configuration and exit"), NULL},
+        {"dump", 0, 0, G_OPTION_ARG_NONE, &arguments->dump,
+         N_ ("Print every value in force and where it comes from, and exit"), NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, &arguments->version, N_ ("Print the version and exit"),
+         NULL},
+        {0},
+    };
+    g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+    g_autoptr (GError) error = NULL;
+
+    g_option_context_set_summary (context, _ ("The Relais mail transfer agent."));
+    g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+    if (!g_option_context_parse (context, &argc, &argv, &error)) {
+        fprintf (stderr, "relaisd: %s\n", error->message);
+        return false;
+    }
+    if (argc > 1) {
+        fprintf (stderr, _ ("relaisd: unexpected argument '%s'\n"), argv[1]);
+        return false;
+    }
+    return true;
+}
+
+static const char *const *
+configuration_dirs (const Daemon *daemon)
+{
+    static const char *const shipped[] = {RELAIS_VENDOR_CONF_DIR, RELAIS_ADMIN_CONF_DIR, NULL};
+
+    return daemon->arguments.conf_dirs != NULL
+               ? (const char *const *) daemon->arguments.conf_dirs
+               : shipped;
+}
+
+static bool
+say (GError *error)
+{
+    fprintf (stderr, "relaisd: %s\n", error->message);
+    return false;
+}
+
+/* --- Configuration and modules ---------------------------------------------------------------- */
+
+static bool
+load_modules (Daemon *daemon, RelaisSchema *schema, GError **error)
+{
+    const RelaisHostOptions options = {
+        .loop = daemon->loop,
+        .pool = daemon->pool,
+        .module_dir = daemon->module_dir_given ? daemon->arguments.module_dir : RELAIS_MODULE_DIR,
+        .module_dir_is_callers = daemon->module_dir_given,
+        .program = "relaisd",
+    };
+    g_auto (GStrv) names = relais_config_enabled_modules (configuration_dirs (daemon));
+
+    daemon->host = relais_host_new (&options);
+    for (char **name = names; *name != NULL; name++)
+        if (!relais_host_load (daemon->host, *name, error))
+            return false;
+    return relais_host_add_options (daemon->host, schema, error);
+}
+
+static bool
+read_configuration (Daemon *daemon, const RelaisSchema *schema)
+{
+    g_autoptr (GPtrArray) findings = relais_config_findings_new ();
+
+    daemon->config = relais_config_read (schema, configuration_dirs (daemon), findings);
+    for (guint i = 0; i < findings->len; i++) {
+        g_autofree char *text =
+            relais_config_finding_to_string (g_ptr_array_index (findings, i));
+
+        fprintf (stderr, "%s\n", text);
+    }
+    return daemon->config != NULL;
+}
+
+static bool
+configure (Daemon *daemon)
+{
+    RelaisSchema *schema = relais_schema_new ();
+    g_autoptr (GError) error = NULL;
+    bool done;
+
+    done = load_modules (daemon, schema, &error);
+    if (!done)
+        say (error);
+    else
+        done = read_configuration (daemon, schema);
+    relais_schema_free (schema);
+    if (done && !relais_host_init (daemon->host, daemon->config, &error))
+        done = say (error);
+    return done;
+}
+
+/* --- Up --------------------------------------------------------------------------------------- */
+
+static const RelaisSection *
+section (const Daemon *daemon, const char *kind)
+{
+    return relais_config_find_section (daemon->config, kind, NULL);
+}
+
+static bool
+drop_privileges (Daemon *daemon, GError **error)
+{
+    const RelaisSection *relais = section (daemon, "relais");
+    const char *dirs[] = {relais_section_get_string (relais, "spool_dir"),
+                          relais_section_get_string (relais, "log_dir"),
+                          relais_section_get_string (relais, "run_dir"), NULL};
+
+    return relais_privileges_drop (relais_section_get_string (relais, "user"),
+                                   relais_section_get_string (relais, "group"), dirs, error);
+}
+
+static guint
+worker_count (const RelaisConfig *config)
+{
+    gint64 n = relais_section_get_int (relais_config_find_section (config, "relais", NULL),
+                                       "workers");
+
+    return n > 0 ? (guint) n : MAX (2, g_get_num_processors ());
+}
+
+static bool
+open_spool (Daemon *daemon, GError **error)
+{
+    const RelaisSection *relais = section (daemon, "relais");
+    const RelaisSection *spool = section (daemon, "spool");
+    const RelaisSpoolOptions options = {
+        .dir = relais_section_get_string (relais, "spool_dir"),
+        .segment_bytes = (guint64) relais_section_get_int (spool, "segment_size"),
+        .hot_memory_bytes = (guint64) relais_section_get_int (spool, "hot_memory"),
+        .receive_memory_bytes = (guint64) relais_section_get_int (spool, "receive_memory"),
+        .min_free_bytes = (guint64) relais_section_get_int (spool, "min_free"),
+        .min_free_inodes = (guint64) relais_section_get_int (spool, "min_free_inodes"),
+    };
+
+    daemon->events =
+        relais_event_log_open (relais_section_get_string (relais, "log_dir"), daemon->loop, error);
+    if (daemon->events == NULL)
+        return false;
+    daemon->spool =
+        relais_spool_open (&options, daemon->loop, daemon->pool, daemon->events, error);
+    return daemon->spool != NULL;
+}
+
+static bool
+open_resolver (Daemon *daemon, GError **error)
+{
+    const RelaisSection *dns = section (daemon, "dns");
+    const char *const *servers = relais_section_get_list (dns, "server");
+    const RelaisDnsOptions options = {
+        .servers = servers[0] != NULL ? servers : NULL,
+        .trust_anchor_file = relais_section_get_string (dns, "trust_anchor"),
+        .allow = relais_section_get_list (dns, "allow"),
+        .timeout_us = relais_section_get_int (dns, "timeout"),
+        .cache_bytes = (guint64) relais_section_get_int (dns, "cache"),
+        .max_queries = (guint) relais_section_get_int (dns, "max_queries"),
+    };
+
+    daemon->dns = relais_dns_new (&options, daemon->loop, error);
+    return daemon->dns != NULL;
+}
+
+static void
+found_message (gpointer data, RelaisMessage *message)
+{
+    relais_queue_add (((Daemon *) data)->queue, message);
+}
+
+static bool
+open_queue (Daemon *daemon, GError **error)
+{
+    const RelaisQueueOptions options = {daemon->loop, daemon->pool, daemon->spool, daemon->dns,
+                                        daemon->host};
+
+    daemon->queue = relais_queue_new (&options, daemon->config, error);
+    if (daemon->queue == NULL)
+        return false;
+    relais_spool_recover (daemon->spool, found_message, daemon);
+    return true;
+}
+
+static bool
+open_server (Daemon *daemon, GError **error)
+{
+    const RelaisSmtpServerOptions options = {.loop = daemon->loop,
+                                             .spool = daemon->spool,
+                                             .host = daemon->host,
+                                             .auth_pool = daemon->auth_pool,
+                                             .accepted = found_message,
+                                             .data = daemon};
+    GPtrArray *own;
+
+    daemon->server = relais_smtp_server_new (&options, daemon->config, error);
+    if (daemon->server == NULL)
+        return false;
+    own = g_ptr_array_new ();
+    for (guint i = 0; relais_smtp_server_listener (daemon->server, i, NULL) != NULL; i++)
+        g_ptr_array_add (own, (gpointer) relais_smtp_server_listener (daemon->server, i, NULL));
+    g_ptr_array_add (own, NULL);
+    relais_dns_set_own_addresses (daemon->dns, (const char *const *) own->pdata);
+    g_ptr_array_unref (own);
+    return true;
+}
+
+static void
+add_module_command (gpointer data, const RelaisCommand *command, gpointer command_data)
+{
+    g_autoptr (GError) error = NULL;
+
+    if (!relais_commands_add (((Daemon *) data)->commands, command, command_data, &error))
+        say (error);
+}
+
+static bool
+open_control (Daemon *daemon, GError **error)
+{
+    g_autofree char *path = g_build_filename (
+        relais_section_get_string (section (daemon, "relais"), "run_dir"), "control", NULL);
+    const RelaisCommand *commands;
+    gsize n;
+
+    daemon->commands = relais_commands_new ();
+    daemon->status = (RelaisStatus){daemon->loop, daemon->spool, daemon->server, daemon->queue,
+                                    daemon->pool, g_get_real_time ()};
+    commands = relais_status_commands (&n);
+    for (gsize i = 0; i < n; i++)
+        if (!relais_commands_add (daemon->commands, &commands[i], &daemon->status, error))
+            return false;
+    commands = relais_queue_commands (&n);
+    for (gsize i = 0; i < n; i++)
+        if (!relais_commands_add (daemon->commands, &commands[i], daemon->queue, error))
+            return false;
+    relais_host_each_command (daemon->host, add_module_command, daemon);
+    daemon->control = relais_control_new (daemon->loop, path, daemon->commands, error);
+    if (daemon->control == NULL)
+        return false;
+    relais_control_set_config (daemon->control, daemon->config);
+    return true;
+}
+
+static void
+observe_event (gpointer data, guint64 seq, GBytes *line)
+{
+    relais_host_notify_event (((Daemon *) data)->host, seq, line);
+}
+
+static bool
+bring_up (Daemon *daemon, GError **error)
+{
+    if (!open_spool (daemon, error) || !open_resolver (daemon, error) ||
+        !open_queue (daemon, error) || !open_server (daemon, error) ||
+        !relais_privileges_drop_rest (error) || !open_control (daemon, error) ||
+        !relais_host_start (daemon->host, error))
+        return false;
+    if (relais_host_has (daemon->host, RELAIS_HOOK_EVENT))
+        relais_event_log_set_observer (daemon->events, observe_event, daemon);
+    relais_queue_start (daemon->queue);
+    return true;
+}
+
+/* --- Down ------------------------------------------------------------------------------------- */
+
+static void
+quit_now (gpointer data)
+{
+    relais_loop_quit (((Daemon *) data)->loop);
+}
+
+static void
+part_drained (gpointer data)
+{
+    Daemon *daemon = data;
+
+    if (--daemon->draining == 0)
+        quit_now (daemon);
+}
+
+static gboolean
+on_stop_signal (gpointer data)
+{
+    Daemon *daemon = data;
+
+    if (daemon->stopping) {
+        quit_now (daemon);
+        return G_SOURCE_CONTINUE;
+    }
+    daemon->stopping = true;
+    daemon->draining = 2;
+    relais_timer_set (&daemon->drain_timer, DRAIN_US);
+    relais_smtp_server_drain (daemon->server, part_drained, daemon);
+    relais_queue_drain (daemon->queue, part_drained, daemon);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+watch_signal (Daemon *daemon, int number)
+{
+    GSource *source = g_unix_signal_source_new (number);
+
+    g_source_set_callback (source, on_stop_signal, daemon, NULL);
+    g_source_set_name (source, "relais-stop-signal");
+    g_source_attach (source, relais_loop_context (daemon->loop));
+    g_source_unref (source);
+}
+
+static void
+take_down (Daemon *daemon)
+{
+    relais_timer_stop (&daemon->drain_timer);
+    relais_control_free (daemon->control);
+    relais_smtp_server_free (daemon->server);
+    relais_queue_free (daemon->queue);
+    relais_dns_free (daemon->dns);
+    relais_spool_close (daemon->spool);
+    relais_event_log_close (daemon->events);
+    relais_host_free (daemon->host);
+    relais_pool_free (daemon->auth_pool);
+    relais_pool_free (daemon->pool);
+    relais_commands_free (daemon->commands);
+    g_clear_pointer (&daemon->config, relais_config_unref);
+    relais_loop_free (daemon->loop);
+}
+
+/* --- The whole -------------------------------------------------------------------------------- */
+
+static void
+raise_descriptor_limit (void)
+{
+    struct rlimit limit;
+
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit (RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int
+check_or_dump (Daemon *daemon)
+{
+    if (daemon->arguments.dump) {
+        g_autofree char *text = relais_config_dump (daemon->config);
+
+        fputs (text, stdout);
+        return 0;
+    }
+    puts (_ ("The configuration is good."));
+    return 0;
+}
+
+static void
+start_threads (Daemon *daemon)
+{
+    daemon->pool = relais_pool_new (daemon->loop, "worker", worker_count (daemon->config),
+                                    WORKER_JOBS);
+    daemon->auth_pool = relais_pool_new (daemon->loop, "auth", 1, AUTH_JOBS);
+}
+
+static int
+run (Daemon *daemon)
+{
+    g_autoptr (GError) error = NULL;
+    int status = 1;
+
+    if (!bring_up (daemon, &error)) {
+        say (error);
+    } else {
+        relais_timer_init (&daemon->drain_timer, daemon->loop, quit_now, daemon);
+        watch_signal (daemon, SIGTERM);
+        watch_signal (daemon, SIGINT);
+        relais_loop_longest_gap_us (daemon->loop, true);
+        relais_loop_run (daemon->loop);
+        status = 0;
+    }
+    return status;
+}
+
+int
+relais_daemon_main (int argc, char **argv)
+{
+    Daemon daemon = {0};
+    g_autoptr (GError) error = NULL;
+    int status;
+
+    setlocale (LC_ALL, "");
+    bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
+    signal (SIGPIPE, SIG_IGN);
+    if (!parse_arguments (&daemon.arguments, argc, argv))
+        return EXIT_CONFIG;
+    if (daemon.arguments.version) {
+        puts ("relaisd " PACKAGE_VERSION_STRING);
+        return 0;
+    }
+    daemon.module_dir_given = daemon.arguments.module_dir != NULL;
+    raise_descriptor_limit ();
+    daemon.loop = relais_loop_new (NULL, &error);
+    if (daemon.loop == NULL) {
+        say (error);
+        return 1;
+    }
+    if (!configure (&daemon))
+        status = EXIT_CONFIG;
+    else if (daemon.arguments.check || daemon.arguments.dump)
+        status = check_or_dump (&daemon);
+    else if (!drop_privileges (&daemon, &error))
+        status = say (error) ? 0 : 1;
+    else {
+        start_threads (&daemon);
+        status = run (&daemon);
+    }
+    take_down (&daemon);
+    g_strfreev (daemon.arguments.conf_dirs);
+    g_free (daemon.arguments.module_dir);
+    return status;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Giving up root. See the header.
+ */
+#include "config.h"
+
+#include "privileges-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib/gi18n-lib.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool
+fail (GError **error, const char *what, const char *subject)
+{
+    int saved = errno;
+
+    g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (saved), "%s '%s': %s", what,
+                 subject, g_strerror (saved));
+    return false;
+}
+
+/* Makes one directory and its parents; an existing one must be a directory, not a link. */
+static bool
+make_dir (const char *dir, uid_t uid, gid_t gid, bool give, GError **error)
+{
+    g_autofree char *parent = g_path_get_dirname (dir);
+    struct stat st;
+
+    if (g_mkdir_with_parents (parent, 0755) < 0)
+        return fail (error, _ ("cannot make the directory"), parent);
+    if (mkdir (dir, 0700) < 0 && errno != EEXIST)
+        return fail (error, _ ("cannot make the directory"), dir);
+    if (lstat (dir, &st) < 0)
+        return fail (error, _ ("cannot look at the directory"), dir);
+    if (!S_ISDIR (st.st_mode)) {
+        errno = ENOTDIR;
+        return fail (error, _ ("cannot use"), dir);
+    }
+    if (give && st.st_uid != uid && lchown (dir, uid, gid) < 0)
+        return fail (error, _ ("cannot give away the directory"), dir);
+    return true;
+}
+
+static bool
+make_dirs (const char *const *dirs, uid_t uid, gid_t gid, bool give, GError **error)
+{
+    for (gsize i = 0; dirs[i] != NULL; i++)
+        if (!make_dir (dirs[i], uid, gid, give, error))
+            return false;
+    return true;
+}
+
+/* Leaves just the capabilities in `mask` (bits below 32). */
+static bool
+set_capabilities (guint32 mask)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {{mask, mask, 0}, {0, 0, 0}};
+
+    return syscall (SYS_capset, &header, data) == 0;
+}
+
+static bool
+become (uid_t uid, gid_t gid, const char *user, GError **error)
+{
+    if (prctl (PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups (0, NULL) < 0 ||
+        setresgid (gid, gid, gid) < 0 || setresuid (uid, uid, uid) < 0 ||
+        !set_capabilities (1u << CAP_NET_BIND_SERVICE))
+        return fail (error, _ ("cannot become the user"), user);
+    return true;
+}
+
+bool
+relais_privileges_drop (const char *user, const char *group, const char *const *dirs,
+                        GError **error)
+{
+    const struct passwd *pw;
+    const struct group *gr;
+    uid_t uid;
+    gid_t gid;
+
+    if (geteuid () != 0 || g_str_equal (user, "root"))
+        return make_dirs (dirs, 0, 0, false, error);
+    pw = getpwnam (user);
+    if (pw == NULL) {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                     _ ("there is no user '%s': make it (adduser --system --group %s), or name "
+                        "another one as user in [relais]"),
+                     user, user);
+        return false;
+    }
+    uid = pw->pw_uid;
+    gid = pw->pw_gid;
+    gr = getgrnam (group);
+    if (gr != NULL)
+        gid = gr->gr_gid;
+    return make_dirs (dirs, uid, gid, true, error) && become (uid, gid, user, error);
+}
+
+bool
+relais_privileges_drop_rest (GError **error)
+{
+    if (geteuid () == 0)
+        return true;
+    if (!set_capabilities (0))
+        return fail (error, _ ("cannot give up the capability"), "CAP_NET_BIND_SERVICE");
+    if (setuid (0) == 0) {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                     _ ("root could be taken back; not going on"));
+        return false;
+    }
+    return true;
+}

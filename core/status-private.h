@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * `relaisctl status`: what the daemon does right now. Loop thread.
+ */
+#pragma once
+
+#include "queue/queue-private.h"
+#include "smtp/server-private.h"
+
+#include <relais/command.h>
+
+/* What status looks at; the command's data. */
+typedef struct {
+    RelaisLoop *loop;
+    RelaisSpool *spool;
+    RelaisSmtpServer *server;
+    RelaisQueue *queue;
+    RelaisPool *pool;
+    gint64 started_us;
+} RelaisStatus;
+
+const RelaisCommand *relais_status_commands (gsize *n);

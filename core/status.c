@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * `relaisctl status`: one row a figure. `--reset` starts the longest gap of the loop anew, which is
+ * how the laboratory measures one phase.
+ */
+#include "config.h"
+
+#include "status-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <unistd.h>
+
+static void
+row (RelaisCommandCall *call, const char *figure, gint64 value)
+{
+    relais_command_put (call, "figure", figure);
+    relais_command_put_int (call, "value", value);
+    relais_command_end_row (call);
+}
+
+static void
+row_text (RelaisCommandCall *call, const char *figure, const char *value)
+{
+    relais_command_put (call, "figure", figure);
+    relais_command_put (call, "value", value);
+    relais_command_end_row (call);
+}
+
+static void
+put_listeners (RelaisCommandCall *call, RelaisSmtpServer *server)
+{
+    const char *address, *name;
+
+    for (guint i = 0; (address = relais_smtp_server_listener (server, i, &name)) != NULL; i++) {
+        g_autofree char *figure = g_strdup_printf ("listener %s", name);
+
+        row_text (call, figure, address);
+    }
+}
+
+static void
+put_spool (RelaisCommandCall *call, RelaisSpool *spool)
+{
+    RelaisSpoolFigures figures;
+
+    relais_spool_figures (spool, &figures);
+    row (call, "spool.messages", (gint64) figures.messages);
+    row (call, "spool.segments", (gint64) figures.segments);
+    row (call, "spool.bytes", (gint64) figures.bytes_on_disk);
+    row (call, "spool.hot_bytes", (gint64) figures.hot_bytes);
+    row (call, "spool.receive_bytes", (gint64) figures.receive_bytes);
+    row (call, "spool.groups", (gint64) figures.groups);
+    row (call, "spool.syncs", (gint64) figures.syncs);
+    row (call, "spool.failed_syncs", (gint64) figures.failed_syncs);
+    row (call, "spool.last_sync_us", figures.last_sync_us);
+    row (call, "spool.quarantined", (gint64) figures.quarantined);
+    row_text (call, "spool.stopped", figures.stopped ? "yes" : "no");
+}
+
+static void
+put_server (RelaisCommandCall *call, RelaisSmtpServer *server)
+{
+    RelaisSmtpServerFigures figures;
+
+    relais_smtp_server_figures (server, &figures);
+    row (call, "smtp.sessions", figures.sessions);
+    row (call, "smtp.in_transaction", figures.in_transaction);
+    row (call, "smtp.sessions_total", (gint64) figures.sessions_total);
+    row (call, "smtp.messages_total", (gint64) figures.messages_total);
+    row (call, "smtp.rejected_total", (gint64) figures.rejected_total);
+}
+
+static void
+put_queue (RelaisCommandCall *call, RelaisQueue *queue)
+{
+    RelaisQueueFigures figures;
+
+    relais_queue_figures (queue, &figures);
+    row (call, "queue.messages", (gint64) figures.messages);
+    row (call, "queue.deliveries", (gint64) figures.deliveries);
+    row (call, "queue.due", (gint64) figures.due);
+    row (call, "queue.held", (gint64) figures.held);
+    row (call, "queue.active", (gint64) figures.active);
+    row (call, "queue.flows", (gint64) figures.flows);
+    row (call, "queue.lanes", (gint64) figures.lanes);
+    row (call, "queue.connections", (gint64) figures.connections);
+    row (call, "queue.delivered_total", (gint64) figures.delivered_total);
+    row (call, "queue.deferred_total", (gint64) figures.deferred_total);
+    row (call, "queue.bounced_total", (gint64) figures.bounced_total);
+    row (call, "queue.expired_total", (gint64) figures.expired_total);
+    row (call, "queue.oldest_s", figures.oldest_us / RELAIS_USEC_PER_SEC);
+}
+
+static void
+status (RelaisCommandCall *call, gpointer data)
+{
+    RelaisStatus *what = data;
+    bool reset = relais_command_option (call, "reset") != NULL;
+
+    row_text (call, "version", PACKAGE_VERSION_STRING);
+    row (call, "pid", getpid ());
+    row (call, "up_s", (g_get_real_time () - what->started_us) / RELAIS_USEC_PER_SEC);
+    put_listeners (call, what->server);
+    put_server (call, what->server);
+    put_queue (call, what->queue);
+    put_spool (call, what->spool);
+    row (call, "loop.longest_gap_us", relais_loop_longest_gap_us (what->loop, reset));
+    row (call, "workers.queued", relais_pool_queued (what->pool));
+    relais_command_finish (call);
+}
+
+static const RelaisCommand commands[] = {
+    {"status", NULL, "", "reset", N_ ("Show what the daemon is doing."), RELAIS_COMMAND_ONLINE, 0,
+     status},
+};
+
+const RelaisCommand *
+relais_status_commands (gsize *n)
+{
+    *n = G_N_ELEMENTS (commands);
+    return commands;
+}
