@@ -1,1 +1,11 @@
 # core/message: what this room compiles, and its unit tests (tests/message).
+libcore_la_SOURCES += \
+    core/message/body.c core/message/codec.c \
+    core/message/message.c core/message/message-private.h \
+    core/message/rope.c core/message/rope-private.h
+
+check_PROGRAMS += tests/message/test-message
+TESTS += tests/message/test-message
+tests_message_test_message_SOURCES = tests/message/test-message.c
+tests_message_test_message_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_test_message_LDADD = $(CORE_TEST_LDADD)

@@ -153,7 +153,10 @@ RelaisMessage *relais_message_ref (RelaisMessage *message);
 void relais_message_unref (RelaisMessage *message);
 /* Gives the message one state a recipient, all queued. */
 void relais_message_init_states (RelaisMessage *message);
+/* Copies the reply, control characters escaped as \xNN, cut at 512 octets; NULL forgets it. */
 void relais_message_set_state_reply (RelaisState *state, const char *reply);
+/* Frees an array of `n` states; NULL ok. For this room. */
+void relais_states_free (RelaisState *states, guint n);
 RelaisRecipient *relais_envelope_add_recipient (RelaisEnvelope *envelope, const char *address);
 static inline RelaisRecipient *
 relais_envelope_recipient (const RelaisEnvelope *envelope, guint i)
@@ -169,7 +172,8 @@ bool relais_id_from_text (const char *text, guint64 *id);
 
 /* --- Serial form of the spool (envelope, overlay, attributes, facts; states) ------------------ */
 
-/* Appends everything but body and states in a versioned, self-delimiting form. */
+/* Appends everything but body and states (the body's facts included) in a versioned form whose end
+ * is known from within; nothing may follow it when it is read. */
 void relais_message_encode (const RelaisMessage *message, GByteArray *to);
 /* Reads it back; bounded, pure, fails on anything odd. The body is the caller's to set; its facts
  * come in `facts`. */
