@@ -1,2 +1,4 @@
 # tests: what checks the tree itself; the rooms' unit tests stand in the rooms' local.mk.
 EXTRA_DIST += tests/runner
+
+include tests/tree/local.mk

@@ -1,0 +1,3 @@
+# tests/tree: what checks the tree itself.
+TESTS += tests/tree/test-rooms.py tests/tree/test-words.py
+EXTRA_DIST += tests/tree/test-rooms.py tests/tree/test-words.py tests/tree/fixture
