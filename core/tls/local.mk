@@ -1,1 +1,14 @@
 # core/tls: what this room compiles, and its unit tests (tests/tls).
+libcore_la_SOURCES += \
+    core/tls/tls.c core/tls/tls-private.h \
+    core/tls/hub.c core/tls/stream-struct-private.h \
+    core/tls/connect.c \
+    core/tls/stream.c core/tls/stream-private.h \
+    core/tls/stream-out.c \
+    core/tls/stream-tls.c
+
+check_PROGRAMS += tests/tls/test-stream
+TESTS += tests/tls/test-stream
+tests_tls_test_stream_SOURCES = tests/tls/test-stream.c
+tests_tls_test_stream_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_tls_test_stream_LDADD = $(CORE_TEST_LDADD)

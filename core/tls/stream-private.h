@@ -30,7 +30,8 @@ typedef struct {
      * frees it. Nullable for accepted streams without TLS. */
     void (*ready) (RelaisStream *stream, const GError *error, gpointer data);
     /* The peer ended the stream (`error` NULL) or it broke. Called once; nothing else follows. What
-     * was not consumed may still be peeked at. */
+     * was not consumed may still be peeked at. If the peer ended its direction, what is written goes
+     * out all the same (half-close). */
     void (*closed) (RelaisStream *stream, const GError *error, gpointer data);
 } RelaisStreamCallbacks;
 
@@ -56,9 +57,14 @@ void relais_stream_free (RelaisStream *stream);
  * not a reset. */
 void relais_stream_finish (RelaisStream *stream, gint64 linger_us);
 
+/* Cuts the streams that relais_stream_finish () left lingering on this loop: before the loop is
+ * freed. */
+void relais_streams_cut_lingering (RelaisLoop *loop);
+
 /* Bytes that wait; valid until the next call on this stream or the return to the loop. */
 const guint8 *relais_stream_peek (RelaisStream *stream, gsize *size);
-/* Takes `size` bytes off the input. */
+/* Takes `size` bytes off the input. While RELAIS_STREAM_HIGH_BYTES or more wait nothing is read: an
+ * owner that waits for a longer piece would wait for ever. */
 void relais_stream_consume (RelaisStream *stream, gsize size);
 /* Drops all input that waits, returns how much it was. Before STARTTLS (RFC 3207 section 4.2). */
 gsize relais_stream_discard_input (RelaisStream *stream);

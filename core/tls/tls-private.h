@@ -31,5 +31,6 @@ RelaisTlsContext *relais_tls_context_ref (RelaisTlsContext *context);
 void relais_tls_context_unref (RelaisTlsContext *context);
 /* The SSL_CTX behind it, for stream.c. */
 gpointer relais_tls_context_native (RelaisTlsContext *context);
+bool relais_tls_context_is_server (const RelaisTlsContext *context);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisTlsContext, relais_tls_context_unref)

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * TLS contexts: protocol versions, certificate, trust, ALPN. Built at start-up, at reload or by a
+ * worker, since files are read; read-only afterwards, so any thread may hold one.
+ */
+#include "config.h"
+
+#include "tls/tls-private.h"
+
+#include "loop/loop-private.h"
+
+#include <glib/gstdio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+G_DEFINE_QUARK (relais - tls - error - quark, relais_tls_error)
+
+struct RelaisTlsContext {
+    gatomicrefcount refs;
+    SSL_CTX *native;
+    bool server;
+};
+
+/* The one protocol spoken behind these contexts (RFC 7301). */
+static const guint8 alpn_smtp[] = {4, 's', 'm', 't', 'p'};
+
+/* A client that asks for another protocol was led here by somebody else (ALPACA): it is refused.
+ * One that names none is served. */
+static int
+choose_alpn (SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in,
+             unsigned int in_size, void *data)
+{
+    unsigned char *chosen = NULL;
+
+    if (SSL_select_next_proto (&chosen, out_size, alpn_smtp, sizeof alpn_smtp, in, in_size) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* A key that is locked by a passphrase is an error; OpenSSL's own way is to ask at the terminal. */
+static int
+refuse_passphrase (char *buffer, int size, int writing, void *data)
+{
+    return -1;
+}
+
+static void
+set_tls_error (GError **error, const char *what, const char *file)
+{
+    unsigned long code = ERR_peek_error ();
+    const char *reason = ERR_reason_error_string (code);
+
+    if (ERR_SYSTEM_ERROR (code))
+        reason = g_strerror (ERR_GET_REASON (code));
+    g_set_error (error, RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_CERTIFICATE, "%s%s%s%s: %s", what,
+                 file != NULL ? " \"" : "", file != NULL ? file : "", file != NULL ? "\"" : "",
+                 reason != NULL ? reason : "unspecific failure");
+    ERR_clear_error ();
+}
+
+static RelaisTlsContext *
+new_context (const SSL_METHOD *method, bool server, GError **error)
+{
+    RelaisTlsContext *context;
+    SSL_CTX *native;
+
+    ERR_clear_error ();
+    native = SSL_CTX_new (method);
+    if (native == NULL || SSL_CTX_set_min_proto_version (native, TLS1_2_VERSION) != 1) {
+        set_tls_error (error, "cannot make a TLS context", NULL);
+        SSL_CTX_free (native);
+        return NULL;
+    }
+    /* Connections just dropped are common in mail; commands and the final dot say what was whole. */
+    SSL_CTX_set_options (native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode (native, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead (native, 1);
+    SSL_CTX_set_default_passwd_cb (native, refuse_passphrase);
+    context = g_new0 (RelaisTlsContext, 1);
+    g_atomic_ref_count_init (&context->refs);
+    context->native = native;
+    context->server = server;
+    return context;
+}
+
+RelaisTlsContext *
+relais_tls_context_new_server (const char *certificate_file, const char *key_file, GError **error)
+{
+    g_autoptr (RelaisTlsContext) context = NULL;
+
+    relais_assert_may_block ();
+    context = new_context (TLS_server_method (), true, error);
+    if (context == NULL)
+        return NULL;
+    if (SSL_CTX_use_certificate_chain_file (context->native, certificate_file) != 1) {
+        set_tls_error (error, "cannot load the certificate", certificate_file);
+        return NULL;
+    }
+    if (SSL_CTX_use_PrivateKey_file (context->native, key_file, SSL_FILETYPE_PEM) != 1) {
+        set_tls_error (error, "cannot load the key", key_file);
+        return NULL;
+    }
+    if (SSL_CTX_check_private_key (context->native) != 1) {
+        set_tls_error (error, "the certificate does not belong to the key", key_file);
+        return NULL;
+    }
+    SSL_CTX_set_dh_auto (context->native, 1);
+    /* Tickets alone resume sessions: no cache to grow. Their key lives in this context, so they are
+     * bound to it. */
+    SSL_CTX_set_session_cache_mode (context->native, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets (context->native, 1);
+    SSL_CTX_set_alpn_select_cb (context->native, choose_alpn, NULL);
+    return g_steal_pointer (&context);
+}
+
+/* The whole bundle is read here: OpenSSL's directory look-up would open files in the handshake. */
+static bool
+load_trust (SSL_CTX *native)
+{
+    const char *const files[] = {g_getenv (X509_get_default_cert_file_env ()),
+                                 "/etc/ssl/certs/ca-certificates.crt",
+                                 X509_get_default_cert_file ()};
+
+    for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
+        if (files[i] != NULL && g_access (files[i], R_OK) == 0 &&
+            SSL_CTX_load_verify_file (native, files[i]) == 1)
+            return true;
+    return false;
+}
+
+RelaisTlsContext *
+relais_tls_context_new_client (bool verify, GError **error)
+{
+    g_autoptr (RelaisTlsContext) context = NULL;
+
+    relais_assert_may_block ();
+    context = new_context (TLS_client_method (), false, error);
+    if (context == NULL)
+        return NULL;
+    if (!load_trust (context->native) && verify) {
+        set_tls_error (error, "cannot load the trusted certificates", NULL);
+        return NULL;
+    }
+    ERR_clear_error ();
+    /* Where the alternative is cleartext, weak encryption is the better one (RFC 7435). */
+    if (!verify)
+        SSL_CTX_set_security_level (context->native, 0);
+    SSL_CTX_set_verify (context->native, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    return g_steal_pointer (&context);
+}
+
+RelaisTlsContext *
+relais_tls_context_ref (RelaisTlsContext *context)
+{
+    g_atomic_ref_count_inc (&context->refs);
+    return context;
+}
+
+void
+relais_tls_context_unref (RelaisTlsContext *context)
+{
+    if (context == NULL || !g_atomic_ref_count_dec (&context->refs))
+        return;
+    SSL_CTX_free (context->native);
+    g_free (context);
+}
+
+gpointer
+relais_tls_context_native (RelaisTlsContext *context)
+{
+    return context->native;
+}
+
+bool
+relais_tls_context_is_server (const RelaisTlsContext *context)
+{
+    return context->server;
+}
