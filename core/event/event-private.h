@@ -18,7 +18,8 @@ typedef struct RelaisEventLog RelaisEventLog;
 /* --- Making a line. */
 typedef struct RelaisEventLine RelaisEventLine;
 
-/* Starts a line of `type` ("accepted", "delivered", "deferred", "bounced", "expired", "held",
+/* Members every line has: "v" (schema version), "id", "type", "time" (RFC 3339, UTC), "queue_id", "attempt", and
+ * "recipient_number" unless it is -1. A value over 8 KiB is cut. Starts a line of `type` ("accepted", "delivered", "deferred", "bounced", "expired", "held",
  * "released", "deleted", "rejected", ...) about message `queue_id`, recipient number `recipient`
  * (-1 for the message as a whole) and attempt `attempt`; these four make its "id":
  * QUEUEID-RECIPIENT-ATTEMPT-TYPE. */
@@ -40,17 +41,23 @@ GBytes *relais_event_line_end (RelaisEventLine *line);
 RelaisEventLog *relais_event_log_open (const char *dir, RelaisLoop *loop, GError **error);
 /* Writes out and syncs what is queued, ends the thread. Accepts NULL. */
 void relais_event_log_close (RelaisEventLog *log);
+/* The highest "seq" on disk or queued. Several lines may share a seq, and a crash may have kept a part of them:
+ * the spool hands over again what carries this seq or a higher one; lines of this seq that are on disk already
+ * are recognised and not written twice. */
 guint64 relais_event_log_last_seq (RelaisEventLog *log);
-/* Queues a line; `seq` grows. Any thread; keeps a reference. */
+/* Queues a line; `seq` does not fall. Any thread; keeps a reference while an observer is owed it. */
 void relais_event_log_append (RelaisEventLog *log, guint64 seq, GBytes *line);
-/* Blocks until all lines up to `seq` are synced; false if they could not be. Never on the loop. */
+/* Blocks until all lines up to `seq` that were queued are synced; false if they could not be (they are tried
+ * again every second). Never on the loop. */
 bool relais_event_log_sync (RelaisEventLog *log, guint64 seq);
-/* Called on the loop for each line after it was queued (observers, `event` hooks). */
+/* Called on the loop at the end of a turn, for each line queued since it was set (observers, `event` hooks);
+ * must not close the log. Loop thread. */
 typedef void (*RelaisEventObserver) (gpointer data, guint64 seq, GBytes *line);
 void relais_event_log_set_observer (RelaisEventLog *log, RelaisEventObserver func, gpointer data);
 
 /* --- Reading: calls `func` for each line of the log that contains `needle` (a queue id), oldest
- * first, until it returns false. May block: a worker or relaisctl. */
+ * first, until it returns false. `line` is without its line end and not terminated. May block: a worker or
+ * relaisctl. */
 typedef bool (*RelaisEventReader) (gpointer data, const char *line, gsize size);
 bool relais_event_log_search (const char *dir, const char *needle, RelaisEventReader func,
                               gpointer data, GError **error);
