@@ -12,3 +12,9 @@ TESTS += tests/tls/test-stream
 tests_tls_test_stream_SOURCES = tests/tls/test-stream.c
 tests_tls_test_stream_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_tls_test_stream_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/tls/test-tls
+TESTS += tests/tls/test-tls
+tests_tls_test_tls_SOURCES = tests/tls/test-tls.c
+tests_tls_test_tls_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_tls_test_tls_LDADD = $(CORE_TEST_LDADD)

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * core/tls under TLS: both of our ends against each other, a foreign client with ALPN, cleartext
+ * around the handshake, garbage, verification, the end. The certificate is made here.
+ */
+#include "config.h"
+
+#include "tls/stream-private.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* --- The certificate ---------------------------------------------------------------------------- */
+
+typedef struct {
+    char *folder, *certificate, *key;
+    RelaisTlsContext *server;
+    RelaisTlsContext *client;
+} Fixture;
+
+static void
+write_certificate (Fixture *fixture)
+{
+    EVP_PKEY *key = EVP_EC_gen ("P-256");
+    X509 *x509 = X509_new ();
+    X509_NAME *name = X509_get_subject_name (x509);
+    X509_EXTENSION *san =
+        X509V3_EXT_conf_nid (NULL, NULL, NID_subject_alt_name, "DNS:mx.example.test");
+    FILE *file;
+
+    X509_set_version (x509, 2);
+    ASN1_INTEGER_set (X509_get_serialNumber (x509), 1);
+    X509_gmtime_adj (X509_getm_notBefore (x509), -3600);
+    X509_gmtime_adj (X509_getm_notAfter (x509), 86400);
+    X509_NAME_add_entry_by_txt (name, "CN", MBSTRING_ASC, (const guint8 *)"mx.example.test", -1, -1,
+                                0);
+    X509_set_issuer_name (x509, name);
+    X509_set_pubkey (x509, key);
+    X509_add_ext (x509, san, -1);
+    g_assert_cmpint (X509_sign (x509, key, EVP_sha256 ()), >, 0);
+    file = fopen (fixture->certificate, "we");
+    PEM_write_X509 (file, x509);
+    fclose (file);
+    file = fopen (fixture->key, "we");
+    PEM_write_PrivateKey (file, key, NULL, NULL, 0, NULL, NULL);
+    fclose (file);
+    X509_EXTENSION_free (san);
+    X509_free (x509);
+    EVP_PKEY_free (key);
+}
+
+static void
+fixture_set_up (Fixture *fixture)
+{
+    g_autoptr (GError) error = NULL;
+
+    fixture->folder = g_dir_make_tmp ("relais-tls-XXXXXX", NULL);
+    fixture->certificate = g_build_filename (fixture->folder, "certificate.pem", NULL);
+    fixture->key = g_build_filename (fixture->folder, "key.pem", NULL);
+    write_certificate (fixture);
+    fixture->server = relais_tls_context_new_server (fixture->certificate, fixture->key, &error);
+    g_assert_no_error (error);
+    fixture->client = relais_tls_context_new_client (false, &error);
+    g_assert_no_error (error);
+}
+
+static void
+fixture_clear (Fixture *fixture)
+{
+    g_unlink (fixture->certificate);
+    g_unlink (fixture->key);
+    g_rmdir (fixture->folder);
+    g_free (fixture->certificate);
+    g_free (fixture->key);
+    g_free (fixture->folder);
+    relais_tls_context_unref (fixture->server);
+    relais_tls_context_unref (fixture->client);
+}
+
+static Fixture fixture;
+
+/* --- Ends --------------------------------------------------------------------------------------- */
+
+typedef struct {
+    RelaisStream *stream;
+    GString *got;
+    int ready, closed;
+    bool echo, closed_failed;
+    GError *error;
+} End;
+
+static void
+on_input (RelaisStream *stream, gpointer data)
+{
+    End *end = data;
+    gsize size;
+    const guint8 *bytes = relais_stream_peek (stream, &size);
+
+    g_string_append_len (end->got, (const char *)bytes, (gssize)size);
+    if (end->echo && !relais_stream_write (stream, bytes, size))
+        relais_stream_pause (stream, true);
+    relais_stream_consume (stream, size);
+}
+
+static void
+on_drained (RelaisStream *stream, gpointer data)
+{
+    relais_stream_pause (stream, false);
+}
+
+static void
+on_ready (RelaisStream *stream, const GError *error, gpointer data)
+{
+    End *end = data;
+
+    end->ready++;
+    end->error = error != NULL ? g_error_copy (error) : NULL;
+}
+
+static void
+on_closed (RelaisStream *stream, const GError *error, gpointer data)
+{
+    End *end = data;
+
+    end->closed++;
+    end->closed_failed = error != NULL;
+}
+
+static const RelaisStreamCallbacks callbacks = {on_input, on_drained, on_ready, on_closed};
+
+static void
+end_clear (End *end)
+{
+    g_clear_pointer (&end->stream, relais_stream_free);
+    if (end->got != NULL)
+        g_string_free (end->got, TRUE);
+    end->got = NULL;
+    g_clear_error (&end->error);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (End, end_clear)
+
+static void
+open_end (RelaisLoop *loop, End *end, int fd)
+{
+    end->got = g_string_new (NULL);
+    end->stream = relais_stream_new (loop, fd, &callbacks, end, NULL);
+    g_assert_nonnull (end->stream);
+}
+
+static void
+make_pair (int fds[2])
+{
+    g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), ==,
+                     0);
+}
+
+static void
+open_both (RelaisLoop *loop, End *server, End *client)
+{
+    int fds[2];
+
+    make_pair (fds);
+    open_end (loop, server, fds[0]);
+    open_end (loop, client, fds[1]);
+}
+
+static void
+run_turns (RelaisLoop *loop)
+{
+    while (relais_loop_turn (loop, false))
+        continue;
+}
+
+static void
+handshake (RelaisLoop *loop, End *server, End *client)
+{
+    relais_stream_start_tls (server->stream, fixture.server, NULL);
+    relais_stream_start_tls (client->stream, fixture.client, "mx.example.test");
+    g_assert_cmpint (server->ready + client->ready, ==, 0);
+    run_turns (loop);
+    g_assert_cmpint (server->ready, ==, 1);
+    g_assert_cmpint (client->ready, ==, 1);
+    g_assert_no_error (server->error);
+    g_assert_no_error (client->error);
+}
+
+static void
+wait_for_bytes (RelaisLoop *loop, const End *end, gsize size)
+{
+    gint64 end_us = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+
+    while (end->got->len < size) {
+        g_assert_cmpint (g_get_monotonic_time (), <, end_us);
+        relais_loop_turn (loop, true);
+    }
+}
+
+/* --- Tests -------------------------------------------------------------------------------------- */
+
+static void
+test_handshake_after_clear (void)
+{
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_auto (End) server = {0};
+    g_auto (End) client = {0};
+
+    open_both (loop, &server, &client);
+    relais_stream_write (client.stream, "STARTTLS\r\n", 10);
+    run_turns (loop);
+    g_assert_cmpstr (server.got->str, ==, "STARTTLS\r\n");
+    relais_stream_write (server.stream, "220 go ahead\r\n", 14);
+    relais_stream_start_tls (server.stream, fixture.server, NULL);
+    relais_stream_write (server.stream, "written early, sent under TLS", 29);
+    run_turns (loop);
+    g_assert_cmpstr (client.got->str, ==, "220 go ahead\r\n");
+    g_assert_null (relais_stream_tls_version (client.stream));
+    relais_stream_start_tls (client.stream, fixture.client, "mx.example.test");
+    run_turns (loop);
+    g_assert_cmpint (client.ready, ==, 1);
+    g_assert_no_error (client.error);
+    g_assert_cmpstr (client.got->str, ==, "220 go ahead\r\nwritten early, sent under TLS");
+    g_assert_true (relais_stream_is_tls (server.stream));
+    g_assert_cmpstr (relais_stream_tls_version (client.stream), ==, "TLSv1.3");
+    g_assert_nonnull (relais_stream_tls_cipher (client.stream));
+    g_assert_cmpstr (relais_stream_tls_verify (client.stream), ==, "self-signed certificate");
+    g_assert_cmpstr (relais_stream_tls_verify (server.stream), ==, "no certificate");
+}
+
+static void
+test_echo (void)
+{
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_auto (End) server = {.echo = true};
+    g_auto (End) client = {0};
+    const gsize size = 1 << 20;
+    g_autofree char *block = g_malloc (size);
+
+    open_both (loop, &server, &client);
+    handshake (loop, &server, &client);
+    for (gsize i = 0; i < size; i++)
+        block[i] = (char)(guint8)((i * 2654435761u >> 11) & 0x7f);
+    relais_stream_write (client.stream, block, size);
+    wait_for_bytes (loop, &client, size);
+    g_assert_cmpuint (client.got->len, ==, size);
+    g_assert_cmpint (memcmp (client.got->str, block, size), ==, 0);
+    g_assert_cmpuint (relais_stream_bytes_in (server.stream), >, size);
+}
+
+static void
+test_pause_under_tls (void)
+{
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_auto (End) server = {0};
+    g_auto (End) client = {0};
+
+    open_both (loop, &server, &client);
+    handshake (loop, &server, &client);
+    relais_stream_pause (server.stream, true);
+    relais_stream_write (client.stream, "one", 3);
+    run_turns (loop);
+    g_clear_pointer (&client.stream, relais_stream_free); /* close_notify, then the end */
+    run_turns (loop);
+    g_assert_false (relais_loop_turn (loop, false));
+    g_assert_cmpuint (server.got->len, ==, 0);
+    g_assert_cmpint (server.closed, ==, 0);
+    relais_stream_pause (server.stream, false);
+    run_turns (loop);
+    g_assert_cmpstr (server.got->str, ==, "one");
+    g_assert_cmpint (server.closed, ==, 1);
+    g_assert_false (server.closed_failed);
+}
+
+/* Cleartext sent with STARTTLS, in the same segment or a later one, is never seen as input. */
+static void
+test_clear_before_handshake (void)
+{
+    static const char *const injected[] = {"EHLO evil\r\n", "X", "RSET\r\nMAIL FROM:<a@b>\r\n"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS (injected); i++) {
+        for (int late = 0; late < 2; late++) {
+            g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+            g_auto (End) server = {0};
+            int fds[2];
+
+            make_pair (fds);
+            open_end (loop, &server, fds[0]);
+            if (!late)
+                g_assert_cmpint (write (fds[1], injected[i], strlen (injected[i])), >, 0);
+            relais_stream_start_tls (server.stream, fixture.server, NULL);
+            run_turns (loop);
+            if (late)
+                g_assert_cmpint (write (fds[1], injected[i], strlen (injected[i])), >, 0);
+            run_turns (loop);
+            close (fds[1]);
+            run_turns (loop);
+            g_assert_cmpint (server.ready, ==, 1);
+            g_assert_error (server.error, RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_HANDSHAKE);
+            g_assert_cmpuint (server.got->len, ==, 0);
+            g_assert_cmpint (server.closed, ==, 0);
+        }
+    }
+}
+
+/* Input that the owner had left when it started TLS is dropped. */
+static void
+leave_input (RelaisStream *stream, gpointer data)
+{
+    End *end = data;
+    gsize size;
+
+    if (relais_stream_is_tls (stream)) {
+        on_input (stream, data);
+        return;
+    }
+    relais_stream_peek (stream, &size);
+    end->closed_failed = size > 0;
+    relais_stream_consume (stream, 2);
+    relais_stream_start_tls (stream, fixture.server, NULL);
+}
+
+static void
+test_left_input_is_dropped (void)
+{
+    static const RelaisStreamCallbacks leaving = {leave_input, on_drained, on_ready, on_closed};
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_auto (End) server = {0};
+    g_auto (End) client = {0};
+    int fds[2];
+
+    make_pair (fds);
+    server.got = g_string_new (NULL);
+    server.stream = relais_stream_new (loop, fds[0], &leaving, &server, NULL);
+    open_end (loop, &client, fds[1]);
+    relais_stream_write (client.stream, "s!INJECTED\r\n", 12);
+    run_turns (loop);
+    g_assert_true (server.closed_failed);
+    relais_stream_start_tls (client.stream, fixture.client, NULL);
+    run_turns (loop);
+    g_assert_no_error (server.error);
+    g_assert_cmpint (server.ready, ==, 1);
+    relais_stream_write (client.stream, "EHLO\r\n", 6);
+    run_turns (loop);
+    g_assert_cmpstr (server.got->str, ==, "EHLO\r\n");
+}
+
+/* A cleartext byte, or garbage, within an established connection breaks it and is not input. */
+static void
+test_garbage_after_handshake (void)
+{
+    static const char *const garbage[] = {"NOOP\r\n", "\x17\x03\x03\x00\x05hello", "\x15\x03\x03"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS (garbage); i++) {
+        g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+        g_auto (End) server = {0};
+        g_auto (End) client = {0};
+        int fds[2], raw;
+
+        make_pair (fds);
+        raw = fcntl (fds[1], F_DUPFD_CLOEXEC, 3);
+        open_end (loop, &server, fds[0]);
+        open_end (loop, &client, fds[1]);
+        handshake (loop, &server, &client);
+        relais_stream_write (client.stream, "one", 3);
+        run_turns (loop);
+        g_assert_cmpint (write (raw, garbage[i], MAX (strlen (garbage[i]), 3)), >, 0);
+        shutdown (raw, SHUT_WR);
+        run_turns (loop);
+        g_assert_cmpstr (server.got->str, ==, "one");
+        g_assert_cmpint (server.closed, ==, 1);
+        close (raw);
+    }
+}
+
+static void
+test_peer_leaves_handshake (void)
+{
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_auto (End) client = {0};
+    int fds[2];
+
+    make_pair (fds);
+    open_end (loop, &client, fds[0]);
+    relais_stream_start_tls (client.stream, fixture.client, "mx.example.test");
+    run_turns (loop);
+    g_assert_cmpint (client.ready, ==, 0);
+    close (fds[1]);
+    run_turns (loop);
+    g_assert_error (client.error, RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_HANDSHAKE);
+    g_assert_cmpint (client.closed, ==, 0);
+    relais_stream_write (client.stream, "x", 1);
+    run_turns (loop);
+    g_assert_cmpint (client.ready, ==, 1);
+}
+
+/* Handshakes of a client that is not ours; returns whether it came through. */
+static bool
+foreign_client (const guint8 *alpn, guint alpn_size, int version)
+{
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_auto (End) server = {0};
+    SSL_CTX *context = SSL_CTX_new (TLS_client_method ());
+    SSL *ssl;
+    bool done = false;
+    int fds[2];
+
+    make_pair (fds);
+    open_end (loop, &server, fds[0]);
+    relais_stream_start_tls (server.stream, fixture.server, NULL);
+    SSL_CTX_set_security_level (context, 0);
+    SSL_CTX_set_min_proto_version (context, version);
+    SSL_CTX_set_max_proto_version (context, version);
+    ssl = SSL_new (context);
+    if (alpn != NULL)
+        SSL_set_alpn_protos (ssl, alpn, alpn_size);
+    SSL_set_fd (ssl, fds[1]);
+    for (int i = 0; i < 10 && !done; i++) {
+        done = SSL_connect (ssl) == 1;
+        run_turns (loop);
+    }
+    /* In TLS 1.3 the client is done before the server agrees. */
+    done = done && server.ready == 1 && server.error == NULL;
+    SSL_free (ssl);
+    SSL_CTX_free (context);
+    close (fds[1]);
+    return done;
+}
+
+static void
+test_foreign_clients (void)
+{
+    static const guint8 smtp[] = "\x04smtp", http[] = "\x02h2\x08http/1.1";
+
+    g_assert_true (foreign_client (NULL, 0, TLS1_3_VERSION));
+    g_assert_true (foreign_client (NULL, 0, TLS1_2_VERSION));
+    g_assert_false (foreign_client (NULL, 0, TLS1_1_VERSION));
+    g_assert_true (foreign_client (smtp, sizeof smtp - 1, TLS1_3_VERSION));
+    g_assert_false (foreign_client (http, sizeof http - 1, TLS1_3_VERSION));
+    g_assert_false (foreign_client (http, sizeof http - 1, TLS1_2_VERSION));
+}
+
+/* A client that verifies, with our certificate as its trust: the right name passes, others not. */
+static void
+test_verification (void)
+{
+    static const struct {
+        const char *host;
+        bool trusted, passes;
+    } cases[] = {{"mx.example.test", true, true},
+                 {"mx.example.test.", true, true},
+                 {"other.example.test", true, false},
+                 {"192.0.2.1", true, false},
+                 {"mx.example.test", false, false}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+        g_autoptr (RelaisTlsContext) verifying = NULL;
+        g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+        g_auto (End) server = {0};
+        g_auto (End) client = {0};
+
+        if (cases[i].trusted)
+            g_setenv ("SSL_CERT_FILE", fixture.certificate, TRUE);
+        else
+            g_unsetenv ("SSL_CERT_FILE");
+        verifying = relais_tls_context_new_client (true, NULL);
+        if (verifying == NULL && !cases[i].trusted)
+            continue; /* no trust at all on this machine: refused even earlier */
+        open_both (loop, &server, &client);
+        relais_stream_start_tls (server.stream, fixture.server, NULL);
+        relais_stream_start_tls (client.stream, verifying, cases[i].host);
+        run_turns (loop);
+        g_assert_cmpint (client.ready, ==, 1);
+        if (cases[i].passes)
+            g_assert_cmpstr (relais_stream_tls_verify (client.stream), ==, "ok");
+        else
+            g_assert_error (client.error, RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_VERIFY);
+    }
+    g_unsetenv ("SSL_CERT_FILE");
+}
+
+static void
+test_bad_certificates (void)
+{
+    static const char *const wrong[][2] = {{"/nonexistent", NULL}, {NULL, "/nonexistent"}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++) {
+        g_autoptr (GError) error = NULL;
+
+        g_assert_null (relais_tls_context_new_server (
+            wrong[i][0] != NULL ? wrong[i][0] : fixture.certificate,
+            wrong[i][1] != NULL ? wrong[i][1] : fixture.key, &error));
+        g_assert_error (error, RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_CERTIFICATE);
+        g_assert_nonnull (strstr (error->message, "/nonexistent"));
+    }
+}
+
+static void
+test_finish_under_tls (void)
+{
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_auto (End) server = {0};
+    g_auto (End) client = {0};
+
+    open_both (loop, &server, &client);
+    handshake (loop, &server, &client);
+    relais_stream_write (server.stream, "221 bye\r\n", 9);
+    relais_stream_finish (g_steal_pointer (&server.stream), 10 * G_USEC_PER_SEC);
+    run_turns (loop);
+    g_assert_cmpstr (client.got->str, ==, "221 bye\r\n");
+    g_assert_cmpint (client.closed, ==, 1);
+    g_assert_false (client.closed_failed);
+    g_clear_pointer (&client.stream, relais_stream_free);
+    run_turns (loop);
+}
+
+int
+main (int argc, char **argv)
+{
+    int result;
+
+    g_test_init (&argc, &argv, NULL);
+    signal (SIGPIPE, SIG_IGN); /* as the mains do */
+    fixture_set_up (&fixture);
+    g_test_add_func ("/tls/handshake-after-clear", test_handshake_after_clear);
+    g_test_add_func ("/tls/echo", test_echo);
+    g_test_add_func ("/tls/pause", test_pause_under_tls);
+    g_test_add_func ("/tls/clear-before-handshake", test_clear_before_handshake);
+    g_test_add_func ("/tls/left-input-is-dropped", test_left_input_is_dropped);
+    g_test_add_func ("/tls/garbage-after-handshake", test_garbage_after_handshake);
+    g_test_add_func ("/tls/peer-leaves-handshake", test_peer_leaves_handshake);
+    g_test_add_func ("/tls/foreign-clients", test_foreign_clients);
+    g_test_add_func ("/tls/verification", test_verification);
+    g_test_add_func ("/tls/bad-certificates", test_bad_certificates);
+    g_test_add_func ("/tls/finish", test_finish_under_tls);
+    result = g_test_run ();
+    fixture_clear (&fixture);
+    return result;
+}
