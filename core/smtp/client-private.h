@@ -38,6 +38,7 @@ typedef struct {
     bool pipelining, size, eight_bit, enhanced, starttls, dsn, smtputf8, chunking;
     guint64 max_size;     /* 0: no limit said */
     guint limits_rcptmax; /* RFC 9422, 0: none */
+    guint limits_mailmax;
 } RelaisSmtpCaps;
 
 typedef enum {
@@ -61,13 +62,27 @@ typedef struct {
 typedef struct {
     gint64 connect_us, banner_us, ehlo_us, tls_us, mail_us, rcpt_us, data_us, body_us, dot_us,
         quit_us;     /* deadline of each phase; body: for each RELAIS_STREAM_HIGH_BYTES taken */
-    gint64 stall_us; /* no octet in either direction while something is owed: the session ends */
+    gint64 stall_us; /* no octet in either direction while something is owed: the session ends. Not
+                        asked while we connect, nor while the peer thinks about a message that it has
+                        in full: there connect_us and dot_us speak alone. */
 } RelaisSmtpTimeouts;
 extern const RelaisSmtpTimeouts relais_smtp_default_timeouts;
 
+/* What we ourselves would not send. Told by `sent`; the client then ends the session by itself (QUIT,
+ * or a cut if the body was under way, so that nothing incomplete can be taken for a message). */
+typedef enum {
+    RELAIS_REFUSED_NOT = 0,
+    RELAIS_REFUSED_SIZE,      /* larger than the peer takes: 552 5.3.4 */
+    RELAIS_REFUSED_SMTPUTF8,  /* needs SMTPUTF8 and the peer has it not: 553 5.6.7 */
+    RELAIS_REFUSED_ADDRESS,   /* an address or parameter that cannot stand in a command: 5.1.3 */
+    RELAIS_REFUSED_LINE_ENDS, /* a bare CR or LF in the message: 5.6.0 */
+    RELAIS_REFUSED_READ       /* the message could not be read: 4.3.0, our own trouble */
+} RelaisSmtpRefusal;
+
 /* How a session or transaction failed when no reply says it. */
 typedef struct {
-    RelaisSmtpPhase phase;
+    RelaisSmtpPhase phase; /* DOT: the message had left in full and may have been taken */
+    RelaisSmtpRefusal refused;
     bool timeout;       /* deadline or watchdog, else the connection broke or the protocol did */
     bool tls_handshake; /* the handshake failed: under an opportunistic policy one retry in clear,
                               on a new connection, is right (user-demands.md 19) */
@@ -91,7 +106,8 @@ typedef struct {
                   const RelaisSmtpFailure *failure, gpointer data);
     /* The session is over and the client frees itself after this returns. Before `ready`:
      * `reply` is the refusing banner, EHLO or STARTTLS reply (code 0 if none), `failure` the rest.
-     * After it: the peer went (421 or closed) while idle. Both are NULL after a good QUIT. */
+     * After it: the peer went (421 or closed) while idle, or what `sent` was told. Both are NULL
+     * after a good QUIT, none else: then `failure` says phase and text also where a reply did it. */
     void (*closed) (RelaisSmtpClient *client, const RelaisSmtpReply *reply,
                     const RelaisSmtpFailure *failure, gpointer data);
 } RelaisSmtpClientCallbacks;
@@ -101,8 +117,9 @@ typedef struct {
     guint n_recipients;
     const RelaisRecipient *const *recipients;
     RelaisRope *rope; /* what is sent: CRLF lines, not dot-stuffed; the client refs it */
-    bool eight_bit;   /* BODY=8BITMIME is needed: only if the peer can */
-    bool smtputf8;
+    bool
+        eight_bit; /* BODY=8BITMIME is said if the peer can; if it cannot, converting is the owner's */
+    bool smtputf8;     /* refused (RELAIS_REFUSED_SMTPUTF8) if the peer cannot */
     const char *envid; /* DSN parameters are sent only to peers that can */
     RelaisRet ret;
 } RelaisSmtpTransaction;
@@ -115,7 +132,8 @@ relais_smtp_client_new (RelaisLoop *loop, RelaisPool *pool, const RelaisSmtpClie
 /* Sends one transaction; the client must be ready and idle. What `tx` points to is copied or
  * referenced. On a reused connection a failed transaction is followed by RSET before the next. */
 void relais_smtp_client_send (RelaisSmtpClient *client, const RelaisSmtpTransaction *tx);
-/* QUIT, then `closed`. In a transaction or before `ready`: the connection is cut. */
+/* QUIT, then `closed`. In a transaction or before `ready`: the connection is cut, which `sent` (if
+ * there is a transaction) and `closed` tell from a later turn. */
 void relais_smtp_client_quit (RelaisSmtpClient *client);
 /* Cuts the connection and frees; no callback. NULL ok. */
 void relais_smtp_client_free (RelaisSmtpClient *client);

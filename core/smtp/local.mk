@@ -2,10 +2,19 @@
 
 # The sending side.
 libcore_la_SOURCES += \
-    core/smtp/reply.c core/smtp/reply-private.h
+    core/smtp/reply.c core/smtp/reply-private.h \
+    core/smtp/dotstuff.c core/smtp/dotstuff-private.h \
+    core/smtp/client.c core/smtp/client-private.h core/smtp/client-state-private.h \
+    core/smtp/client-session.c core/smtp/client-transaction.c core/smtp/client-body.c
 
 check_PROGRAMS += tests/smtp/test-reply
 TESTS += tests/smtp/test-reply
 tests_smtp_test_reply_SOURCES = tests/smtp/test-reply.c
 tests_smtp_test_reply_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_reply_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-client
+TESTS += tests/smtp/test-client
+tests_smtp_test_client_SOURCES = tests/smtp/test-client.c tests/smtp/client-peer.c tests/smtp/client-peer.h
+tests_smtp_test_client_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_client_LDADD = $(CORE_TEST_LDADD)

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The SMTP client outside of transactions: banner, EHLO or HELO and what it offers, STARTTLS by
+ * policy, QUIT. What was learnt in clear is forgotten when TLS begins (RFC 3207 section 4.2).
+ *
+ * Loop thread; see client-state-private.h for the rules. Must never let a command of a transaction
+ * be reached under a policy that is not met.
+ */
+#include "config.h"
+
+#include "smtp/client-state-private.h"
+
+#include <string.h>
+
+static bool
+needs_tls (const RelaisSmtpClient *client)
+{
+    return client->tls_policy >= RELAIS_TLS_POLICY_REQUIRE &&
+           !relais_stream_is_tls (client->stream);
+}
+
+void
+smtp_session_start (RelaisSmtpClient *client)
+{
+    smtp_client_set_phase (client, RELAIS_PHASE_BANNER);
+    client->owed = 1;
+}
+
+static void
+greet (RelaisSmtpClient *client)
+{
+    g_autofree char *line =
+        g_strdup_printf ("%s %s\r\n", client->helo_only ? "HELO" : "EHLO", client->helo);
+
+    memset (&client->caps, 0, sizeof client->caps);
+    client->ehlo_lines = 0;
+    smtp_client_set_phase (client, RELAIS_PHASE_EHLO);
+    smtp_client_command (client, line, strlen (line), 1);
+}
+
+void
+smtp_session_on_banner (RelaisSmtpClient *client)
+{
+    if (smtp_reply_is_success (&client->reply))
+        greet (client);
+    else if (smtp_reply_is_refusal (&client->reply))
+        smtp_client_fail_by_reply (client, true, "the peer does not want us");
+    else
+        smtp_client_fail_by_reply (client, false, "no banner");
+}
+
+/* --- What EHLO offers ------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *keyword;
+    gsize flag; /* offset of the bool in RelaisSmtpCaps */
+} Keyword;
+
+static const Keyword keywords[] = {
+    {"PIPELINING", offsetof (RelaisSmtpCaps, pipelining)},
+    {"SIZE", offsetof (RelaisSmtpCaps, size)},
+    {"8BITMIME", offsetof (RelaisSmtpCaps, eight_bit)},
+    {"ENHANCEDSTATUSCODES", offsetof (RelaisSmtpCaps, enhanced)},
+    {"STARTTLS", offsetof (RelaisSmtpCaps, starttls)},
+    {"DSN", offsetof (RelaisSmtpCaps, dsn)},
+    {"SMTPUTF8", offsetof (RelaisSmtpCaps, smtputf8)},
+    {"CHUNKING", offsetof (RelaisSmtpCaps, chunking)},
+};
+
+/* A peer's number, or 0 if it is none (both "no limit said"). */
+static guint64
+parse_limit (const char *text)
+{
+    guint64 value;
+
+    return g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, &value, NULL) ? value : 0;
+}
+
+/* RFC 9422: "RCPTMAX=20 MAILMAX=100". */
+static void
+parse_limits (RelaisSmtpCaps *caps, char **words)
+{
+    for (; *words != NULL; words++) {
+        const char *value = strchr (*words, '=');
+        guint limit = value != NULL ? (guint)MIN (parse_limit (value + 1), G_MAXUINT) : 0;
+
+        if (g_ascii_strncasecmp (*words, "RCPTMAX=", 8) == 0)
+            caps->limits_rcptmax = limit;
+        else if (g_ascii_strncasecmp (*words, "MAILMAX=", 8) == 0)
+            caps->limits_mailmax = limit;
+    }
+}
+
+/* One line of EHLO's reply; the first one is the peer's name and greeting. The reply is bounded as
+ * a whole, so these are too. */
+void
+smtp_session_on_ehlo_line (RelaisSmtpClient *client)
+{
+    g_auto (GStrv) words = NULL;
+
+    if (client->ehlo_lines++ == 0 || client->helo_only)
+        return;
+    words = g_strsplit (relais_reply_parser_line (client->parser), " ", -1);
+    if (words[0] == NULL)
+        return;
+    for (guint i = 0; i < G_N_ELEMENTS (keywords); i++)
+        if (g_ascii_strcasecmp (words[0], keywords[i].keyword) == 0)
+            *(bool *)((char *)&client->caps + keywords[i].flag) = true;
+    if (g_ascii_strcasecmp (words[0], "SIZE") == 0 && words[1] != NULL)
+        client->caps.max_size = parse_limit (words[1]);
+    else if (g_ascii_strcasecmp (words[0], "LIMITS") == 0)
+        parse_limits (&client->caps, words + 1);
+}
+
+/* --- EHLO and STARTTLS ------------------------------------------------------------------------ */
+
+static void
+become_ready (RelaisSmtpClient *client)
+{
+    if (needs_tls (client)) {
+        RelaisSmtpFailure failure = {
+            .phase = RELAIS_PHASE_STARTTLS,
+            .text = (char *)"the peer does not offer STARTTLS, which is required"};
+
+        smtp_client_end (client, NULL, &failure);
+        return;
+    }
+    smtp_client_set_phase (client, RELAIS_PHASE_IDLE);
+    client->callbacks.ready (client, &client->caps, client->data);
+}
+
+static bool
+wants_starttls (const RelaisSmtpClient *client)
+{
+    return client->caps.starttls && client->tls != NULL &&
+           client->tls_policy != RELAIS_TLS_POLICY_NONE && !relais_stream_is_tls (client->stream);
+}
+
+void
+smtp_session_on_ehlo (RelaisSmtpClient *client)
+{
+    smtp_session_on_ehlo_line (client); /* the last line */
+    if (smtp_reply_is_success (&client->reply) && wants_starttls (client)) {
+        smtp_client_set_phase (client, RELAIS_PHASE_STARTTLS);
+        relais_reply_parser_set_strict (client->parser, true);
+        smtp_client_command (client, "STARTTLS\r\n", 10, 1);
+    } else if (smtp_reply_is_success (&client->reply)) {
+        become_ready (client);
+    } else if (client->reply.code >= 500 && !client->helo_only) {
+        client->helo_only = true;
+        greet (client);
+    } else {
+        smtp_client_fail_by_reply (client, smtp_reply_is_refusal (&client->reply),
+                                   "EHLO was refused");
+    }
+}
+
+void
+smtp_session_on_starttls (RelaisSmtpClient *client)
+{
+    if (client->reply.code == 220) {
+        /* Octets that came in clear behind the 220 would be read as if they had come under TLS. */
+        if (smtp_client_input_waits (client)) {
+            smtp_client_fail (client, SMTP_FAIL_PLAIN,
+                              "cleartext behind the reply to STARTTLS: an injection is likely");
+            return;
+        }
+        smtp_client_set_phase (client, RELAIS_PHASE_TLS);
+        relais_stream_start_tls (client->stream, client->tls, client->host);
+    } else if (!smtp_reply_is_refusal (&client->reply)) {
+        smtp_client_fail_by_reply (client, false, "no answer to STARTTLS");
+    } else if (needs_tls (client)) {
+        smtp_client_fail_by_reply (client, true, "STARTTLS was refused, which is required");
+    } else {
+        relais_reply_parser_set_strict (client->parser, false);
+        become_ready (client);
+    }
+}
+
+void
+smtp_session_on_tls (RelaisSmtpClient *client, const GError *error)
+{
+    const char *verify;
+
+    if (error != NULL) {
+        smtp_client_fail (client, SMTP_FAIL_TLS, "%s", error->message);
+        return;
+    }
+    /* The context refuses in the handshake already; this holds even if it is the wrong context. */
+    verify = relais_stream_tls_verify (client->stream);
+    if (client->tls_policy == RELAIS_TLS_POLICY_VERIFY && g_strcmp0 (verify, "ok") != 0) {
+        smtp_client_fail (client, SMTP_FAIL_TLS, "the certificate was not verified: %s",
+                          verify != NULL ? verify : "none");
+        return;
+    }
+    relais_reply_parser_set_strict (client->parser, false);
+    client->helo_only = false;
+    greet (client);
+}
+
+/* --- QUIT ------------------------------------------------------------------------------------- */
+
+void
+smtp_session_quit (RelaisSmtpClient *client)
+{
+    smtp_client_set_phase (client, RELAIS_PHASE_QUIT);
+    smtp_client_command (client, "QUIT\r\n", 6, 1);
+}
+
+void
+smtp_session_on_quit (RelaisSmtpClient *client)
+{
+    smtp_client_end (client, NULL, NULL);
+}
