@@ -10,8 +10,8 @@
 
 enum {
     RELAIS_LOCAL_PART_BYTES = 64, /* RFC 5321 section 4.5.3.1.1 */
-    RELAIS_DOMAIN_BYTES = 255,
-    RELAIS_PATH_BYTES = 254 /* without brackets: 256 - 2 */
+    RELAIS_DOMAIN_BYTES = 255,    /* as the DNS counts them, which is 253 octets of text */
+    RELAIS_PATH_BYTES = 254       /* without brackets: 256 - 2 */
 };
 
 typedef enum {
@@ -24,12 +24,14 @@ typedef enum {
 /* Parses one Mailbox, local@domain or local@[literal], at the start of `text`; `*used` is where it
  * ended. The result is "local@domain" with the domain in lower case and A-labels, a quoted local part
  * unquoted where it need not be quoted. No source routes, no %-hack is interpreted: what stands in
- * the local part stays there. Domains need no dot (policy is the caller's). */
+ * the local part stays there. Domains need no dot (policy is the caller's) and may not end in one.
+ * A literal comes out as "[192.0.2.1]" or "[IPv6:2001:db8::1]", in its canonical form; other tags are
+ * refused. NULL `used` means that nothing may follow the mailbox. */
 RelaisAddressStatus
 relais_address_parse (const char *text, gsize size, bool utf8, char **address, gsize *used);
 /* The domain part, borrowed from inside `address` (after the last '@'). */
 const char *relais_address_domain (const char *address);
-/* Lower case, A-labels, no trailing dot, LDH syntax checked; NULL if it is no domain name. */
+/* Lower case, A-labels, one trailing dot taken off, LDH syntax checked; NULL if it is no domain name. */
 char *relais_domain_normalise (const char *text, gsize size);
 bool relais_domain_is_literal (const char *domain);
 /* `pattern`: "example.org", "*.example.org" (any depth below, not itself), "*" (any). Both
