@@ -2,6 +2,10 @@
 relaisincludedir = $(includedir)/relais
 relaisinclude_HEADERS = \
     include/relais/command.h \
+    include/relais/hook.h \
+    include/relais/log.h \
+    include/relais/message.h \
+    include/relais/module.h \
     include/relais/option.h \
     include/relais/types.h \
     include/relais/version.h

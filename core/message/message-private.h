@@ -14,6 +14,7 @@
 #pragma once
 
 #include <glib.h>
+#include <relais/message.h>
 #include <stdbool.h>
 
 /* --- Body: bytes by range ------------------------------------------------------------------- */

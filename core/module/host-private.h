@@ -27,7 +27,10 @@ typedef struct {
 } RelaisHostOptions;
 
 RelaisHost *relais_host_new (const RelaisHostOptions *options);
-/* stop and finalize of all modules in reverse order; nothing is ever unmapped. NULL ok. */
+/* The workers that modules' jobs run on, where they were started after the host was made. */
+void relais_host_set_pool (RelaisHost *host, RelaisPool *pool);
+/* stop and finalize of all modules in reverse order; nothing is ever unmapped. Runs that are still
+ * suspended are cancelled; waits for the modules' jobs, so the pool must still be there. NULL ok. */
 void relais_host_free (RelaisHost *host);
 
 /* Loads a module by name (never a path): file checks, dlopen, descriptor. init is called by
@@ -81,7 +84,16 @@ typedef struct {
     guint16 reply_code;
     const guint8 *reply_enhanced;
     const char *reply_text;
+    GHashTable **transaction_slots; /* as session_slots, dropped with the transaction */
+    /* event: filled in by relais_host_notify_event () */
+    guint64 event_seq;
+    GBytes *event_line;
 } RelaisSubject;
+
+/* Slots are made by the host in `*session_slots`, which starts as NULL; the owner drops them with
+ * g_clear_pointer (&slots, g_hash_table_unref) when the session (transaction) ends.
+ * attempt_attributes come from here and are dropped with g_ptr_array_unref (). */
+GPtrArray *relais_attempt_attributes_new (void);
 
 /* How a run ended. */
 typedef struct {
@@ -98,6 +110,8 @@ typedef struct RelaisHookRun RelaisHookRun;
 typedef void (*RelaisHookDone) (gpointer data, RelaisHookResult *result);
 
 bool relais_host_has (const RelaisHost *host, RelaisHookId hook);
+/* Whether a function on that hook wants each recipient in a transaction of its own. */
+bool relais_host_is_per_recipient (const RelaisHost *host, RelaisHookId hook);
 /* Runs the chain. Returns NULL if it ended within the call, with the outcome in `result`; else a run
  * that ends by one call of `done`, from a later turn, unless cancelled (disconnect, RSET). The
  * subject must live until then. */

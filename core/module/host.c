@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The host: the modules' lives from load to finalize, the configuration objects and their pins. Loop
+ * thread. Modules are never unmapped: what is freed here is the host's record of them.
+ */
+#include "config.h"
+
+#include "module/module-private.h"
+
+#include "conf/conf-private.h"
+
+G_DEFINE_QUARK (relais - module - error - quark, relais_module_error)
+
+RelaisHost *
+relais_host_new (const RelaisHostOptions *options)
+{
+    RelaisHost *host = g_new0 (RelaisHost, 1);
+
+    host->loop = options->loop;
+    host->pool = options->pool;
+    host->module_dir = g_strdup (options->module_dir);
+    host->module_dir_is_callers = options->module_dir_is_callers;
+    host->program = g_strdup (options->program);
+    host->modules = g_ptr_array_new_with_free_func (relais_module_free);
+    host->slots = g_ptr_array_new_with_free_func (g_free);
+    for (guint i = 0; i < RELAIS_N_HOOKS; i++)
+        host->registered[i] = g_ptr_array_new_with_free_func (relais_hook_function_free);
+    g_queue_init (&host->runs);
+    return host;
+}
+
+void
+relais_host_set_pool (RelaisHost *host, RelaisPool *pool)
+{
+    host->pool = pool;
+}
+
+static RelaisModule *
+nth (const RelaisHost *host, guint n)
+{
+    return g_ptr_array_index (host->modules, n);
+}
+
+/* --- Configuration objects and pins ----------------------------------------------------------- */
+
+static ConfigObject *
+config_object_new (const RelaisModule *module, gpointer object)
+{
+    ConfigObject *config = g_new (ConfigObject, 1);
+
+    g_atomic_ref_count_init (&config->refs);
+    config->object = object;
+    config->free_object = module->ops.free_config;
+    return config;
+}
+
+void
+relais_config_object_unref (ConfigObject *config)
+{
+    if (config == NULL || !g_atomic_ref_count_dec (&config->refs))
+        return;
+    if (config->free_object != NULL && config->object != NULL)
+        config->free_object (config->object);
+    g_free (config);
+}
+
+static RelaisPin *
+pin_new (const RelaisHost *host)
+{
+    guint n = host->modules->len;
+    RelaisPin *pin = g_malloc0 (sizeof *pin + n * sizeof pin->objects[0]);
+
+    g_atomic_ref_count_init (&pin->refs);
+    pin->n = n;
+    for (guint i = 0; i < n; i++) {
+        pin->objects[i] = nth (host, i)->config;
+        if (pin->objects[i] != NULL)
+            g_atomic_ref_count_inc (&pin->objects[i]->refs);
+    }
+    return pin;
+}
+
+RelaisPin *
+relais_pin_ref (RelaisPin *pin)
+{
+    g_atomic_ref_count_inc (&pin->refs);
+    return pin;
+}
+
+void
+relais_pin_unref (RelaisPin *pin)
+{
+    if (pin == NULL || !g_atomic_ref_count_dec (&pin->refs))
+        return;
+    for (guint i = 0; i < pin->n; i++)
+        relais_config_object_unref (pin->objects[i]);
+    g_free (pin);
+}
+
+RelaisPin *
+relais_host_pin (RelaisHost *host)
+{
+    if (host->pin == NULL)
+        host->pin = pin_new (host);
+    return relais_pin_ref (host->pin);
+}
+
+/* --- Load and declare ------------------------------------------------------------------------- */
+
+static const RelaisModule *
+find_module (const RelaisHost *host, const char *name)
+{
+    for (guint i = 0; i < host->modules->len; i++)
+        if (g_str_equal (nth (host, i)->descriptor.name, name))
+            return nth (host, i);
+    return NULL;
+}
+
+bool
+relais_host_load (RelaisHost *host, const char *name, GError **error)
+{
+    RelaisModule *module;
+
+    if (find_module (host, name) != NULL) {
+        g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
+                     "module %s: name: found a module of this name loaded already, wanted each "
+                     "once; enable it once",
+                     name);
+        return false;
+    }
+    module = relais_module_load (host, name, error);
+    if (module == NULL)
+        return false;
+    module->index = host->modules->len;
+    g_ptr_array_add (host->modules, module);
+    return true;
+}
+
+bool
+relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GError **error)
+{
+    for (guint i = 0; i < host->modules->len; i++) {
+        const RelaisModule *module = nth (host, i);
+        const RelaisModuleDescriptor *descriptor = &module->descriptor;
+
+        if (!relais_schema_add_module (schema, descriptor->name, module->options,
+                                       descriptor->n_options, sizeof (RelaisOption), error)) {
+            g_prefix_error (error, "%s: ", module->file);
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+relais_host_each_command (RelaisHost *host, RelaisHostCommand func, gpointer data)
+{
+    for (guint i = 0; i < host->modules->len; i++) {
+        RelaisModule *module = nth (host, i);
+
+        for (guint k = 0; k < module->descriptor.n_commands; k++)
+            func (data, &module->commands[k], module);
+    }
+}
+
+/* --- Init and configuration ------------------------------------------------------------------- */
+
+static void
+drop_prepared (RelaisHost *host)
+{
+    for (guint i = 0; i < host->modules->len; i++)
+        g_clear_pointer (&nth (host, i)->prepared, relais_config_object_unref);
+}
+
+static bool
+prepare_all (RelaisHost *host, RelaisConfig *config, GError **error)
+{
+    for (guint i = 0; i < host->modules->len; i++) {
+        RelaisModule *module = nth (host, i);
+        gpointer object = NULL;
+
+        if (module->ops.prepare_config != NULL &&
+            !module->ops.prepare_config (module, config, &object, error)) {
+            g_prefix_error (error, "module %s: ", module->descriptor.name);
+            drop_prepared (host);
+            return false;
+        }
+        module->prepared = config_object_new (module, object);
+    }
+    return true;
+}
+
+static void
+commit_all (RelaisHost *host, RelaisConfig *config)
+{
+    relais_config_ref (config);
+    g_clear_pointer (&host->config, relais_config_unref);
+    host->config = config;
+    for (guint i = 0; i < host->modules->len; i++) {
+        RelaisModule *module = nth (host, i);
+
+        relais_config_object_unref (module->config);
+        module->config = g_steal_pointer (&module->prepared);
+        if (module->ops.commit_config != NULL)
+            module->ops.commit_config (module, module->config->object);
+    }
+    relais_pin_unref (host->pin);
+    host->pin = pin_new (host);
+}
+
+static bool
+init_all (RelaisHost *host, GError **error)
+{
+    for (guint i = 0; i < host->modules->len; i++) {
+        RelaisModule *module = nth (host, i);
+        bool done;
+
+        module->index = i;
+        module->initialised = true;
+        host->in_init = true;
+        done = module->ops.init == NULL || module->ops.init (module, error);
+        host->in_init = false;
+        if (!done) {
+            g_prefix_error (error, "module %s: ", module->descriptor.name);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+relais_host_init (RelaisHost *host, RelaisConfig *config, GError **error)
+{
+    return relais_modules_order (host, error) && init_all (host, error) &&
+           relais_chains_order (host, error) && relais_host_reload (host, config, error);
+}
+
+bool
+relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error)
+{
+    if (!prepare_all (host, config, error))
+        return false;
+    commit_all (host, config);
+    return true;
+}
+
+bool
+relais_host_start (RelaisHost *host, GError **error)
+{
+    for (guint i = 0; i < host->modules->len; i++) {
+        RelaisModule *module = nth (host, i);
+
+        module->started = true;
+        if (module->ops.start != NULL && !module->ops.start (module, error)) {
+            g_prefix_error (error, "module %s: ", module->descriptor.name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- Down ------------------------------------------------------------------------------------- */
+
+static void
+stop_all (RelaisHost *host)
+{
+    for (guint i = host->modules->len; i > 0; i--) {
+        const RelaisModule *module = nth (host, i - 1);
+
+        if (module->started && module->ops.stop != NULL)
+            module->ops.stop ((RelaisModule *)module);
+    }
+}
+
+static void
+finalize_all (RelaisHost *host)
+{
+    for (guint i = host->modules->len; i > 0; i--) {
+        RelaisModule *module = nth (host, i - 1);
+
+        g_clear_pointer (&module->prepared, relais_config_object_unref);
+        g_clear_pointer (&module->config, relais_config_object_unref);
+        if (module->initialised && module->ops.finalize != NULL)
+            module->ops.finalize (module);
+    }
+}
+
+static void
+free_chains (RelaisHost *host)
+{
+    for (guint i = 0; i < RELAIS_N_HOOKS; i++) {
+        g_free (host->chains[i].functions);
+        host->chains[i] = (Chain){0};
+        g_ptr_array_unref (host->registered[i]);
+    }
+}
+
+void
+relais_host_free (RelaisHost *host)
+{
+    if (host == NULL)
+        return;
+    while (host->runs.head != NULL)
+        relais_host_cancel (host->runs.head->data);
+    stop_all (host);
+    while (host->jobs > 0)
+        relais_loop_turn (host->loop, true);
+    g_clear_pointer (&host->pin, relais_pin_unref);
+    finalize_all (host);
+    free_chains (host);
+    g_ptr_array_unref (host->modules);
+    g_ptr_array_unref (host->slots);
+    g_clear_pointer (&host->config, relais_config_unref);
+    g_free (host->module_dir);
+    g_free (host->program);
+    g_free (host);
+}
+
+/* --- What modules ask of the host ------------------------------------------------------------- */
+
+const gchar *
+relais_module_get_name (const RelaisModule *module)
+{
+    return module->descriptor.name;
+}
+
+gpointer
+relais_module_get_config (const RelaisModule *module)
+{
+    return module->config != NULL ? module->config->object : NULL;
+}
+
+typedef struct {
+    RelaisHost *host;
+    RelaisWorkFunc work, done;
+    gpointer data;
+} Job;
+
+static void
+job_work (gpointer data)
+{
+    const Job *job = data;
+
+    job->work (job->data);
+}
+
+static void
+job_done (gpointer data)
+{
+    Job *job = data;
+
+    if (job->done != NULL)
+        job->done (job->data);
+    g_atomic_int_add (&job->host->jobs, -1);
+    g_free (job);
+}
+
+gboolean
+relais_worker_run (RelaisModule *module, RelaisWorkFunc work, RelaisWorkFunc done, gpointer data)
+{
+    RelaisHost *host = module->host;
+    Job *job;
+
+    g_return_val_if_fail (work != NULL, FALSE);
+    if (host->pool == NULL)
+        return FALSE;
+    job = g_new (Job, 1);
+    *job = (Job){host, work, done, data};
+    g_atomic_int_inc (&host->jobs);
+    if (relais_pool_run (host->pool, job_work, job_done, job))
+        return TRUE;
+    g_atomic_int_add (&host->jobs, -1);
+    g_free (job);
+    return FALSE;
+}

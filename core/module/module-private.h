@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the files of this room share: a loaded module, the chains of hook functions, a run, a ticket.
+ * Nothing outside core/module includes it.
+ */
+#pragma once
+
+#include "module/host-private.h"
+
+#include <relais/hook.h>
+#include <relais/log.h>
+#include <relais/module.h>
+
+/* A module's configuration object with its count: pins and the module itself hold it. */
+typedef struct {
+    gatomicrefcount refs;
+    gpointer object; /* what prepare_config made; may be NULL */
+    GDestroyNotify free_object;
+} ConfigObject;
+void relais_config_object_unref (ConfigObject *config);
+
+struct RelaisModule {
+    RelaisHost *host;
+    guint index; /* in host->modules: the place of its object in a pin */
+    char *file;
+    RelaisModuleDescriptor descriptor; /* the known part, zeroed where the module has less */
+    RelaisModuleOps ops;
+    RelaisOption *options;   /* copies with our stride */
+    RelaisCommand *commands; /* the same */
+    ConfigObject *config;    /* in force; NULL before the first commit */
+    ConfigObject *prepared;  /* of a commit that is under way */
+    bool initialised, started;
+};
+
+struct RelaisPin {
+    gatomicrefcount refs;
+    guint n;
+    ConfigObject *objects[];
+};
+
+/* One function on a hook. */
+typedef struct {
+    RelaisModule *module;
+    char *name; /* "MODULE.NAME" */
+    RelaisHookStage stage;
+    RelaisHookFlags flags;
+    char **before, **after;
+    RelaisHookFunc func;
+    gpointer data;
+    RelaisVerdict on_timeout;
+} HookFunction;
+void relais_hook_function_free (gpointer function);
+
+typedef struct {
+    HookFunction **functions; /* in calling order; NULL until relais_chain_order () */
+    guint n;
+    bool per_recipient;
+} Chain;
+
+struct RelaisHost {
+    RelaisLoop *loop;
+    RelaisPool *pool;
+    char *module_dir;
+    bool module_dir_is_callers;
+    char *program;
+    GPtrArray *modules;                    /* RelaisModule; in order of requires once initialised */
+    GPtrArray *registered[RELAIS_N_HOOKS]; /* HookFunction, in order of registration */
+    Chain chains[RELAIS_N_HOOKS];
+    RelaisConfig *config;
+    RelaisPin *pin;
+    GQueue runs; /* RelaisHookRun that are suspended */
+    guint n_slots;
+    GPtrArray *slots; /* RelaisSlot */
+    guint jobs;       /* of modules, under way */
+    bool in_init;     /* init functions run: the time to register */
+};
+
+/* What a hook takes and where it runs (the table of design.md section 2). */
+typedef struct {
+    const char *name;
+    guint32 verdicts; /* bit of each verdict besides CONTINUE */
+    bool worker;
+    bool may_suspend;
+    bool observe;           /* verdicts have no meaning */
+    RelaisVerdict fallback; /* for a verdict that the hook does not take */
+} HookKind;
+extern const HookKind relais_hook_kinds[RELAIS_N_HOOKS];
+const char *relais_verdict_to_string (RelaisVerdict verdict);
+
+/* Orders the registered functions of all hooks; fails on a cycle, naming it. */
+bool relais_chains_order (RelaisHost *host, GError **error);
+/* Orders modules so that each comes after those it requires; fails on cycles, conflicts and what is
+ * missing. */
+bool relais_modules_order (RelaisHost *host, GError **error);
+
+/* The call of a hook as modules see it; lives inside a run, or on a worker's stack. */
+struct RelaisHook {
+    RelaisHost *host;
+    RelaisHookId id;
+    RelaisSubject *subject;
+    RelaisHookResult *result;
+    const HookFunction *function; /* the one that is called now */
+    RelaisHookRun *run;           /* NULL on a worker */
+    GByteArray *header;           /* cache of relais_hook_get_header () */
+    RelaisRope *rope;             /* MESSAGE: what relais_hook_read () reads, made when asked for */
+    RelaisTicket *ticket;         /* the one that was handed out and is open */
+};
+void relais_hook_clear (RelaisHook *hook);
+
+struct RelaisHookRun {
+    RelaisHook hook;
+    guint next; /* place in the chain of the function to be called next */
+    RelaisHookDone done;
+    gpointer data;
+    RelaisHookResult result; /* of a run that was suspended */
+    RelaisTimer timer;
+    GList link; /* in host->runs while suspended */
+    bool calling, cancelled;
+};
+
+/* Ends the wait of a run without an answer: cancel_cb is called unless the ticket was completed. */
+void relais_ticket_abandon (RelaisTicket *ticket);
+bool relais_ticket_is_completed (RelaisTicket *ticket);
+/* Goes on with a run after its ticket was completed; loop. */
+void relais_hook_run_resume (RelaisHookRun *run, RelaisVerdict verdict);
+
+/* Copies the part of a versioned struct that both sides know into `to`, zero-filled; false if the
+ * tail that only the other side knows is not all zero. */
+bool relais_copy_known (gpointer to, gsize to_size, gconstpointer from, gsize from_size);
+
+/* The loader: checks the file, opens it, finds and checks its descriptor. The module is not in
+ * host->modules yet. */
+RelaisModule *relais_module_load (RelaisHost *host, const char *name, GError **error);
+RelaisModule *relais_module_new (RelaisHost *host, const RelaisModuleDescriptor *descriptor,
+                                 const char *file, GError **error);
+void relais_module_free (gpointer module);
+bool relais_module_name_is_good (const char *name);
+
+struct RelaisSlot {
+    RelaisSlotScope scope;
+    guint number;
+    GDestroyNotify destroy;
+};
+
+#define RELAIS_MODULE_ERROR (relais_module_error_quark ())
+GQuark relais_module_error_quark (void);
+typedef enum {
+    RELAIS_MODULE_ERROR_FILE,       /* not there, or not to be trusted */
+    RELAIS_MODULE_ERROR_DESCRIPTOR, /* what relais_module_check () found */
+    RELAIS_MODULE_ERROR_RELATION,   /* requires, conflicts, cycles */
+    RELAIS_MODULE_ERROR_HOOK,       /* a bad registration */
+    RELAIS_MODULE_ERROR_CONFIG
+} RelaisModuleError;
