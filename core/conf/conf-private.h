@@ -12,13 +12,23 @@
 
 #include <stdbool.h>
 
+#define RELAIS_CONFIG_ERROR (relais_config_error_quark ())
+GQuark relais_config_error_quark (void);
+typedef enum {
+    RELAIS_CONFIG_ERROR_DECLARATION /* a module declared an option that cannot be */
+} RelaisConfigError;
+
 typedef struct RelaisSchema RelaisSchema;
 
 /* The core's own sections and options (core/conf/schema.c), to which modules' are added. */
 RelaisSchema *relais_schema_new (void);
 void relais_schema_free (RelaisSchema *schema);
-/* Adds a module's options (array stride `option_size`). `enabled` false: its sections are checked
- * all the same. Fails on a bad declaration (naming the option), which is the module's fault. */
+/* Adds a module's options (array stride `option_size`), also those of a module that is installed but
+ * off, so that its sections are checked all the same. A kind named as the module is there once and
+ * takes no name ([NAME]); one named NAME-thing takes one ([NAME-thing X]). An option flagged TENANT is
+ * in [tenant X] too, as NAME.key and with the same default: relais_section_is_set () tells. Strings are
+ * borrowed for ever. Fails on a bad declaration (naming the option), which is the module's fault; the
+ * schema may then hold a part of its options and is to be freed. */
 bool
 relais_schema_add_module (RelaisSchema *schema, const char *module, const RelaisOption *options,
                           gsize n_options, gsize option_size, GError **error);
@@ -32,9 +42,10 @@ typedef struct {
     char *text;
 } RelaisConfigFinding;
 
-/* Reads `dirs` (NULL-terminated, later ones override key by key), then `overrides` (NULL-terminated
- * "SECTION[.NAME].KEY=VALUE" of --set, nullable). Returns NULL if any finding is an error; all
- * findings are in `findings` (RelaisConfigFinding *, owned by the array) either way. */
+/* Reads `dirs` (NULL-terminated, later files override key by key). Returns NULL if any finding is an
+ * error; all findings are in `findings` (RelaisConfigFinding *, owned by the array) either way. An
+ * empty value sets STRING, PATH and SECRET back to the default and makes a LIST empty. The
+ * configuration holds the schema, which may be freed. Blocks. */
 RelaisConfig *
 relais_config_read (const RelaisSchema *schema, const char *const *dirs, GPtrArray *findings);
 GPtrArray *relais_config_findings_new (void);
@@ -47,8 +58,9 @@ char **relais_config_enabled_modules (const char *const *dirs);
 /* Names of all modules mentioned in any [module NAME], enabled or not. */
 char **relais_config_mentioned_modules (const char *const *dirs);
 
-/* Every value in force with its origin, as text that could be a conf.d file: "key = value  # FILE:LINE"
- * on lines of its own; secrets as "(set)". */
+/* Every value in force with its origin, as text that could be a conf.d file: "# FILE:LINE" or
+ * "# default", and under it "key = value" ("#key =" if unset); secrets as "(set)". */
 char *relais_config_dump (const RelaisConfig *config);
-/* The whole schema as commented conf.d text (for man pages and samples). */
+/* The schema of sections of `kind` (NULL: of all; "module NAME" for what [module NAME] takes) as
+ * commented conf.d text, for samples. */
 char *relais_schema_document (const RelaisSchema *schema, const char *kind);

@@ -1,4 +1,21 @@
 # core/conf: what this room compiles, and its unit tests (tests/conf).
 libcore_la_SOURCES += \
-    core/conf/conf-private.h core/conf/limits.h core/conf/net-private.h \
-    core/conf/schema.c core/conf/schema-private.h
+    core/conf/check.c \
+    core/conf/conf-private.h \
+    core/conf/config.c core/conf/config-private.h \
+    core/conf/declare.c \
+    core/conf/dump.c \
+    core/conf/files.c \
+    core/conf/limits.h \
+    core/conf/line.c core/conf/line-private.h \
+    core/conf/nearest.c core/conf/nearest-private.h \
+    core/conf/net.c core/conf/net-private.h \
+    core/conf/read.c \
+    core/conf/schema.c core/conf/schema-private.h \
+    core/conf/value.c core/conf/value-private.h
+
+check_PROGRAMS += tests/conf/test-conf
+TESTS += tests/conf/test-conf
+tests_conf_test_conf_SOURCES = tests/conf/test-conf.c
+tests_conf_test_conf_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_conf_test_conf_LDADD = $(CORE_TEST_LDADD)

@@ -10,8 +10,17 @@
 
 typedef struct {
     const char *kind;
-    bool has_name; /* [kind NAME] instead of [kind] */
+    bool has_name;  /* [kind NAME] instead of [kind] */
+    bool fold_case; /* the names are domains: written in either case, kept in lower */
 } RelaisSectionKind;
+
+/* A section or value that is there although no file says so. */
+typedef struct {
+    const char *kind, *name;
+    bool only_if_none;       /* implied when no section of the kind was declared */
+    const char *key, *value; /* the default of this one section; NULL for the section alone */
+} RelaisSeed;
 
 const RelaisOption *relais_schema_core_options (gsize *n);
 const RelaisSectionKind *relais_schema_core_kinds (gsize *n);
+const RelaisSeed *relais_schema_core_seeds (gsize *n);

@@ -124,10 +124,13 @@ static const RelaisOption options[] = {
 
     /* [class NAME]: transactional, bulk */
     {"class", "retry", RELAIS_OPTION_DURATIONS, RELAIS_OPTION_RELOADABLE, "5m 10m 20m 30m 1h 2h 4h",
-     0, 0, NULL,
-     N_ ("Waits between attempts; the last one repeats. Each is spread by up to a tenth.")},
+     1000, G_MAXINT64, NULL,
+     N_ ("Waits between attempts; the last one repeats. Each is spread by up to a tenth. "
+         "[class transactional] has 1m 2m 5m 10m 15m 30m 1h unless set.")},
     {"class", "lifetime", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "5d", 1, G_MAXINT64,
-     NULL, N_ ("Age at which mail that could not be delivered is returned.")},
+     NULL,
+     N_ ("Age at which mail that could not be delivered is returned; 2d for [class "
+         "transactional] unless set.")},
     {"class", "delay_notice", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "0", 0, G_MAXINT64,
      NULL, N_ ("Age at which the sender is told that mail is late; 0 for never.")},
 
@@ -185,10 +188,27 @@ static const RelaisOption options[] = {
 };
 
 static const RelaisSectionKind kinds[] = {
-    {"relais", false}, {"spool", false},  {"listener", true}, {"source", true}, {"provider", true},
-    {"route", true},   {"domain", true},  {"tenant", true},   {"class", true},  {"queue", false},
-    {"dns", false},    {"limits", false}, {"module", true},
+    {"relais", false},  {"spool", false}, {"listener", true},     {"source", true},
+    {"provider", true}, {"route", true},  {"domain", true, true}, {"tenant", true},
+    {"class", true},    {"queue", false}, {"dns", false},         {"limits", false},
+    {"module", true},
 };
+
+static const RelaisSeed seeds[] = {
+    {"listener", "default", true, NULL, NULL},
+    {"source", "default", true, NULL, NULL},
+    /* A password reset is worth little after an hour, so it is tried sooner and given up sooner. */
+    {"class", "transactional", false, "retry", "1m 2m 5m 10m 15m 30m 1h"},
+    {"class", "transactional", false, "lifetime", "2d"},
+    {"class", "bulk", false, NULL, NULL},
+};
+
+const RelaisSeed *
+relais_schema_core_seeds (gsize *n)
+{
+    *n = G_N_ELEMENTS (seeds);
+    return seeds;
+}
 
 const RelaisOption *
 relais_schema_core_options (gsize *n)

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What one value cannot tell by itself: names that must name something, addresses, pairs. One table
+ * of checks over the finished configuration.
+ */
+#include "config.h"
+
+#include "conf/config-private.h"
+#include "conf/line-private.h"
+#include "conf/nearest-private.h"
+#include "conf/net-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+typedef struct {
+    const RelaisConfig *config;
+    GPtrArray *findings;
+} Checker;
+
+/* Reports at the key's place, or at the section's if the value is a default. */
+static void
+report (Checker *checker, const RelaisSection *section, const char *key, char *text)
+{
+    const RelaisKey *known = relais_kind_find_key (section->kind, key);
+    const RelaisSlot *slot = section->slots[known->index];
+    bool is_set = slot != NULL && slot->is_set;
+    g_autofree char *file = NULL;
+
+    if (is_set)
+        file = g_strndup (slot->origin, (gsize)(strrchr (slot->origin, ':') - slot->origin));
+    else
+        file = g_strdup (section->file);
+    relais_conf_add_finding (checker->findings, true, file, is_set ? slot->line : section->line,
+                             text);
+}
+
+static void
+report_no_such (Checker *checker, const RelaisSection *section, const char *key, const char *kind,
+                const char *name)
+{
+    g_autoptr (GPtrArray) names = g_ptr_array_new ();
+    guint n = relais_config_n_sections (checker->config, kind);
+    const char *nearest;
+
+    for (guint i = 0; i < n; i++)
+        g_ptr_array_add (names, relais_config_nth_section (checker->config, kind, i)->name);
+    nearest = relais_nearest_name (name, names);
+    if (nearest != NULL)
+        report (checker, section, key,
+                g_strdup_printf (_ ("%s: there is no [%s %s]; did you mean '%s'?"), key, kind, name,
+                                 nearest));
+    else
+        report (checker, section, key,
+                g_strdup_printf (_ ("%s: there is no [%s %s]"), key, kind, name));
+}
+
+/* --- The checks ------------------------------------------------------------------------------- */
+
+typedef struct Check Check;
+struct Check {
+    const char *kind, *key;
+    void (*func) (Checker *checker, const RelaisSection *section, const Check *check);
+    const char *other; /* kind that is named, key of the pair, or other argument */
+};
+
+static void
+check_reference (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *name = relais_section_get_string (section, check->key);
+
+    if (name != NULL && relais_config_find_section (checker->config, check->other, name) == NULL)
+        report_no_such (checker, section, check->key, check->other, name);
+}
+
+static void
+check_pool (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *pool = relais_section_get_string (section, check->key);
+    guint n = relais_config_n_sections (checker->config, "source");
+
+    for (guint i = 0; i < n; i++) {
+        const RelaisSection *source = relais_config_nth_section (checker->config, "source", i);
+
+        if (g_strcmp0 (relais_section_get_string (source, "pool"), pool) == 0)
+            return;
+    }
+    report (checker, section, check->key,
+            g_strdup_printf (_ ("%s: no [source NAME] belongs to pool '%s'"), check->key, pool));
+}
+
+static void
+check_addresses (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *const *items = relais_section_get_list (section, check->key);
+    struct sockaddr_storage address;
+    socklen_t size;
+
+    if (items[0] == NULL)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: expected at least one address"), check->key));
+    for (; *items != NULL; items++)
+        if (!relais_address_from_text (*items, 0, &address, &size))
+            report (
+                checker, section, check->key,
+                g_strdup_printf (_ ("%s: '%s' is no IPv4 or IPv6 address"), check->key, *items));
+}
+
+/* `other` is "4" or "6". */
+static void
+check_source_address (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *text = relais_section_get_string (section, check->key);
+    int family = check->other[0] == '4' ? AF_INET : AF_INET6;
+    struct sockaddr_storage address;
+    socklen_t size;
+
+    if (text == NULL ||
+        (relais_address_from_text (text, 0, &address, &size) && address.ss_family == family))
+        return;
+    report (checker, section, check->key,
+            g_strdup_printf (_ ("%s: '%s' is no IPv%s address"), check->key, text, check->other));
+}
+
+/* ADDRESS or ADDRESS@PORT. */
+static void
+check_servers (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *const *items = relais_section_get_list (section, check->key);
+    struct sockaddr_storage address;
+    socklen_t size;
+
+    for (; *items != NULL; items++) {
+        g_autofree char *text = g_strndup (*items, strcspn (*items, "@"));
+        const char *at = strchr (*items, '@');
+        guint64 port;
+
+        if (relais_address_from_text (text, 0, &address, &size) &&
+            (at == NULL || g_ascii_string_to_unsigned (at + 1, 10, 1, 65535, &port, NULL)))
+            continue;
+        report (
+            checker, section, check->key,
+            g_strdup_printf (_ ("%s: '%s': expected ADDRESS or ADDRESS@PORT"), check->key, *items));
+    }
+}
+
+static void
+check_nets (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *bad = NULL;
+    g_autoptr (GArray) nets =
+        relais_nets_parse (relais_section_get_list (section, check->key), &bad);
+
+    if (nets == NULL)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: '%s' is no network; expected as in 192.0.2.0/24, "
+                                    "2001:db8::/32 or 192.0.2.1"),
+                                 check->key, bad));
+}
+
+static void
+check_pair (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    if (relais_section_get_string (section, check->key) != NULL &&
+        relais_section_get_string (section, check->other) == NULL)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: %s must be set too"), check->key, check->other));
+}
+
+static void
+check_required_tls (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    enum { TLS_REQUIRED = 2 };
+
+    if (relais_section_get_enum (section, check->key) == TLS_REQUIRED &&
+        relais_section_get_string (section, check->other) == NULL)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: required, but %s is not set"), check->key, check->other));
+}
+
+static void
+check_class_name (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    if (strcmp (section->name, "transactional") == 0 || strcmp (section->name, "bulk") == 0)
+        return;
+    relais_conf_add_finding (
+        checker->findings, true, section->file, section->line,
+        g_strdup_printf (_ ("there is no class '%s'; the classes are transactional and bulk"),
+                         section->name));
+}
+
+static const Check CHECKS[] = {
+    {"listener", "address", check_addresses, NULL},
+    {"listener", "trusted_nets", check_nets, NULL},
+    {"listener", "proxy_nets", check_nets, NULL},
+    {"listener", "tenant", check_reference, "tenant"},
+    {"listener", "certificate", check_pair, "key"},
+    {"listener", "key", check_pair, "certificate"},
+    {"listener", "tls", check_required_tls, "certificate"},
+    {"source", "address4", check_source_address, "4"},
+    {"source", "address6", check_source_address, "6"},
+    {"domain", "inbound", check_reference, "route"},
+    {"tenant", "pool", check_pool, NULL},
+    {"class", "retry", check_class_name, NULL},
+    {"dns", "server", check_servers, NULL},
+    {"dns", "allow", check_nets, NULL},
+};
+
+static void
+check_required (Checker *checker, const RelaisSection *section)
+{
+    for (guint i = 0; i < section->kind->keys->len; i++) {
+        const RelaisKey *key = g_ptr_array_index (section->kind->keys, i);
+        const RelaisSlot *slot = section->slots[i];
+
+        if ((key->option.flags & RELAIS_OPTION_REQUIRED) != 0 &&
+            relais_value_is_unset (&key->option, slot != NULL ? &slot->value : &key->fallback))
+            report (checker, section, key->name,
+                    g_strdup_printf (_ ("key '%s' is missing"), key->name));
+    }
+}
+
+void
+relais_config_check (const RelaisConfig *config, GPtrArray *findings)
+{
+    Checker checker = {config, findings};
+
+    for (guint i = 0; i < config->sections->len; i++)
+        check_required (&checker, g_ptr_array_index (config->sections, i));
+    for (gsize i = 0; i < G_N_ELEMENTS (CHECKS); i++) {
+        guint n = relais_config_n_sections (config, CHECKS[i].kind);
+
+        for (guint j = 0; j < n; j++)
+            CHECKS[i].func (&checker, relais_config_nth_section (config, CHECKS[i].kind, j),
+                            &CHECKS[i]);
+    }
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A configuration and a schema as text that conf.d would take. Pure.
+ */
+#include "config.h"
+
+#include "conf/config-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+enum { DOC_COLUMNS = 96 };
+
+static void
+append_pair (GString *text, bool is_comment, const char *key, const char *value)
+{
+    g_string_append_printf (text, "%s%s =%s%s\n", is_comment ? "#" : "", key,
+                            value[0] != '\0' ? " " : "", value);
+}
+
+static void
+append_title (GString *text, const RelaisSection *section)
+{
+    gsize size;
+    const char *kind = relais_section_public_kind (section, &size);
+
+    g_string_append_printf (text, "%s[%.*s", text->len > 0 ? "\n" : "", (int)size, kind);
+    if (section->name[0] != '\0')
+        g_string_append_printf (text, " %s", section->name);
+    g_string_append (text, "]\n");
+}
+
+char *
+relais_config_dump (const RelaisConfig *config)
+{
+    g_autoptr (GString) text = g_string_new (NULL);
+
+    for (guint i = 0; i < config->sections->len; i++) {
+        const RelaisSection *section = g_ptr_array_index (config->sections, i);
+
+        append_title (text, section);
+        for (guint j = 0; j < section->kind->keys->len; j++) {
+            const RelaisKey *key = g_ptr_array_index (section->kind->keys, j);
+            const RelaisSlot *slot = section->slots[j];
+            const RelaisValue *value = slot != NULL ? &slot->value : &key->fallback;
+            g_autofree char *shown = relais_value_to_text (&key->option, value);
+            bool is_set = slot != NULL && slot->is_set;
+
+            g_string_append_printf (text, "# %s\n", is_set ? slot->origin : "default");
+            append_pair (text, !is_set && relais_value_is_unset (&key->option, value), key->name,
+                         shown);
+        }
+    }
+    return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* --- The schema ------------------------------------------------------------------------------- */
+
+/* The words of `doc` as comment lines. */
+static void
+append_doc (GString *text, const char *doc)
+{
+    g_auto (GStrv) words = g_strsplit (doc, " ", -1);
+    gsize column = 0;
+
+    for (char **word = words; *word != NULL; word++) {
+        gsize width = (gsize)g_utf8_strlen (*word, -1);
+
+        if (column > 0 && column + 1 + width > DOC_COLUMNS)
+            column = 0;
+        if (column == 0) {
+            g_string_append_printf (text, "%s# %s", word == words ? "" : "\n", *word);
+            column = 2 + width;
+        } else {
+            g_string_append_printf (text, " %s", *word);
+            column += 1 + width;
+        }
+    }
+    g_string_append_c (text, '\n');
+}
+
+static void
+append_kind (GString *text, const RelaisKind *kind)
+{
+    bool is_module = strchr (kind->kind, ' ') != NULL;
+
+    g_string_append_printf (text, "%s#[%s%s]\n", text->len > 0 ? "\n" : "", kind->kind,
+                            kind->has_name && !is_module ? " NAME" : "");
+    for (guint i = 0; i < kind->keys->len; i++) {
+        const RelaisKey *key = g_ptr_array_index (kind->keys, i);
+        g_autofree char *expected = relais_value_expected (&key->option);
+
+        append_doc (text, _ (key->option.doc));
+        g_string_append_printf (text, "# (%s)\n", expected);
+        append_pair (text, true, key->name,
+                     key->option.default_value != NULL ? key->option.default_value : "");
+    }
+}
+
+char *
+relais_schema_document (const RelaisSchema *schema, const char *kind)
+{
+    g_autoptr (GString) text = g_string_new (NULL);
+
+    for (guint i = 0; i < schema->kinds->len; i++) {
+        const RelaisKind *known = g_ptr_array_index (schema->kinds, i);
+
+        if (kind == NULL || strcmp (kind, known->kind) == 0)
+            append_kind (text, known);
+    }
+    return g_string_free (g_steal_pointer (&text), FALSE);
+}

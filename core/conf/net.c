@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Networks as 128 bits and a prefix length; an IPv4 address is its IPv4-mapped IPv6 one, so that one
+ * comparison does for both families and a mapped client cannot slip past an IPv4 rule. Pure.
+ */
+#include "config.h"
+
+#include "conf/net-private.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+static const guint8 MAPPED[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+/* `bits` is the length of the family's addresses. */
+static bool
+parse_address (const char *text, guint8 bytes[16], guint *bits)
+{
+    memcpy (bytes, MAPPED, sizeof MAPPED);
+    if (inet_pton (AF_INET, text, bytes + sizeof MAPPED) == 1) {
+        *bits = 32;
+        return true;
+    }
+    *bits = 128;
+    return inet_pton (AF_INET6, text, bytes) == 1;
+}
+
+/* "0" .. "128": digits alone, no leading zero. */
+static bool
+parse_length (const char *text, guint most, guint *length)
+{
+    guint value = 0;
+
+    if (text[0] == '\0' || (text[0] == '0' && text[1] != '\0'))
+        return false;
+    for (; *text != '\0'; text++) {
+        if (!g_ascii_isdigit (*text))
+            return false;
+        value = value * 10 + (guint)g_ascii_digit_value (*text);
+        if (value > most)
+            return false;
+    }
+    *length = value;
+    return true;
+}
+
+static bool
+bits_equal (const guint8 *a, const guint8 *b, guint bits)
+{
+    guint whole = bits / 8, rest = bits % 8;
+    guint8 mask = (guint8)(0xff00u >> rest);
+
+    if (memcmp (a, b, whole) != 0)
+        return false;
+    return rest == 0 || ((a[whole] ^ b[whole]) & mask) == 0;
+}
+
+bool
+relais_net_parse (const char *text, RelaisNet *net)
+{
+    const char *slash = strchr (text, '/');
+    char address[INET6_ADDRSTRLEN];
+    gsize size = slash != NULL ? (gsize)(slash - text) : strlen (text);
+    guint bits, length;
+
+    if (size >= sizeof address)
+        return false;
+    memcpy (address, text, size);
+    address[size] = '\0';
+    if (!parse_address (address, net->bytes, &bits))
+        return false;
+    length = bits;
+    if (slash != NULL && !parse_length (slash + 1, bits, &length))
+        return false;
+    net->bits = (guint8)(128 - bits + length);
+    return true;
+}
+
+static bool
+address_bytes (const struct sockaddr *address, guint8 bytes[16])
+{
+    if (address->sa_family == AF_INET) {
+        memcpy (bytes, MAPPED, sizeof MAPPED);
+        memcpy (bytes + sizeof MAPPED, &((const struct sockaddr_in *)address)->sin_addr, 4);
+        return true;
+    }
+    if (address->sa_family == AF_INET6) {
+        memcpy (bytes, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
+        return true;
+    }
+    return false;
+}
+
+/* "::/0" means every IPv6 address; it holds IPv4 ones only if it was written as a mapped net, since
+ * whoever opens a rule to all of IPv6 has not spoken of IPv4. */
+static bool
+net_contains_bytes (const RelaisNet *net, const guint8 bytes[16])
+{
+    bool net_is_mapped = net->bits >= 96 && memcmp (net->bytes, MAPPED, sizeof MAPPED) == 0;
+    bool is_mapped = memcmp (bytes, MAPPED, sizeof MAPPED) == 0;
+
+    return net_is_mapped == is_mapped && bits_equal (net->bytes, bytes, net->bits);
+}
+
+bool
+relais_net_contains (const RelaisNet *net, const struct sockaddr *address)
+{
+    guint8 bytes[16];
+
+    return address_bytes (address, bytes) && net_contains_bytes (net, bytes);
+}
+
+bool
+relais_nets_contain (const GArray *nets, const struct sockaddr *address)
+{
+    guint8 bytes[16];
+
+    if (nets == NULL || !address_bytes (address, bytes))
+        return false;
+    for (guint i = 0; i < nets->len; i++)
+        if (net_contains_bytes (&g_array_index (nets, RelaisNet, i), bytes))
+            return true;
+    return false;
+}
+
+GArray *
+relais_nets_parse (const char *const *items, const char **bad)
+{
+    g_autoptr (GArray) nets = g_array_new (FALSE, FALSE, sizeof (RelaisNet));
+
+    for (gsize i = 0; items[i] != NULL; i++) {
+        RelaisNet net;
+
+        if (!relais_net_parse (items[i], &net)) {
+            *bad = items[i];
+            return NULL;
+        }
+        g_array_append_val (nets, net);
+    }
+    return g_steal_pointer (&nets);
+}
+
+bool
+relais_address_from_text (const char *text, guint16 port, struct sockaddr_storage *address,
+                          socklen_t *size)
+{
+    struct sockaddr_in *four = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
+
+    memset (address, 0, sizeof *address);
+    if (inet_pton (AF_INET, text, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        four->sin_port = g_htons (port);
+        *size = sizeof *four;
+        return true;
+    }
+    if (inet_pton (AF_INET6, text, &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        six->sin6_port = g_htons (port);
+        *size = sizeof *six;
+        return true;
+    }
+    return false;
+}
+
+char *
+relais_address_to_text (const struct sockaddr *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    guint8 bytes[16];
+    bool mapped;
+
+    if (!address_bytes (address, bytes))
+        return g_strdup ("unknown");
+    mapped = memcmp (bytes, MAPPED, sizeof MAPPED) == 0;
+    inet_ntop (mapped ? AF_INET : AF_INET6, mapped ? bytes + sizeof MAPPED : bytes, text,
+               sizeof text);
+    return g_strdup (text);
+}
+
+guint16
+relais_address_port (const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return g_ntohs (((const struct sockaddr_in *)address)->sin_port);
+    if (address->sa_family == AF_INET6)
+        return g_ntohs (((const struct sockaddr_in6 *)address)->sin6_port);
+    return 0;
+}
