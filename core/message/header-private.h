@@ -31,6 +31,8 @@ bool relais_header_find (const guint8 *block, gsize size, const char *name, Rela
  * names): appends each as by relais_address_parse () to `to` (char *). False if the value is not a
  * well-formed list of at most `limit` mailboxes. */
 bool relais_header_parse_mailboxes (const char *value, gsize size, guint limit, GPtrArray *to);
+/* The address of a From value that names exactly one author and no group; else false. */
+bool relais_header_parse_author (const char *value, gsize size, char **address);
 
 /* What is wrong with a submitted header, as a reply. */
 typedef struct {

@@ -2,14 +2,25 @@
 libcore_la_SOURCES += \
     core/message/address.c core/message/address-private.h \
     core/message/body.c core/message/codec.c \
+    core/message/header.c core/message/header-private.h \
+    core/message/hygiene.c core/message/mailbox.c \
     core/message/message.c core/message/message-private.h \
     core/message/rope.c core/message/rope-private.h
 
-check_PROGRAMS += tests/message/test-address tests/message/test-message
-TESTS += tests/message/test-address tests/message/test-message
+check_PROGRAMS += tests/message/test-address
+TESTS += tests/message/test-address
 tests_message_test_address_SOURCES = tests/message/test-address.c
 tests_message_test_address_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_address_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/message/test-header
+TESTS += tests/message/test-header
+tests_message_test_header_SOURCES = tests/message/test-header.c
+tests_message_test_header_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_test_header_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/message/test-message
+TESTS += tests/message/test-message
 tests_message_test_message_SOURCES = tests/message/test-message.c
 tests_message_test_message_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_message_LDADD = $(CORE_TEST_LDADD)
