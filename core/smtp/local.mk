@@ -18,3 +18,16 @@ TESTS += tests/smtp/test-client
 tests_smtp_test_client_SOURCES = tests/smtp/test-client.c tests/smtp/client-peer.c tests/smtp/client-peer.h
 tests_smtp_test_client_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_client_LDADD = $(CORE_TEST_LDADD)
+
+# The receiving side.
+libcore_la_SOURCES += \
+    core/smtp/framing.c core/smtp/framing-private.h \
+    core/smtp/command.c core/smtp/command-private.h \
+    core/smtp/proxy.c core/smtp/proxy-private.h \
+    core/smtp/users.c core/smtp/users-private.h core/smtp/users-commands.c \
+    core/smtp/auth.c core/smtp/auth-private.h \
+    core/smtp/server.c core/smtp/server-private.h \
+    core/smtp/server-settings.c core/smtp/server-settings-private.h \
+    core/smtp/session.c core/smtp/session-private.h \
+    core/smtp/session-commands.c core/smtp/session-mail.c core/smtp/session-data.c \
+    core/smtp/session-tls.c

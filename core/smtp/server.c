@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The server: listening sockets, how many sessions there may be, and the books over sessions,
+ * clients, transactions and commits. Owns the sockets, the settings and the users; sessions and
+ * commits hold it by reference, so that a message that is being synced meets no freed server. Loop
+ * thread.
+ */
+#include "config.h"
+
+#include "smtp/session-private.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096, ACCEPTS_PER_EVENT = 64 };
+
+/* How long a listener rests when the process has no descriptors left. */
+static const gint64 REST_US = 250 * RELAIS_USEC_PER_MSEC;
+
+static const char server_full[] = "421 4.7.0 too many sessions\r\n";
+
+typedef struct {
+    RelaisSmtpServer *server;
+    const RelaisServerListener *listener;
+    int fd;
+    RelaisIo *io;
+    RelaisTimer rest;
+    char *name; /* "ADDRESS:PORT" as bound */
+} Socket;
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+RelaisSmtpServer *
+relais_smtp_server_ref (RelaisSmtpServer *server)
+{
+    server->refs++;
+    return server;
+}
+
+void
+relais_smtp_server_unref (RelaisSmtpServer *server)
+{
+    if (--server->refs > 0)
+        return;
+    g_ptr_array_unref (server->sockets);
+    g_ptr_array_unref (server->sessions);
+    g_hash_table_unref (server->clients);
+    relais_auth_free (server->auth);
+    relais_server_settings_free (server->settings);
+    g_free (server);
+}
+
+static void
+stop_listening (Socket *socket_)
+{
+    relais_timer_stop (&socket_->rest);
+    g_clear_pointer (&socket_->io, relais_io_free);
+    if (socket_->fd >= 0)
+        close (socket_->fd);
+    socket_->fd = -1;
+}
+
+static void
+socket_free (gpointer data)
+{
+    Socket *socket_ = data;
+
+    stop_listening (socket_);
+    g_free (socket_->name);
+    g_free (socket_);
+}
+
+void
+relais_smtp_server_free (RelaisSmtpServer *server)
+{
+    if (server == NULL)
+        return;
+    server->freed = true;
+    server->drained = NULL;
+    for (guint i = 0; i < server->sockets->len; i++)
+        stop_listening (g_ptr_array_index (server->sockets, i));
+    while (server->sessions->len > 0)
+        relais_session_cut (g_ptr_array_index (server->sessions, server->sessions->len - 1));
+    relais_smtp_server_unref (server);
+}
+
+/* --- Accepting -------------------------------------------------------------------------------- */
+
+static void
+turn_away (int fd)
+{
+    (void)!send (fd, server_full, sizeof server_full - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close (fd);
+}
+
+static void
+on_rested (gpointer data)
+{
+    relais_io_set_events (((Socket *)data)->io, EPOLLIN);
+}
+
+static bool
+accept_one (Socket *socket_)
+{
+    RelaisSmtpServer *server = socket_->server;
+    struct sockaddr_storage peer = {0};
+    socklen_t size = sizeof peer;
+    const int fd =
+        accept4 (socket_->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+        return true;
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+            relais_io_set_events (socket_->io, 0);
+            relais_timer_set (&socket_->rest, REST_US);
+        }
+        return false;
+    }
+    if (server->sessions->len >= (guint)server->settings->limits.sessions)
+        turn_away (fd);
+    else
+        relais_session_start (server, socket_->listener, fd, (const struct sockaddr *)&peer);
+    return true;
+}
+
+static void
+on_connection (gpointer data, guint32 events)
+{
+    for (int i = 0; i < ACCEPTS_PER_EVENT && accept_one (data); i++)
+        continue;
+}
+
+/* --- Listening -------------------------------------------------------------------------------- */
+
+static int
+open_socket (const struct sockaddr *address, socklen_t size)
+{
+    const int on = 1;
+    const int fd = socket (address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    (void)setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if ((address->sa_family == AF_INET6 &&
+         setsockopt (fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
+        bind (fd, address, size) < 0 || listen (fd, BACKLOG) < 0) {
+        close (fd);
+        return -1;
+    }
+    return fd;
+}
+
+static char *
+name_of (int fd)
+{
+    struct sockaddr_storage bound = {0};
+    socklen_t size = sizeof bound;
+    g_autofree char *text = NULL;
+
+    if (getsockname (fd, (struct sockaddr *)&bound, &size) < 0)
+        return g_strdup ("unknown");
+    text = relais_address_to_text ((const struct sockaddr *)&bound);
+    return g_strdup_printf (strchr (text, ':') != NULL ? "[%s]:%u" : "%s:%u", text,
+                            relais_address_port ((const struct sockaddr *)&bound));
+}
+
+static bool
+listen_on (RelaisSmtpServer *server, const RelaisServerListener *listener, const char *text,
+           GError **error)
+{
+    struct sockaddr_storage address;
+    socklen_t size;
+    Socket *socket_ = g_new0 (Socket, 1);
+
+    socket_->fd = -1;
+    socket_->server = server;
+    socket_->listener = listener;
+    relais_timer_init (&socket_->rest, server->options.loop, on_rested, socket_);
+    g_ptr_array_add (server->sockets, socket_);
+    if (!relais_address_from_text (text, listener->port, &address, &size)) {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                     "[listener %s] address: \"%s\" is no address", listener->name, text);
+        return false;
+    }
+    socket_->fd = open_socket ((const struct sockaddr *)&address, size);
+    if (socket_->fd < 0) {
+        g_set_error (error, G_IO_ERROR, (gint)g_io_error_from_errno (errno),
+                     "[listener %s] cannot listen on %s port %u: %s", listener->name, text,
+                     listener->port, g_strerror (errno));
+        return false;
+    }
+    socket_->name = name_of (socket_->fd);
+    socket_->io =
+        relais_io_new (server->options.loop, socket_->fd, EPOLLIN, on_connection, socket_, error);
+    return socket_->io != NULL;
+}
+
+static bool
+open_listeners (RelaisSmtpServer *server, GError **error)
+{
+    for (guint i = 0; i < server->settings->listeners->len; i++) {
+        const RelaisServerListener *listener = g_ptr_array_index (server->settings->listeners, i);
+
+        for (char **address = listener->addresses; *address != NULL; address++)
+            if (!listen_on (server, listener, *address, error))
+                return false;
+    }
+    return true;
+}
+
+static guint
+hash_client (gconstpointer key)
+{
+    guint words[4];
+
+    memcpy (words, key, sizeof words);
+    return words[0] ^ words[1] * 31 ^ words[2] * 131 ^ words[3] * 2654435761u;
+}
+
+static gboolean
+equal_clients (gconstpointer a, gconstpointer b)
+{
+    return memcmp (a, b, 16) == 0;
+}
+
+RelaisSmtpServer *
+relais_smtp_server_new (const RelaisSmtpServerOptions *options, RelaisConfig *config,
+                        GError **error)
+{
+    RelaisSmtpServer *server = g_new0 (RelaisSmtpServer, 1);
+
+    server->refs = 1;
+    server->options = *options;
+    server->sockets = g_ptr_array_new_with_free_func (socket_free);
+    server->sessions = g_ptr_array_new ();
+    server->clients = g_hash_table_new_full (hash_client, equal_clients, g_free, NULL);
+    server->settings = relais_server_settings_new (config, error);
+    if (server->settings != NULL)
+        server->auth = relais_auth_new (options->loop, options->auth_pool,
+                                        server->settings->users_file, error);
+    if (server->auth != NULL && open_listeners (server, error))
+        return server;
+    relais_smtp_server_free (server);
+    return NULL;
+}
+
+const char *
+relais_smtp_server_listener (const RelaisSmtpServer *server, guint n, const char **name)
+{
+    const Socket *socket_;
+
+    if (n >= server->sockets->len)
+        return NULL;
+    socket_ = g_ptr_array_index (server->sockets, n);
+    if (name != NULL)
+        *name = socket_->listener->name;
+    return socket_->name;
+}
+
+/* --- Books ------------------------------------------------------------------------------------ */
+
+void
+relais_smtp_server_add_session (RelaisSmtpServer *server, RelaisSession *session)
+{
+    session->link = server->sessions->len;
+    g_ptr_array_add (server->sessions, relais_session_ref (session));
+    server->figures.sessions_total++;
+}
+
+void
+relais_smtp_server_remove_session (RelaisSmtpServer *server, RelaisSession *session)
+{
+    const guint place = session->link;
+
+    g_ptr_array_remove_index_fast (server->sessions, place);
+    if (place < server->sessions->len)
+        ((RelaisSession *)g_ptr_array_index (server->sessions, place))->link = place;
+    relais_smtp_server_check_drained (server);
+    relais_session_unref (session);
+}
+
+bool
+relais_smtp_server_count_client (RelaisSmtpServer *server, const guint8 key[16])
+{
+    const guint n = GPOINTER_TO_UINT (g_hash_table_lookup (server->clients, key));
+
+    if (n >= (guint)server->settings->limits.sessions_per_client)
+        return false;
+    g_hash_table_insert (server->clients, g_memdup2 (key, 16), GUINT_TO_POINTER (n + 1));
+    return true;
+}
+
+void
+relais_smtp_server_uncount_client (RelaisSmtpServer *server, const guint8 key[16])
+{
+    const guint n = GPOINTER_TO_UINT (g_hash_table_lookup (server->clients, key));
+
+    if (n > 1)
+        g_hash_table_insert (server->clients, g_memdup2 (key, 16), GUINT_TO_POINTER (n - 1));
+    else
+        g_hash_table_remove (server->clients, key);
+}
+
+void
+relais_smtp_server_count_transaction (RelaisSmtpServer *server, int change)
+{
+    server->in_transaction += (guint)change;
+    if (!server->freed)
+        relais_spool_set_busy_sessions (server->options.spool, server->in_transaction);
+}
+
+void
+relais_smtp_server_figures (const RelaisSmtpServer *server, RelaisSmtpServerFigures *figures)
+{
+    *figures = server->figures;
+    figures->sessions = server->sessions->len;
+    figures->in_transaction = server->in_transaction;
+}
+
+/* --- Draining --------------------------------------------------------------------------------- */
+
+static void
+tell_drained (gpointer data)
+{
+    RelaisSmtpServer *server = data;
+    RelaisLoopFunc drained = server->drained;
+
+    server->drained = NULL;
+    if (drained != NULL)
+        drained (server->drained_data);
+    relais_smtp_server_unref (server);
+}
+
+/* The last session may end inside any call, so it is told from a later turn. */
+void
+relais_smtp_server_check_drained (RelaisSmtpServer *server)
+{
+    if (server->draining && server->drained != NULL && server->sessions->len == 0 &&
+        server->commits == 0)
+        relais_loop_post (server->options.loop, tell_drained, relais_smtp_server_ref (server));
+}
+
+void
+relais_smtp_server_drain (RelaisSmtpServer *server, RelaisLoopFunc drained, gpointer data)
+{
+    server->draining = true;
+    server->drained = drained;
+    server->drained_data = data;
+    for (guint i = 0; i < server->sockets->len; i++)
+        stop_listening (g_ptr_array_index (server->sockets, i));
+    /* From the end: the one that goes is replaced by the last, which was looked at already. */
+    for (guint i = server->sessions->len; i > 0; i--)
+        relais_session_drain (g_ptr_array_index (server->sessions, i - 1));
+    relais_smtp_server_check_drained (server);
+}

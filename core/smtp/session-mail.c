@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * MAIL and RCPT: how a transaction begins and whom it is for. Here the relay rule and the sender
+ * rule of design.md section 4 are put to work: a recipient taken by the right to relay binds the
+ * transaction's sender to the tenant's domains. Owns the transaction. Loop thread.
+ */
+#include "config.h"
+
+#include "smtp/session-private.h"
+
+#include "message/address-private.h"
+
+#include <string.h>
+
+static const RelaisServerReply sender_ok = {250, "2.1.0", "sender ok"};
+static const RelaisServerReply recipient_ok = {250, "2.1.5", "recipient ok"};
+static const RelaisServerReply tls_needed = {530, "5.7.0", "STARTTLS first"};
+static const RelaisServerReply too_big = {552, "5.3.4", "message too big"};
+static const RelaisServerReply too_many_recipients = {452, "4.5.3", "too many recipients"};
+static const RelaisServerReply relay_denied = {550, "5.7.1", "relaying denied"};
+static const RelaisServerReply bad_destination = {550, "5.1.2", "mail cannot go to such a domain"};
+static const RelaisServerReply no_mailbox = {550, "5.1.1", "no such mailbox here"};
+static const RelaisServerReply foreign_sender = {550, "5.7.1",
+                                                 "you may not use this sender's domain"};
+
+/* --- The transaction -------------------------------------------------------------------------- */
+
+void
+relais_session_end_transaction (RelaisSession *session)
+{
+    RelaisTransaction *tx = g_steal_pointer (&session->tx);
+
+    if (tx == NULL)
+        return;
+    if (tx->counted)
+        relais_smtp_server_count_transaction (session->server, -1);
+    g_clear_pointer (&tx->slots, g_hash_table_unref);
+    relais_draft_free (tx->draft);
+    relais_message_unref (tx->message);
+    g_free (tx);
+}
+
+/* --- MAIL ------------------------------------------------------------------------------------- */
+
+static RelaisClass
+class_of (const RelaisSession *session)
+{
+    const guint choice = session->user != NULL && session->user->klass != RELAIS_CLASS_CHOICE_AUTO
+                             ? session->user->klass
+                             : session->listener->class_choice;
+
+    return choice == RELAIS_CLASS_CHOICE_BULK ? RELAIS_CLASS_BULK : RELAIS_CLASS_TRANSACTIONAL;
+}
+
+static RelaisMessage *
+make_message (RelaisSession *session, RelaisPathCommand *path)
+{
+    RelaisMessage *message = relais_message_new (0);
+    RelaisEnvelope *envelope = &message->envelope;
+
+    envelope->sender = g_steal_pointer (&path->address);
+    envelope->envid = g_steal_pointer (&path->envid);
+    envelope->ret = path->ret;
+    envelope->klass = class_of (session);
+    envelope->user = session->user != NULL ? g_strdup (session->user->name) : NULL;
+    envelope->listener = g_strdup (session->listener->name);
+    envelope->client = g_strdup (session->client);
+    envelope->helo = g_strdup (session->helo);
+    return message;
+}
+
+const RelaisServerReply *
+relais_check_mail (RelaisSession *session, const char *args, gsize size)
+{
+    RelaisPathCommand path = {0};
+    const RelaisServerReply *refusal;
+
+    if (session->listener->tls == RELAIS_LISTENER_TLS_REQUIRED && !session->tls)
+        return &tls_needed;
+    refusal = relais_command_parse_mail (args, size, &path);
+    if (refusal == NULL && path.size > (guint64)session->server->settings->limits.message_size)
+        refusal = &too_big;
+    if (refusal == NULL) {
+        session->command.declared_bytes = path.size;
+        session->command.message = make_message (session, &path);
+    }
+    relais_path_command_clear (&path);
+    return refusal;
+}
+
+void
+relais_proceed_mail (RelaisSession *session, const RelaisHookResult *result)
+{
+    RelaisTransaction *tx = g_new0 (RelaisTransaction, 1);
+
+    tx->message = g_steal_pointer (&session->command.message);
+    tx->slots = g_steal_pointer (&session->command.slots);
+    tx->declared_bytes = session->command.declared_bytes;
+    tx->counted = true;
+    session->tx = tx;
+    session->transactions++;
+    relais_smtp_server_count_transaction (session->server, 1);
+    relais_session_set_state (session, RELAIS_SESSION_MAIL);
+    relais_session_reply (session, &sender_ok);
+}
+
+/* --- RCPT ------------------------------------------------------------------------------------- */
+
+/* Whether the transaction's sender may be used by whoever relays here. */
+static bool
+sender_is_allowed (const RelaisSession *session)
+{
+    const char *sender = session->tx->message->envelope.sender;
+    const char *tenant = relais_session_tenant (session);
+    const RelaisServerSettings *settings = session->server->settings;
+
+    if (sender[0] == '\0')
+        return tenant != NULL && g_hash_table_contains (settings->tenants, tenant);
+    return relais_server_tenant_owns (settings, tenant, sender);
+}
+
+/* What no module can change. */
+static const RelaisServerReply *
+check_relay (RelaisRelay relay)
+{
+    switch (relay) {
+    case RELAIS_RELAY_INBOUND:
+    case RELAIS_RELAY_FORWARD:
+    case RELAIS_RELAY_CLAIM:
+    case RELAIS_RELAY_RIGHT: return NULL;
+    case RELAIS_RELAY_DENIED: return &relay_denied;
+    case RELAIS_RELAY_BAD_NAME: return &bad_destination;
+    }
+    return &relay_denied;
+}
+
+static RelaisRecipient *
+make_recipient (RelaisPathCommand *path)
+{
+    RelaisRecipient *recipient = g_new0 (RelaisRecipient, 1);
+
+    recipient->address = g_steal_pointer (&path->address);
+    recipient->orcpt = g_steal_pointer (&path->orcpt);
+    recipient->notify = path->notify;
+    return recipient;
+}
+
+const RelaisServerReply *
+relais_check_rcpt (RelaisSession *session, const char *args, gsize size)
+{
+    const RelaisServerSettings *settings = session->server->settings;
+    RelaisPathCommand path = {0};
+    RelaisRelay relay = RELAIS_RELAY_DENIED;
+    const RelaisServerReply *refusal = relais_command_parse_rcpt (args, size, &path);
+
+    if (refusal == NULL &&
+        session->tx->message->envelope.recipients->len >= (guint)settings->limits.recipients)
+        refusal = &too_many_recipients;
+    if (refusal == NULL) {
+        relay = relais_server_relay (settings, relais_session_may_relay (session), path.address);
+        refusal = check_relay (relay);
+    }
+    if (refusal == NULL) {
+        session->command.relay = relay;
+        session->command.recipient = make_recipient (&path);
+    }
+    relais_path_command_clear (&path);
+    return refusal;
+}
+
+/* Mail for a role of ours goes to the postmaster; reports name the address that was asked for. */
+static void
+forward_to_postmaster (RelaisSession *session, RelaisRecipient *recipient)
+{
+    if (recipient->orcpt == NULL) {
+        g_autofree char *original = relais_command_to_xtext (recipient->address);
+
+        recipient->orcpt = g_strconcat ("rfc822;", original, NULL);
+    }
+    g_free (recipient->address);
+    recipient->address = g_strdup (session->server->settings->postmaster);
+    recipient->claimed = true;
+}
+
+/* A claim counts for own domains alone, whatever a module says. */
+static bool
+is_claimed (const RelaisSession *session, const RelaisRecipient *recipient)
+{
+    const char *at = strrchr (recipient->address, '@');
+
+    return recipient->claimed &&
+           (at == NULL || relais_domain_set_has (session->server->settings->own, at + 1));
+}
+
+/* The recipient needs the right to relay: the sender must be the tenant's, who pays for it. */
+static const RelaisServerReply *
+bind_to_tenant (RelaisSession *session)
+{
+    RelaisEnvelope *envelope = &session->tx->message->envelope;
+
+    if (!sender_is_allowed (session))
+        return &foreign_sender;
+    session->tx->relays = true;
+    if (envelope->tenant == NULL)
+        envelope->tenant = g_strdup (relais_session_tenant (session));
+    return NULL;
+}
+
+static const RelaisServerReply *
+settle_recipient (RelaisSession *session, RelaisRecipient *recipient)
+{
+    if (is_claimed (session, recipient))
+        return NULL;
+    recipient->claimed = false;
+    switch (session->command.relay) {
+    case RELAIS_RELAY_INBOUND: recipient->claimed = true; return NULL;
+    case RELAIS_RELAY_FORWARD: forward_to_postmaster (session, recipient); return NULL;
+    case RELAIS_RELAY_RIGHT: return bind_to_tenant (session);
+    case RELAIS_RELAY_CLAIM: return &no_mailbox;
+    case RELAIS_RELAY_BAD_NAME:
+    case RELAIS_RELAY_DENIED: break;
+    }
+    return &relay_denied;
+}
+
+void
+relais_proceed_rcpt (RelaisSession *session, const RelaisHookResult *result)
+{
+    const RelaisServerReply *refusal = settle_recipient (session, session->command.recipient);
+
+    if (refusal != NULL) {
+        relais_session_reply (session, refusal);
+        return;
+    }
+    g_ptr_array_add (session->tx->message->envelope.recipients,
+                     g_steal_pointer (&session->command.recipient));
+    relais_session_set_state (session, RELAIS_SESSION_RCPT);
+    relais_session_reply (session, &recipient_ok);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One session of the server: from the accepted socket to its end. Three objects with lives of their
+ * own: the session; the transaction in it, which RSET destroys and nothing else; the commit, which
+ * outlives both when the client goes while its message is being synced.
+ *
+ *                  +--------------------------------------------- RSET, EHLO ---+
+ *                  |                                                            |
+ *   PROXY -> GREET -> START -> READY -> MAIL -> RCPT -> DATA -> COMMIT -> READY |
+ *                       |  ^     |  ^                                           |
+ *                      TLS-+  AUTH, VERIFY
+ *
+ * While a hook is under way (`run`), in GREET, TLS, VERIFY and COMMIT no input is looked at: what
+ * the client sends meanwhile waits in the stream, up to limits.pipelined.
+ *
+ * Loop thread only. Counted: the server holds one reference until the session ends, and whoever
+ * will be called back about it holds another.
+ */
+#pragma once
+
+#include "smtp/auth-private.h"
+#include "smtp/command-private.h"
+#include "smtp/framing-private.h"
+#include "smtp/server-settings-private.h"
+#include "smtp/server-private.h"
+
+typedef struct RelaisSession RelaisSession;
+
+typedef enum {
+    RELAIS_SESSION_PROXY,  /* a PROXY header must come first */
+    RELAIS_SESSION_GREET,  /* the connect hook decides */
+    RELAIS_SESSION_START,  /* greeted; HELO is due */
+    RELAIS_SESSION_TLS,    /* handshake */
+    RELAIS_SESSION_READY,  /* no transaction */
+    RELAIS_SESSION_AUTH,   /* an answer to 334 is due */
+    RELAIS_SESSION_VERIFY, /* a password is being hashed */
+    RELAIS_SESSION_MAIL,   /* a sender, no recipient */
+    RELAIS_SESSION_RCPT,   /* at least one recipient */
+    RELAIS_SESSION_DATA,   /* message data comes */
+    RELAIS_SESSION_COMMIT, /* the spool works */
+    RELAIS_SESSION_ENDED,
+    RELAIS_N_SESSION_STATES
+} RelaisSessionState;
+
+typedef struct {
+    RelaisMessage *message;
+    guint64 declared_bytes; /* of SIZE= */
+    guint64 received_bytes; /* of data, decoded */
+    guint64 unpaid_bytes;   /* of data since the deadline was set */
+    RelaisDraft *draft;     /* from 354 on; NULL once it failed */
+    RelaisFraming framing;
+    GHashTable *slots;                /* modules' */
+    const RelaisServerReply *failure; /* decided while data came; said at its end */
+    bool relays;  /* a recipient was taken by the right to relay: the sender rules bind */
+    bool counted; /* among the spool's busy sessions */
+    bool stalled; /* the draft asked to wait */
+} RelaisTransaction;
+
+/* A command's three steps; see the table in session-commands.c. */
+typedef struct {
+    const char *verb;
+    guint32 states; /* bits of RelaisSessionState in which it may come */
+    int hook;       /* RelaisHookId, or -1 */
+    /* Syntax and limits; no side effect but session->command. NULL: go on. */
+    const RelaisServerReply *(*check) (RelaisSession *session, const char *args, gsize size);
+    /* Side effects and reply. `result` is that of the hook, an accepting one. */
+    void (*proceed) (RelaisSession *session, const RelaisHookResult *result);
+    /* Nullable: called before the reply when check or hook refused. */
+    void (*refused) (RelaisSession *session);
+    guint flags;
+} RelaisSessionStep;
+
+enum {
+    RELAIS_STEP_REJECTS = 1 << 0,         /* a refusal counts as rejected mail */
+    RELAIS_STEP_FREE_FOR_SENDERS = 1 << 1 /* a refusal is no error of who may relay */
+};
+
+/* What a check found out, for the hook and for proceed. */
+typedef struct {
+    char *name;             /* HELO, EHLO */
+    RelaisMessage *message; /* MAIL: the envelope that begins */
+    GHashTable *slots;      /* MAIL: of the transaction that begins */
+    guint64 declared_bytes;
+    RelaisRecipient *recipient; /* RCPT */
+    RelaisRelay relay;
+    RelaisPlain plain; /* AUTH */
+    bool has_plain;
+    RelaisUser *user; /* AUTH: whose login succeeded */
+} RelaisSessionCommand;
+
+struct RelaisSession {
+    guint refs;
+    guint link; /* place in the server's array of sessions */
+    RelaisSmtpServer *server;
+    const RelaisServerListener *listener;
+    RelaisStream *stream; /* NULL once it ended */
+    RelaisTimer deadline;
+    RelaisSessionState state;
+    guint16 client_port;
+    bool trusted; /* of the listener's trusted_nets */
+    bool esmtp;   /* EHLO, not HELO */
+    bool tls;
+    bool counted;  /* among the sessions of its client */
+    bool answered; /* a command ended: the deadline begins anew */
+    bool paused;   /* the stream does not read */
+    bool eof;      /* the peer will send nothing more */
+    guint8 client_key[16];
+    guint errors, auth_failures, transactions;
+    char *client; /* address as text */
+    char *helo;
+    RelaisUser *user; /* who logged in, or NULL */
+    RelaisPin *pin;
+    GHashTable *slots;
+    RelaisTransaction *tx;
+    RelaisSessionCommand command;
+
+    /* While a hook is under way. */
+    RelaisHookRun *run;
+    RelaisSubject *subject;
+    const RelaisSessionStep *step;      /* the last one that began */
+    struct RelaisDynamicReply *dynamic; /* the last reply that was made, not taken from a table */
+};
+
+/* --- session.c: life, input, replies, steps */
+/* Takes the accepted socket over and begins a session, which belongs to the server. */
+void relais_session_start (RelaisSmtpServer *server, const RelaisServerListener *listener, int fd,
+                           const struct sockaddr *peer);
+RelaisSession *relais_session_ref (RelaisSession *session);
+void relais_session_unref (RelaisSession *session);
+/* Cuts the connection; the session ends. */
+void relais_session_cut (RelaisSession *session);
+/* Ends it after what was written has gone. */
+void relais_session_finish (RelaisSession *session);
+/* The server drains: ends the session if it is idle. */
+void relais_session_drain (RelaisSession *session);
+void relais_session_set_state (RelaisSession *session, RelaisSessionState state);
+const char *relais_session_state_to_string (RelaisSessionState state);
+/* Writes a reply and counts it if it refuses. */
+void relais_session_reply (RelaisSession *session, const RelaisServerReply *reply);
+void relais_session_reply_and_finish (RelaisSession *session, const RelaisServerReply *reply);
+/* A reply of own text; valid until the next call. */
+const RelaisServerReply *
+relais_session_make_reply (RelaisSession *session, guint16 code, const char *enhanced,
+                           const char *format, ...) G_GNUC_PRINTF (4, 5);
+/* Runs a step to its end or to its hook. */
+void relais_session_run_step (RelaisSession *session, const RelaisSessionStep *step,
+                              const char *args, gsize size);
+/* Looks at the input again, after a wait. */
+void relais_session_continue (RelaisSession *session);
+bool relais_session_may_relay (const RelaisSession *session);
+const char *relais_session_tenant (const RelaisSession *session);
+void relais_session_set_deadline (RelaisSession *session, gint64 delay_us);
+/* Sets who the client is; looks up trust. False if it has too many sessions already. */
+bool relais_session_set_client (RelaisSession *session, const struct sockaddr *address);
+
+/* --- session-commands.c */
+void relais_session_take_line (RelaisSession *session, const char *line, gsize size);
+extern const RelaisSessionStep relais_step_connect;
+
+/* --- session-tls.c: STARTTLS and AUTH */
+const RelaisServerReply *relais_check_starttls (RelaisSession *s, const char *args, gsize size);
+void relais_proceed_starttls (RelaisSession *session, const RelaisHookResult *result);
+void relais_session_tls_ready (RelaisSession *session, const GError *error);
+const RelaisServerReply *relais_check_auth (RelaisSession *s, const char *args, gsize size);
+void relais_proceed_auth (RelaisSession *session, const RelaisHookResult *result);
+void relais_session_take_auth_answer (RelaisSession *session, const char *line, gsize size);
+bool relais_session_offers_auth (const RelaisSession *session);
+bool relais_session_offers_starttls (const RelaisSession *session);
+
+/* --- session-mail.c: the transaction */
+const RelaisServerReply *relais_check_mail (RelaisSession *s, const char *args, gsize size);
+void relais_proceed_mail (RelaisSession *session, const RelaisHookResult *result);
+const RelaisServerReply *relais_check_rcpt (RelaisSession *s, const char *args, gsize size);
+void relais_proceed_rcpt (RelaisSession *session, const RelaisHookResult *result);
+/* Drops the transaction, if there is one. */
+void relais_session_end_transaction (RelaisSession *session);
+
+/* --- session-data.c: message data and acceptance */
+const RelaisServerReply *relais_check_data (RelaisSession *s, const char *args, gsize size);
+void relais_proceed_data (RelaisSession *session, const RelaisHookResult *result);
+/* Takes data from the input; false when there is nothing more to do now. */
+bool relais_session_take_data (RelaisSession *session);
+
+/* --- server.c: what sessions need of it */
+struct RelaisSmtpServer {
+    guint refs; /* its owner, sessions, commits */
+    bool freed; /* its owner let it go: nothing is told to anyone any more */
+    RelaisSmtpServerOptions options;
+    RelaisServerSettings *settings;
+    RelaisAuth *auth;
+    GPtrArray *sockets;   /* of server.c */
+    GPtrArray *sessions;  /* RelaisSession *, each with a reference */
+    GHashTable *clients;  /* 16 octets of address -> number of sessions */
+    guint in_transaction; /* those whose messages may share the next sync */
+    guint commits;        /* handed to the spool and not synced yet */
+    bool draining;
+    RelaisLoopFunc drained;
+    gpointer drained_data;
+    RelaisSmtpServerFigures figures;
+};
+RelaisSmtpServer *relais_smtp_server_ref (RelaisSmtpServer *server);
+void relais_smtp_server_unref (RelaisSmtpServer *server);
+void relais_smtp_server_add_session (RelaisSmtpServer *server, RelaisSession *session);
+/* Forgets the session and drops the server's reference. */
+void relais_smtp_server_remove_session (RelaisSmtpServer *server, RelaisSession *session);
+/* Counts a session of this client; false if there are too many. */
+bool relais_smtp_server_count_client (RelaisSmtpServer *server, const guint8 key[16]);
+void relais_smtp_server_uncount_client (RelaisSmtpServer *server, const guint8 key[16]);
+void relais_smtp_server_count_transaction (RelaisSmtpServer *server, int change);
+void relais_smtp_server_check_drained (RelaisSmtpServer *server);
