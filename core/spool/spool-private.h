@@ -34,6 +34,7 @@ typedef struct {
     guint64 receive_memory_bytes;
     guint64 min_free_bytes;  /* 0: the smaller of 10 % and 2 GiB */
     guint64 min_free_inodes; /* 5000, where the file system counts them */
+    gint64 probe_us;         /* between tries of a fresh segment after a failure; 0: 10 s */
 } RelaisSpoolOptions;
 
 /* Opens the directory: locks it, reads the segments, quarantines what is damaged. May block

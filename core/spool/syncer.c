@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The syncer: one fdatasync for all that was written when it began. It waits before syncing only while
+ * enough sessions are still on their way to join, and for outcomes alone it starts none for 50 ms.
+ *
+ * Its own thread; nothing else syncs a segment that records are written to, but for the fresh one that
+ * ends a failure, when this thread has nothing to do.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "spool/spool-state.h"
+
+/* A segment and how far it was written when the sync began. */
+typedef struct {
+    RelaisSegment *segment;
+    guint32 written;
+    bool sealed, entry_synced;
+} Target;
+
+/* What one sync covers. */
+typedef struct {
+    GPtrArray *groups;
+    GArray *targets; /* Target */
+    bool files;      /* body files were made: their directory first */
+} Round;
+
+/* --- When --------------------------------------------------------------------------------------- */
+
+/* Waits for more sessions to join, as long as that pays. Log lock held. */
+static void
+gather (RelaisSpool *spool)
+{
+    gint64 wait =
+        MIN (RELAIS_SYNC_WAIT_US, 2 * __atomic_load_n (&spool->last_sync_us, __ATOMIC_RELAXED));
+    gint64 until = g_get_monotonic_time () + wait;
+
+    spool->gathering = true;
+    while (!spool->failing && !spool->closing) {
+        guint busy = __atomic_load_n (&spool->busy, __ATOMIC_RELAXED);
+
+        if (busy < RELAIS_BUSY_SESSIONS || spool->urgent_written >= busy ||
+            !g_cond_wait_until (&spool->syncer_wake, &spool->log_lock, until))
+            break;
+    }
+    spool->gathering = false;
+}
+
+/* After the writer went there is one round left, for the last segment's index. Log lock held. */
+static bool
+has_sealed (const RelaisSpool *spool)
+{
+    for (guint i = 0; i < spool->dirty->len; i++)
+        if (((RelaisSegment *)g_ptr_array_index (spool->dirty, i))->sealed)
+            return true;
+    return false;
+}
+
+/* Sleeps until there is something to sync; false when there will be nothing more. Log lock held. */
+static bool
+wait_for_work (RelaisSpool *spool)
+{
+    for (;;) {
+        if (spool->writer_gone)
+            return !spool->failing && has_sealed (spool);
+        if (spool->failing || spool->written->len == 0) {
+            g_cond_wait (&spool->syncer_wake, &spool->log_lock);
+            continue;
+        }
+        if (spool->urgent_written > 0) {
+            gather (spool);
+            if (!spool->failing)
+                return true;
+            continue;
+        }
+        if (spool->closing || !g_cond_wait_until (&spool->syncer_wake, &spool->log_lock,
+                                                  spool->lazy_since_us + RELAIS_LAZY_SYNC_US))
+            if (!spool->failing && spool->written->len > 0)
+                return true;
+    }
+}
+
+static bool
+group_has_files (const RelaisGroup *group)
+{
+    for (guint i = 0; i < group->items->len; i++)
+        if (g_array_index (group->items, RelaisItem, i).file != NULL)
+            return true;
+    return false;
+}
+
+/* Takes all that is written now. Log lock held. */
+static void
+begin_round (RelaisSpool *spool, Round *round)
+{
+    GPtrArray *empty = round->groups;
+
+    round->groups = spool->written;
+    spool->written = empty;
+    spool->urgent_written = 0;
+    spool->syncing = true;
+    round->files = false;
+    g_array_set_size (round->targets, 0);
+    for (guint i = 0; i < spool->dirty->len; i++) {
+        RelaisSegment *segment = g_ptr_array_index (spool->dirty, i);
+        Target target = {segment, segment->written, segment->sealed, segment->entry_synced};
+
+        if (segment->written > segment->synced || !segment->entry_synced || segment->sealed)
+            g_array_append_val (round->targets, target);
+    }
+}
+
+/* --- What --------------------------------------------------------------------------------------- */
+
+static bool
+sync_descriptor (int fd)
+{
+#ifdef RELAIS_MUTANT_NO_SYNC
+    return true;
+#else
+    if (fdatasync (fd) == 0)
+        return true;
+#ifdef RELAIS_MUTANT_SYNC_RETRY
+    return fdatasync (fd) == 0;
+#else
+    return false;
+#endif
+#endif
+}
+
+static bool
+sync_round (RelaisSpool *spool, const Round *round, GError **error)
+{
+    bool good = !round->files || sync_descriptor (spool->bodies_fd);
+    bool entries = true;
+
+    for (guint i = 0; good && i < round->targets->len; i++) {
+        const Target *target = &g_array_index (round->targets, Target, i);
+
+        good = sync_descriptor (target->segment->fd);
+        entries = entries && target->entry_synced;
+    }
+    if (good && !entries)
+        good = sync_descriptor (spool->dir_fd);
+    if (!good)
+        relais_spool_set_errno (error, errno, "cannot sync the spool");
+    return good;
+}
+
+/* What the sync covered is safe: marks segments and closes those that are full. Log lock held. */
+static void
+settle_segments (RelaisSpool *spool, const Round *round)
+{
+    for (guint i = 0; i < round->targets->len; i++) {
+        const Target *target = &g_array_index (round->targets, Target, i);
+        RelaisSegment *segment = target->segment;
+
+        segment->synced = target->written;
+        segment->entry_synced = true;
+        if (!target->sealed)
+            continue;
+        close (segment->fd);
+        segment->fd = -1;
+        __atomic_store_n (&segment->closed, true, __ATOMIC_RELEASE);
+        g_ptr_array_remove (spool->dirty, segment);
+        spool->keeper_asked = true;
+        g_cond_signal (&spool->keeper_wake);
+    }
+}
+
+static void
+append_events (RelaisSpool *spool, const RelaisGroup *group)
+{
+    for (guint i = 0; i < group->items->len; i++) {
+        const RelaisItem *item = &g_array_index (group->items, RelaisItem, i);
+
+        if (item->type == RELAIS_RECORD_EVENT && !item->skip)
+            relais_event_log_append (spool->events, item->record.lsn, item->bytes);
+    }
+}
+
+static void
+finish_groups (RelaisSpool *spool, GPtrArray *groups)
+{
+    bool freed = false;
+
+    g_mutex_lock (&spool->index_lock);
+    for (guint i = 0; i < groups->len; i++) {
+        GArray *items = ((RelaisGroup *)g_ptr_array_index (groups, i))->items;
+
+        for (guint j = 0; j < items->len; j++)
+            relais_ledger_sync (spool, &g_array_index (items, RelaisItem, j));
+    }
+    freed = spool->dying_files->len > 0;
+    g_mutex_unlock (&spool->index_lock);
+    if (spool->events != NULL)
+        for (guint i = 0; i < groups->len; i++)
+            append_events (spool, g_ptr_array_index (groups, i));
+    if (freed)
+        relais_spool_ask_keeper (spool);
+    relais_spool_notify (spool, (RelaisGroup *const *)groups->pdata, groups->len,
+                         RELAIS_NOTICE_SYNCED);
+}
+
+/* A sync failed: its groups are unsynced for good. They stand first again for the writer to find. */
+static void
+give_back (RelaisSpool *spool, Round *round)
+{
+    for (guint i = 0; i < round->groups->len; i++)
+        g_ptr_array_insert (spool->written, (gint)i, g_ptr_array_index (round->groups, i));
+    g_ptr_array_set_size (round->groups, 0);
+}
+
+static void
+end_round (RelaisSpool *spool)
+{
+    g_mutex_lock (&spool->log_lock);
+    spool->syncing = false;
+    g_cond_signal (&spool->writer_wake);
+    g_mutex_unlock (&spool->log_lock);
+}
+
+static void
+run_round (RelaisSpool *spool, Round *round)
+{
+    gint64 began = g_get_monotonic_time ();
+    GError *error = NULL;
+
+    for (guint i = 0; i < round->groups->len && !round->files; i++)
+        round->files = group_has_files (g_ptr_array_index (round->groups, i));
+#ifdef RELAIS_MUTANT_EARLY_REPLY
+    finish_groups (spool, round->groups);
+    g_ptr_array_set_size (round->groups, 0);
+#endif
+    if (!sync_round (spool, round, &error)) {
+        __atomic_fetch_add (&spool->n_failed_syncs, 1, __ATOMIC_RELAXED);
+        g_mutex_lock (&spool->log_lock);
+        give_back (spool, round);
+        g_mutex_unlock (&spool->log_lock);
+        relais_spool_note_failure (spool, error);
+        end_round (spool);
+        return;
+    }
+    __atomic_store_n (&spool->last_sync_us, g_get_monotonic_time () - began, __ATOMIC_RELAXED);
+    __atomic_fetch_add (&spool->n_syncs, 1, __ATOMIC_RELAXED);
+    g_mutex_lock (&spool->log_lock);
+    settle_segments (spool, round);
+    g_mutex_unlock (&spool->log_lock);
+    finish_groups (spool, round->groups);
+    g_ptr_array_set_size (round->groups, 0);
+    end_round (spool);
+}
+
+gpointer
+relais_spool_syncer_main (gpointer data)
+{
+    RelaisSpool *spool = data;
+    Round round = {g_ptr_array_new (), g_array_new (FALSE, FALSE, sizeof (Target)), false};
+
+    g_mutex_lock (&spool->log_lock);
+    while (wait_for_work (spool)) {
+        begin_round (spool, &round);
+        g_mutex_unlock (&spool->log_lock);
+        run_round (spool, &round);
+        g_mutex_lock (&spool->log_lock);
+    }
+    g_mutex_unlock (&spool->log_lock);
+    g_ptr_array_unref (round.groups);
+    g_array_unref (round.targets);
+    return NULL;
+}
