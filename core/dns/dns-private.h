@@ -34,7 +34,7 @@ void relais_dns_free (RelaisDns *dns);
 typedef enum {
     RELAIS_DNS_DATA,   /* at least one record of the type */
     RELAIS_DNS_NODATA, /* the name exists, the type does not */
-    RELAIS_DNS_NXDOMAIN, /* the name does not exist (a cached or second answer said so too: confirmed) */
+    RELAIS_DNS_NXDOMAIN, /* the name does not exist, as one answer says; mail lookups ask again */
     RELAIS_DNS_TEMPORARY, /* timeout, SERVFAIL, REFUSED, malformed or truncated answer: nothing known */
     RELAIS_DNS_BOGUS      /* DNSSEC validation failed: to be treated as temporary */
 } RelaisDnsOutcome;
@@ -66,18 +66,21 @@ typedef struct {
 typedef void (*RelaisDnsFunc) (gpointer data, const RelaisDnsAnswer *answer);
 typedef struct RelaisDnsQuery RelaisDnsQuery;
 
-/* Asks; `func` is called once, with an answer that is borrowed. The handle is valid until then. */
+/* Asks; `func` is called once, with an answer that is borrowed. The handle is valid until then.
+ * `func` may ask and cancel, but not free the resolver. */
 RelaisDnsQuery *relais_dns_query (RelaisDns *dns, const char *name, RelaisDnsType type,
                                   RelaisDnsFunc func, gpointer data);
-/* `func` will not be called. */
+/* `func` will not be called. Accepts NULL. */
 void relais_dns_cancel (RelaisDnsQuery *query);
 
 /* --- Mail routes: where mail for a domain goes ---------------------------------------------------- */
 
 typedef enum {
     RELAIS_ROUTE_HOSTS,     /* hosts to try; at least one has an address */
-    RELAIS_ROUTE_TEMPORARY, /* 4.4.3 (DNS) or 4.4.4 (MX without reachable address now): try later */
-    RELAIS_ROUTE_PERMANENT /* 5.1.2 no such domain (confirmed), 5.1.10 null MX, 5.4.6 only refused addresses (loop, private) */
+    RELAIS_ROUTE_TEMPORARY, /* 4.4.3 (DNS) or 4.4.4 (a static next hop that does not exist): try later */
+    RELAIS_ROUTE_PERMANENT /* 5.1.2 no such domain, or it has neither MX nor address; 5.4.4 MX hosts, none with an address
+                             (absences are confirmed); 5.1.10 null MX; 5.1.3 no address literal; 5.4.6 only
+                             refused addresses (loop, private) */
 } RelaisRouteOutcome;
 
 typedef struct {
@@ -109,13 +112,21 @@ typedef struct RelaisMailLookup RelaisMailLookup;
  * "[IPv6:...]"). `func` gets the route, which becomes its own (relais_mail_route_free ()). */
 RelaisMailLookup *relais_dns_lookup_mail (RelaisDns *dns, const char *domain,
                                           RelaisMailRouteFunc func, gpointer data);
+/* `func` will not be called. Accepts NULL. */
 void relais_dns_cancel_mail (RelaisMailLookup *lookup);
 
-/* Addresses of one named host (a static next hop): a route of one host, no MX. */
+/* Addresses of one named host or address (a static next hop): a route of one host, no MX. The
+ * administrator named it, so no address is refused; and since a slip of his is no reason to bounce
+ * his mail, a host that does not exist is TEMPORARY (4.4.4), never PERMANENT. */
 RelaisMailLookup *
 relais_dns_lookup_host (RelaisDns *dns, const char *host, RelaisMailRouteFunc func, gpointer data);
 void relais_mail_route_free (RelaisMailRoute *route);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisMailRoute, relais_mail_route_free)
 
-/* Addresses that this daemon listens on; mail to them is a loop (5.4.6) unless allowed. */
+/* Addresses that this daemon listens on; mail to them is a loop (5.4.6) unless allowed. "0.0.0.0"
+ * and "::" stand for all addresses of the machine. */
 void relais_dns_set_own_addresses (RelaisDns *dns, const char *const *addresses);
+/* Makes the order of equal MX hosts repeatable. For tests. */
+void relais_dns_set_seed (RelaisDns *dns, guint32 seed);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisDns, relais_dns_free)

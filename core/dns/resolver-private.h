@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What mail.c needs of the resolver beyond its public face: a second opinion on an absence, which
+ * addresses mail may not go to, the dice. Loop thread only.
+ */
+#pragma once
+
+#include "dns/dns-private.h"
+#include "dns/targets-private.h"
+
+/* As relais_dns_query (); `confirm` asks past the cache of absences, so that a negative answer is
+ * one that a server gave now. */
+RelaisDnsQuery *relais_dns_ask (RelaisDns *dns, bool confirm, const char *name, RelaisDnsType type,
+                                RelaisDnsFunc func, gpointer data);
+RelaisLoop *relais_dns_loop (const RelaisDns *dns);
+const RelaisTargets *relais_dns_targets (const RelaisDns *dns);
+GRand *relais_dns_rand (const RelaisDns *dns);
