@@ -36,7 +36,8 @@ relais_dot_stuff (RelaisDotStuff *stuff, const guint8 *bytes, gsize size, Relais
     if (stuff->state == RELAIS_DOT_AFTER_CR) {
         if (*at++ != '\n')
             return broken (stuff);
-        emit (data, (const guint8 *)"\r", 1);
+        emit (data, (const guint8 *)"\r\n", 2);
+        run = at;
         stuff->state = RELAIS_DOT_LINE_START;
     }
     while (at < end) {

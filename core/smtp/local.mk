@@ -13,11 +13,21 @@ tests_smtp_test_reply_SOURCES = tests/smtp/test-reply.c
 tests_smtp_test_reply_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_reply_LDADD = $(CORE_TEST_LDADD)
 
-check_PROGRAMS += tests/smtp/test-client
-TESTS += tests/smtp/test-client
+CLIENT_TESTS = tests/smtp/test-client tests/smtp/test-client-stall tests/smtp/test-client-tls tests/smtp/test-client-body
+check_PROGRAMS += $(CLIENT_TESTS)
+TESTS += $(CLIENT_TESTS)
 tests_smtp_test_client_SOURCES = tests/smtp/test-client.c tests/smtp/client-peer.c tests/smtp/client-peer.h
 tests_smtp_test_client_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_client_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_client_stall_SOURCES = tests/smtp/test-client-stall.c tests/smtp/client-peer.c tests/smtp/client-peer.h
+tests_smtp_test_client_stall_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_client_stall_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_client_tls_SOURCES = tests/smtp/test-client-tls.c tests/smtp/client-peer.c tests/smtp/client-peer.h
+tests_smtp_test_client_tls_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_client_tls_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_client_body_SOURCES = tests/smtp/test-client-body.c tests/smtp/client-peer.c tests/smtp/client-peer.h
+tests_smtp_test_client_body_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_client_body_LDADD = $(CORE_TEST_LDADD)
 
 # The receiving side.
 libcore_la_SOURCES += \

@@ -85,17 +85,38 @@ talk_line (Talk *talk, const char *wanted, bool whole)
         g_error ("peer, line %u: wanted \"%s\", got \"%s\"", talk->peer->at, wanted, line->str);
 }
 
+/* Counts to the dot and keeps nothing but the last five octets. */
+static void
+talk_count (Talk *talk)
+{
+    char last[5] = {0};
+    char byte;
+
+    do {
+        if (!talk_byte (talk, &byte)) {
+            talk->peer->cut = true;
+            return;
+        }
+        memmove (last, last + 1, 4);
+        last[4] = byte;
+        talk->peer->octets++;
+    } while (memcmp (last, "\r\n.\r\n", 5) != 0);
+}
+
 /* A receiver of its own making: CRLF.CRLF ends, one dot is taken off. */
 static void
 talk_message (Talk *talk)
 {
     Peer *peer = talk->peer;
     GString *wire = peer->wire;
-    gsize line = 0;
     char byte;
 
-    g_string_truncate (wire, 0);
-    g_string_truncate (peer->message, 0);
+    if (!peer->keep_all) {
+        g_string_truncate (wire, 0);
+        g_string_truncate (peer->message, 0);
+    }
+    gsize line = wire->len;
+
     for (;;) {
         if (!talk_byte (talk, &byte)) {
             peer->cut = true;
@@ -106,7 +127,7 @@ talk_message (Talk *talk)
             continue;
         if (wire->len - line == 3 && memcmp (wire->str + line, ".\r\n", 3) == 0)
             return;
-        if (wire->len >= 2 && wire->str[wire->len - 2] == '\r') {
+        if (wire->len - line >= 2 && wire->str[wire->len - 2] == '\r') {
             gsize skip = wire->str[line] == '.' ? 1 : 0;
 
             g_string_append_len (peer->message, wire->str + line + skip,
@@ -156,15 +177,9 @@ talk_end (Talk *talk, bool any, bool hold)
 {
     char byte;
 
-    while (hold && recv (talk->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) {
-        int error = 0;
-        socklen_t size = sizeof error;
-
-        g_usleep (2000);
-        if (send (talk->fd, "", 0, MSG_NOSIGNAL) < 0 ||
-            (getsockopt (talk->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0))
-            return;
-    }
+    /* The client's end cannot be seen behind the octets that we do not take. */
+    while (hold && !g_atomic_int_get (&talk->peer->over))
+        g_usleep (1000);
     while (talk_byte (talk, &byte)) {
         if (!any)
             g_error ("peer, line %u: the client goes on with '%c'", talk->peer->at, byte);
@@ -203,8 +218,14 @@ talk_step (Talk *talk, const char *step)
         return false;
     case 'C': talk_line (talk, text, false); return true;
     case 'E': talk_line (talk, text, true); return true;
-    case 'B': talk_message (talk); return !talk->peer->cut;
+    case 'B':
+        if (talk->peer->keep_none)
+            talk_count (talk);
+        else
+            talk_message (talk);
+        return !talk->peer->cut;
     case 'T': return talk_begin_tls (talk);
+    case 'H': talk->at = talk->end; return talk_fill (talk) && (talk->at = talk->end) > 0;
     case 'X': talk_end (talk, false, false); return false;
     case 'x': talk_end (talk, true, false); return false;
     case 'K': talk_end (talk, true, true); return false;
@@ -231,6 +252,7 @@ peer_main (gpointer data)
         SSL_free (talk->ssl);
     close (talk->fd);
     g_free (talk);
+    g_atomic_int_set (&peer->finished, 1);
     return NULL;
 }
 
@@ -258,8 +280,20 @@ peer_join (Peer *peer)
 {
     if (peer->thread == NULL)
         return;
+    g_atomic_int_set (&peer->over, 1);
     g_thread_join (g_steal_pointer (&peer->thread));
     close (peer->listener);
+}
+
+static void
+peer_clear (Peer *peer)
+{
+    peer_join (peer);
+    if (peer->wire == NULL)
+        return;
+    g_string_free (peer->wire, TRUE);
+    g_string_free (peer->message, TRUE);
+    g_string_free (peer->said, TRUE);
 }
 
 /* --- The client's owner -------------------------------------------------------------------------- */
@@ -378,7 +412,7 @@ run_init (Run *run)
 }
 
 void
-run_script (Run *run, const char *const *script)
+run_begin (Run *run, const char *const *script)
 {
     RelaisSmtpClientOptions options = {
         .peer_size = sizeof (struct sockaddr_in),
@@ -389,20 +423,42 @@ run_script (Run *run, const char *const *script)
     };
     struct sockaddr_in *address = (struct sockaddr_in *)&options.peer;
     g_autoptr (GError) error = NULL;
-    gint64 start = g_get_monotonic_time ();
 
-    peer_start (&run->peer, script);
+    if (run->shared_loop != NULL) {
+        relais_pool_free (g_steal_pointer (&run->pool));
+        relais_loop_free (run->loop);
+        run->loop = run->shared_loop;
+    }
+    if (run->refused_port == 0)
+        peer_start (&run->peer, script);
     address->sin_family = AF_INET;
     address->sin_addr.s_addr = htonl (INADDR_LOOPBACK);
-    address->sin_port = htons (run->peer.port);
+    address->sin_port = htons (run->refused_port != 0 ? run->refused_port : run->peer.port);
     run->client = relais_smtp_client_new (run->loop, run->pool, &options, &run->timeouts,
                                           &callbacks, run, &error);
     g_assert_no_error (error);
+}
+
+void
+run_script (Run *run, const char *const *script)
+{
+    gint64 start = g_get_monotonic_time ();
+
+    run_begin (run, script);
     while (run->client != NULL) {
         relais_loop_turn (run->loop, true);
+        if (run->client != NULL && run->free_when_in != RELAIS_PHASE_CONNECT &&
+            relais_smtp_client_phase (run->client) == run->free_when_in)
+            g_clear_pointer (&run->client, relais_smtp_client_free);
         g_assert_cmpint (g_get_monotonic_time () - start, <, RUN_LIMIT_US);
     }
     run->took_us = g_get_monotonic_time () - start;
+    /* A stream that says QUIT behind its owner's back needs the loop until the peer has gone. */
+    g_atomic_int_set (&run->peer.over, 1);
+    while (run->peer.thread != NULL && !g_atomic_int_get (&run->peer.finished)) {
+        relais_loop_turn (run->loop, false);
+        g_usleep (100);
+    }
     while (relais_loop_turn (run->loop, false))
         continue;
     peer_join (&run->peer);
@@ -422,17 +478,15 @@ void
 run_clear (Run *run)
 {
     relais_smtp_client_free (run->client);
-    peer_join (&run->peer);
     relais_pool_free (run->pool);
-    relais_loop_free (run->loop);
+    if (run->shared_loop == NULL)
+        relais_loop_free (run->loop);
     g_array_unref (run->outcomes);
     g_free (run->sent_failure.text);
     g_free (run->failure.text);
     relais_smtp_reply_clear (&run->reply);
     g_clear_pointer (&run->tls, relais_tls_context_unref);
-    g_string_free (run->peer.wire, TRUE);
-    g_string_free (run->peer.message, TRUE);
-    g_string_free (run->peer.said, TRUE);
+    peer_clear (&run->peer);
 }
 
 guint
@@ -481,4 +535,11 @@ mail_clear (Mail *mail)
     g_free (mail->recipients);
     g_free (mail->pointers);
     relais_rope_unref (mail->tx.rope);
+}
+
+void
+check_octets (const GString *got, const char *wanted, gsize size)
+{
+    g_assert_cmpuint (got->len, ==, size);
+    g_assert_true (memcmp (got->str, wanted, size) == 0);
 }

@@ -14,6 +14,7 @@
  *   "T"        begins TLS as the server
  *   "X"        reads until the client goes, and finds that it says nothing; "x": whatever it says
  *   "K"        does the same, but holds the socket's reading back until the client went
+ *   "H"        reads something, whatever it is
  *   "R"        resets the connection
  * At the end of the script the connection is closed. The thread owns all of it until it is joined.
  */
@@ -31,6 +32,11 @@ typedef struct {
     GString *said;    /* what the client said that no "B" read, without TLS in the way */
     guint at;         /* line of the script under way, for failures */
     bool cut;         /* the client went before a "B" was whole */
+    bool keep_all;    /* `message` and `wire` hold all messages, not the last */
+    bool keep_none;   /* they hold nothing; octets are counted */
+    guint64 octets;
+    gint over;     /* atomic: the client is no more */
+    gint finished; /* atomic: the script is through, the connection closed */
 } Peer;
 
 typedef struct {
@@ -47,10 +53,13 @@ typedef struct {
     RelaisTlsPolicy policy;
     RelaisTlsContext *tls;
     const char *host;
+    guint16 refused_port; /* connect here, where nobody listens, and not to the peer */
 
     /* What the owner does. */
     const RelaisSmtpTransaction *const *transactions; /* sent one after the other; then QUIT */
     guint n_transactions;
+    RelaisLoop *shared_loop;      /* instead of one of its own */
+    RelaisSmtpPhase free_when_in; /* free the client when it has come there; not CONNECT */
     bool free_in_sent, free_in_ready, quit_after_send, stay;
 
     /* What it was told. */
@@ -68,7 +77,9 @@ void peer_join (Peer *peer);
 
 /* Everything at its default; short deadlines. */
 void run_init (Run *run);
-/* Runs the client against the script until it is over (or freed). */
+/* Starts the client against the script. */
+void run_begin (Run *run, const char *const *script);
+/* The same, until it is over (or freed). */
 void run_script (Run *run, const char *const *script);
 void run_clear (Run *run);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
@@ -87,6 +98,9 @@ void mail_init (Mail *mail, guint n, const char *text);
 void mail_init_rope (Mail *mail, guint n, RelaisRope *rope);
 void mail_clear (Mail *mail);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Mail, mail_clear)
+
+/* Compares octets; g_assert_cmpmem () takes no large ones. */
+void check_octets (const GString *got, const char *wanted, gsize size);
 
 /* Runs one mail against the script. */
 void run_mail (Run *run, const Mail *mail, const char *const *script);
