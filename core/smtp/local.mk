@@ -41,3 +41,15 @@ libcore_la_SOURCES += \
     core/smtp/session.c core/smtp/session-private.h \
     core/smtp/session-commands.c core/smtp/session-mail.c core/smtp/session-data.c \
     core/smtp/session-tls.c
+
+check_PROGRAMS += tests/smtp/test-framing
+TESTS += tests/smtp/test-framing
+tests_smtp_test_framing_SOURCES = tests/smtp/test-framing.c
+tests_smtp_test_framing_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_framing_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-command
+TESTS += tests/smtp/test-command
+tests_smtp_test_command_SOURCES = tests/smtp/test-command.c
+tests_smtp_test_command_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_command_LDADD = $(CORE_TEST_LDADD)
