@@ -53,3 +53,9 @@ TESTS += tests/smtp/test-command
 tests_smtp_test_command_SOURCES = tests/smtp/test-command.c
 tests_smtp_test_command_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_command_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server
+TESTS += tests/smtp/test-server
+tests_smtp_test_server_SOURCES = tests/smtp/test-server.c tests/smtp/server-bed.c tests/smtp/server-bed.h
+tests_smtp_test_server_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_LDADD = $(CORE_TEST_LDADD)

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the tests of the server share: a server on loopback with a real spool in a directory of its
+ * own, and clients that speak scripts.
+ *
+ * A script is lines:
+ *   > TEXT      sends TEXT and CRLF
+ *   >> TEXT     sends TEXT with C escapes ("\r\n", "\377") and nothing else
+ *   < PATTERN   the next reply, all its lines joined by blanks, matches the glob
+ *   <CLOSED     the server closed the connection, and nothing came before that
+ */
+#pragma once
+
+#include "smtp/server-private.h"
+#include "smtp/users-private.h"
+
+#include "conf/conf-private.h"
+
+typedef struct {
+    RelaisClock clock; /* first: what the loop gets */
+    gint64 skew_us;    /* how far the test moved it */
+    RelaisLoop *loop;
+    RelaisPool *pool, *auth_pool;
+    RelaisEventLog *events;
+    RelaisSpool *spool;
+    RelaisHost *host;
+    RelaisConfig *config;
+    RelaisSmtpServer *server;
+    char *dir;
+    GPtrArray *accepted; /* RelaisMessage * */
+} Bed;
+
+/* `conf` follows a [relais] section that the bed writes; "@DIR@" in it is the bed's directory, where
+ * "tls.pem" holds a key and a certificate, and "users" is the file of users. */
+Bed *bed_new (const char *conf);
+void bed_free (Bed *bed);
+void bed_set_user (Bed *bed, RelaisUsersChange change, const char *name, const char *password,
+                   const char *tenant);
+/* Turns the loop until nothing has happened for a while. */
+void bed_settle (Bed *bed);
+RelaisMessage *bed_message (Bed *bed, guint n);
+/* The n-th accepted message as its readers see it. */
+char *bed_text (Bed *bed, guint n);
+
+typedef struct Peer Peer;
+/* Connects to the n-th listener; without waiting for the banner. */
+Peer *peer_new (Bed *bed, guint listener);
+void peer_free (Peer *peer);
+void peer_send (Peer *peer, const char *bytes, gsize size);
+/* The next reply, or NULL when the connection was closed. Owned. */
+char *peer_reply (Peer *peer);
+void peer_run (Peer *peer, const char *script);
+/* Starts TLS as a client (no certificate is checked); later scripts go through it. */
+void peer_start_tls (Peer *peer);
+/* Connects, runs, disconnects. */
+void bed_run (Bed *bed, const char *script);
