@@ -9,7 +9,7 @@ spool_sources = \
     core/spool/draft.c core/spool/group.c core/spool/ledger.c \
     core/spool/writer.c core/spool/syncer.c core/spool/failure.c \
     core/spool/keeper.c core/spool/compact.c \
-    core/spool/recovery.c core/spool/load.c core/spool/spool.c
+    core/spool/recovery.c core/spool/load.c core/spool/offline.c core/spool/spool.c
 libcore_la_SOURCES += $(spool_sources)
 
 spool_fixture = tests/spool/fixture.c tests/spool/fixture.h
