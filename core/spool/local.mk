@@ -18,3 +18,28 @@ TESTS += tests/spool/test-spool
 tests_spool_test_spool_SOURCES = tests/spool/test-spool.c $(spool_fixture)
 tests_spool_test_spool_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
 tests_spool_test_spool_LDADD = $(CORE_TEST_LDADD)
+
+# tests/fault: the order of writes, syncs and replies, on the spool as it is and on three mutants.
+check_LTLIBRARIES += tests/fault/shim.la
+tests_fault_shim_la_SOURCES = tests/fault/shim.c
+tests_fault_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere
+tests_fault_shim_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
+tests_fault_shim_la_LIBADD = -ldl
+
+check_PROGRAMS += tests/fault/spool-driver tests/fault/spool-driver-no-sync \
+    tests/fault/spool-driver-early-reply tests/fault/spool-driver-sync-retry
+tests_fault_spool_driver_SOURCES = tests/fault/spool-driver.c $(spool_fixture)
+tests_fault_spool_driver_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
+tests_fault_spool_driver_LDADD = $(CORE_TEST_LDADD)
+spool_mutant_sources = tests/fault/spool-driver.c $(spool_fixture) core/spool/syncer.c
+tests_fault_spool_driver_no_sync_SOURCES = $(spool_mutant_sources)
+tests_fault_spool_driver_no_sync_CPPFLAGS = $(tests_fault_spool_driver_CPPFLAGS) -DRELAIS_MUTANT_NO_SYNC
+tests_fault_spool_driver_no_sync_LDADD = $(CORE_TEST_LDADD)
+tests_fault_spool_driver_early_reply_SOURCES = $(spool_mutant_sources)
+tests_fault_spool_driver_early_reply_CPPFLAGS = $(tests_fault_spool_driver_CPPFLAGS) -DRELAIS_MUTANT_EARLY_REPLY
+tests_fault_spool_driver_early_reply_LDADD = $(CORE_TEST_LDADD)
+tests_fault_spool_driver_sync_retry_SOURCES = $(spool_mutant_sources)
+tests_fault_spool_driver_sync_retry_CPPFLAGS = $(tests_fault_spool_driver_CPPFLAGS) -DRELAIS_MUTANT_SYNC_RETRY
+tests_fault_spool_driver_sync_retry_LDADD = $(CORE_TEST_LDADD)
+EXTRA_DIST += tests/fault/sync-order.py
+TESTS += tests/fault/sync-order.py
