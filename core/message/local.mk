@@ -4,6 +4,9 @@ libcore_la_SOURCES += \
     core/message/body.c core/message/codec.c \
     core/message/header.c core/message/header-private.h \
     core/message/hygiene.c core/message/mailbox.c \
+    core/message/mime.c core/message/mime-fields.c core/message/mime-private.h \
+    core/message/outgoing.c core/message/outgoing-private.h \
+    core/message/sink.c core/message/sink-private.h \
     core/message/message.c core/message/message-private.h \
     core/message/rope.c core/message/rope-private.h
 
@@ -24,3 +27,11 @@ TESTS += tests/message/test-message
 tests_message_test_message_SOURCES = tests/message/test-message.c
 tests_message_test_message_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_message_LDADD = $(CORE_TEST_LDADD)
+
+# Python's email package says whether what relais_outgoing_fit () made still says the same.
+check_PROGRAMS += tests/message/fit
+tests_message_fit_SOURCES = tests/message/fit.c
+tests_message_fit_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_fit_LDADD = $(CORE_TEST_LDADD)
+TESTS += tests/message/test-outgoing.py
+EXTRA_DIST += tests/message/test-outgoing.py

@@ -20,8 +20,9 @@ typedef enum {
     RELAIS_TRANSPORT_ERROR    /* the body could not be read: `error` */
 } RelaisTransportResult;
 
-/* `facts` are those of the stored body (so that the common case costs nothing); `header_bytes` of the
- * rope as it is now. `*eight_bit` tells whether BODY=8BITMIME is needed afterwards. */
+/* `facts` are those of the stored body, so that the common case costs nothing; NULL when the bytes were edited
+ * since: then the rope is looked through. `*eight_bit`, for AS_IS and CHANGED, tells whether what goes out
+ * holds octets above 127 (BODY=8BITMIME); those of headers are left as they are, whatever the peer takes. */
 RelaisTransportResult relais_outgoing_fit (RelaisRope *rope, const RelaisBodyFacts *facts,
                                            const RelaisTransportLimits *limits, RelaisRope **out,
                                            bool *eight_bit, GError **error);

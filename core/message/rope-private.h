@@ -18,6 +18,12 @@ void relais_rope_unref (RelaisRope *rope);
 void relais_rope_append_bytes (RelaisRope *rope, GBytes *bytes);
 void relais_rope_append_copy (RelaisRope *rope, gconstpointer bytes, gsize size);
 void relais_rope_append_body (RelaisRope *rope, RelaisBody *body, guint64 offset, guint64 size);
+/* A range of another rope, which must lie inside; its pieces are shared, not copied. */
+void
+relais_rope_append_rope (RelaisRope *rope, const RelaisRope *other, guint64 offset, guint64 size);
+/* A range of another rope, which must lie inside; its pieces are shared, not copied. */
+void
+relais_rope_append_rope (RelaisRope *rope, const RelaisRope *other, guint64 offset, guint64 size);
 void relais_rope_prepend_copy (RelaisRope *rope, gconstpointer bytes, gsize size);
 
 guint64 relais_rope_size (const RelaisRope *rope);

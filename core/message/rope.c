@@ -12,7 +12,7 @@
 typedef struct {
     guint64 start;    /* in the rope */
     guint64 size;     /* never 0 */
-    guint64 offset;   /* in `body`; 0 for bytes */
+    guint64 offset;   /* in `bytes` or `body` */
     GBytes *bytes;    /* either this */
     RelaisBody *body; /* or this */
 } Piece;
@@ -189,6 +189,27 @@ relais_rope_peek (const RelaisRope *rope, guint64 offset, const guint8 **bytes)
         return 0;
     *bytes = memory + (offset - piece->start);
     return (gsize)(piece->size - (offset - piece->start));
+}
+
+void
+relais_rope_append_rope (RelaisRope *rope, const RelaisRope *other, guint64 offset, guint64 size)
+{
+    g_assert (offset <= other->size && size <= other->size - offset);
+    for (guint i = size > 0 ? find_piece (other, offset) : 0; size > 0; i++) {
+        const Piece *piece = &g_array_index (other->pieces, Piece, i);
+        const guint64 skip = offset - piece->start;
+        const guint64 n = MIN (size, piece->size - skip);
+
+        if (piece->body != NULL) {
+            relais_rope_append_body (rope, piece->body, piece->offset + skip, n);
+        } else {
+            append_piece (rope, (Piece){.size = n,
+                                        .offset = piece->offset + skip,
+                                        .bytes = g_bytes_ref (piece->bytes)});
+        }
+        offset += n;
+        size -= n;
+    }
 }
 
 RelaisRope *
