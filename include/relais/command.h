@@ -32,7 +32,7 @@ typedef struct {
     const gchar *verb;  /* "list", "keygen"; NULL for the word alone */
     const gchar *usage; /* what follows: "DOMAIN [--selector=NAME]" */
     const gchar *
-        options; /* long options that are taken, "selector= bits= force"; "" for none. A trailing = takes a value. --json is always taken. */
+        options; /* long options that are taken, "selector= bits= force key@"; "" for none. A trailing = takes a value, a trailing @ the name of a file (or - for stdin) that relaisctl reads and hands over. --json is always taken. */
     const gchar *doc; /* one line, translatable (N_) */
     RelaisCommandKind kind;
     guint32 reserved; /* 0 */
@@ -45,6 +45,9 @@ RELAIS_API guint relais_command_n_args (const RelaisCommandCall *call);
 RELAIS_API const gchar *relais_command_arg (const RelaisCommandCall *call, guint n);
 /* Value of a long option given ("" for one without value), NULL if it was not. */
 RELAIS_API const gchar *relais_command_option (const RelaisCommandCall *call, const gchar *name);
+/* Content of the file that an option with @ named (at most 16 MiB), NULL if it was not given.
+ * Borrowed. */
+RELAIS_API GBytes *relais_command_file (const RelaisCommandCall *call, const gchar *name);
 /* The configuration in force (ONLINE) or as read by relaisctl (OFFLINE). Borrowed. */
 RELAIS_API RelaisConfig *relais_command_config (const RelaisCommandCall *call);
 
@@ -58,6 +61,15 @@ relais_command_put_bool (RelaisCommandCall *call, const gchar *column, gboolean 
 RELAIS_API void
 relais_command_put_time (RelaisCommandCall *call, const gchar *column, gint64 wall_us);
 RELAIS_API void relais_command_end_row (RelaisCommandCall *call);
+/* ONLINE, for commands that may yield many rows: true while relaisctl is slower than they come. The
+ * function then returns, and `func` (called once, from a later turn) goes on. A call that goes on
+ * all the same is cut off at 64 MiB that wait. FALSE for OFFLINE calls. */
+RELAIS_API gboolean relais_command_is_full (const RelaisCommandCall *call);
+RELAIS_API void
+relais_command_when_drained (RelaisCommandCall *call, RelaisCommandFunc func, gpointer data);
+/* Whether nobody waits for the rows any more (relaisctl was ended): a long command may then finish
+ * early. Finishing stays a duty. */
+RELAIS_API gboolean relais_command_is_abandoned (const RelaisCommandCall *call);
 /* Free text for people (what to do next), shown after the table; in JSON {"note": text}. */
 RELAIS_API void relais_command_note (RelaisCommandCall *call, const gchar *text);
 /* "12000 of 1000000": shown on a terminal only. */
