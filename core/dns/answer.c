@@ -340,7 +340,8 @@ follow_cnames (const Reader *reader, const GArray *records, RelaisDnsName *name,
     return NULL;
 }
 
-/* RFC 2308 section 5: the smaller of the SOA's TTL and its last field. */
+/* RFC 2308 section 5: the smaller of the SOA's TTL and its last field. Told to keep no absences,
+ * libunbound hands the SOA on with a TTL of 0; then the field alone counts. */
 static guint32
 negative_ttl (const Reader *reader, const GArray *authority)
 {
@@ -353,7 +354,7 @@ negative_ttl (const Reader *reader, const GArray *authority)
             continue;
         data.at = data.size - 4;
         if (read_u32 (&data, &minimum))
-            return MIN (soa->ttl, minimum);
+            return soa->ttl > 0 ? MIN (soa->ttl, minimum) : minimum;
     }
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The resolver: two libunbound contexts on our loop (the second forgets absences, to confirm them),
+ * The resolver: two libunbound contexts on our loop (the second to confirm absences with servers),
  * one question for all who ask the same at once, a deadline of our own for each, a bound on those
  * under way. Loop thread only. libunbound may answer inside the call that asks and from its own
  * events; both only mark a question as done, and a timer tells who asked.
@@ -9,6 +9,7 @@
 
 #include "dns/resolver-private.h"
 
+#include "dns/absences-private.h"
 #include "dns/answer-private.h"
 #include "dns/ubevent-private.h"
 
@@ -24,6 +25,8 @@
 
 enum { CONTEXT_MAIN, CONTEXT_CONFIRM, N_CONTEXTS };
 enum { CONFIRM_CACHE_BYTES = 1 << 20, SMALLEST_CACHE_BYTES = 1 << 20 };
+/* What share of the cache a name that does not exist stands for: an eighth in all. */
+enum { BYTES_PER_ABSENCE = 1024 };
 
 struct RelaisDns {
     RelaisLoop *loop;
@@ -37,6 +40,7 @@ struct RelaisDns {
     guint n_asked;
     RelaisTimer tell;
     bool telling;
+    RelaisAbsences *absences;
     RelaisTargets *targets;
     GRand *rand;
 };
@@ -124,6 +128,20 @@ on_deadline (gpointer data)
     question_done (question);
 }
 
+/* A second opinion corrects what is kept as well. */
+static void
+keep_absence (const Question *question)
+{
+    RelaisDns *dns = question->dns;
+    const RelaisDnsAnswer *answer = question->answer;
+
+    if (answer->outcome == RELAIS_DNS_NODATA || answer->outcome == RELAIS_DNS_NXDOMAIN)
+        relais_absences_note (dns->absences, question->text, question->type, answer,
+                              relais_loop_now_us (dns->loop));
+    else if (answer->outcome == RELAIS_DNS_DATA && question->context == CONTEXT_CONFIRM)
+        relais_absences_forget (dns->absences, question->text, question->type);
+}
+
 static void
 on_resolved (void *data, int rcode, void *packet, int size, int security, char *why_bogus,
              int rate_limited)
@@ -139,6 +157,7 @@ on_resolved (void *data, int rcode, void *packet, int size, int security, char *
     else
         relais_dns_answer_parse (answer, packet, (gsize)size, &question->name, question->type);
     answer->secure = security == 2;
+    keep_absence (question);
     question_done (question);
 }
 
@@ -219,9 +238,15 @@ begin (Question *question)
     RelaisDns *dns = question->dns;
 
     if (!relais_dns_name_from_text (question->text, &question->name)) {
-        /* What cannot be a name is not one; nobody needs to be asked. */
+        /* What cannot be a name does not exist; nobody needs to be asked. */
         relais_dns_answer_fail (question->answer, NULL);
         question->answer->outcome = RELAIS_DNS_NXDOMAIN;
+        question_done (question);
+        return;
+    }
+    if (question->context == CONTEXT_MAIN &&
+        relais_absences_find (dns->absences, question->text, question->type,
+                              relais_loop_now_us (dns->loop), question->answer)) {
         question_done (question);
         return;
     }
@@ -366,7 +391,9 @@ set_sizes (const Setup *setup, const RelaisDnsOptions *options, int which)
            set_number (setup, "rrset-cache-size:", bytes / 3 * 2) &&
            set_number (setup,
                        "num-queries-per-thread:", CLAMP (options->max_queries, 64u, 4096u)) &&
-           set_number (setup, "cache-max-negative-ttl:", which == CONTEXT_CONFIRM ? 0 : 900) &&
+           /* One variable for the whole process, whichever context sets it: absences are kept by
+            * absences.c instead, where a second opinion can pass them by. */
+           set_number (setup, "cache-max-negative-ttl:", 0) &&
            /* A server that was down is looked at again soon, and a dead one holds a question no
             * longer than a few of its deadlines. */
            set_number (setup, "infra-host-ttl:", 60) &&
@@ -424,6 +451,8 @@ relais_dns_new (const RelaisDnsOptions *options, RelaisLoop *loop, GError **erro
     dns->questions = g_hash_table_new (question_hash, question_equal);
     relais_timer_init (&dns->tell, loop, tell_done, dns);
     dns->rand = g_rand_new ();
+    dns->absences = relais_absences_new (
+        (guint)CLAMP (options->cache_bytes / BYTES_PER_ABSENCE, 1000u, 1000000u));
     dns->base = relais_ub_base_new (loop);
     dns->targets = relais_targets_new (options->allow, &bad);
     if (dns->targets == NULL)
@@ -453,6 +482,7 @@ relais_dns_free (RelaisDns *dns)
     while (g_hash_table_iter_next (&iter, &question, NULL))
         question_free (question);
     g_hash_table_unref (dns->questions);
+    relais_absences_free (dns->absences);
     relais_targets_free (dns->targets);
     g_rand_free (dns->rand);
     g_free (dns);

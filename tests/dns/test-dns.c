@@ -94,6 +94,17 @@ ask_one (RelaisLoop *loop, RelaisDns *dns, const char *name, RelaisDnsType type,
     run_until (loop, &result->calls, calls + 1);
 }
 
+typedef struct {
+    RelaisClock clock;
+    gint64 now_us;
+} TestClock;
+
+static gint64
+test_clock_now (const RelaisClock *self)
+{
+    return ((const TestClock *)self)->now_us;
+}
+
 /* --- Outcomes ----------------------------------------------------------------------------------- */
 
 static const char outcomes_script[] = "a.test A 192.0.2.1\n"
@@ -232,6 +243,35 @@ test_queue (void)
         g_assert_cmpuint ((guint8)results[i].first[3], ==, i);
         result_clear (&results[i]);
     }
+}
+
+/* An absence is kept for the time that the zone's SOA says, and no longer. */
+static void
+test_absence_is_kept (void)
+{
+    g_autoptr (TestDns) server = test_dns_new ("a.test A 192.0.2.1\n"
+                                               "late.test A 192.0.2.1\n"
+                                               "late.test A !NXDOMAIN ANSWER\n");
+    TestClock clock = {{test_clock_now, test_clock_now}, 1000000};
+    g_autoptr (RelaisLoop) loop = relais_loop_new (&clock.clock, NULL);
+    const char *servers[] = {test_dns_address (server), NULL};
+    g_autoptr (RelaisDns) dns = open_resolver (loop, servers, 5 * G_USEC_PER_SEC, 100);
+    g_auto (Result) result = {0};
+
+    for (int i = 0; i < 3; i++) {
+        ask_one (loop, dns, "absent.test", RELAIS_DNS_A, &result);
+        g_assert_cmpint ((int)result.outcome, ==, RELAIS_DNS_NXDOMAIN);
+        ask_one (loop, dns, "a.test", RELAIS_DNS_AAAA, &result);
+        g_assert_cmpint ((int)result.outcome, ==, RELAIS_DNS_NODATA);
+        ask_one (loop, dns, "late.test", RELAIS_DNS_A, &result);
+        g_assert_cmpint ((int)result.outcome, ==, RELAIS_DNS_NXDOMAIN);
+        clock.now_us += 10 * G_USEC_PER_SEC;
+    }
+    g_assert_cmpuint (test_dns_count (server, "absent.test", RELAIS_DNS_A), ==, 1);
+    g_assert_cmpuint (test_dns_count (server, "a.test", RELAIS_DNS_AAAA), ==, 1);
+    clock.now_us += 31 * G_USEC_PER_SEC; /* the script's SOA says 60 s */
+    ask_one (loop, dns, "late.test", RELAIS_DNS_A, &result);
+    g_assert_cmpint ((int)result.outcome, ==, RELAIS_DNS_DATA);
 }
 
 /* --- Cancelling --------------------------------------------------------------------------------- */
@@ -411,6 +451,7 @@ main (int argc, char **argv)
     g_test_add_func ("/dns/outcomes", test_outcomes);
     g_test_add_func ("/dns/coalescing", test_coalescing);
     g_test_add_func ("/dns/queue", test_queue);
+    g_test_add_func ("/dns/absence-is-kept", test_absence_is_kept);
     g_test_add_func ("/dns/cancel", test_cancel);
     g_test_add_func ("/dns/dead-first-server", test_dead_first_server);
     g_test_add_func ("/dns/many-timeouts", test_many_timeouts);
