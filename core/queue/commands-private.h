@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the files of relaisctl's queue commands share.
+ */
+#pragma once
+
+#include "queue/state-private.h"
+
+/* `why ID`. */
+void relais_queue_command_why (RelaisCommandCall *call, gpointer queue);
+
+/* The queue id that is the call's one argument; false after the call was failed. */
+bool relais_queue_command_id (RelaisCommandCall *call, guint64 *id);
+/* Puts what a delivery waits for, and until when, into the row. */
+void
+relais_queue_command_put_wait (RelaisCommandCall *call, const RelaisQueue *queue, guint32 delivery);
+/* "queued", "held", ... of a state. */
+const char *relais_state_name (guint8 kind);

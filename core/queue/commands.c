@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * relaisctl's `queue list|show|hold|release|retry|bounce|delete`. Run in the daemon, on its loop. A
+ * listing walks the records in slices, reads one message after the other back from the spool, and
+ * keeps nothing but its place.
+ */
+#include "config.h"
+
+#include "queue/commands-private.h"
+#include "queue/destination-private.h"
+#include "queue/lane-private.h"
+#include "queue/live-private.h"
+#include "queue/verbs-private.h"
+
+#include "message/address-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+enum { DEFAULT_ROWS = 100, MAX_ROWS = 1000000, SLOTS_PER_TURN = 500 };
+
+static const char *const state_names[] = {"queued",  "delivered", "bounced",
+                                          "expired", "deleted",   "held"};
+
+const char *
+relais_state_name (guint8 kind)
+{
+    return kind < G_N_ELEMENTS (state_names) ? state_names[kind] : "unknown";
+}
+
+/* --- What is selected ------------------------------------------------------------------------- */
+
+bool
+relais_queue_command_id (RelaisCommandCall *call, guint64 *id)
+{
+    const char *text = relais_command_arg (call, 0);
+
+    if (relais_command_n_args (call) == 1 && relais_id_from_text (text, id) && *id != 0)
+        return true;
+    relais_command_fail (call, RELAIS_EXIT_USAGE,
+                         _ ("a queue id is needed, as `queue list` shows them"));
+    return false;
+}
+
+/* What the options and the argument name; strings are the call's, but for the domain. */
+static bool
+read_selection (RelaisCommandCall *call, RelaisSelection *selection, char **domain)
+{
+    const char *given = relais_command_option (call, "domain");
+    const char *tenant = relais_command_option (call, "tenant");
+    const char *sender = relais_command_option (call, "sender");
+
+    *selection = (RelaisSelection){.tenant = tenant, .sender = sender};
+    if (relais_command_n_args (call) > 0 && !relais_queue_command_id (call, &selection->id))
+        return false;
+    if (given == NULL)
+        return true;
+    *domain = relais_domain_normalise (given, strlen (given));
+    if (*domain == NULL) /* a static route's name, or a literal */
+        *domain = g_strdup (given);
+    selection->domain = *domain;
+    return true;
+}
+
+/* --- Verbs ------------------------------------------------------------------------------------ */
+
+static void
+on_applied (gpointer data, guint64 n)
+{
+    RelaisCommandCall *call = data;
+
+    relais_command_put_int (call, "deliveries", (gint64)n);
+    relais_command_end_row (call);
+    relais_command_finish (call);
+}
+
+static void
+run_verb (RelaisCommandCall *call, RelaisQueue *queue, RelaisVerb verb)
+{
+    g_autofree char *domain = NULL;
+    RelaisSelection selection;
+
+    if (!read_selection (call, &selection, &domain))
+        return;
+    if (selection.id == 0 && selection.domain == NULL && selection.tenant == NULL &&
+        selection.sender == NULL && relais_command_option (call, "all") == NULL) {
+        relais_command_fail (call, RELAIS_EXIT_USAGE,
+                             _ ("say which: a queue id, --domain, --tenant, --sender or --all"));
+        return;
+    }
+    if (selection.id != 0 && relais_records_find (&queue->records, selection.id) == 0) {
+        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("no message of that id is queued"));
+        return;
+    }
+    relais_queue_apply (queue, verb, &selection, on_applied, call);
+}
+
+#define VERB(name, verb)                                                                           \
+    static void name (RelaisCommandCall *call, gpointer queue)                                     \
+    {                                                                                              \
+        run_verb (call, queue, verb);                                                              \
+    }
+VERB (run_hold, RELAIS_VERB_HOLD)
+VERB (run_release, RELAIS_VERB_RELEASE)
+VERB (run_retry, RELAIS_VERB_RETRY)
+VERB (run_bounce, RELAIS_VERB_BOUNCE)
+VERB (run_delete, RELAIS_VERB_DELETE)
+#undef VERB
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+static const RelaisPath *
+sleeping_path (const RelaisFlow *flow)
+{
+    const RelaisPath *found = NULL;
+
+    for (guint i = 0; i < flow->pool->sources->len; i++) {
+        const RelaisPath *path = flow->strands[i].path;
+
+        if (path == NULL || path->state != RELAIS_PATH_ASLEEP)
+            return NULL;
+        if (found == NULL || path->nap.timer.due_us < found->nap.timer.due_us)
+            found = path;
+    }
+    return found;
+}
+
+static const char *
+describe_due (const RelaisFlow *flow, gint64 *until_us)
+{
+    const char *text = relais_destination_describe (flow->destination, until_us);
+    const RelaisPath *path = text == NULL ? sleeping_path (flow) : NULL;
+
+    if (path != NULL) {
+        *until_us = path->nap.timer.due_us;
+        return path->text != NULL ? path->text : "the hosts could not be reached";
+    }
+    return text != NULL ? text : "its turn for a connection";
+}
+
+void
+relais_queue_command_put_wait (RelaisCommandCall *call, const RelaisQueue *queue, guint32 number)
+{
+    const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    const char *text = NULL;
+    gint64 until_us = 0;
+
+    switch ((RelaisPlace)delivery->place) {
+    case RELAIS_PLACE_WAITING:
+        text = "its next attempt";
+        until_us = delivery->due_us;
+        break;
+    case RELAIS_PLACE_DUE:
+        text = describe_due (relais_queue_flow_at (queue, delivery->flow), &until_us);
+        break;
+    case RELAIS_PLACE_ACTIVE: text = "the attempt under way"; break;
+    case RELAIS_PLACE_LOCAL: text = "its turn to be written"; break;
+    case RELAIS_PLACE_HELD: text = "an operator: `relaisctl queue release`"; break;
+    case RELAIS_PLACE_NONE: break;
+    }
+    relais_command_put (call, "waits_for", text);
+    if (until_us != 0)
+        relais_command_put_time (call, "until",
+                                 relais_loop_wall_us (queue->loop) + until_us -
+                                     relais_loop_now_us (queue->loop));
+    else
+        relais_command_put (call, "until", NULL);
+}
+
+static void
+put_delivery (RelaisCommandCall *call, const RelaisQueue *queue, const RelaisMessage *message,
+              guint32 number)
+{
+    const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    const RelaisSlot *slot = relais_slot_at (&queue->records, delivery->message);
+    const RelaisState *state = &message->states[delivery->recipient];
+    const RelaisEnvelope *envelope = &message->envelope;
+    char id[RELAIS_ID_TEXT_BYTES];
+
+    relais_id_to_text (slot->id, id);
+    relais_command_put (call, "id", id);
+    relais_command_put (call, "sender", envelope->sender);
+    relais_command_put (call, "recipient",
+                        relais_envelope_recipient (envelope, delivery->recipient)->address);
+    relais_command_put (call, "state",
+                        delivery->place == RELAIS_PLACE_ACTIVE ? "active"
+                                                               : relais_state_name (state->kind));
+    relais_command_put_int (call, "attempts", delivery->attempts);
+    relais_command_put_int (
+        call, "age_s", (relais_loop_now_us (queue->loop) - slot->born_us) / RELAIS_USEC_PER_SEC);
+    relais_command_put (call, "destination",
+                        relais_queue_flow_at (queue, delivery->flow)->destination->name);
+    relais_command_put (call, "tenant", envelope->tenant);
+    relais_command_put (call, "class",
+                        envelope->klass == RELAIS_CLASS_BULK ? "bulk" : "transactional");
+    relais_queue_command_put_wait (call, queue, number);
+    relais_command_put (call, "reply", state->reply);
+    relais_command_end_row (call);
+}
+
+/* --- queue list ------------------------------------------------------------------------------- */
+
+typedef struct {
+    RelaisCommandCall *call;
+    RelaisQueue *queue;
+    RelaisSelection selection;
+    char *domain, *tenant, *sender;
+    guint64 limit, n;
+    guint32 next; /* slot */
+    guint64 id;   /* of the message that is read */
+} List;
+
+static void list_on (gpointer data);
+
+static void
+list_free (List *list)
+{
+    relais_queue_unref (list->queue);
+    g_free (list->domain);
+    g_free (list->tenant);
+    g_free (list->sender);
+    g_free (list);
+}
+
+static void
+list_message (List *list, const RelaisMessage *message)
+{
+    const RelaisQueue *queue = list->queue;
+    guint32 slot = relais_records_find (&queue->records, list->id);
+    guint32 number = slot != 0 ? relais_slot_at (&queue->records, slot)->first : 0;
+
+    if (list->sender != NULL && strcmp (message->envelope.sender, list->sender) != 0)
+        return;
+    for (; number != 0 && list->n < list->limit;
+         number = relais_delivery_at (&queue->records, number)->after)
+        if (relais_selection_has (queue, &list->selection, number)) {
+            put_delivery (list->call, queue, message, number);
+            list->n++;
+        }
+}
+
+static void
+on_list_live (gpointer data, RelaisLive *live, const GError *error)
+{
+    List *list = data;
+
+    if (live != NULL) {
+        list_message (list, live->message);
+        relais_live_unref (live);
+    }
+    list_on (list);
+}
+
+static bool
+slot_is_selected (const List *list, guint32 slot)
+{
+    const RelaisRecords *records = &list->queue->records;
+
+    if (!relais_slot_at (records, slot)->used)
+        return false;
+    for (guint32 number = relais_slot_at (records, slot)->first; number != 0;
+         number = relais_delivery_at (records, number)->after)
+        if (relais_selection_has (list->queue, &list->selection, number))
+            return true;
+    return false;
+}
+
+static void
+list_end (List *list)
+{
+    if (list->n >= list->limit)
+        relais_command_note (list->call, _ ("there may be more: see --limit"));
+    relais_command_finish (list->call);
+    list_free (list);
+}
+
+/* Goes on until a message must be read from disk, the turn is long enough, or all was seen. */
+static void
+list_on (gpointer data)
+{
+    List *list = data;
+    RelaisQueue *queue = list->queue;
+
+    if (queue->closed) {
+        relais_command_fail (list->call, RELAIS_EXIT_REFUSED, _ ("the daemon is stopping"));
+        list_free (list);
+        return;
+    }
+    for (guint i = 0; i < SLOTS_PER_TURN; i++) {
+        RelaisLive *live;
+        guint32 slot = ++list->next;
+
+        if (slot >= queue->records.slots.top || list->n >= list->limit) {
+            list_end (list);
+            return;
+        }
+        if (!slot_is_selected (list, slot))
+            continue;
+        list->id = relais_slot_at (&queue->records, slot)->id;
+        live = relais_live_get (queue, list->id, on_list_live, list);
+        if (live == NULL)
+            return;
+        list_message (list, live->message);
+        relais_live_unref (live);
+    }
+    relais_loop_post (queue->loop, list_on, list);
+}
+
+static void
+run_list (RelaisCommandCall *call, gpointer data)
+{
+    const char *limit = relais_command_option (call, "limit");
+    List *list = g_new0 (List, 1);
+    RelaisSelection selection;
+    char *domain = NULL;
+
+    list->limit = DEFAULT_ROWS;
+    if ((limit != NULL &&
+         !g_ascii_string_to_unsigned (limit, 10, 1, MAX_ROWS, &list->limit, NULL))) {
+        relais_command_fail (call, RELAIS_EXIT_USAGE, _ ("--limit takes a number"));
+        g_free (list);
+        return;
+    }
+    if (!read_selection (call, &selection, &domain)) {
+        g_free (list);
+        return;
+    }
+    list->call = call;
+    list->queue = relais_queue_ref (data);
+    list->domain = domain;
+    list->tenant = g_strdup (selection.tenant);
+    list->sender = g_strdup (selection.sender);
+    list->selection = (RelaisSelection){selection.id, list->domain, list->tenant, list->sender};
+    relais_loop_post (list->queue->loop, list_on, list);
+}
+
+/* --- queue show ------------------------------------------------------------------------------- */
+
+typedef struct {
+    RelaisCommandCall *call;
+    RelaisQueue *queue;
+    guint64 id;
+} Show;
+
+static void
+show_recipient (const Show *show, const RelaisMessage *message, guint i)
+{
+    const RelaisState *state = &message->states[i];
+    const RelaisQueue *queue = show->queue;
+    guint32 slot = relais_records_find (&queue->records, show->id);
+    guint32 number = slot != 0 ? relais_slot_at (&queue->records, slot)->first : 0;
+
+    while (number != 0 && relais_delivery_at (&queue->records, number)->recipient != i)
+        number = relais_delivery_at (&queue->records, number)->after;
+    relais_command_put (show->call, "recipient",
+                        relais_envelope_recipient (&message->envelope, i)->address);
+    relais_command_put (show->call, "state", relais_state_name (state->kind));
+    relais_command_put_int (show->call, "attempts", state->attempts);
+    relais_command_put (show->call, "reply", state->reply);
+    if (number != 0) {
+        relais_queue_command_put_wait (show->call, queue, number);
+    } else {
+        relais_command_put (show->call, "waits_for", NULL);
+        relais_command_put (show->call, "until", NULL);
+    }
+    relais_command_end_row (show->call);
+}
+
+static void
+show_message (const Show *show, const RelaisMessage *message)
+{
+    const RelaisEnvelope *envelope = &message->envelope;
+    g_autofree char *note = g_strdup_printf (
+        _ ("from <%s>, tenant %s, campaign %s, class %s, client %s, Message-ID %s"),
+        envelope->sender, envelope->tenant != NULL ? envelope->tenant : "-",
+        envelope->campaign != NULL ? envelope->campaign : "-",
+        envelope->klass == RELAIS_CLASS_BULK ? "bulk" : "transactional",
+        envelope->client != NULL ? envelope->client : "-",
+        envelope->message_id != NULL ? envelope->message_id : "-");
+
+    for (guint i = 0; i < envelope->recipients->len; i++)
+        show_recipient (show, message, i);
+    relais_command_note (show->call, note);
+    relais_command_finish (show->call);
+}
+
+static void
+on_show_live (gpointer data, RelaisLive *live, const GError *error)
+{
+    Show *show = data;
+
+    if (live == NULL) {
+        relais_command_fail (show->call, RELAIS_EXIT_REFUSED, error->message);
+    } else {
+        show_message (show, live->message);
+        relais_live_unref (live);
+    }
+    g_free (show);
+}
+
+static void
+run_show (RelaisCommandCall *call, gpointer data)
+{
+    RelaisQueue *queue = data;
+    Show *show;
+    RelaisLive *live;
+    guint64 id;
+
+    if (!relais_queue_command_id (call, &id))
+        return;
+    if (relais_records_find (&queue->records, id) == 0) {
+        relais_command_fail (call, RELAIS_EXIT_REFUSED,
+                             _ ("no message of that id is queued; `relaisctl why ID` tells what "
+                                "became of it"));
+        return;
+    }
+    show = g_new0 (Show, 1);
+    *show = (Show){call, queue, id};
+    live = relais_live_get (queue, id, on_show_live, show);
+    if (live != NULL)
+        on_show_live (show, live, NULL);
+}
+
+/* --- The table -------------------------------------------------------------------------------- */
+
+#define SELECTION "domain= tenant= sender="
+#define SELECTION_USAGE "[ID] [--domain=DOMAIN] [--tenant=NAME] [--sender=ADDRESS]"
+
+static const RelaisCommand commands[] = {
+    {"queue", "list", SELECTION_USAGE " [--limit=N]",
+     SELECTION " limit=", N_ ("List deliveries that wait, with their state and last reply."),
+     RELAIS_COMMAND_ONLINE, 0, run_list},
+    {"queue", "show", "ID", "", N_ ("Show one message and each of its recipients."),
+     RELAIS_COMMAND_ONLINE, 0, run_show},
+    {"queue", "hold", SELECTION_USAGE " [--all]", SELECTION " all",
+     N_ ("Keep deliveries from being tried until they are released."), RELAIS_COMMAND_ONLINE, 0,
+     run_hold},
+    {"queue", "release", SELECTION_USAGE " [--all]", SELECTION " all",
+     N_ ("Let held deliveries go on."), RELAIS_COMMAND_ONLINE, 0, run_release},
+    {"queue", "retry", SELECTION_USAGE " [--all]", SELECTION " all",
+     N_ ("Try deliveries now instead of at their time."), RELAIS_COMMAND_ONLINE, 0, run_retry},
+    {"queue", "bounce", SELECTION_USAGE " [--all]", SELECTION " all",
+     N_ ("Return deliveries to their senders."), RELAIS_COMMAND_ONLINE, 0, run_bounce},
+    {"queue", "delete", SELECTION_USAGE " [--all]", SELECTION " all",
+     N_ ("Delete deliveries without telling anyone."), RELAIS_COMMAND_ONLINE, 0, run_delete},
+    {"why", NULL, "ID", "", N_ ("Tell what happened to a message, and what it waits for."),
+     RELAIS_COMMAND_ONLINE, 0, relais_queue_command_why},
+};
+
+const RelaisCommand *
+relais_queue_commands (gsize *n)
+{
+    *n = G_N_ELEMENTS (commands);
+    return commands;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A destination: a recipient domain, or a static route. It is looked up when something for it is due,
+ * once for all its flows, and the answer is kept until it expires. With a route its flows hang in
+ * lanes; without one for now the destination sleeps; without one for good its mail goes back.
+ */
+#pragma once
+
+#include "queue/flow-private.h"
+#include "queue/route-private.h"
+
+/* A sleep that doubles each time until something works. */
+typedef struct {
+    RelaisTimer timer;
+    gint64 length_us; /* of the last; 0: none yet */
+} RelaisNap;
+
+typedef enum {
+    RELAIS_DESTINATION_UNKNOWN,
+    RELAIS_DESTINATION_LOOKING,
+    RELAIS_DESTINATION_ROUTED,
+    RELAIS_DESTINATION_ASLEEP, /* the last lookup failed for now */
+    RELAIS_DESTINATION_REFUSED /* no mail can go there */
+} RelaisDestinationState;
+
+struct RelaisDestination {
+    RelaisQueue *queue;
+    char *name;
+    const RelaisStaticRoute *fixed;
+    guint n_domains; /* that lead here */
+    RelaisDestinationState state;
+    RelaisMailLookup *lookup;
+    RelaisRoute *route; /* ROUTED */
+    gint64 expires_us;  /* ROUTED, REFUSED */
+    char enhanced[12];  /* ASLEEP, REFUSED: why */
+    char *text;
+    RelaisNap nap;
+    GQueue flows; /* RelaisFlow, by destination_link */
+};
+
+/* The destination of a recipient's domain, with one more domain that leads there. */
+RelaisDestination *relais_destination_get (RelaisQueue *queue, const char *domain);
+/* One domain less; frees it with the last. Its flows must be gone by then. */
+void relais_destination_release (RelaisDestination *destination);
+/* Ends its lookup and its timers: the queue goes. */
+void relais_destination_stop (RelaisDestination *destination);
+void relais_destination_add_flow (RelaisDestination *destination, RelaisFlow *flow);
+void relais_destination_remove_flow (RelaisDestination *destination, RelaisFlow *flow);
+/* Something of the flow is due: look up, let the lanes know, or send it back. */
+void relais_destination_serve (RelaisDestination *destination, RelaisFlow *flow);
+/* True while its route may be used; else a lookup was begun. */
+bool relais_destination_is_current (RelaisDestination *destination);
+/* Ends the sleep, of the destination and its paths: an operator wants to see a try now. */
+void relais_destination_wake (RelaisDestination *destination);
+/* What it waits for, for people; NULL for nothing. `*until_us` is monotonic, 0 if unknown. */
+const char *relais_destination_describe (const RelaisDestination *destination, gint64 *until_us);
+
+/* Starts the nap, twice as long as the last; at least `least_us`. Returns its length. */
+gint64 relais_nap_start (RelaisNap *nap, const RelaisQueue *queue, gint64 least_us);

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Destinations. Owned by the queue's table, counted by the domains that lead there.
+ *
+ *   UNKNOWN -> LOOKING -> ROUTED  -> (expired) LOOKING
+ *                      -> ASLEEP  -> (nap over) UNKNOWN
+ *                      -> REFUSED -> (expired) LOOKING
+ *
+ * A lookup that fails for now defers the head of each flow (an attempt, 4.4.3) and puts the rest to
+ * sleep unattempted; one that fails for good gives back all that is due.
+ */
+#include "config.h"
+
+#include "queue/destination-private.h"
+
+#include "queue/lane-private.h"
+
+#include <string.h>
+
+gint64
+relais_nap_start (RelaisNap *nap, const RelaisQueue *queue, gint64 least_us)
+{
+    gint64 longest = MAX (queue->settings.sleep_first_us, queue->settings.sleep_last_us);
+
+    if (nap->length_us == 0)
+        nap->length_us = queue->settings.sleep_first_us;
+    else
+        nap->length_us = nap->length_us > longest / 2 ? longest : nap->length_us * 2;
+    relais_timer_set (&nap->timer, MAX (nap->length_us, least_us));
+    return nap->length_us;
+}
+
+/* --- Lookup ----------------------------------------------------------------------------------- */
+
+static void serve_all (RelaisDestination *destination);
+
+static void
+detach_flows (RelaisDestination *destination)
+{
+    for (GList *link = destination->flows.head; link != NULL; link = link->next)
+        relais_lane_detach_flow (link->data);
+}
+
+static void
+attach_flows (RelaisDestination *destination)
+{
+    for (GList *link = destination->flows.head; link != NULL; link = link->next)
+        relais_lane_attach_flow (link->data, destination->route);
+}
+
+static void
+set_problem (RelaisDestination *destination, const RelaisMailRoute *mail)
+{
+    g_strlcpy (destination->enhanced, mail->enhanced != NULL ? mail->enhanced : "4.4.3",
+               sizeof destination->enhanced);
+    g_free (destination->text);
+    destination->text = g_strdup (mail->text != NULL ? mail->text : "no route");
+}
+
+static void
+defer_heads (RelaisDestination *destination)
+{
+    for (GList *link = destination->flows.head; link != NULL; link = link->next) {
+        RelaisFlow *flow = link->data;
+
+        for (guint i = 0; i <= flow->pool->sources->len; i++)
+            if (flow->due[i].n > 0) {
+                relais_queue_make_local (flow->queue, flow->due[i].head, RELAIS_ACTION_DEFER);
+                break;
+            }
+    }
+}
+
+static void
+use_route (RelaisDestination *destination, const RelaisMailRoute *mail)
+{
+    RelaisQueue *queue = destination->queue;
+
+    destination->state = RELAIS_DESTINATION_ROUTED;
+    destination->nap.length_us = 0;
+    destination->expires_us = mail->expires_us;
+    relais_route_unref (destination->route);
+    destination->route = relais_route_new (queue, mail, destination->name, destination->fixed);
+    attach_flows (destination);
+}
+
+static void
+on_route (gpointer data, RelaisMailRoute *answer)
+{
+    RelaisDestination *destination = data;
+    g_autoptr (RelaisMailRoute) mail = answer;
+    gint64 now = relais_loop_now_us (destination->queue->loop);
+
+    destination->lookup = NULL;
+    switch (mail->outcome) {
+    case RELAIS_ROUTE_HOSTS: use_route (destination, mail); return;
+    case RELAIS_ROUTE_TEMPORARY:
+        set_problem (destination, mail);
+        destination->state = RELAIS_DESTINATION_ASLEEP;
+        relais_nap_start (&destination->nap, destination->queue, mail->expires_us - now);
+        defer_heads (destination);
+        return;
+    case RELAIS_ROUTE_PERMANENT:
+        set_problem (destination, mail);
+        destination->state = RELAIS_DESTINATION_REFUSED;
+        destination->expires_us = mail->expires_us;
+        serve_all (destination);
+        return;
+    }
+}
+
+static void
+look_up (RelaisDestination *destination)
+{
+    RelaisQueue *queue = destination->queue;
+
+    detach_flows (destination);
+    destination->state = RELAIS_DESTINATION_LOOKING;
+    if (destination->fixed != NULL)
+        destination->lookup =
+            relais_dns_lookup_host (queue->dns, destination->fixed->host, on_route, destination);
+    else
+        destination->lookup =
+            relais_dns_lookup_mail (queue->dns, destination->name, on_route, destination);
+}
+
+bool
+relais_destination_is_current (RelaisDestination *destination)
+{
+    if (destination->state != RELAIS_DESTINATION_ROUTED)
+        return false;
+    if (relais_loop_now_us (destination->queue->loop) < destination->expires_us)
+        return true;
+    look_up (destination);
+    return false;
+}
+
+/* --- Serving ---------------------------------------------------------------------------------- */
+
+static void
+give_back (RelaisFlow *flow)
+{
+    for (guint i = 0; i <= flow->pool->sources->len; i++)
+        while (flow->due[i].n > 0)
+            relais_queue_make_local (flow->queue, flow->due[i].head, RELAIS_ACTION_FAIL);
+}
+
+void
+relais_destination_serve (RelaisDestination *destination, RelaisFlow *flow)
+{
+    if (!destination->queue->started || flow->n_due == 0)
+        return;
+    switch (destination->state) {
+    case RELAIS_DESTINATION_UNKNOWN: look_up (destination); return;
+    case RELAIS_DESTINATION_LOOKING:
+    case RELAIS_DESTINATION_ASLEEP: return;
+    case RELAIS_DESTINATION_ROUTED: relais_lane_update_flow (flow); return;
+    case RELAIS_DESTINATION_REFUSED:
+        if (relais_loop_now_us (destination->queue->loop) >= destination->expires_us)
+            look_up (destination);
+        else
+            give_back (flow);
+        return;
+    }
+}
+
+static void
+serve_all (RelaisDestination *destination)
+{
+    for (GList *link = destination->flows.head; link != NULL; link = link->next)
+        relais_destination_serve (destination, link->data);
+}
+
+static void
+on_nap_over (gpointer data)
+{
+    RelaisDestination *destination = data;
+
+    destination->state = RELAIS_DESTINATION_UNKNOWN;
+    serve_all (destination);
+}
+
+void
+relais_destination_wake (RelaisDestination *destination)
+{
+    if (destination->state == RELAIS_DESTINATION_ASLEEP) {
+        relais_timer_stop (&destination->nap.timer);
+        on_nap_over (destination);
+        return;
+    }
+    for (GList *link = destination->flows.head; link != NULL; link = link->next)
+        relais_lane_wake_flow (link->data);
+}
+
+const char *
+relais_destination_describe (const RelaisDestination *destination, gint64 *until_us)
+{
+    *until_us = 0;
+    switch (destination->state) {
+    case RELAIS_DESTINATION_UNKNOWN: return NULL;
+    case RELAIS_DESTINATION_LOOKING: return "DNS lookup of the destination";
+    case RELAIS_DESTINATION_ASLEEP:
+        *until_us = destination->nap.timer.due_us;
+        return destination->text;
+    case RELAIS_DESTINATION_REFUSED: *until_us = destination->expires_us; return destination->text;
+    case RELAIS_DESTINATION_ROUTED: return NULL;
+    }
+    return NULL;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+static RelaisDestination *
+destination_new (RelaisQueue *queue, const char *name, const RelaisStaticRoute *fixed)
+{
+    RelaisDestination *destination = g_new0 (RelaisDestination, 1);
+
+    destination->queue = queue;
+    destination->name = g_strdup (name);
+    destination->fixed = fixed;
+    relais_timer_init (&destination->nap.timer, queue->loop, on_nap_over, destination);
+    if (fixed != NULL && (destination->route = relais_route_new_literal (queue, fixed)) != NULL) {
+        destination->state = RELAIS_DESTINATION_ROUTED;
+        destination->expires_us = G_MAXINT64;
+    }
+    g_hash_table_insert (queue->destinations, destination->name, destination);
+    return destination;
+}
+
+void
+relais_destination_stop (RelaisDestination *destination)
+{
+    if (destination->lookup != NULL)
+        relais_dns_cancel_mail (g_steal_pointer (&destination->lookup));
+    relais_timer_stop (&destination->nap.timer);
+    for (GList *link = destination->flows.head; link != NULL; link = link->next)
+        relais_lane_detach_flow (link->data);
+}
+
+RelaisDestination *
+relais_destination_get (RelaisQueue *queue, const char *domain)
+{
+    const RelaisStaticRoute *fixed = relais_queue_settings_route (&queue->settings, domain);
+    /* A route may be called like a domain; the colon keeps them apart, no domain has one but a
+     * literal, which begins with a bracket. */
+    g_autofree char *name =
+        fixed != NULL ? g_strconcat ("route:", fixed->name, NULL) : g_strdup (domain);
+    RelaisDestination *destination = g_hash_table_lookup (queue->destinations, name);
+
+    if (destination == NULL)
+        destination = destination_new (queue, name, fixed);
+    destination->n_domains++;
+    return destination;
+}
+
+void
+relais_destination_release (RelaisDestination *destination)
+{
+    if (--destination->n_domains > 0)
+        return;
+    while (destination->flows.head != NULL)
+        relais_flow_free (destination->flows.head->data);
+    relais_destination_stop (destination);
+    relais_route_unref (destination->route);
+    g_hash_table_remove (destination->queue->destinations, destination->name);
+    g_free (destination->text);
+    g_free (destination->name);
+    g_free (destination);
+}
+
+void
+relais_destination_add_flow (RelaisDestination *destination, RelaisFlow *flow)
+{
+    g_queue_push_tail_link (&destination->flows, &flow->destination_link);
+    if (destination->state == RELAIS_DESTINATION_ROUTED)
+        relais_lane_attach_flow (flow, destination->route);
+}
+
+void
+relais_destination_remove_flow (RelaisDestination *destination, RelaisFlow *flow)
+{
+    relais_lane_detach_flow (flow);
+    g_queue_unlink (&destination->flows, &flow->destination_link);
+}

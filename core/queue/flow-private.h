@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A flow: the deliveries to one destination from one pool of sources, of one class and tenant. Those
+ * that wait for their time lie in a heap, under one timer a flow; those that are due in lists: one
+ * for any source, and one for each source that a retry is to keep.
+ */
+#pragma once
+
+#include "queue/state-private.h"
+
+typedef struct {
+    const RelaisDestination *destination;
+    const RelaisSourcePool *pool;
+    const RelaisTenant *tenant;
+    RelaisClass klass;
+} RelaisFlowKey;
+
+/* A flow in a lane. */
+struct RelaisStrand {
+    RelaisFlow *flow;
+    RelaisLane *lane; /* NULL while the destination has no route */
+    RelaisPath *path;
+    gpointer turn; /* lane.c's: the tenant's place in the lane */
+    bool active;   /* in the lane's order */
+    GList link;    /* there */
+    GList path_link;
+};
+
+struct RelaisFlow {
+    RelaisFlowKey key;
+    RelaisQueue *queue;
+    guint32 number;
+    RelaisDestination *destination;
+    RelaisSourcePool *pool;
+    RelaisTenant *tenant;
+    guint32 n;               /* deliveries that name it */
+    guint32 n_due;           /* of them in lists */
+    GArray *heap;            /* guint32 deliveries, [0] unused */
+    RelaisTimer timer;       /* of the heap */
+    RelaisDeliveryList *due; /* [0] any source, [1 + place] a source's */
+    RelaisStrand *strands;   /* one a source */
+    bool other_turn;         /* whose turn it is: kept or any */
+    GList destination_link, idle_link;
+    gint64 idle_since_us;
+};
+
+/* The table of flows by what makes them. */
+GHashTable *relais_flow_table_new (void);
+RelaisFlow *relais_flow_get (RelaisQueue *queue, RelaisDestination *destination,
+                             RelaisSourcePool *pool, RelaisTenant *tenant, RelaisClass klass);
+/* Only when no delivery names it. */
+void relais_flow_free (RelaisFlow *flow);
+/* Counts of the deliveries that name it. */
+void relais_flow_enter (RelaisFlow *flow);
+void relais_flow_leave (RelaisFlow *flow);
+
+/* Puts a delivery (of this flow, in no place) among those that are due. `first`: before the others. */
+void relais_flow_put_due (RelaisFlow *flow, guint32 delivery, bool first);
+/* Has it wait until a monotonic moment. */
+void relais_flow_put_waiting (RelaisFlow *flow, guint32 delivery, gint64 due_us);
+/* Takes a delivery out of heap or list. */
+void relais_flow_remove (RelaisFlow *flow, guint32 delivery);
+/* Whether a source could take something. One of weight 0 takes only the retries that it keeps. */
+static inline bool
+relais_flow_has_due (const RelaisFlow *flow, guint source)
+{
+    const RelaisSource *taker = g_ptr_array_index (flow->pool->sources, source);
+
+    return (flow->due[0].n > 0 && taker->weight > 0) || flow->due[1 + source].n > 0;
+}
+/* Takes the next one for a source; 0 if there is none. It is in no place then. */
+guint32 relais_flow_take (RelaisFlow *flow, guint source);
+/* Puts what waits for a source among what any may take: the source is of no use now. */
+void relais_flow_release_source (RelaisFlow *flow, guint source);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Live messages, by id. While a message is read back the spool's callback owns the object.
+ */
+#include "config.h"
+
+#include "queue/live-private.h"
+
+typedef struct {
+    RelaisLiveFunc func;
+    gpointer data;
+} Waiter;
+
+static RelaisLive *
+live_new (RelaisQueue *queue, guint64 id)
+{
+    RelaisLive *live = g_new0 (RelaisLive, 1);
+
+    live->queue = queue;
+    live->id = id;
+    live->refs = 1;
+    g_hash_table_insert (queue->lives, &live->id, live);
+    return live;
+}
+
+RelaisLive *
+relais_live_ref (RelaisLive *live)
+{
+    live->refs++;
+    return live;
+}
+
+void
+relais_live_unref (RelaisLive *live)
+{
+    if (--live->refs > 0)
+        return;
+    g_hash_table_remove (live->queue->lives, &live->id);
+    if (live->message != NULL)
+        relais_message_unref (live->message);
+    g_clear_pointer (&live->waiters, g_array_unref);
+    g_free (live);
+}
+
+static void
+on_loaded (gpointer data, RelaisMessage *message, const GError *error)
+{
+    RelaisLive *live = data;
+    RelaisQueue *queue = live->queue;
+    g_autoptr (GArray) waiters = g_steal_pointer (&live->waiters);
+
+    if (message != NULL)
+        live->message = relais_message_ref (message);
+    if (message != NULL && message->states == NULL)
+        relais_message_init_states (live->message);
+    for (guint i = 0; i < waiters->len && !queue->closed; i++) {
+        const Waiter *waiter = &g_array_index (waiters, Waiter, i);
+
+        waiter->func (waiter->data, message != NULL ? relais_live_ref (live) : NULL, error);
+    }
+    relais_live_unref (live);
+    relais_queue_unref (queue);
+}
+
+static void
+add_waiter (RelaisLive *live, RelaisLiveFunc func, gpointer data)
+{
+    Waiter waiter = {func, data};
+
+    g_array_append_val (live->waiters, waiter);
+}
+
+RelaisLive *
+relais_live_get (RelaisQueue *queue, guint64 id, RelaisLiveFunc func, gpointer data)
+{
+    RelaisLive *live = g_hash_table_lookup (queue->lives, &id);
+    RelaisMessage *message;
+
+    if (live != NULL && live->message != NULL)
+        return relais_live_ref (live);
+    if (live != NULL) {
+        add_waiter (live, func, data);
+        return NULL;
+    }
+    live = live_new (queue, id);
+    message = relais_spool_peek (queue->spool, id);
+    if (message != NULL) {
+        live->message = message;
+        if (message->states == NULL)
+            relais_message_init_states (message);
+        return live;
+    }
+    live->waiters = g_array_new (FALSE, FALSE, sizeof (Waiter));
+    add_waiter (live, func, data);
+    relais_queue_ref (queue);
+    relais_spool_load (queue->spool, id, on_loaded, live);
+    return NULL;
+}

@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The queue as the other rooms see it: takes messages in, starts, drains, and holds the tables that
+ * its parts share. Loop thread only.
+ */
+#include "config.h"
+
+#include "queue/connection-private.h"
+#include "queue/local-private.h"
+#include "queue/outcome-private.h"
+#include "queue/schedule-private.h"
+
+#include <string.h>
+
+#define SWEEP_US RELAIS_USEC_PER_MIN
+enum { SWEEP_ITEMS = 1000, JOB_RETRY_US = 5000 };
+
+/* --- References ------------------------------------------------------------------------------- */
+
+static void tables_free (RelaisQueue *queue);
+
+RelaisQueue *
+relais_queue_ref (RelaisQueue *queue)
+{
+    queue->refs++;
+    return queue;
+}
+
+void
+relais_queue_unref (RelaisQueue *queue)
+{
+    if (--queue->refs > 0)
+        return;
+    tables_free (queue);
+    g_free (queue);
+}
+
+/* --- The pump --------------------------------------------------------------------------------- */
+
+bool
+relais_queue_may_send (const RelaisQueue *queue)
+{
+    return queue->started && !queue->draining && !queue->closed &&
+           !relais_spool_is_stopped (queue->spool);
+}
+
+static void
+pump (gpointer data)
+{
+    RelaisQueue *queue = data;
+
+    queue->pump_posted = false;
+    /* Lanes that are marked meanwhile come in the next turn. */
+    for (guint n = queue->dirty_lanes.length; n > 0 && !queue->closed; n--) {
+        GList *link = g_queue_pop_head_link (&queue->dirty_lanes);
+        RelaisLane *lane;
+
+        if (link == NULL)
+            break;
+        lane = link->data;
+        lane->dirty = false;
+        relais_lane_pump (lane);
+    }
+    if (!queue->closed)
+        relais_queue_pump_local (queue);
+    relais_queue_unref (queue);
+}
+
+void
+relais_queue_wake (RelaisQueue *queue)
+{
+    if (queue->pump_posted || queue->closed)
+        return;
+    queue->pump_posted = true;
+    relais_loop_post (queue->loop, pump, relais_queue_ref (queue));
+}
+
+static void
+on_spool_resumed (gpointer data)
+{
+    relais_lane_mark_all (data);
+}
+
+/* --- Jobs ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    RelaisQueue *queue;
+    RelaisLoopFunc work, done;
+    gpointer data;
+} Job;
+
+static void try_jobs (gpointer data);
+
+static void
+job_work (gpointer data)
+{
+    Job *job = data;
+
+    job->work (job->data);
+}
+
+static void
+job_done (gpointer data)
+{
+    Job *job = data;
+    RelaisQueue *queue = job->queue;
+
+    job->done (job->data);
+    g_free (job);
+    if (!queue->closed)
+        try_jobs (queue);
+    relais_queue_unref (queue);
+}
+
+static void
+try_jobs (gpointer data)
+{
+    RelaisQueue *queue = data;
+
+    while (!g_queue_is_empty (&queue->waiting_jobs)) {
+        if (!relais_pool_run (queue->pool, job_work, job_done,
+                              g_queue_peek_head (&queue->waiting_jobs))) {
+            relais_timer_set (&queue->jobs_timer, JOB_RETRY_US);
+            return;
+        }
+        g_queue_pop_head (&queue->waiting_jobs);
+    }
+}
+
+void
+relais_queue_run_job (RelaisQueue *queue, RelaisLoopFunc work, RelaisLoopFunc done, gpointer data)
+{
+    Job *job = g_new (Job, 1);
+
+    *job = (Job){relais_queue_ref (queue), work, done, data};
+    g_queue_push_tail (&queue->waiting_jobs, job);
+    try_jobs (queue);
+}
+
+/* --- Names ------------------------------------------------------------------------------------ */
+
+static void
+tenant_free (gpointer data)
+{
+    RelaisTenant *tenant = data;
+
+    g_free (tenant->name);
+    g_free (tenant);
+}
+
+RelaisTenant *
+relais_queue_tenant (RelaisQueue *queue, const char *name)
+{
+    const char *key = name != NULL ? name : "";
+    RelaisTenant *tenant = g_hash_table_lookup (queue->tenants, key);
+    const RelaisSection *section;
+
+    if (tenant != NULL)
+        return tenant;
+    section = name != NULL ? relais_config_find_section (queue->config, "tenant", name) : NULL;
+    tenant = g_new0 (RelaisTenant, 1);
+    tenant->name = g_strdup (key);
+    tenant->weight = section != NULL ? (guint)relais_section_get_int (section, "weight") : 1;
+    tenant->pool = relais_queue_settings_pool (
+        &queue->settings, section != NULL ? relais_section_get_string (section, "pool") : NULL);
+    g_hash_table_insert (queue->tenants, tenant->name, tenant);
+    return tenant;
+}
+
+static void
+set_domain_number (RelaisQueue *queue, RelaisQueueDomain *domain)
+{
+    if (queue->free_domains->len == 0) {
+        domain->number = queue->domain_table->len;
+        g_ptr_array_add (queue->domain_table, domain);
+        return;
+    }
+    domain->number = g_array_index (queue->free_domains, guint32, queue->free_domains->len - 1);
+    g_array_set_size (queue->free_domains, queue->free_domains->len - 1);
+    g_ptr_array_index (queue->domain_table, domain->number) = domain;
+}
+
+/* The domain, with one more use. */
+RelaisQueueDomain *
+relais_queue_domain (RelaisQueue *queue, const char *name)
+{
+    RelaisQueueDomain *domain = g_hash_table_lookup (queue->domains, name);
+
+    if (domain == NULL) {
+        domain = g_new0 (RelaisQueueDomain, 1);
+        domain->name = g_strdup (name);
+        domain->destination = relais_destination_get (queue, name);
+        domain->idle_link.data = domain;
+        set_domain_number (queue, domain);
+        g_hash_table_insert (queue->domains, domain->name, domain);
+    } else if (domain->uses == 0) {
+        g_queue_unlink (&queue->idle_domains, &domain->idle_link);
+    }
+    domain->uses++;
+    return domain;
+}
+
+void
+relais_queue_domain_release (RelaisQueue *queue, guint32 number)
+{
+    RelaisQueueDomain *domain = relais_queue_domain_at (queue, number);
+
+    if (--domain->uses > 0)
+        return;
+    domain->idle_since_us = relais_loop_now_us (queue->loop);
+    g_queue_push_tail_link (&queue->idle_domains, &domain->idle_link);
+}
+
+static void
+domain_free (RelaisQueue *queue, RelaisQueueDomain *domain)
+{
+    g_hash_table_remove (queue->domains, domain->name);
+    g_ptr_array_index (queue->domain_table, domain->number) = NULL;
+    g_array_append_val (queue->free_domains, domain->number);
+    relais_destination_release (domain->destination);
+    g_free (domain->name);
+    g_free (domain);
+}
+
+/* Lets go what nothing was queued for since a minute. */
+static void
+sweep (gpointer data)
+{
+    RelaisQueue *queue = data;
+    gint64 before = relais_loop_now_us (queue->loop) - SWEEP_US;
+
+    for (guint i = 0; i < SWEEP_ITEMS && queue->idle_flows.head != NULL; i++) {
+        RelaisFlow *flow = queue->idle_flows.head->data;
+
+        if (flow->idle_since_us > before)
+            break;
+        relais_flow_free (flow);
+    }
+    for (guint i = 0; i < SWEEP_ITEMS && queue->idle_domains.head != NULL; i++) {
+        RelaisQueueDomain *domain = queue->idle_domains.head->data;
+
+        if (domain->idle_since_us > before)
+            break;
+        g_queue_unlink (&queue->idle_domains, &domain->idle_link);
+        domain_free (queue, domain);
+    }
+    if (queue->idle_flows.length > 0 || queue->idle_domains.length > 0)
+        relais_timer_set (&queue->sweep_timer, SWEEP_US / 4);
+}
+
+const RelaisSchedule *
+relais_queue_schedule (const RelaisQueue *queue, guint klass)
+{
+    return &queue->settings.schedules[klass == RELAIS_CLASS_BULK];
+}
+
+/* --- Records ---------------------------------------------------------------------------------- */
+
+static void
+arm_wheel (RelaisQueue *queue)
+{
+    gint64 next = relais_wheel_next_us (queue->wheel);
+
+    if (next == G_MAXINT64)
+        relais_timer_stop (&queue->wheel_timer);
+    else if (!relais_timer_is_set (&queue->wheel_timer) || queue->wheel_timer.due_us > next)
+        relais_timer_set_at (&queue->wheel_timer, next);
+}
+
+static void
+on_wheel (gpointer data)
+{
+    RelaisQueue *queue = data;
+
+    relais_wheel_advance (queue->wheel, relais_loop_now_us (queue->loop), relais_queue_on_deadline,
+                          queue);
+    arm_wheel (queue);
+}
+
+void
+relais_queue_set_deadline (RelaisQueue *queue, guint32 number)
+{
+    const RelaisSlot *slot = relais_slot_at (&queue->records, number);
+    gint64 deadline = relais_schedule_deadline_us (relais_queue_schedule (queue, slot->klass),
+                                                   slot->born_us, slot->noticed);
+
+    relais_wheel_set (queue->wheel, number, deadline);
+    /* The timer stands on the nearest second that held anything; a later one need not move it. */
+    if (!relais_timer_is_set (&queue->wheel_timer) || queue->wheel_timer.due_us > deadline)
+        arm_wheel (queue);
+}
+
+void
+relais_queue_forget (RelaisQueue *queue, guint32 number)
+{
+    const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    guint32 slot = delivery->message;
+
+    relais_flow_leave (relais_queue_flow_at (queue, delivery->flow));
+    relais_queue_domain_release (queue, delivery->domain);
+    relais_records_remove_delivery (&queue->records, number);
+    if (!relais_timer_is_set (&queue->sweep_timer) && !queue->closed)
+        relais_timer_set (&queue->sweep_timer, SWEEP_US);
+    if (relais_slot_at (&queue->records, slot)->open > 0)
+        return;
+    relais_wheel_remove (queue->wheel, slot);
+    relais_records_remove_slot (&queue->records, slot);
+}
+
+/* --- Taking in -------------------------------------------------------------------------------- */
+
+static const char *
+domain_of (const char *address)
+{
+    const char *at = strrchr (address, '@');
+
+    return at != NULL ? at + 1 : address;
+}
+
+static guint
+count_open (const RelaisMessage *message, gint64 *age_us)
+{
+    guint n = 0;
+
+    *age_us = 0;
+    for (guint i = 0; i < message->envelope.recipients->len; i++) {
+        const RelaisState *state = &message->states[i];
+
+        if (relais_state_is_final (state->kind))
+            continue;
+        n++;
+        *age_us = MAX (*age_us, state->age_us);
+    }
+    return n;
+}
+
+static void
+add_delivery (RelaisQueue *queue, guint32 slot, const RelaisMessage *message, guint i)
+{
+    const RelaisEnvelope *envelope = &message->envelope;
+    const RelaisState *state = &message->states[i];
+    RelaisQueueDomain *domain =
+        relais_queue_domain (queue, domain_of (relais_envelope_recipient (envelope, i)->address));
+    RelaisTenant *tenant = relais_queue_tenant (queue, envelope->tenant);
+    RelaisFlow *flow = relais_flow_get (
+        queue, domain->destination, tenant->pool, tenant,
+        envelope->klass == RELAIS_CLASS_BULK ? RELAIS_CLASS_BULK : RELAIS_CLASS_TRANSACTIONAL);
+    guint32 number = relais_records_add_delivery (&queue->records, slot, (guint16)i);
+    RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+
+    relais_flow_enter (flow);
+    delivery->flow = flow->number;
+    delivery->domain = domain->number;
+    delivery->attempts = state->attempts;
+    delivery->source = state->source;
+}
+
+static void
+place_delivery (RelaisQueue *queue, guint32 number, const RelaisMessage *message)
+{
+    RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    const RelaisState *state = &message->states[delivery->recipient];
+    RelaisFlow *flow = relais_queue_flow_at (queue, delivery->flow);
+    gint64 rest;
+
+    if (state->kind == RELAIS_STATE_HELD) {
+        delivery->place = RELAIS_PLACE_HELD;
+        queue->held++;
+        return;
+    }
+    rest =
+        relais_schedule_rest_us (relais_queue_schedule (queue, message->envelope.klass),
+                                 state->attempts, state->due_us, relais_loop_wall_us (queue->loop));
+    if (rest > 0)
+        relais_flow_put_waiting (flow, number, relais_loop_now_us (queue->loop) + rest);
+    else
+        relais_flow_put_due (flow, number, false);
+}
+
+static void
+finish_message (RelaisQueue *queue, guint64 id)
+{
+    RelaisGroup *group = relais_group_new (queue->spool);
+
+    relais_group_add_done (group, id);
+    relais_group_submit (group, RELAIS_GROUP_LAZY, NULL, NULL, NULL);
+}
+
+static guint32
+add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
+{
+    const RelaisEnvelope *envelope = &message->envelope;
+    guint32 number = relais_records_add_slot (&queue->records, message->id);
+    RelaisSlot *slot = relais_slot_at (&queue->records, number);
+    guint64 size = message->body != NULL ? relais_body_facts (message->body)->size_bytes : 0;
+
+    slot->born_us =
+        relais_loop_now_us (queue->loop) -
+        relais_schedule_age_us (age_us, envelope->received_us, relais_loop_wall_us (queue->loop));
+    slot->sender = relais_queue_name_hash (envelope->sender);
+    slot->size_kib = (guint32)MIN (size / 1024, G_MAXUINT32);
+    slot->klass = (guint8)envelope->klass;
+    for (guint i = 0; i < envelope->recipients->len; i++) {
+        if (message->states[i].attempts > 0)
+            slot->cooled = 1;
+        if ((message->states[i].flags & 1) != 0)
+            slot->noticed = 1;
+    }
+    return number;
+}
+
+void
+relais_queue_add (RelaisQueue *queue, RelaisMessage *message)
+{
+    guint32 slot;
+    gint64 age_us;
+
+    if (relais_records_find (&queue->records, message->id) != 0)
+        return;
+    if (message->states == NULL)
+        relais_message_init_states (message);
+    if (count_open (message, &age_us) == 0) {
+        finish_message (queue, message->id);
+        return;
+    }
+    slot = add_slot (queue, message, age_us);
+    for (guint i = message->envelope.recipients->len; i > 0; i--)
+        if (!relais_state_is_final (message->states[i - 1].kind))
+            add_delivery (queue, slot, message, i - 1);
+    relais_queue_set_deadline (queue, slot);
+    for (guint32 number = relais_slot_at (&queue->records, slot)->first; number != 0;
+         number = relais_delivery_at (&queue->records, number)->after)
+        place_delivery (queue, number, message);
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+static void
+init_tables (RelaisQueue *queue)
+{
+    relais_records_init (&queue->records);
+    queue->wheel = relais_wheel_new (&queue->records, relais_loop_now_us (queue->loop));
+    queue->domains = g_hash_table_new (g_str_hash, g_str_equal);
+    queue->domain_table = g_ptr_array_new ();
+    queue->free_domains = g_array_new (FALSE, FALSE, sizeof (guint32));
+    queue->tenants = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, tenant_free);
+    queue->destinations = g_hash_table_new (g_str_hash, g_str_equal);
+    queue->flows = relais_flow_table_new ();
+    queue->flow_table = g_ptr_array_new ();
+    queue->free_flows = g_array_new (FALSE, FALSE, sizeof (guint32));
+    queue->lanes = g_hash_table_new (g_str_hash, g_str_equal);
+    queue->lives = g_hash_table_new (g_int64_hash, g_int64_equal);
+    queue->clear_hosts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+    queue->notices = g_array_new (FALSE, FALSE, sizeof (guint64));
+    relais_timer_init (&queue->wheel_timer, queue->loop, on_wheel, queue);
+    relais_timer_init (&queue->sweep_timer, queue->loop, sweep, queue);
+    relais_timer_init (&queue->jobs_timer, queue->loop, try_jobs, queue);
+}
+
+static void
+tables_free (RelaisQueue *queue)
+{
+    for (guint i = 0; i < queue->domain_table->len; i++)
+        if (queue->domain_table->pdata[i] != NULL)
+            domain_free (queue, queue->domain_table->pdata[i]);
+    relais_wheel_free (queue->wheel);
+    relais_records_clear (&queue->records);
+    g_hash_table_unref (queue->domains);
+    g_ptr_array_unref (queue->domain_table);
+    g_array_unref (queue->free_domains);
+    g_hash_table_unref (queue->tenants);
+    g_hash_table_unref (queue->destinations);
+    g_hash_table_unref (queue->flows);
+    g_ptr_array_unref (queue->flow_table);
+    g_array_unref (queue->free_flows);
+    g_hash_table_unref (queue->lanes);
+    g_hash_table_unref (queue->lives);
+    g_hash_table_unref (queue->clear_hosts);
+    g_array_unref (queue->notices);
+    relais_queue_settings_clear (&queue->settings);
+    g_clear_pointer (&queue->tls, relais_tls_context_unref);
+    g_clear_pointer (&queue->tls_verify, relais_tls_context_unref);
+    relais_config_unref (queue->config);
+}
+
+RelaisQueue *
+relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GError **error)
+{
+    RelaisQueue *queue = g_new0 (RelaisQueue, 1);
+
+    queue->refs = 1;
+    queue->loop = options->loop;
+    queue->pool = options->pool;
+    queue->spool = options->spool;
+    queue->dns = options->dns;
+    queue->host = options->host;
+    queue->config = relais_config_ref (config);
+    init_tables (queue);
+    if (!relais_queue_settings_read (&queue->settings, config, error) ||
+        (queue->tls = relais_tls_context_new_client (false, error)) == NULL ||
+        (queue->tls_verify = relais_tls_context_new_client (true, error)) == NULL) {
+        relais_queue_unref (queue);
+        return NULL;
+    }
+    relais_spool_set_resumed (queue->spool, on_spool_resumed, queue);
+    return queue;
+}
+
+void
+relais_queue_start (RelaisQueue *queue)
+{
+    queue->started = true;
+    for (guint i = 0; i < queue->flow_table->len; i++) {
+        RelaisFlow *flow = queue->flow_table->pdata[i];
+
+        if (flow != NULL)
+            relais_destination_serve (flow->destination, flow);
+    }
+    relais_lane_mark_all (queue);
+    relais_queue_wake (queue);
+}
+
+static void
+each_connection (RelaisQueue *queue, void (*func) (RelaisConnection *connection))
+{
+    g_autoptr (GPtrArray) all = g_ptr_array_new ();
+    GHashTableIter iter;
+    gpointer lane;
+
+    g_hash_table_iter_init (&iter, queue->lanes);
+    while (g_hash_table_iter_next (&iter, NULL, &lane))
+        g_ptr_array_extend (all, ((RelaisLane *)lane)->connections, NULL, NULL);
+    for (guint i = 0; i < all->len; i++)
+        func (all->pdata[i]);
+}
+
+static void
+say_drained (gpointer data)
+{
+    RelaisQueue *queue = data;
+    RelaisLoopFunc drained = g_steal_pointer (&queue->drained);
+
+    if (drained != NULL && !queue->closed)
+        drained (queue->drained_data);
+    relais_queue_unref (queue);
+}
+
+void
+relais_queue_check_drained (RelaisQueue *queue)
+{
+    if (!queue->draining || queue->drained == NULL || queue->n_settling > 0 || queue->n_local > 0 ||
+        queue->attempts.length > 0)
+        return;
+    relais_loop_post (queue->loop, say_drained, relais_queue_ref (queue));
+}
+
+void
+relais_queue_drain (RelaisQueue *queue, RelaisLoopFunc drained, gpointer data)
+{
+    queue->draining = true;
+    queue->drained = drained;
+    queue->drained_data = data;
+    each_connection (queue, relais_connection_drain);
+    relais_queue_check_drained (queue);
+}
+
+static void
+stop_destination (gpointer name, gpointer data, gpointer unused)
+{
+    relais_destination_stop (data);
+}
+
+void
+relais_queue_free (RelaisQueue *queue)
+{
+    if (queue == NULL)
+        return;
+    queue->closed = true;
+    relais_spool_set_resumed (queue->spool, NULL, NULL);
+    relais_timer_stop (&queue->wheel_timer);
+    relais_timer_stop (&queue->sweep_timer);
+    relais_timer_stop (&queue->jobs_timer);
+    each_connection (queue, relais_connection_kill);
+    for (GList *link = queue->attempts.head, *next; link != NULL; link = next) {
+        RelaisAttempt *attempt = link->data;
+
+        next = link->next;
+        if (attempt->step != RELAIS_ATTEMPT_PREPARING)
+            relais_attempt_free (attempt);
+    }
+    for (Job *job; (job = g_queue_pop_head (&queue->waiting_jobs)) != NULL;)
+        job_done (job);
+    for (guint i = 0; i < queue->flow_table->len; i++)
+        if (queue->flow_table->pdata[i] != NULL)
+            relais_timer_stop (&((RelaisFlow *)queue->flow_table->pdata[i])->timer);
+    g_hash_table_foreach (queue->destinations, stop_destination, NULL);
+    relais_queue_unref (queue);
+}
+
+/* --- Figures ---------------------------------------------------------------------------------- */
+
+void
+relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures)
+{
+    gint64 oldest = relais_loop_now_us (queue->loop);
+
+    *figures = (RelaisQueueFigures){.messages = queue->records.slots.used,
+                                    .deliveries = queue->records.deliveries.used,
+                                    .held = queue->held,
+                                    .active = queue->active,
+                                    .flows = g_hash_table_size (queue->flows),
+                                    .lanes = g_hash_table_size (queue->lanes),
+                                    .connections = queue->n_connections,
+                                    .delivered_total = queue->delivered_total,
+                                    .deferred_total = queue->deferred_total,
+                                    .bounced_total = queue->bounced_total,
+                                    .expired_total = queue->expired_total};
+    for (guint i = 0; i < queue->flow_table->len; i++)
+        if (queue->flow_table->pdata[i] != NULL)
+            figures->due += ((const RelaisFlow *)queue->flow_table->pdata[i])->n_due;
+    for (guint32 i = 1; i < queue->records.slots.top; i++) {
+        const RelaisSlot *slot = relais_slot_at (&queue->records, i);
+
+        if (slot->used)
+            oldest = MIN (oldest, slot->born_us);
+    }
+    figures->oldest_us = relais_loop_now_us (queue->loop) - oldest;
+}

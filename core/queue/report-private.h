@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A report: the delivery status notification about some recipients of one message, from the first of
+ * them to its own place in the queue. Made by a worker, since the original's header may have to be
+ * read from disk; everything else on the loop.
+ */
+#pragma once
+
+#include "queue/live-private.h"
+
+#include "message/dsn-private.h"
+
+typedef struct RelaisReport RelaisReport;
+
+RelaisReport *relais_report_new (RelaisQueue *queue, RelaisLive *live);
+void relais_report_free (RelaisReport *report);
+/* `reply` is the diagnostic (NULL for none), of SMTP if `is_smtp`. */
+void relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction action,
+                        const guint8 status[3], const char *reply, bool is_smtp, const char *host,
+                        gint64 retry_until_us);
+/* On a worker. */
+void relais_report_make (RelaisReport *report);
+/* Adds the message to the group of the outcome. */
+void relais_report_add_to_group (RelaisReport *report, RelaisGroup *group);
+/* Queues it, once the group was written. */
+void relais_report_deliver (RelaisReport *report);
+/* Whether a state's reply is a peer's ("550 ...") or our own words. */
+bool relais_reply_is_remote (const char *reply);

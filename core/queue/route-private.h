@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A route as the queue uses it: the hosts of a destination in order, their addresses as stops to try
+ * one after the other, the name of the set of hosts, and the site that it belongs to. Immutable,
+ * counted, loop thread.
+ */
+#pragma once
+
+#include "queue/state-private.h"
+
+typedef struct {
+    guint host;                      /* in hosts */
+    struct sockaddr_storage address; /* with port */
+    socklen_t size;
+} RelaisStop;
+
+struct RelaisRoute {
+    guint refs;
+    guint64 serial;   /* no two routes of a queue share it */
+    GPtrArray *hosts; /* char *, by preference */
+    GArray *stops;    /* RelaisStop: by host, IPv6 before IPv4 */
+    char *set;        /* the hosts' names sorted, or the domain, or the static route's name */
+    char *site;       /* provider, or `set` */
+    guint16 port;
+    RelaisTlsPolicy tls;
+    bool is_static;
+    guint connections, messages_per_connection;
+};
+
+/* From the resolver's answer, which must have hosts. `fixed` is NULL for MX routes. */
+RelaisRoute *relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, const char *name,
+                               const RelaisStaticRoute *fixed);
+/* Of a static route whose host is an address; NULL if it is a name. */
+RelaisRoute *relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRoute *fixed);
+RelaisRoute *relais_route_ref (RelaisRoute *route);
+void relais_route_unref (RelaisRoute *route);
+bool relais_route_has_host (const RelaisRoute *route, const char *host);

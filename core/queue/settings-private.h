@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the configuration says to the queue, read once into structs: sources and pools, static routes,
+ * own domains, providers, tenants, schedules, limits. Immutable once read.
+ */
+#pragma once
+
+#include "smtp/client-private.h"
+
+#include <relais/option.h>
+
+typedef struct RelaisSourcePool RelaisSourcePool;
+
+/* A source: what the other side sees of us. */
+typedef struct {
+    char *name, *helo;
+    struct sockaddr_storage address4, address6;
+    socklen_t size4, size6; /* 0: not set */
+    guint32 hash;           /* of the name, never 0: what RelaisState.source holds */
+    guint weight;
+    guint place; /* in its pool */
+    RelaisSourcePool *pool;
+} RelaisSource;
+
+struct RelaisSourcePool {
+    char *name;
+    GPtrArray *sources; /* RelaisSource, at least one */
+};
+
+/* A way that the configuration names, instead of the MX. */
+typedef struct {
+    char *name, *host;
+    guint16 port;
+    RelaisTlsPolicy tls;
+    guint connections, messages_per_connection;
+    char **patterns;
+} RelaisStaticRoute;
+
+typedef struct {
+    char *name;
+    char **suffixes;
+} RelaisProvider;
+
+typedef struct {
+    char *name; /* "" for mail without tenant */
+    guint weight;
+    RelaisSourcePool *pool;
+} RelaisTenant;
+
+typedef struct {
+    gint64 *retry_us;
+    gsize n_retry;
+    gint64 lifetime_us;
+    gint64 notice_us; /* 0: no notice */
+} RelaisSchedule;
+
+typedef struct {
+    char *hostname;
+    char *log_dir;
+    GPtrArray *pools;            /* RelaisSourcePool; the first is the default */
+    GPtrArray *routes;           /* RelaisStaticRoute */
+    GHashTable *own_domains;     /* domain -> RelaisStaticRoute, for those with an inbound route */
+    GPtrArray *providers;        /* RelaisProvider */
+    RelaisSchedule schedules[2]; /* by RelaisClass */
+    guint connections, first_connections, messages_per_connection, recipients_per_transaction;
+    guint connections_total;
+    gint64 idle_us, sleep_first_us, sleep_last_us;
+    guint16 smtp_port;
+    RelaisTlsPolicy tls;
+    bool pass_long_lines;
+} RelaisQueueSettings;
+
+bool
+relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
+void relais_queue_settings_clear (RelaisQueueSettings *settings);
+
+/* The pool of that name, or the default one. */
+RelaisSourcePool *
+relais_queue_settings_pool (const RelaisQueueSettings *settings, const char *name);
+/* The static route for a recipient's domain, NULL for its MX: our own domains' inbound route first, then the
+ * most specific pattern (the name itself, the longest wildcard, "*"). */
+const RelaisStaticRoute *
+relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain);
+/* A hash of a name that stays the same over restarts; never 0. */
+guint32 relais_queue_name_hash (const char *name);

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Reading of the queue's configuration. Owns what it reads until relais_queue_settings_clear ().
+ */
+#include "config.h"
+
+#include "queue/settings-private.h"
+
+#include "conf/net-private.h"
+#include "message/address-private.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+guint32
+relais_queue_name_hash (const char *name)
+{
+    guint32 hash = 2166136261u;
+
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (guint8)*name) * 16777619u;
+    return hash != 0 ? hash : 1;
+}
+
+/* --- Sources ---------------------------------------------------------------------------------- */
+
+static void
+source_free (gpointer data)
+{
+    RelaisSource *source = data;
+
+    g_free (source->name);
+    g_free (source->helo);
+    g_free (source);
+}
+
+static void
+pool_free (gpointer data)
+{
+    RelaisSourcePool *pool = data;
+
+    g_free (pool->name);
+    g_ptr_array_unref (pool->sources);
+    g_free (pool);
+}
+
+static RelaisSourcePool *
+find_pool (const RelaisQueueSettings *settings, const char *name)
+{
+    for (guint i = 0; i < settings->pools->len; i++) {
+        RelaisSourcePool *pool = g_ptr_array_index (settings->pools, i);
+
+        if (strcmp (pool->name, name) == 0)
+            return pool;
+    }
+    return NULL;
+}
+
+static RelaisSourcePool *
+make_pool (RelaisQueueSettings *settings, const char *name)
+{
+    RelaisSourcePool *pool = find_pool (settings, name);
+
+    if (pool != NULL)
+        return pool;
+    pool = g_new0 (RelaisSourcePool, 1);
+    pool->name = g_strdup (name);
+    pool->sources = g_ptr_array_new_with_free_func (source_free);
+    g_ptr_array_add (settings->pools, pool);
+    return pool;
+}
+
+static RelaisSource *
+add_source (RelaisQueueSettings *settings, const char *name, const char *pool_name,
+            const char *helo)
+{
+    RelaisSource *source = g_new0 (RelaisSource, 1);
+    RelaisSourcePool *pool = make_pool (settings, pool_name);
+
+    source->name = g_strdup (name);
+    source->helo = g_strdup (helo != NULL ? helo : settings->hostname);
+    source->hash = relais_queue_name_hash (name);
+    source->weight = 1;
+    source->pool = pool;
+    source->place = pool->sources->len;
+    g_ptr_array_add (pool->sources, source);
+    return source;
+}
+
+static bool
+read_address (const RelaisSection *section, const char *key, sa_family_t family,
+              struct sockaddr_storage *address, socklen_t *size, GError **error)
+{
+    const char *text = relais_section_get_string (section, key);
+
+    if (text == NULL)
+        return true;
+    if (relais_address_from_text (text, 0, address, size) && address->ss_family == family)
+        return true;
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s: \"%s\" is not an %s address",
+                 relais_section_get_origin (section, key), text,
+                 family == AF_INET ? "IPv4" : "IPv6");
+    return false;
+}
+
+/* A pool whose sources all have weight 0 would send nothing. */
+static void
+give_weight (gpointer data, gpointer unused)
+{
+    const RelaisSourcePool *pool = data;
+    guint sum = 0;
+
+    for (guint i = 0; i < pool->sources->len; i++)
+        sum += ((const RelaisSource *)g_ptr_array_index (pool->sources, i))->weight;
+    for (guint i = 0; sum == 0 && i < pool->sources->len; i++)
+        ((RelaisSource *)g_ptr_array_index (pool->sources, i))->weight = 1;
+}
+
+enum { MAX_SOURCES_IN_POOL = 250 }; /* a delivery names its list in one byte */
+
+static bool
+read_sources (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
+{
+    guint n = relais_config_n_sections (config, "source");
+
+    make_pool (settings, "default");
+    for (guint i = 0; i < n; i++) {
+        const RelaisSection *section = relais_config_nth_section (config, "source", i);
+        RelaisSource *source = add_source (settings, relais_section_get_name (section),
+                                           relais_section_get_string (section, "pool"),
+                                           relais_section_get_string (section, "helo"));
+
+        source->weight = (guint)relais_section_get_int (section, "weight");
+        if (!read_address (section, "address4", AF_INET, &source->address4, &source->size4,
+                           error) ||
+            !read_address (section, "address6", AF_INET6, &source->address6, &source->size6, error))
+            return false;
+        if (source->pool->sources->len > MAX_SOURCES_IN_POOL) {
+            g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "pool \"%s\" has more than %d sources", source->pool->name,
+                         MAX_SOURCES_IN_POOL);
+            return false;
+        }
+    }
+    if (((RelaisSourcePool *)g_ptr_array_index (settings->pools, 0))->sources->len == 0)
+        add_source (settings, "default", "default", NULL);
+    g_ptr_array_foreach (settings->pools, give_weight, NULL);
+    return true;
+}
+
+RelaisSourcePool *
+relais_queue_settings_pool (const RelaisQueueSettings *settings, const char *name)
+{
+    RelaisSourcePool *pool = name != NULL ? find_pool (settings, name) : NULL;
+
+    return pool != NULL ? pool : g_ptr_array_index (settings->pools, 0);
+}
+
+/* --- Routes ----------------------------------------------------------------------------------- */
+
+static void
+route_free (gpointer data)
+{
+    RelaisStaticRoute *route = data;
+
+    g_free (route->name);
+    g_free (route->host);
+    g_strfreev (route->patterns);
+    g_free (route);
+}
+
+static void
+read_routes (RelaisQueueSettings *settings, RelaisConfig *config)
+{
+    guint n = relais_config_n_sections (config, "route");
+
+    for (guint i = 0; i < n; i++) {
+        const RelaisSection *section = relais_config_nth_section (config, "route", i);
+        RelaisStaticRoute *route = g_new0 (RelaisStaticRoute, 1);
+
+        route->name = g_strdup (relais_section_get_name (section));
+        route->host = g_strdup (relais_section_get_string (section, "host"));
+        route->port = (guint16)relais_section_get_int (section, "port");
+        route->tls = (RelaisTlsPolicy)relais_section_get_enum (section, "tls");
+        route->connections = (guint)relais_section_get_int (section, "connections");
+        route->messages_per_connection =
+            (guint)relais_section_get_int (section, "messages_per_connection");
+        route->patterns = g_strdupv ((char **)relais_section_get_list (section, "domains"));
+        g_ptr_array_add (settings->routes, route);
+    }
+}
+
+static RelaisStaticRoute *
+find_route (const RelaisQueueSettings *settings, const char *name)
+{
+    for (guint i = 0; i < settings->routes->len; i++) {
+        RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
+
+        if (strcmp (route->name, name) == 0)
+            return route;
+    }
+    return NULL;
+}
+
+static bool
+read_own_domains (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
+{
+    guint n = relais_config_n_sections (config, "domain");
+
+    for (guint i = 0; i < n; i++) {
+        const RelaisSection *section = relais_config_nth_section (config, "domain", i);
+        const char *name = relais_section_get_name (section);
+        const char *inbound = relais_section_get_string (section, "inbound");
+        RelaisStaticRoute *route;
+        char *domain;
+
+        if (inbound == NULL)
+            continue;
+        route = find_route (settings, inbound);
+        if (route == NULL) {
+            g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "%s: there is no route \"%s\"",
+                         relais_section_get_origin (section, "inbound"), inbound);
+            return false;
+        }
+        domain = relais_domain_normalise (name, strlen (name));
+        g_hash_table_replace (settings->own_domains, domain != NULL ? domain : g_strdup (name),
+                              route);
+    }
+    return true;
+}
+
+/* How closely a pattern fits: 0 not at all, the name itself closest. */
+static gsize
+closeness (const char *pattern, const char *domain)
+{
+    if (!relais_domain_matches (pattern, domain))
+        return 0;
+    if (strcmp (pattern, "*") == 0)
+        return 1;
+    return pattern[0] == '*' ? 1 + strlen (pattern) : G_MAXSIZE;
+}
+
+const RelaisStaticRoute *
+relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain)
+{
+    const RelaisStaticRoute *best = g_hash_table_lookup (settings->own_domains, domain);
+    gsize best_fit = 0;
+
+    if (best != NULL)
+        return best;
+    for (guint i = 0; i < settings->routes->len; i++) {
+        const RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
+
+        for (gsize j = 0; route->patterns != NULL && route->patterns[j] != NULL; j++) {
+            gsize fit = closeness (route->patterns[j], domain);
+
+            if (fit > best_fit) {
+                best_fit = fit;
+                best = route;
+            }
+        }
+    }
+    return best;
+}
+
+/* --- The rest --------------------------------------------------------------------------------- */
+
+static void
+provider_free (gpointer data)
+{
+    RelaisProvider *provider = data;
+
+    g_free (provider->name);
+    g_strfreev (provider->suffixes);
+    g_free (provider);
+}
+
+static void
+read_providers (RelaisQueueSettings *settings, RelaisConfig *config)
+{
+    guint n = relais_config_n_sections (config, "provider");
+
+    for (guint i = 0; i < n; i++) {
+        const RelaisSection *section = relais_config_nth_section (config, "provider", i);
+        RelaisProvider *provider = g_new0 (RelaisProvider, 1);
+
+        provider->name = g_strdup (relais_section_get_name (section));
+        provider->suffixes = g_strdupv ((char **)relais_section_get_list (section, "mx"));
+        g_ptr_array_add (settings->providers, provider);
+    }
+}
+
+/* The configuration has both classes, whether a file names them or not. */
+static void
+read_schedule (RelaisSchedule *schedule, RelaisConfig *config, const char *name)
+{
+    const RelaisSection *section = relais_config_find_section (config, "class", name);
+    const gint64 *retry_us = relais_section_get_durations (section, "retry", &schedule->n_retry);
+
+    schedule->retry_us = g_memdup2 (retry_us, schedule->n_retry * sizeof *retry_us);
+    schedule->lifetime_us = relais_section_get_int (section, "lifetime");
+    schedule->notice_us = relais_section_get_int (section, "delay_notice");
+}
+
+static void
+read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
+{
+    const RelaisSection *queue = relais_config_find_section (config, "queue", NULL);
+    guint *const numbers[] = {&settings->connections, &settings->first_connections,
+                              &settings->messages_per_connection,
+                              &settings->recipients_per_transaction, &settings->connections_total};
+    const char *const number_keys[] = {"connections", "first_connections",
+                                       "messages_per_connection", "recipients_per_transaction",
+                                       "connections_total"};
+    gint64 *const times[] = {&settings->idle_us, &settings->sleep_first_us,
+                             &settings->sleep_last_us};
+    const char *const time_keys[] = {"idle_time", "sleep_first", "sleep_last"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
+        *numbers[i] = (guint)relais_section_get_int (queue, number_keys[i]);
+    for (gsize i = 0; i < G_N_ELEMENTS (times); i++)
+        *times[i] = relais_section_get_int (queue, time_keys[i]);
+    settings->smtp_port = (guint16)relais_section_get_int (queue, "smtp_port");
+    settings->tls = (RelaisTlsPolicy)relais_section_get_enum (queue, "tls");
+    settings->pass_long_lines = relais_section_get_bool (queue, "pass_long_lines");
+}
+
+bool
+relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
+{
+    const RelaisSection *core = relais_config_find_section (config, "relais", NULL);
+    const char *hostname = relais_section_get_string (core, "hostname");
+
+    *settings = (RelaisQueueSettings){0};
+    settings->hostname = g_strdup (hostname != NULL ? hostname : g_get_host_name ());
+    settings->log_dir = g_strdup (relais_section_get_string (core, "log_dir"));
+    settings->pools = g_ptr_array_new_with_free_func (pool_free);
+    settings->routes = g_ptr_array_new_with_free_func (route_free);
+    settings->own_domains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+    settings->providers = g_ptr_array_new_with_free_func (provider_free);
+    read_limits (settings, config);
+    read_routes (settings, config);
+    read_providers (settings, config);
+    read_schedule (&settings->schedules[RELAIS_CLASS_TRANSACTIONAL], config, "transactional");
+    read_schedule (&settings->schedules[RELAIS_CLASS_BULK], config, "bulk");
+    return read_sources (settings, config, error) && read_own_domains (settings, config, error);
+}
+
+void
+relais_queue_settings_clear (RelaisQueueSettings *settings)
+{
+    g_clear_pointer (&settings->hostname, g_free);
+    g_clear_pointer (&settings->log_dir, g_free);
+    g_clear_pointer (&settings->pools, g_ptr_array_unref);
+    g_clear_pointer (&settings->own_domains, g_hash_table_unref);
+    g_clear_pointer (&settings->routes, g_ptr_array_unref);
+    g_clear_pointer (&settings->providers, g_ptr_array_unref);
+    for (gsize i = 0; i < G_N_ELEMENTS (settings->schedules); i++)
+        g_clear_pointer (&settings->schedules[i].retry_us, g_free);
+}

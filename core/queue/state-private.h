@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The queue's own state, seen by its files alone, and the few functions by which they work on it.
+ *
+ * The queue is counted: whoever waits for another room (a load, a job, a written group) holds a
+ * reference, and finds `closed` set if the queue went meanwhile.
+ */
+#pragma once
+
+#include "queue/delivery-private.h"
+#include "queue/queue-private.h"
+#include "queue/settings-private.h"
+#include "queue/types-private.h"
+#include "queue/wheel-private.h"
+
+/* A recipient domain and where its mail goes. */
+typedef struct {
+    char *name;
+    guint32 number;
+    guint uses; /* deliveries */
+    RelaisDestination *destination;
+    GList idle_link; /* in queue->idle_domains while unused */
+    gint64 idle_since_us;
+} RelaisQueueDomain;
+
+struct RelaisQueue {
+    guint refs;
+    bool closed, started, draining;
+    RelaisLoop *loop;
+    RelaisPool *pool;
+    RelaisSpool *spool;
+    RelaisDns *dns;
+    RelaisHost *host;
+    RelaisConfig *config;
+    RelaisQueueSettings settings;
+    RelaisTlsContext *tls, *tls_verify;
+
+    RelaisRecords records;
+    RelaisWheel *wheel;
+    RelaisTimer wheel_timer, sweep_timer;
+    GHashTable *domains;     /* name -> RelaisQueueDomain */
+    GPtrArray *domain_table; /* by number; NULL: free */
+    GArray *free_domains;    /* numbers */
+    GQueue idle_domains;
+    GHashTable *tenants;      /* name -> RelaisTenant */
+    GHashTable *destinations; /* name -> RelaisDestination */
+    GHashTable *flows;        /* by what makes them -> RelaisFlow */
+    GPtrArray *flow_table;    /* by number; NULL: free */
+    GArray *free_flows;
+    GQueue idle_flows;
+    GHashTable *lanes;       /* "source site" -> RelaisLane */
+    GHashTable *lives;       /* id -> RelaisLive */
+    GHashTable *clear_hosts; /* host -> gint64 *: no STARTTLS there until */
+    guint64 route_serial;
+
+    GQueue dirty_lanes;   /* RelaisLane, by dirty_link */
+    GQueue starved_lanes; /* wait for a connection of the daemon's total */
+    bool pump_posted;
+    GQueue idle_connections; /* RelaisConnection, longest idle first */
+    guint n_connections;
+    GQueue attempts; /* RelaisAttempt, by link: every live owner */
+
+    RelaisDeliveryList local; /* deliveries with an action, see local.c */
+    guint n_local;            /* messages worked on locally now */
+    GArray *notices;          /* guint64 ids whose senders are to be told of a delay */
+    guint n_settling;         /* outcome groups not written yet */
+    GQueue waiting_jobs;      /* for a place in the pool */
+    RelaisTimer jobs_timer;
+
+    RelaisLoopFunc drained;
+    gpointer drained_data;
+
+    guint64 held, active;
+    guint64 delivered_total, deferred_total, bounced_total, expired_total;
+    guint64 steps; /* things looked at to decide what goes next; for the test of growth */
+};
+
+RelaisQueue *relais_queue_ref (RelaisQueue *queue);
+void relais_queue_unref (RelaisQueue *queue);
+/* Has the marked lanes and the local work looked at, from a later turn. */
+void relais_queue_wake (RelaisQueue *queue);
+/* Calls `drained` if a drain has come to its end. */
+void relais_queue_check_drained (RelaisQueue *queue);
+/* True when deliveries may begin. */
+bool relais_queue_may_send (const RelaisQueue *queue);
+
+/* Runs a job in the pool, now or when it has room. The queue is referenced until `done`. */
+void
+relais_queue_run_job (RelaisQueue *queue, RelaisLoopFunc work, RelaisLoopFunc done, gpointer data);
+
+RelaisTenant *relais_queue_tenant (RelaisQueue *queue, const char *name);
+RelaisQueueDomain *relais_queue_domain (RelaisQueue *queue, const char *name);
+void relais_queue_domain_release (RelaisQueue *queue, guint32 number);
+static inline RelaisQueueDomain *
+relais_queue_domain_at (const RelaisQueue *queue, guint32 number)
+{
+    return g_ptr_array_index (queue->domain_table, number);
+}
+static inline RelaisFlow *
+relais_queue_flow_at (const RelaisQueue *queue, guint32 number)
+{
+    return g_ptr_array_index (queue->flow_table, number);
+}
+const RelaisSchedule *relais_queue_schedule (const RelaisQueue *queue, guint klass);
+
+/* Sets the message's deadline, and the timer. */
+void relais_queue_set_deadline (RelaisQueue *queue, guint32 slot);
+/* Ends a delivery's record, and the message's with its last one. */
+void relais_queue_forget (RelaisQueue *queue, guint32 delivery);
+/* Moves a delivery, wherever it is but ACTIVE, to the local work with this action. */
+void relais_queue_make_local (RelaisQueue *queue, guint32 delivery, RelaisAction action);
+/* Takes up local work, as much as may run at once. */
+void relais_queue_pump_local (RelaisQueue *queue);
+
+/* Whether every delivery has a timer or a live owner, and all counts agree. For tests: false and a
+ * description of what is wrong. Looks at everything. */
+bool relais_queue_check (RelaisQueue *queue, char **problem);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Names of the queue's objects, for headers that only point at each other:
+ *
+ *   delivery --- flow --- destination --- route (hosts and addresses)
+ *                  |            |
+ *               strand ------ path ----- lane (source x site) ----- connection --- attempt
+ *
+ * A flow hangs in one lane for each source of its pool; a strand is that hanging. A path is what a lane
+ * knows of one set of hosts: whether it sleeps. Loop thread only, all of them.
+ */
+#pragma once
+
+#include "loop/loop-private.h"
+
+typedef struct RelaisAttempt RelaisAttempt;
+typedef struct RelaisConnection RelaisConnection;
+typedef struct RelaisDestination RelaisDestination;
+typedef struct RelaisFlow RelaisFlow;
+typedef struct RelaisLane RelaisLane;
+typedef struct RelaisLive RelaisLive;
+typedef struct RelaisPath RelaisPath;
+typedef struct RelaisQueue RelaisQueue;
+typedef struct RelaisRoute RelaisRoute;
+typedef struct RelaisSettlement RelaisSettlement;
+typedef struct RelaisStrand RelaisStrand;

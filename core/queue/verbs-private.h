@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The operator's verbs, as functions: hold, release, retry, bounce and delete, by queue id, recipient
+ * domain, tenant, or all. Large queues are walked in slices of one loop turn each.
+ */
+#pragma once
+
+#include "queue/state-private.h"
+
+typedef enum {
+    RELAIS_VERB_HOLD,
+    RELAIS_VERB_RELEASE,
+    RELAIS_VERB_RETRY,
+    RELAIS_VERB_BOUNCE,
+    RELAIS_VERB_DELETE
+} RelaisVerb;
+
+/* Which deliveries; what is NULL or 0 does not matter. */
+typedef struct {
+    guint64 id;
+    const char *domain; /* of the recipient, or the destination's name */
+    const char *tenant; /* "" for mail without one */
+    const char *sender; /* exact; "" for <> */
+} RelaisSelection;
+
+/* Whether a delivery is meant. The sender is compared by its hash: look again when the message is
+ * there. */
+bool
+relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection, guint32 delivery);
+
+/* Tells all deliveries of the selection; calls `done` in a later turn with how many they were. */
+typedef void (*RelaisVerbDone) (gpointer data, guint64 n);
+void relais_queue_apply (RelaisQueue *queue, RelaisVerb verb, const RelaisSelection *selection,
+                         RelaisVerbDone done, gpointer data);

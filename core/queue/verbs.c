@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Verbs. What changes a state goes through local work, so that it is in the spool before it counts.
+ * A delivery that is under way is marked, and the wish granted when the attempt ends; only the
+ * deletion is written at once, since a deleted message must not return.
+ */
+#include "config.h"
+
+#include "queue/destination-private.h"
+#include "queue/outcome-private.h"
+#include "queue/verbs-private.h"
+
+#include <string.h>
+
+enum { SLOTS_PER_TURN = 2000 };
+#define GRACE_US RELAIS_USEC_PER_HOUR
+
+typedef struct {
+    RelaisQueue *queue;
+    RelaisVerb verb;
+    RelaisSelection selection;
+    char *domain, *tenant, *sender;
+    guint32 next; /* slot */
+    guint64 n;
+    RelaisVerbDone done;
+    gpointer data;
+} Walk;
+
+bool
+relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection, guint32 number)
+{
+    const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    const RelaisSlot *slot = relais_slot_at (&queue->records, delivery->message);
+    const RelaisFlow *flow = relais_queue_flow_at (queue, delivery->flow);
+
+    if (selection->id != 0 && slot->id != selection->id)
+        return false;
+    if (selection->tenant != NULL && strcmp (flow->tenant->name, selection->tenant) != 0)
+        return false;
+    if (selection->sender != NULL && slot->sender != relais_queue_name_hash (selection->sender))
+        return false;
+    return selection->domain == NULL ||
+           strcmp (relais_queue_domain_at (queue, delivery->domain)->name, selection->domain) ==
+               0 ||
+           strcmp (flow->destination->name, selection->domain) == 0;
+}
+
+/* --- One delivery ----------------------------------------------------------------------------- */
+
+static void
+delete_under_way (RelaisQueue *queue, guint32 number)
+{
+    RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    guint64 id = relais_slot_at (&queue->records, delivery->message)->id;
+    RelaisLive *live = g_hash_table_lookup (queue->lives, &id);
+    const RelaisResultFacts nothing = {0};
+    const RelaisResult result = {.kind = RELAIS_RESULT_DELETED, .internal = true, .stage = "queue"};
+    RelaisSettlement *settlement;
+
+    relais_queue_make_local (queue, number, RELAIS_ACTION_DELETE); /* marks it */
+    if (live == NULL || live->message == NULL)
+        return; /* it is being loaded: nothing was sent, the attempt will end at the mark */
+    settlement = relais_settlement_new (relais_live_ref (live), &nothing);
+    relais_settlement_note (settlement, number, &result);
+    relais_settlement_commit (settlement, NULL, NULL);
+}
+
+static void
+release (RelaisQueue *queue, guint32 number)
+{
+    RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    RelaisSlot *slot = relais_slot_at (&queue->records, delivery->message);
+
+    if (delivery->place == RELAIS_PLACE_ACTIVE && delivery->action == RELAIS_ACTION_HOLD)
+        delivery->action = RELAIS_ACTION_NONE;
+    if (delivery->place != RELAIS_PLACE_HELD &&
+        !(delivery->place == RELAIS_PLACE_LOCAL && delivery->action == RELAIS_ACTION_HOLD))
+        return;
+    /* Held beyond its lifetime: it was released to be sent, not to be returned at once. */
+    if (slot->deadline_s == 0) {
+        slot->grace = 1;
+        relais_wheel_set (queue->wheel, delivery->message,
+                          relais_loop_now_us (queue->loop) + GRACE_US);
+    }
+    relais_queue_make_local (queue, number, RELAIS_ACTION_RELEASE);
+}
+
+static void
+retry (RelaisQueue *queue, guint32 number)
+{
+    RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    RelaisFlow *flow = relais_queue_flow_at (queue, delivery->flow);
+
+    if (delivery->place == RELAIS_PLACE_WAITING) {
+        relais_flow_remove (flow, number);
+        relais_flow_put_due (flow, number, false);
+    }
+    if (delivery->place == RELAIS_PLACE_DUE)
+        relais_destination_wake (flow->destination);
+}
+
+static void
+apply (RelaisQueue *queue, RelaisVerb verb, guint32 number)
+{
+    const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+
+    switch (verb) {
+    case RELAIS_VERB_HOLD:
+        if (delivery->place != RELAIS_PLACE_HELD)
+            relais_queue_make_local (queue, number, RELAIS_ACTION_HOLD);
+        return;
+    case RELAIS_VERB_RELEASE: release (queue, number); return;
+    case RELAIS_VERB_RETRY: retry (queue, number); return;
+    case RELAIS_VERB_BOUNCE: relais_queue_make_local (queue, number, RELAIS_ACTION_BOUNCE); return;
+    case RELAIS_VERB_DELETE:
+        if (delivery->place == RELAIS_PLACE_ACTIVE)
+            delete_under_way (queue, number);
+        else
+            relais_queue_make_local (queue, number, RELAIS_ACTION_DELETE);
+        return;
+    }
+}
+
+/* --- The walk --------------------------------------------------------------------------------- */
+
+static void
+walk_free (Walk *walk)
+{
+    relais_queue_unref (walk->queue);
+    g_free (walk->domain);
+    g_free (walk->tenant);
+    g_free (walk->sender);
+    g_free (walk);
+}
+
+static void
+apply_to_slot (Walk *walk, guint32 slot)
+{
+    RelaisQueue *queue = walk->queue;
+    guint32 next;
+
+    for (guint32 number = relais_slot_at (&queue->records, slot)->first; number != 0;
+         number = next) {
+        next = relais_delivery_at (&queue->records, number)->after;
+        if (!relais_selection_has (queue, &walk->selection, number))
+            continue;
+        walk->n++;
+        apply (queue, walk->verb, number);
+    }
+}
+
+static void
+walk_on (gpointer data)
+{
+    Walk *walk = data;
+    RelaisQueue *queue = walk->queue;
+    guint32 top = queue->records.slots.top;
+
+    if (queue->closed) {
+        walk_free (walk);
+        return;
+    }
+    if (walk->selection.id != 0) {
+        walk->next = relais_records_find (&queue->records, walk->selection.id);
+        top = walk->next + (walk->next != 0);
+    }
+    for (guint i = 0; i < SLOTS_PER_TURN && walk->next < top; i++, walk->next++)
+        if (walk->next != 0 && relais_slot_at (&queue->records, walk->next)->used)
+            apply_to_slot (walk, walk->next);
+    if (walk->next < top) {
+        relais_loop_post (queue->loop, walk_on, walk);
+        return;
+    }
+    walk->done (walk->data, walk->n);
+    walk_free (walk);
+}
+
+void
+relais_queue_apply (RelaisQueue *queue, RelaisVerb verb, const RelaisSelection *selection,
+                    RelaisVerbDone done, gpointer data)
+{
+    Walk *walk = g_new0 (Walk, 1);
+
+    walk->queue = relais_queue_ref (queue);
+    walk->verb = verb;
+    walk->domain = g_strdup (selection->domain);
+    walk->tenant = g_strdup (selection->tenant);
+    walk->sender = g_strdup (selection->sender);
+    walk->selection = (RelaisSelection){selection->id, walk->domain, walk->tenant, walk->sender};
+    walk->done = done;
+    walk->data = data;
+    relais_loop_post (queue->loop, walk_on, walk);
+}
