@@ -2,6 +2,7 @@
 libcore_la_SOURCES += \
     core/message/address.c core/message/address-private.h \
     core/message/body.c core/message/codec.c \
+    core/message/dsn.c core/message/dsn-private.h \
     core/message/header.c core/message/header-private.h \
     core/message/hygiene.c core/message/mailbox.c \
     core/message/mime.c core/message/mime-fields.c core/message/mime-private.h \
@@ -35,3 +36,10 @@ tests_message_fit_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_fit_LDADD = $(CORE_TEST_LDADD)
 TESTS += tests/message/test-outgoing.py
 EXTRA_DIST += tests/message/test-outgoing.py
+
+check_PROGRAMS += tests/message/report
+tests_message_report_SOURCES = tests/message/report.c
+tests_message_report_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_report_LDADD = $(CORE_TEST_LDADD)
+TESTS += tests/message/test-dsn.py
+EXTRA_DIST += tests/message/test-dsn.py
