@@ -24,7 +24,7 @@
 #define ROOT_KEY "/usr/share/dns/root.key"
 
 enum { CONTEXT_MAIN, CONTEXT_CONFIRM, N_CONTEXTS };
-enum { CONFIRM_CACHE_BYTES = 1 << 20, SMALLEST_CACHE_BYTES = 1 << 20 };
+enum { TCP_SOCKETS = 20, CONFIRM_CACHE_BYTES = 1 << 20, SMALLEST_CACHE_BYTES = 1 << 20 };
 /* What share of the cache a name that does not exist stands for: an eighth in all. */
 enum { BYTES_PER_ABSENCE = 1024 };
 
@@ -386,11 +386,15 @@ set_sizes (const Setup *setup, const RelaisDnsOptions *options, int which)
 {
     guint64 bytes = which == CONTEXT_CONFIRM ? CONFIRM_CACHE_BYTES
                                              : MAX (options->cache_bytes, SMALLEST_CACHE_BYTES);
+    guint queries = CLAMP (options->max_queries, 64u, 4096u);
 
     return set_number (setup, "msg-cache-size:", bytes / 3) &&
            set_number (setup, "rrset-cache-size:", bytes / 3 * 2) &&
-           set_number (setup,
-                       "num-queries-per-thread:", CLAMP (options->max_queries, 64u, 4096u)) &&
+           set_number (setup, "num-queries-per-thread:", queries) &&
+           /* The library's own numbers are 16 and 2: a few dead servers would hold everybody up.
+            * Twice, since it goes on for a while with what our deadline has ended. */
+           set_number (setup, "outgoing-range:", queries * 2) &&
+           set_number (setup, "outgoing-num-tcp:", TCP_SOCKETS) &&
            /* One variable for the whole process, whichever context sets it: absences are kept by
             * absences.c instead, where a second opinion can pass them by. */
            set_number (setup, "cache-max-negative-ttl:", 0) &&

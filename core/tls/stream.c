@@ -12,7 +12,8 @@
 
 #include "tls/stream-struct-private.h"
 
-#include <arpa/inet.h>
+#include "conf/net-private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -23,6 +24,9 @@
 
 /* How often one event may read, so that a fast peer does not starve the others. */
 enum { READS_PER_EVENT = 4 };
+
+/* Ten thousand idle connections are to cost what their records do. */
+G_STATIC_ASSERT (sizeof (RelaisStream) <= 400);
 
 static void on_event (gpointer data, guint32 events);
 
@@ -488,33 +492,17 @@ relais_stream_pause (RelaisStream *stream, bool paused)
 /* --- Addresses -------------------------------------------------------------------------------- */
 
 static char *
-address_text (const struct sockaddr *address, guint16 *port)
+address_text (const struct sockaddr *address)
 {
-    char text[INET6_ADDRSTRLEN] = "unknown";
-
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-
-        inet_ntop (AF_INET, &in->sin_addr, text, sizeof text);
-        *port = g_ntohs (in->sin_port);
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-
-        if (IN6_IS_ADDR_V4MAPPED (&in6->sin6_addr))
-            inet_ntop (AF_INET, in6->sin6_addr.s6_addr + 12, text, sizeof text);
-        else
-            inet_ntop (AF_INET6, &in6->sin6_addr, text, sizeof text);
-        *port = g_ntohs (in6->sin6_port);
-    } else if (address->sa_family == AF_UNIX)
-        return g_strdup ("unix");
-    return g_strdup (text);
+    return address->sa_family == AF_UNIX ? g_strdup ("unix") : relais_address_to_text (address);
 }
 
 void
 relais_stream_set_peer (RelaisStream *stream, const struct sockaddr *peer)
 {
     stream->is_unix = peer->sa_family == AF_UNIX;
-    stream->peer_text = address_text (peer, &stream->peer_port);
+    stream->peer_text = address_text (peer);
+    stream->peer_port = relais_address_port (peer);
 }
 
 const char *
@@ -536,12 +524,11 @@ relais_stream_local_address (const RelaisStream *stream)
     RelaisStream *self = (RelaisStream *)stream;
     struct sockaddr_storage local = {0};
     socklen_t size = sizeof local;
-    guint16 port = 0;
 
     if (self->local_text != NULL)
         return self->local_text;
     if (getsockname (self->fd, (struct sockaddr *)&local, &size) < 0)
         return "unknown";
-    self->local_text = address_text ((const struct sockaddr *)&local, &port);
+    self->local_text = address_text ((const struct sockaddr *)&local);
     return self->local_text;
 }

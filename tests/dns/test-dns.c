@@ -371,7 +371,7 @@ test_dead_first_server (void)
     close (fd);
 }
 
-/* The loop stays quick, everybody is told in time, and no descriptor stays behind. */
+/* Everybody is told in time, the sockets are bounded, and no descriptor stays behind. */
 static void
 test_many_timeouts (void)
 {
@@ -386,7 +386,6 @@ test_many_timeouts (void)
     gint64 begun = g_get_monotonic_time ();
     guint total = 0, during;
 
-    relais_loop_longest_gap_us (loop, true);
     for (guint i = 0; i < N; i++) {
         g_autofree char *name = g_strdup_printf ("n%u.test", i);
 
@@ -402,7 +401,8 @@ test_many_timeouts (void)
         result_clear (&results[i]);
     }
     during = count_descriptors ();
-    g_assert_cmpuint (during - before, <=, 1000);
+    g_test_message ("%u descriptors while waiting", during - before);
+    g_assert_cmpuint (during - before, <=, 2 * 200 + 8);
     relais_dns_free (dns);
     g_assert_cmpuint (count_descriptors (), ==, before);
     close (fd);
