@@ -216,59 +216,48 @@ pwrite64 (int fd, const void *bytes, size_t size, off64_t offset)
 
 /* --- Replies ------------------------------------------------------------------------------------ */
 
-/* Logs replies such as "250 2.0.0 ..."; what comes with them in one call counts as the first. */
+/* Logs replies such as "250 2.0.0 ..."; what comes with them in one call counts as the first. Before
+ * they are sent, so that whoever gets one finds it in the log. */
 static void
-note_reply (long long began, const void *bytes, size_t size, long result)
+note_reply (const void *bytes, size_t size)
 {
     char text[5] = "";
 
-    if (size < 4 || result < 0)
+    if (size < 4)
         return;
     memcpy (text, bytes, 4);
     if (text[0] >= '2' && text[0] <= '5' && (text[3] == ' ' || text[3] == '-')) {
         text[3] = '\0';
-        note (began, "reply", text, result, 0);
+        note (now_ns (), "reply", text, 0, 0);
     }
 }
 
 ssize_t
 write (int fd, const void *bytes, size_t size)
 {
-    long long began = now_ns ();
-    ssize_t result = REAL (write) (fd, bytes, size);
-
-    note_reply (began, bytes, size, result);
-    return result;
+    note_reply (bytes, size);
+    return REAL (write) (fd, bytes, size);
 }
 
 ssize_t
 send (int fd, const void *bytes, size_t size, int flags)
 {
-    long long began = now_ns ();
-    ssize_t result = REAL (send) (fd, bytes, size, flags);
-
-    note_reply (began, bytes, size, result);
-    return result;
+    note_reply (bytes, size);
+    return REAL (send) (fd, bytes, size, flags);
 }
 
 ssize_t
 writev (int fd, const struct iovec *iov, int n)
 {
-    long long began = now_ns ();
-    ssize_t result = REAL (writev) (fd, iov, n);
-
     if (n > 0)
-        note_reply (began, iov[0].iov_base, iov[0].iov_len, result);
-    return result;
+        note_reply (iov[0].iov_base, iov[0].iov_len);
+    return REAL (writev) (fd, iov, n);
 }
 
 ssize_t
 sendmsg (int fd, const struct msghdr *message, int flags)
 {
-    long long began = now_ns ();
-    ssize_t result = REAL (sendmsg) (fd, message, flags);
-
     if (message->msg_iovlen > 0)
-        note_reply (began, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, result);
-    return result;
+        note_reply (message->msg_iov[0].iov_base, message->msg_iov[0].iov_len);
+    return REAL (sendmsg) (fd, message, flags);
 }
