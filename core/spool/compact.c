@@ -55,6 +55,8 @@ end_victim (RelaisCompaction *compaction)
 void
 relais_compaction_free (RelaisCompaction *compaction)
 {
+    if (compaction == NULL)
+        return;
     end_victim (compaction);
     g_free (compaction);
 }
@@ -201,6 +203,7 @@ static void
 submit (RelaisCompaction *compaction, RelaisGroup *group)
 {
     RelaisSpool *spool = compaction->spool;
+    bool closing;
 
     group->submitted = true;
     group->urgency = RELAIS_GROUP_LAZY;
@@ -208,9 +211,16 @@ submit (RelaisCompaction *compaction, RelaisGroup *group)
     group->data = compaction;
     __atomic_store_n (&compaction->under_way, true, __ATOMIC_RELEASE);
     g_mutex_lock (&spool->log_lock);
-    g_ptr_array_add (spool->incoming, group);
-    g_cond_signal (&spool->writer_wake);
+    closing = spool->closing;
+    if (!closing) {
+        g_ptr_array_add (spool->incoming, group);
+        g_cond_signal (&spool->writer_wake);
+    }
     g_mutex_unlock (&spool->log_lock);
+    if (!closing)
+        return;
+    __atomic_store_n (&compaction->under_way, false, __ATOMIC_RELEASE);
+    relais_group_free (group);
 }
 
 /* One group of copies; false when a record could not be read. */

@@ -241,6 +241,16 @@ set_room (RelaisDraft *draft, gsize room)
     draft->room = room;
 }
 
+static gsize
+next_room (const RelaisDraft *draft)
+{
+    if (draft->upload != NULL)
+        return RELAIS_BODY_IN_MEMORY_BYTES;
+    if (draft->room == 0)
+        return FIRST_BLOCK_BYTES;
+    return draft->room * (draft->room < 65536 ? 4 : 2);
+}
+
 /* Keeps a copy of the header block, since its block is about to go. */
 static void
 keep_header (RelaisDraft *draft, const guint8 *bytes, gsize size)
@@ -295,9 +305,7 @@ relais_draft_append (RelaisDraft *draft, const guint8 *bytes, gsize size)
         if (draft->used == RELAIS_BODY_IN_MEMORY_BYTES)
             spill (draft);
         if (draft->used == draft->room)
-            set_room (draft, draft->room == 0 ? (draft->upload != NULL ? RELAIS_BODY_IN_MEMORY_BYTES
-                                                                       : FIRST_BLOCK_BYTES)
-                                              : draft->room * 4);
+            set_room (draft, next_room (draft));
         n = MIN (size, draft->room - draft->used);
         memcpy (draft->block + draft->used, bytes, n);
         draft->used += n;

@@ -114,6 +114,20 @@ is_guarding (RelaisSpool *spool, RelaisSegment *segment)
     return segment->guards->len > 0;
 }
 
+/* The newest segment is the memory of ids, LSNs and notes about others: it stays. Index lock held. */
+static guint32
+newest_number (RelaisSpool *spool)
+{
+    GHashTableIter iter;
+    gpointer number;
+    guint32 newest = 0;
+
+    g_hash_table_iter_init (&iter, spool->segments);
+    while (g_hash_table_iter_next (&iter, &number, NULL))
+        newest = MAX (newest, GPOINTER_TO_UINT (number));
+    return newest;
+}
+
 /* The lowest segment in which all is dead, or NULL. */
 static RelaisSegment *
 find_dead (RelaisSpool *spool)
@@ -121,12 +135,14 @@ find_dead (RelaisSpool *spool)
     RelaisSegment *dead = NULL;
     RelaisSegment *segment;
     GHashTableIter iter;
+    guint32 newest;
 
     g_mutex_lock (&spool->index_lock);
+    newest = newest_number (spool);
     g_hash_table_iter_init (&iter, spool->segments);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&segment)) {
         if (!__atomic_load_n (&segment->closed, __ATOMIC_ACQUIRE) || segment->living > 0 ||
-            segment->refs > 0 || is_guarding (spool, segment))
+            segment->refs > 0 || segment->number == newest || is_guarding (spool, segment))
             continue;
         if (dead == NULL || segment->number < dead->number)
             dead = segment;
@@ -225,19 +241,18 @@ gpointer
 relais_spool_keeper_main (gpointer data)
 {
     RelaisSpool *spool = data;
-    RelaisCompaction *compaction = relais_compaction_new (spool);
 
+    spool->compaction = relais_compaction_new (spool);
     do {
         look_at_space (spool);
         make_blanks (spool);
         unlink_files (spool);
         while (free_one (spool))
             make_blanks (spool);
-        relais_compaction_step (compaction);
+        relais_compaction_step (spool->compaction);
     } while (sleep_until_asked (spool));
     unlink_files (spool);
     while (free_one (spool)) {
     }
-    relais_compaction_free (compaction);
     return NULL;
 }

@@ -64,6 +64,8 @@ typedef struct {
     RelaisNoticeKind kind;
 } RelaisNotice;
 
+typedef struct RelaisCompaction RelaisCompaction;
+
 struct RelaisSpool {
     char *dir;
     int dir_fd, bodies_fd, quarantine_fd, lock_fd;
@@ -125,6 +127,9 @@ struct RelaisSpool {
     gsize batch_bytes;
     gint64 last_failure_us;
 
+    /* Keeper; lives as long as the spool, for the notice of its last group. */
+    RelaisCompaction *compaction;
+
     GMutex index_lock;
     RelaisIndex *index;
     GHashTable *segments; /* number -> RelaisSegment */
@@ -181,7 +186,6 @@ guint relais_spool_write_groups (RelaisSpool *spool, GPtrArray *groups);
 void relais_spool_handle_failure (RelaisSpool *spool);
 void relais_spool_note_failure (RelaisSpool *spool, GError *error);
 /* One bounded step; true if there is more to do at once. Keeper. */
-typedef struct RelaisCompaction RelaisCompaction;
 RelaisCompaction *relais_compaction_new (RelaisSpool *spool);
 void relais_compaction_free (RelaisCompaction *compaction);
 void relais_compaction_step (RelaisCompaction *compaction);

@@ -241,6 +241,7 @@ close_descriptor (int *fd)
 static void
 destroy (RelaisSpool *spool)
 {
+    relais_compaction_free (spool->compaction);
     g_hash_table_unref (spool->hot);
     g_ptr_array_unref (spool->submitting);
     g_error_free (spool->refuse_io);

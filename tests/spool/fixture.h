@@ -37,6 +37,8 @@ typedef struct {
 void outcome_clear (Outcome *outcome);
 void
 fixture_submit (Fixture *fixture, RelaisGroup *group, RelaisGroupUrgency urgency, Outcome *outcome);
+/* Submits without waiting; `outcome` must live until it is synced. */
+void fixture_submit_only (RelaisGroup *group, RelaisGroupUrgency urgency, Outcome *outcome);
 void fixture_wait (Fixture *fixture, const bool *done);
 /* Accepts a message; returns its id. */
 guint64 fixture_accept (Fixture *fixture, guint seed, gsize size);

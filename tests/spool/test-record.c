@@ -37,8 +37,8 @@ test_crc_vectors (void)
         guint32 whole = relais_crc32c (5, many, sizeof many);
 
         g_assert_cmphex (relais_crc32c (5, many, n), ==, relais_crc32c_portable (5, many, n));
-        g_assert_cmphex (relais_crc32c (relais_crc32c (5, many, n), many + n, sizeof many - n),
-                         ==, whole);
+        g_assert_cmphex (relais_crc32c (relais_crc32c (5, many, n), many + n, sizeof many - n), ==,
+                         whole);
     }
 }
 
@@ -105,10 +105,10 @@ static void
 add_group (Segment *segment, guint64 id, guint n)
 {
     for (guint i = 0; i < n; i++)
-        add_record (segment, id, i == 0 ? RELAIS_RECORD_MESSAGE : RELAIS_RECORD_STATE,
-                    (guint8)((i == 0 ? RELAIS_RECORD_FIRST : 0) |
-                             (i == n - 1 ? RELAIS_RECORD_COMMIT : 0)),
-                    "some body of it", 15);
+        add_record (
+            segment, id, i == 0 ? RELAIS_RECORD_MESSAGE : RELAIS_RECORD_STATE,
+            (guint8)((i == 0 ? RELAIS_RECORD_FIRST : 0) | (i == n - 1 ? RELAIS_RECORD_COMMIT : 0)),
+            "some body of it", 15);
     g_array_append_val (segment->ends, segment->bytes->len);
 }
 
@@ -376,8 +376,7 @@ test_table (void)
     for (guint64 id = 1; id <= N; id++) {
         const RelaisIndexEntry *entry = relais_index_find (index, id);
 
-        g_assert_cmpint (entry != NULL, ==,
-                         g_hash_table_contains (model, GSIZE_TO_POINTER (id)));
+        g_assert_cmpint (entry != NULL, ==, g_hash_table_contains (model, GSIZE_TO_POINTER (id)));
         if (entry != NULL)
             g_assert_cmpuint (entry->message_offset, ==, id & 0xffff);
     }
