@@ -59,3 +59,9 @@ TESTS += tests/smtp/test-server
 tests_smtp_test_server_SOURCES = tests/smtp/test-server.c tests/smtp/server-bed.c tests/smtp/server-bed.h
 tests_smtp_test_server_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-rights
+TESTS += tests/smtp/test-server-rights
+tests_smtp_test_server_rights_SOURCES = tests/smtp/test-server-rights.c tests/smtp/server-bed.c tests/smtp/server-bed.h
+tests_smtp_test_server_rights_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_rights_LDADD = $(CORE_TEST_LDADD)

@@ -94,7 +94,6 @@ relais_session_offers_auth (const RelaisSession *session)
 static const RelaisServerReply *
 parse_plain (RelaisSession *session, const char *text, gsize size)
 {
-    session->command.has_plain = true;
     return relais_auth_parse_plain (text, size, &session->command.plain) == RELAIS_PLAIN_NOT_BASE64
                ? &auth_not_base64
                : NULL;
@@ -118,6 +117,7 @@ relais_check_auth (RelaisSession *session, const char *args, gsize size)
         return NULL;
     while (blank < args + size && *blank == ' ')
         blank++;
+    session->command.has_plain = true;
     return parse_plain (session, blank, (gsize)(args + size - blank));
 }
 

@@ -433,3 +433,12 @@ bed_run (Bed *bed, const char *script)
     peer_run (peer, script);
     peer_free (peer);
 }
+
+void
+bed_run_alone (const char *conf, const char *script)
+{
+    Bed *bed = bed_new (conf);
+
+    bed_run (bed, script);
+    bed_free (bed);
+}

@@ -30,6 +30,25 @@ typedef struct {
     GPtrArray *accepted; /* RelaisMessage * */
 } Bed;
 
+/* Loopback may relay as tenant one; in.test is ours with a route. */
+#define BED_DOMAINS                                                                                \
+    "postmaster = root@one.test\n"                                                                 \
+    "[tenant one]\ndomains = one.test *.one.test\n"                                                \
+    "[tenant two]\ndomains = two.test\n"                                                           \
+    "[route away]\nhost = 127.0.0.1\n"                                                             \
+    "[domain in.test]\ninbound = away\n"                                                           \
+    "[domain bare.test]\n"
+#define BED_TRUSTED                                                                                \
+    BED_DOMAINS "[listener main]\nport = 0\ntrusted_nets = 127.0.0.0/8\ntenant = one\nauth = no\n"
+#define BED_STRANGER BED_DOMAINS "[listener main]\nport = 0\nauth = no\n"
+#define BED_TLS "certificate = @DIR@/tls.pem\nkey = @DIR@/tls.pem\n"
+
+/* From the banner to 354, and a message that may follow. */
+#define BED_BEGIN                                                                                  \
+    "< 220 *\n> EHLO c\n< 250-*\n> MAIL FROM:<a@one.test>\n< 250 *\n"                              \
+    "> RCPT TO:<b@far.test>\n< 250 *\n> DATA\n< 354 *\n"
+#define BED_MESSAGE ">> From: a@one.test\\r\\nSubject: x\\r\\n\\r\\nhello\\r\\n.\\r\\n\n"
+
 /* `conf` follows a [relais] section that the bed writes; "@DIR@" in it is the bed's directory, where
  * "tls.pem" holds a key and a certificate, and "users" is the file of users. */
 Bed *bed_new (const char *conf);
@@ -54,3 +73,5 @@ void peer_run (Peer *peer, const char *script);
 void peer_start_tls (Peer *peer);
 /* Connects, runs, disconnects. */
 void bed_run (Bed *bed, const char *script);
+/* The same in a bed of its own. */
+void bed_run_alone (const char *conf, const char *script);
