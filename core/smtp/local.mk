@@ -65,3 +65,10 @@ TESTS += tests/smtp/test-server-rights
 tests_smtp_test_server_rights_SOURCES = tests/smtp/test-server-rights.c tests/smtp/server-bed.c tests/smtp/server-bed.h
 tests_smtp_test_server_rights_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_rights_LDADD = $(CORE_TEST_LDADD)
+
+# Brings its own module host, so it takes the archive's other members alone.
+check_PROGRAMS += tests/smtp/test-server-hooks
+TESTS += tests/smtp/test-server-hooks
+tests_smtp_test_server_hooks_SOURCES = tests/smtp/test-server-hooks.c tests/smtp/server-bed.c tests/smtp/server-bed.h
+tests_smtp_test_server_hooks_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_hooks_LDADD = $(CORE_TEST_LDADD)

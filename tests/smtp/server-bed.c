@@ -99,11 +99,13 @@ open_spool (Bed *bed)
 {
     g_autofree char *spool = g_build_filename (bed->dir, "spool", NULL);
     g_autofree char *log = g_build_filename (bed->dir, "log", NULL);
+    const gint64 min_free = relais_section_get_int (
+        relais_config_find_section (bed->config, "spool", NULL), "min_free");
     const RelaisSpoolOptions options = {.dir = spool,
                                         .segment_bytes = 4 << 20,
                                         .hot_memory_bytes = 64 << 20,
                                         .receive_memory_bytes = 64 << 20,
-                                        .min_free_bytes = 1,
+                                        .min_free_bytes = min_free > 0 ? (guint64)min_free : 1,
                                         .min_free_inodes = 1};
     GError *error = NULL;
 
@@ -308,6 +310,12 @@ peer_send (Peer *peer, const char *bytes, gsize size)
         turn (peer);
         g_assert_cmpint (g_get_monotonic_time (), <, until);
     }
+}
+
+void
+peer_shut (Peer *peer)
+{
+    shutdown (peer->fd, SHUT_WR);
 }
 
 static void

@@ -66,6 +66,8 @@ typedef struct Peer Peer;
 Peer *peer_new (Bed *bed, guint listener);
 void peer_free (Peer *peer);
 void peer_send (Peer *peer, const char *bytes, gsize size);
+/* Closes the sending side. */
+void peer_shut (Peer *peer);
 /* The next reply, or NULL when the connection was closed. Owned. */
 char *peer_reply (Peer *peer);
 void peer_run (Peer *peer, const char *script);

@@ -512,7 +512,7 @@ test_auth_limits (void)
     bed_run_alone (BED_STRANGER, "< 220 *\n> EHLO c\n< 250-*\n> AUTH PLAIN AAAA\n< 502 5.5.1 *\n");
 }
 
-/* The pool of the bed holds one job at work and two that wait. */
+/* In the pool of the bed one job may work and two wait. */
 static void
 test_auth_busy (void)
 {
@@ -536,7 +536,7 @@ test_auth_busy (void)
         peer_free (peers[i]);
     }
     g_assert_cmpuint (busy, >, 0);
-    g_assert_cmpuint (wrong, >=, 3);
+    g_assert_cmpuint (wrong, >=, 2);
     g_assert_cmpuint (busy + wrong, ==, G_N_ELEMENTS (peers));
     bed_free (bed);
 }

@@ -7,7 +7,9 @@
 
 #include "server-bed.h"
 
+#include <malloc.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* --- The way through ---------------------------------------------------------------------------- */
 
@@ -525,6 +527,154 @@ test_deadlines (void)
     bed_free (bed);
 }
 
+/* --- The spool, the end, the beginning ---------------------------------------------------------- */
+
+static void
+test_disk_full (void)
+{
+    Bed *bed = bed_new (BED_TRUSTED "[spool]\nmin_free = 8000000T\n");
+
+    bed_run (bed, "< 220 *\n> EHLO c\n< 250-*\n> MAIL FROM:<a@one.test>\n< 250 *\n"
+                  "> RCPT TO:<b@far.test>\n< 250 *\n> DATA\n< 452 4.3.1 *\n> RSET\n< 250 *\n");
+    bed_free (bed);
+}
+
+/* Eight MiB, which go to a file of their own while they come, and are all there in the end. */
+static void
+test_large_message (void)
+{
+    enum { LINES = 8 << 14 };
+    Bed *bed = bed_new (BED_TRUSTED);
+    Peer *peer = peer_new (bed, 0);
+    g_autoptr (GString) body = g_string_new ("From: a@one.test\r\n\r\n");
+    g_autofree char *text = NULL;
+    gsize sent;
+
+    for (int i = 0; i < LINES; i++)
+        g_string_append_printf (body, "%062d\r\n", i);
+    sent = body->len;
+    peer_run (peer, BED_BEGIN);
+    peer_send (peer, body->str, body->len);
+    peer_run (peer, ">> .\\r\\n\n< 250 2.0.0 *\n");
+    peer_free (peer);
+    g_assert_cmpuint (relais_body_facts (bed_message (bed, 0)->body)->size_bytes, ==, sent);
+    text = bed_text (bed, 0);
+    g_assert_true (g_str_has_suffix (text, body->str + 20));
+    bed_free (bed);
+}
+
+/* A client that sent all it has and closed its side still hears the answers. */
+static void
+test_half_close (void)
+{
+    Bed *bed = bed_new (BED_TRUSTED);
+    Peer *peer = peer_new (bed, 0);
+    static const char all[] = "EHLO c\r\nMAIL FROM:<a@one.test>\r\nRCPT TO:<b@far.test>\r\nDATA\r\n"
+                              "From: a@one.test\r\n\r\n1\r\n.\r\nNOOP\r\n";
+
+    peer_send (peer, all, sizeof all - 1);
+    peer_shut (peer);
+    peer_run (peer, "< 220 *\n< 250-*\n< 250 *\n< 250 *\n< 354 *\n< 250 2.0.0 *\n< 250 2.0.0 ok\n"
+                    "<CLOSED\n");
+    peer_free (peer);
+    /* One that goes amid data leaves nothing. */
+    bed_run (bed, BED_BEGIN ">> From: a@one.test\\r\\n\\r\\nx\\r\\n.\\r\n");
+    bed_settle (bed);
+    g_assert_cmpuint (bed->accepted->len, ==, 1);
+    bed_free (bed);
+}
+
+static void
+note_drained (gpointer data)
+{
+    *(bool *)data = true;
+}
+
+/* Idle sessions go at once, transactions are finished first, nobody new is let in. */
+static void
+test_drain (void)
+{
+    Bed *bed = bed_new (BED_TRUSTED);
+    Peer *idle = peer_new (bed, 0), *busy = peer_new (bed, 0);
+    bool drained = false;
+
+    peer_run (idle, "< 220 *\n> EHLO c\n< 250-*\n");
+    peer_run (busy, BED_BEGIN);
+    relais_smtp_server_drain (bed->server, note_drained, &drained);
+    peer_run (idle, "< 421 4.3.2 *\n<CLOSED\n");
+    bed_settle (bed);
+    g_assert_false (drained);
+    peer_run (busy, BED_MESSAGE "< 250 2.0.0 *\n< 421 4.3.2 *\n<CLOSED\n");
+    bed_settle (bed);
+    g_assert_true (drained);
+    g_assert_cmpuint (bed->accepted->len, ==, 1);
+    peer_free (idle);
+    peer_free (busy);
+    bed_free (bed);
+}
+
+/* The process has no descriptors left: the listener rests and does not spin, then goes on. */
+static void
+test_no_descriptors (void)
+{
+    Bed *bed = bed_new (BED_STRANGER);
+    Peer *peer = peer_new (bed, 0);
+    struct rlimit before, none;
+    int turns = 0;
+
+    g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+    none = before;
+    none.rlim_cur = 3;
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+    for (int i = 0; i < 100; i++)
+        turns += relais_loop_turn (bed->loop, false);
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+    g_assert_cmpint (turns, <, 10);
+    bed->skew_us += RELAIS_USEC_PER_SEC;
+    peer_run (peer, "< 220 *\n");
+    peer_free (peer);
+    bed_free (bed);
+}
+
+static gint64
+allocated (Bed *bed)
+{
+    struct mallinfo2 info;
+
+    bed_settle (bed);
+    info = mallinfo2 ();
+    return (gint64)(info.uordblks + info.hblkhd);
+}
+
+/* What an idle session costs, its stream included, by the allocator's own count. */
+static void
+test_idle_memory (void)
+{
+    enum { SESSIONS = 200 };
+    Bed *bed = bed_new (BED_STRANGER);
+    Peer *peers[SESSIONS], *first = peer_new (bed, 0);
+    gint64 before, clients, each;
+
+    peer_run (first, "< 220 *\n"); /* what sessions share is made for the first one */
+    before = allocated (bed);
+    for (int i = 0; i < SESSIONS; i++)
+        peers[i] = peer_new (bed, 0);
+    clients = (gint64)(mallinfo2 ().uordblks + mallinfo2 ().hblkhd) - before;
+    for (int i = 0; i < SESSIONS; i++)
+        peer_run (peers[i], "< 220 *\n> EHLO c\n< 250-*\n> MAIL FROM:<a@b.test>\n< 250 *\n"
+                            "> RSET\n< 250 *\n");
+    each = (allocated (bed) - before - clients) / SESSIONS;
+    g_test_message ("%d octets a session", (int)each);
+#ifndef RELAIS_SANITIZED
+    g_assert_cmpint (each, >, 100);
+    g_assert_cmpint (each, <=, 4096);
+#endif
+    for (int i = 0; i < SESSIONS; i++)
+        peer_free (peers[i]);
+    peer_free (first);
+    bed_free (bed);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -547,5 +697,11 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/server/limits/errors", test_limit_errors);
     g_test_add_func ("/smtp/server/limits/sessions", test_limit_sessions);
     g_test_add_func ("/smtp/server/deadlines", test_deadlines);
+    g_test_add_func ("/smtp/server/disk-full", test_disk_full);
+    g_test_add_func ("/smtp/server/large-message", test_large_message);
+    g_test_add_func ("/smtp/server/half-close", test_half_close);
+    g_test_add_func ("/smtp/server/drain", test_drain);
+    g_test_add_func ("/smtp/server/no-descriptors", test_no_descriptors);
+    g_test_add_func ("/smtp/server/idle-memory", test_idle_memory);
     return g_test_run ();
 }
