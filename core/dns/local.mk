@@ -18,3 +18,7 @@ tests_dns_test_mail_LDADD = $(CORE_TEST_LDADD)
 tests_dns_test_answer_SOURCES = tests/dns/test-answer.c
 tests_dns_test_answer_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_dns_test_answer_LDADD = $(CORE_TEST_LDADD)
+
+# The same kind of server for the lab.
+TESTS += tests/dns/test-scripted-dns.py
+EXTRA_DIST += tests/dns/scripted-dns.py tests/dns/test-scripted-dns.py
