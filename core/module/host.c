@@ -208,22 +208,28 @@ commit_all (RelaisHost *host, RelaisConfig *config)
     host->pin = pin_new (host);
 }
 
+bool
+relais_module_init (RelaisModule *module, GError **error)
+{
+    RelaisHost *host = module->host;
+    bool done;
+
+    module->initialised = true;
+    host->in_init = true;
+    done = module->ops.init == NULL || module->ops.init (module, error);
+    host->in_init = false;
+    if (!done)
+        g_prefix_error (error, "module %s: ", module->descriptor.name);
+    return done;
+}
+
 static bool
 init_all (RelaisHost *host, GError **error)
 {
     for (guint i = 0; i < host->modules->len; i++) {
-        RelaisModule *module = nth (host, i);
-        bool done;
-
-        module->index = i;
-        module->initialised = true;
-        host->in_init = true;
-        done = module->ops.init == NULL || module->ops.init (module, error);
-        host->in_init = false;
-        if (!done) {
-            g_prefix_error (error, "module %s: ", module->descriptor.name);
+        nth (host, i)->index = i;
+        if (!relais_module_init (nth (host, i), error))
             return false;
-        }
     }
     return true;
 }

@@ -133,6 +133,8 @@ bool relais_copy_known (gpointer to, gsize to_size, gconstpointer from, gsize fr
 RelaisModule *relais_module_load (RelaisHost *host, const char *name, GError **error);
 RelaisModule *relais_module_new (RelaisHost *host, const RelaisModuleDescriptor *descriptor,
                                  const char *file, GError **error);
+/* Calls its init, the time to register. */
+bool relais_module_init (RelaisModule *module, GError **error);
 void relais_module_free (gpointer module);
 bool relais_module_name_is_good (const char *name);
 

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The harness of include/relais/test.h: a host with a loop and one worker, and a subject made by hand.
+ * The caller's thread owns all of it.
+ */
+#include "config.h"
+
+#include "module/module-private.h"
+
+#include "conf/conf-private.h"
+#include "message/header-private.h"
+
+#include <relais/test.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+struct RelaisTest {
+    RelaisLoop *loop;
+    RelaisPool *pool;
+    RelaisHost *host;
+    RelaisSchema *schema;
+    RelaisMessage *message;
+    RelaisSubject subject;
+    GHashTable *session_slots, *transaction_slots;
+    GPtrArray *attempt_attributes;
+    char *client, *helo, *tenant, *new_sender;
+    GByteArray *sealed;
+    RelaisHookResult result;
+    RelaisHookId hook;
+    bool done;
+};
+
+RelaisTest *
+relais_test_new (const gchar *module_dir)
+{
+    RelaisTest *test = g_new0 (RelaisTest, 1);
+
+    test->loop = relais_loop_new (NULL, NULL);
+    g_assert (test->loop != NULL);
+    test->pool = relais_pool_new (test->loop, "test", 1, 64);
+    test->host = relais_host_new (&(RelaisHostOptions){.loop = test->loop,
+                                                       .pool = test->pool,
+                                                       .module_dir = module_dir,
+                                                       .module_dir_is_callers = true,
+                                                       .program = "test"});
+    test->schema = relais_schema_new ();
+    test->sealed = g_byte_array_new ();
+    test->attempt_attributes = relais_attempt_attributes_new ();
+    relais_test_set_message (test, (const guint8 *)"", 0);
+    return test;
+}
+
+static void
+end_transaction (RelaisTest *test)
+{
+    g_clear_pointer (&test->transaction_slots, g_hash_table_unref);
+    g_clear_pointer (&test->message, relais_message_unref);
+    g_clear_pointer (&test->subject.rope, relais_rope_unref);
+    g_clear_pointer (&test->new_sender, g_free);
+    g_ptr_array_set_size (test->attempt_attributes, 0);
+}
+
+void
+relais_test_free (RelaisTest *test)
+{
+    if (test == NULL)
+        return;
+    end_transaction (test);
+    g_clear_pointer (&test->session_slots, g_hash_table_unref);
+    relais_hook_result_clear (&test->result);
+    relais_host_free (test->host);
+    relais_pool_free (test->pool);
+    relais_loop_free (test->loop);
+    relais_schema_free (test->schema);
+    g_ptr_array_unref (test->attempt_attributes);
+    g_byte_array_unref (test->sealed);
+    g_free (test->client);
+    g_free (test->helo);
+    g_free (test->tenant);
+    g_free (test);
+}
+
+/* --- Configuration ---------------------------------------------------------------------------- */
+
+static RelaisConfig *
+read_dir (const RelaisSchema *schema, const char *dir, GError **error)
+{
+    g_autoptr (GPtrArray) findings = relais_config_findings_new ();
+    RelaisConfig *config = relais_config_read (schema, (const char *const[]){dir, NULL}, findings);
+    g_autoptr (GString) text = g_string_new (NULL);
+
+    for (guint i = 0; i < findings->len; i++) {
+        g_autofree char *line = relais_config_finding_to_string (g_ptr_array_index (findings, i));
+
+        g_string_append_printf (text, "%s%s", text->len > 0 ? "\n" : "", line);
+    }
+    if (config == NULL)
+        g_set_error_literal (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_CONFIG, text->str);
+    return config;
+}
+
+static RelaisConfig *
+read_text (const RelaisSchema *schema, const char *text, GError **error)
+{
+    g_autofree char *dir = g_dir_make_tmp ("relais-test-XXXXXX", error);
+    g_autofree char *file = dir != NULL ? g_build_filename (dir, "test.conf", NULL) : NULL;
+    RelaisConfig *config = NULL;
+
+    if (dir == NULL)
+        return NULL;
+    if (g_file_set_contents (file, text, -1, error))
+        config = read_dir (schema, dir, error);
+    g_unlink (file);
+    g_rmdir (dir);
+    return config;
+}
+
+gboolean
+relais_test_load (RelaisTest *test, const gchar *const *names, const gchar *text, GError **error)
+{
+    g_autoptr (RelaisConfig) config = NULL;
+
+    for (guint i = 0; names[i] != NULL; i++)
+        if (!relais_host_load (test->host, names[i], error))
+            return FALSE;
+    if (!relais_host_add_options (test->host, test->schema, error))
+        return FALSE;
+    config = read_text (test->schema, text, error);
+    return config != NULL && relais_host_init (test->host, config, error) &&
+           relais_host_start (test->host, error);
+}
+
+gboolean
+relais_test_reload (RelaisTest *test, const gchar *text, GError **error)
+{
+    g_autoptr (RelaisConfig) config = read_text (test->schema, text, error);
+
+    return config != NULL && relais_host_reload (test->host, config, error);
+}
+
+/* --- The subject ------------------------------------------------------------------------------ */
+
+static void
+replace (char **place, const char *text)
+{
+    g_free (*place);
+    *place = g_strdup (text);
+}
+
+void
+relais_test_set_client (RelaisTest *test, const gchar *address, const gchar *helo)
+{
+    replace (&test->client, address);
+    replace (&test->helo, helo);
+    g_clear_pointer (&test->session_slots, g_hash_table_unref);
+}
+
+void
+relais_test_set_tenant (RelaisTest *test, const gchar *tenant)
+{
+    replace (&test->tenant, tenant);
+    replace (&test->message->envelope.tenant, tenant);
+}
+
+void
+relais_test_set_sender (RelaisTest *test, const gchar *sender)
+{
+    replace (&test->message->envelope.sender, sender);
+}
+
+void
+relais_test_add_recipient (RelaisTest *test, const gchar *recipient)
+{
+    relais_envelope_add_recipient (&test->message->envelope, recipient);
+}
+
+static void
+read_header_from (RelaisMessage *message, const guint8 *bytes, gsize size)
+{
+    g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (g_free);
+    RelaisField field;
+
+    if (relais_header_find (bytes, size, "From", &field) &&
+        relais_header_parse_mailboxes (field.value, field.value_size, 1, addresses) &&
+        addresses->len == 1)
+        message->envelope.header_from = g_strdup (g_ptr_array_index (addresses, 0));
+}
+
+void
+relais_test_set_message (RelaisTest *test, const guint8 *bytes, gsize size)
+{
+    g_autoptr (GBytes) copy = g_bytes_new (bytes, size);
+    RelaisBodyScanner scanner = {0};
+    RelaisMessage *message;
+
+    end_transaction (test);
+    message = test->message = relais_message_new (1);
+    relais_body_scan (&scanner, bytes, size);
+    message->body = relais_body_new_bytes (copy, relais_body_scan_end (&scanner));
+    g_free (message->envelope.sender);
+    message->envelope.sender = g_strdup ("");
+    g_free (message->envelope.tenant);
+    message->envelope.tenant = g_strdup (test->tenant);
+    read_header_from (message, bytes, size);
+}
+
+/* --- Running ---------------------------------------------------------------------------------- */
+
+static void
+fill_subject (RelaisTest *test, RelaisHookId hook)
+{
+    RelaisSubject *subject = &test->subject;
+    GPtrArray *recipients = test->message->envelope.recipients;
+
+    g_clear_pointer (&subject->rope, relais_rope_unref);
+    g_byte_array_set_size (test->sealed, 0);
+    *subject = (RelaisSubject){
+        .session_slots = &test->session_slots,
+        .transaction_slots = &test->transaction_slots,
+        .client = test->client,
+        .helo = test->helo,
+        .tenant = test->tenant,
+        .envelope = hook >= RELAIS_HOOK_MAIL ? &test->message->envelope : NULL,
+        .message = hook >= RELAIS_HOOK_MESSAGE ? test->message : NULL,
+        .attempt_attributes = test->attempt_attributes,
+        .new_sender = &test->new_sender,
+        .sealed = test->sealed,
+    };
+    if (hook == RELAIS_HOOK_RCPT && recipients->len > 0)
+        subject->recipient = g_ptr_array_index (recipients, recipients->len - 1);
+    if (hook == RELAIS_HOOK_REWRITE || hook == RELAIS_HOOK_SEAL)
+        subject->rope = relais_rope_new_message (test->message);
+    subject->pin = relais_host_pin (test->host);
+}
+
+static void
+work (gpointer data)
+{
+    RelaisTest *test = data;
+
+    relais_host_run_worker (test->host, test->hook, &test->subject, &test->result);
+}
+
+static void
+worked (gpointer data)
+{
+    ((RelaisTest *)data)->done = true;
+}
+
+static void
+ended (gpointer data, RelaisHookResult *result)
+{
+    RelaisTest *test = data;
+
+    test->result = *result;
+    *result = (RelaisHookResult){0};
+    test->done = true;
+}
+
+RelaisVerdict
+relais_test_run (RelaisTest *test, RelaisHookId hook)
+{
+    g_return_val_if_fail (hook < RELAIS_N_HOOKS, RELAIS_VERDICT_TEMPFAIL);
+    fill_subject (test, hook);
+    relais_hook_result_clear (&test->result);
+    test->hook = hook;
+    test->done = false;
+    if (relais_hook_kinds[hook].worker)
+        relais_pool_run (test->pool, work, worked, test);
+    else if (relais_host_run (test->host, hook, &test->subject, &test->result, ended, test) == NULL)
+        test->done = true;
+    while (!test->done)
+        relais_loop_turn (test->loop, true);
+    g_clear_pointer (&test->subject.pin, relais_pin_unref);
+    return test->result.verdict;
+}
+
+guint32
+relais_test_get_reply_code (const RelaisTest *test)
+{
+    return test->result.code;
+}
+
+const gchar *
+relais_test_get_reply_enhanced (const RelaisTest *test)
+{
+    return test->result.enhanced;
+}
+
+const gchar *
+relais_test_get_reply_text (const RelaisTest *test)
+{
+    return test->result.text;
+}
+
+const gchar *
+relais_test_get_module (const RelaisTest *test)
+{
+    return test->result.module;
+}
+
+GBytes *
+relais_test_get_sealed (const RelaisTest *test)
+{
+    return g_bytes_new (test->sealed->data, test->sealed->len);
+}
+
+gboolean
+relais_test_get_claimed (const RelaisTest *test)
+{
+    const RelaisRecipient *recipient = test->subject.recipient;
+
+    return recipient != NULL && recipient->claimed;
+}
+
+guint32
+relais_test_n_tickets (const RelaisTest *test)
+{
+    return test->host->runs.length;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The harness for tests of modules: a core in the test's own process, without listeners, queue or disk.
+ * It loads modules from a directory, configures them from text, builds a message from bytes, runs a
+ * hook and says what came of it. Not for modules themselves; its functions stand in a symbol node of
+ * their own and may change with every release.
+ *
+ * One thread, which is the loop's while a hook runs. Everything returned is borrowed until the next
+ * call that changes it.
+ */
+#pragma once
+
+#include <relais/hook.h>
+#include <relais/module.h>
+
+G_BEGIN_DECLS
+
+typedef struct RelaisTest RelaisTest;
+
+/* Modules are looked for in `module_dir`, which may be the caller's own. */
+RELAIS_API RelaisTest *relais_test_new (const gchar *module_dir);
+RELAIS_API void relais_test_free (RelaisTest *test);
+
+/* Loads the modules `names` (NULL-terminated), then reads `config` (the text of a conf.d file), and
+ * brings them up. Once. */
+RELAIS_API gboolean relais_test_load (RelaisTest *test, const gchar *const *names,
+                                      const gchar *config, GError **error);
+/* A new configuration; what was there stays if it is refused. */
+RELAIS_API gboolean relais_test_reload (RelaisTest *test, const gchar *config, GError **error);
+
+/* The subject of the next runs. A message is the bytes of header and body with CRLF line ends; its header
+ * From is read from them. Setting one ends the transaction before. */
+RELAIS_API void relais_test_set_client (RelaisTest *test, const gchar *address, const gchar *helo);
+RELAIS_API void relais_test_set_tenant (RelaisTest *test, const gchar *tenant);
+RELAIS_API void relais_test_set_sender (RelaisTest *test, const gchar *sender);
+RELAIS_API void relais_test_add_recipient (RelaisTest *test, const gchar *recipient);
+RELAIS_API void relais_test_set_message (RelaisTest *test, const guint8 *bytes, gsize size);
+
+/* Runs a hook to its end; the loop turns while a ticket is open. Worker hooks run on a worker. */
+RELAIS_API RelaisVerdict relais_test_run (RelaisTest *test, RelaisHookId hook);
+/* Of the last run: reply (0, "" and NULL: none) and the module that decided (NULL: none). */
+RELAIS_API guint32 relais_test_get_reply_code (const RelaisTest *test);
+RELAIS_API const gchar *relais_test_get_reply_enhanced (const RelaisTest *test);
+RELAIS_API const gchar *relais_test_get_reply_text (const RelaisTest *test);
+RELAIS_API const gchar *relais_test_get_module (const RelaisTest *test);
+/* Header lines that seal put before the message, in the order in which they would stand. Owned. */
+RELAIS_API GBytes *relais_test_get_sealed (const RelaisTest *test);
+/* Whether the last recipient was claimed. */
+RELAIS_API gboolean relais_test_get_claimed (const RelaisTest *test);
+/* Calls that wait now; 0 after every run unless something is wrong. */
+RELAIS_API guint32 relais_test_n_tickets (const RelaisTest *test);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisTest, relais_test_free)
+
+G_END_DECLS
