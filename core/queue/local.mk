@@ -22,3 +22,23 @@ libcore_la_SOURCES += \
     core/queue/slab.c core/queue/slab-private.h \
     core/queue/verbs.c core/queue/verbs-private.h \
     core/queue/wheel.c core/queue/wheel-private.h
+
+QUEUE_FIXTURE = tests/queue/fixture.c tests/queue/fixture.h tests/queue/sink.c tests/queue/sink.h
+
+check_PROGRAMS += tests/queue/test-queue
+TESTS += tests/queue/test-queue
+tests_queue_test_queue_SOURCES = tests/queue/test-queue.c $(QUEUE_FIXTURE)
+tests_queue_test_queue_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-records
+TESTS += tests/queue/test-records
+tests_queue_test_records_SOURCES = tests/queue/test-records.c
+tests_queue_test_records_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_queue_test_records_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-lane
+TESTS += tests/queue/test-lane
+tests_queue_test_lane_SOURCES = tests/queue/test-lane.c $(QUEUE_FIXTURE)
+tests_queue_test_lane_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_lane_LDADD = $(CORE_TEST_LDADD)
