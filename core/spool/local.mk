@@ -25,6 +25,12 @@ tests_spool_test_record_SOURCES = tests/spool/test-record.c
 tests_spool_test_record_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_spool_test_record_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/spool/test-model
+TESTS += tests/spool/test-model
+tests_spool_test_model_SOURCES = tests/spool/test-model.c $(spool_fixture)
+tests_spool_test_model_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
+tests_spool_test_model_LDADD = $(CORE_TEST_LDADD)
+
 # tests/fault: the order of writes, syncs and replies, on the spool as it is and on three mutants.
 check_LTLIBRARIES += tests/fault/shim.la
 tests_fault_shim_la_SOURCES = tests/fault/shim.c

@@ -27,10 +27,11 @@ typedef struct {
 
 typedef struct {
     RelaisSpool *spool;
-    GArray *numbers;   /* guint32, of segments */
-    GHashTable *notes; /* number -> valid bytes */
-    GHashTable *done;  /* ids whose DONE was seen without a MESSAGE before it */
-    GArray *events;    /* LateEvent */
+    GArray *numbers;    /* guint32, of segments */
+    GHashTable *notes;  /* number -> valid bytes */
+    GHashTable *states; /* id -> RelaisPlace, of STATEs seen before their MESSAGE */
+    GHashTable *done;   /* ids whose DONE was seen without a MESSAGE before it */
+    GArray *events;     /* LateEvent */
     guint64 last_seq;
     guint64 max_id, max_lsn;
 } Reading;
@@ -71,6 +72,20 @@ let_die (RelaisSpool *spool, guint32 number)
         segment->living--;
 }
 
+/* The compaction may have moved a MESSAGE behind its STATE. */
+static void
+adopt_state (Reading *reading, RelaisIndexEntry *entry)
+{
+    const RelaisPlace *place = g_hash_table_lookup (reading->states, &entry->id);
+
+    if (place == NULL)
+        return;
+    entry->state_segment = place->segment;
+    entry->state_offset = place->offset & G_MAXINT32;
+    relais_ledger_segment (reading->spool, place->segment)->living++;
+    g_hash_table_remove (reading->states, &entry->id);
+}
+
 static void
 found_message (Reading *reading, RelaisSegment *segment, const RelaisRecordAt *at)
 {
@@ -88,6 +103,7 @@ found_message (Reading *reading, RelaisSegment *segment, const RelaisRecordAt *a
     entry->message_offset = at->offset & G_MAXINT32;
     entry->file = (at->record.flags & RELAIS_RECORD_FILE) != 0;
     segment->living++;
+    adopt_state (reading, entry);
 }
 
 static void
@@ -96,8 +112,13 @@ found_state (Reading *reading, RelaisSegment *segment, const RelaisRecordAt *at)
     RelaisSpool *spool = reading->spool;
     RelaisIndexEntry *entry = relais_index_find (spool->index, at->record.id);
 
-    if (entry == NULL)
+    if (entry == NULL) {
+        RelaisPlace place = {segment->number, at->offset};
+
+        g_hash_table_insert (reading->states, g_memdup2 (&at->record.id, sizeof at->record.id),
+                             g_memdup2 (&place, sizeof place));
         return;
+    }
     let_die (spool, entry->state_segment);
     entry->state_segment = segment->number;
     entry->state_offset = at->offset & G_MAXINT32;
@@ -112,6 +133,7 @@ found_done (Reading *reading, RelaisSegment *segment, const RelaisRecordAt *at)
 
     relais_ledger_guard (spool, segment, at->record.message_segment);
     if (entry == NULL) {
+        g_hash_table_remove (reading->states, &at->record.id);
         g_hash_table_add (reading->done, g_memdup2 (&at->record.id, sizeof at->record.id));
         return;
     }
@@ -376,6 +398,7 @@ relais_spool_read_all (RelaisSpool *spool, GError **error)
     reading.numbers = g_array_new (FALSE, FALSE, sizeof (guint32));
     reading.notes = g_hash_table_new (NULL, NULL);
     reading.done = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+    reading.states = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
     reading.events = g_array_new (FALSE, FALSE, sizeof (LateEvent));
     reading.last_seq = spool->events != NULL ? relais_event_log_last_seq (spool->events) : 0;
     good = read_segments (&reading, error);
@@ -390,6 +413,7 @@ relais_spool_read_all (RelaisSpool *spool, GError **error)
     g_array_unref (reading.numbers);
     g_hash_table_unref (reading.notes);
     g_hash_table_unref (reading.done);
+    g_hash_table_unref (reading.states);
     g_array_unref (reading.events);
     return good;
 }
