@@ -213,12 +213,12 @@ clear_arena (RelaisSpool *spool)
     spool->batch_bytes = 0;
 }
 
-/* Tells the owners of LAZY groups that asked for it. Those which ask may free them only after the
- * sync, so the groups live. */
+/* Tells the owners that asked for it. Before the syncer hears of the groups: it may be done with them,
+ * and the loop have freed them, before we look again. */
 static void
 tell_written (RelaisSpool *spool)
 {
-    guint n = 0;
+    g_autoptr (GPtrArray) told = g_ptr_array_sized_new (spool->batch->len);
 
     for (guint i = 0; i < spool->batch->len; i++) {
         RelaisGroup *group = g_ptr_array_index (spool->batch, i);
@@ -226,9 +226,9 @@ tell_written (RelaisSpool *spool)
         if (group->written == NULL || group->written_told)
             continue;
         group->written_told = true;
-        spool->batch->pdata[n++] = group;
+        g_ptr_array_add (told, group);
     }
-    relais_spool_notify (spool, (RelaisGroup *const *)spool->batch->pdata, n,
+    relais_spool_notify (spool, (RelaisGroup *const *)told->pdata, told->len,
                          RELAIS_NOTICE_WRITTEN);
 }
 
@@ -272,9 +272,9 @@ flush (RelaisSpool *spool)
         spool->active->end += (guint32)spool->batch_bytes;
     else
         relais_spool_note_failure (spool, error);
-    pass_on (spool, good);
     if (good)
         tell_written (spool);
+    pass_on (spool, good);
     clear_arena (spool);
     return good;
 }
