@@ -72,3 +72,9 @@ TESTS += tests/smtp/test-server-hooks
 tests_smtp_test_server_hooks_SOURCES = tests/smtp/test-server-hooks.c tests/smtp/server-bed.c tests/smtp/server-bed.h
 tests_smtp_test_server_hooks_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_hooks_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-users
+TESTS += tests/smtp/test-users
+tests_smtp_test_users_SOURCES = tests/smtp/test-users.c
+tests_smtp_test_users_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_users_LDADD = $(CORE_TEST_LDADD)

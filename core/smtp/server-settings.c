@@ -96,8 +96,8 @@ is_role (const char *address)
     return local_part_is (address, "postmaster") || local_part_is (address, "abuse");
 }
 
-/* Forms that make some hosts relay further: they are not passed on for strangers, since the next hop
- * of an inbound route may trust us. */
+/* Forms that make some hosts relay further. The next hop of an inbound route may trust us, so they
+ * take the right to relay. */
 static bool
 has_routing (const char *address, const char *domain)
 {
@@ -111,8 +111,8 @@ static RelaisRelay
 relay_own (const RelaisServerSettings *settings, bool may_relay, const char *address,
            const char *domain)
 {
-    if (!may_relay && has_routing (address, domain))
-        return RELAIS_RELAY_DENIED;
+    if (has_routing (address, domain))
+        return may_relay ? RELAIS_RELAY_RIGHT : RELAIS_RELAY_DENIED;
     if (relais_domain_set_has (settings->inbound, domain))
         return RELAIS_RELAY_INBOUND;
     if (is_role (address) && settings->postmaster != NULL)

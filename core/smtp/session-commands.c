@@ -56,6 +56,7 @@ proceed_connect (RelaisSession *session, const RelaisHookResult *result)
     relais_stream_printf (session->stream, "220 %s ESMTP Relais\r\n",
                           session->server->settings->hostname);
     relais_session_set_state (session, RELAIS_SESSION_START);
+    relais_session_set_deadline (session, session->server->settings->limits.greeting_timeout);
 }
 
 const RelaisSessionStep relais_step_connect = {

@@ -27,7 +27,7 @@ struct RelaisDynamicReply {
     char text[];
 };
 
-static const RelaisServerReply bad_sequence = {503, "5.5.1", "not now: see RFC 5321"};
+static const RelaisServerReply bad_sequence = {503, "5.5.1", "bad sequence of commands"};
 static const RelaisServerReply too_many_errors = {421, "4.7.0", "too many errors"};
 static const RelaisServerReply timed_out = {421, "4.4.2", "waited too long"};
 static const RelaisServerReply going_down = {421, "4.3.2", "going down, come again"};
@@ -581,6 +581,8 @@ settle (RelaisSession *session)
             pause_if (session, is_stalled (session) || waiting > (gsize)limits->pipelined);
         if (waits_for_us (session))
             relais_timer_stop (&session->deadline);
+        else if (!relais_timer_is_set (&session->deadline)) /* it does not read its replies */
+            relais_session_set_deadline (session, limits->command_timeout);
         return;
     }
     if (session->eof) {

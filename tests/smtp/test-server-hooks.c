@@ -384,6 +384,59 @@ test_pipelined_is_bounded (void)
     end (bed);
 }
 
+/* The deadlines that a wait of ours stopped begin anew when it is over. */
+static void
+test_deadline_after_wait (void)
+{
+    Bed *bed = begin (BED_TRUSTED);
+    Peer *peer;
+
+    answer (RELAIS_HOOK_CONNECT, RELAIS_VERDICT_CONTINUE, 0, "", NULL);
+    host_test->answers[RELAIS_HOOK_CONNECT].suspend = true;
+    peer = peer_new (bed, 0);
+    bed_settle (bed);
+    complete ();
+    peer_run (peer, "< 220 *\n");
+    bed->skew_us += 61 * RELAIS_USEC_PER_SEC;
+    bed_settle (bed);
+    peer_run (peer, "< 421 4.4.2 *\n<CLOSED\n");
+    peer_free (peer);
+    end (bed);
+}
+
+/* A client that sends and never reads is not listened to, and goes when its time is up. */
+static void
+test_never_reads (void)
+{
+    Bed *bed = begin (BED_TRUSTED);
+    Peer *peer;
+    g_autoptr (GString) lines = g_string_new (NULL);
+    const RelaisSession *session;
+
+    for (int i = 0; i < 1000; i++)
+        g_string_append (lines, "EHLO c\r\n");
+    answer (RELAIS_HOOK_CONNECT, RELAIS_VERDICT_CONTINUE, 0, "", NULL);
+    host_test->answers[RELAIS_HOOK_CONNECT].suspend = true;
+    peer = peer_new (bed, 0);
+    bed_settle (bed);
+    complete ();
+    session = g_ptr_array_index (bed->server->sessions, 0);
+    /* The system's own buffers fill first. */
+    for (int i = 0;
+         i < 1000 && relais_stream_unwritten (session->stream) < RELAIS_STREAM_HIGH_BYTES; i++) {
+        peer_send (peer, lines->str, lines->len);
+        bed_settle (bed);
+    }
+    g_assert_cmpuint (relais_stream_unwritten (session->stream), <, 2 * RELAIS_STREAM_HIGH_BYTES);
+    g_assert_cmpuint (relais_stream_unwritten (session->stream), >=, RELAIS_STREAM_HIGH_BYTES);
+    g_assert_true (relais_timer_is_set (&session->deadline));
+    bed->skew_us += 301 * RELAIS_USEC_PER_SEC;
+    bed_settle (bed);
+    g_assert_cmpuint (bed->server->sessions->len, ==, 0);
+    peer_free (peer);
+    end (bed);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -396,5 +449,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/hooks/suspends", test_suspends);
     g_test_add_func ("/smtp/hooks/cancelled", test_cancelled);
     g_test_add_func ("/smtp/hooks/pipelined-is-bounded", test_pipelined_is_bounded);
+    g_test_add_func ("/smtp/hooks/deadline-after-wait", test_deadline_after_wait);
+    g_test_add_func ("/smtp/hooks/never-reads", test_never_reads);
     return g_test_run ();
 }

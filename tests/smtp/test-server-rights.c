@@ -198,6 +198,10 @@ test_sender_rules (void)
         /* ... which is no matter for inbound mail in the same transaction */
         "> RCPT TO:<b@in.test>\n< 250 *\n" DATA_FROM (
             "From: a@two.test\\r\\n") "< 250 *\n"
+                                      /* a route in disguise takes the right to relay, although its domain is inbound */
+                                      "> MAIL FROM:<a@two.test>\n< 250 *\n> RCPT "
+                                      "TO:<v%far.test@in.test>\n< 550 5.7.1 *\n"
+                                      "> RSET\n< 250 *\n"
                                       "> MAIL FROM:<a@one.test.far.test>\n< 250 *\n> RCPT "
                                       "TO:<b@far.test>\n< 550 5.7.1 *\n"
                                       "> RSET\n< 250 *\n"
