@@ -46,6 +46,7 @@ typedef struct {
     bool module_dir_given;
     RelaisConfig *config;
     RelaisHost *host;
+    RelaisHost *off_host; /* --check: modules that are not enabled */
     RelaisLoop *loop;
     RelaisPool *pool;
     RelaisPool *auth_pool;
@@ -114,23 +115,41 @@ say (GError *error)
 
 /* --- Configuration and modules ---------------------------------------------------------------- */
 
-static bool
-load_modules (Daemon *daemon, RelaisSchema *schema, GError **error)
+static RelaisHost *
+new_host (const Daemon *daemon)
 {
     const RelaisHostOptions options = {
         .loop = daemon->loop,
-        .pool = daemon->pool,
         .module_dir = daemon->module_dir_given ? daemon->arguments.module_dir : RELAIS_MODULE_DIR,
         .module_dir_is_callers = daemon->module_dir_given,
         .program = "relaisd",
     };
-    g_auto (GStrv) names = relais_config_enabled_modules (configuration_dirs (daemon));
 
-    daemon->host = relais_host_new (&options);
+    return relais_host_new (&options);
+}
+
+static bool
+load_modules (Daemon *daemon, char **names, RelaisSchema *schema, GError **error)
+{
+    daemon->host = new_host (daemon);
     for (char **name = names; *name != NULL; name++)
         if (!relais_host_load (daemon->host, *name, error))
             return false;
     return relais_host_add_options (daemon->host, schema, error);
+}
+
+/* --check looks at the sections of modules that are off, too: one that can be loaded lends its
+ * options, and nothing of it runs. One that is not installed is the reader's to warn of. */
+static bool
+lend_options (Daemon *daemon, char **enabled, RelaisSchema *schema, GError **error)
+{
+    g_auto (GStrv) mentioned = relais_config_mentioned_modules (configuration_dirs (daemon));
+
+    daemon->off_host = new_host (daemon);
+    for (char **name = mentioned; *name != NULL; name++)
+        if (!g_strv_contains ((const char *const *) enabled, *name))
+            (void) relais_host_load (daemon->off_host, *name, NULL);
+    return relais_host_add_options (daemon->off_host, schema, error);
 }
 
 static bool
@@ -152,10 +171,11 @@ static bool
 configure (Daemon *daemon)
 {
     RelaisSchema *schema = relais_schema_new ();
+    g_auto (GStrv) enabled = relais_config_enabled_modules (configuration_dirs (daemon));
     g_autoptr (GError) error = NULL;
-    bool done;
+    bool done = load_modules (daemon, enabled, schema, &error) &&
+                (!daemon->arguments.check || lend_options (daemon, enabled, schema, &error));
 
-    done = load_modules (daemon, schema, &error);
     if (!done)
         say (error);
     else
@@ -389,11 +409,13 @@ take_down (Daemon *daemon)
     relais_dns_free (daemon->dns);
     relais_spool_close (daemon->spool);
     relais_event_log_close (daemon->events);
+    relais_host_free (daemon->off_host);
     relais_host_free (daemon->host);
     relais_pool_free (daemon->auth_pool);
     relais_pool_free (daemon->pool);
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);
+    relais_streams_cut_lingering (daemon->loop);
     relais_loop_free (daemon->loop);
 }
 
@@ -429,6 +451,7 @@ start_threads (Daemon *daemon)
     daemon->pool = relais_pool_new (daemon->loop, "worker", worker_count (daemon->config),
                                     WORKER_JOBS);
     daemon->auth_pool = relais_pool_new (daemon->loop, "auth", 1, AUTH_JOBS);
+    relais_host_set_pool (daemon->host, daemon->pool);
 }
 
 static int
