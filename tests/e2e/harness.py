@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -78,6 +79,10 @@ class Lab:
         subprocess.run([os.path.join(SOURCE, "tests/lab/down"), self.directory], check=False)
         self.last_log = self.log()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def kill_and_restart(self):
+        os.kill(self.pid, signal.SIGKILL)
+        return self.up()
 
     def __enter__(self):
         return self
