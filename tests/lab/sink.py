@@ -93,7 +93,7 @@ class Session(asyncio.Protocol):
 
     def __init__(self, sink):
         self.sink, self.script = sink, sink.script
-        self.buffer, self.in_data, self.dead, self.tls = b"", False, False, None
+        self.buffer, self.in_data, self.dead, self.tls = bytearray(), False, False, None
         self.ehlo = ""
         self.reset()
 
@@ -153,7 +153,7 @@ class Session(asyncio.Protocol):
 
     def take_data(self):
         if self.buffer.startswith(b".\r\n"):
-            body, rest = b"", self.buffer[3:]
+            body, rest = bytearray(), self.buffer[3:]
         else:
             at = self.buffer.find(b"\r\n.\r\n", max(0, self.searched - 5))
             self.searched = len(self.buffer)
@@ -217,7 +217,7 @@ class Session(asyncio.Protocol):
 
     def do_starttls(self, argument):
         if self.answer("starttls", self.peer, "220 2.0.0 go on"):
-            self.buffer = b""
+            self.buffer = bytearray()
             asyncio.ensure_future(self.secure())
 
     async def secure(self):
