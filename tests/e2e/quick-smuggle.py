@@ -116,4 +116,5 @@ with harness.Lab() as lab:
     smuggled = [f for f, data in sunk if any(r[0].startswith("smuggled") for r in f["recipients"])]
     tap.equal(len(smuggled), legal, "messages behind an illegal end: none (the %d behind the legal one are ordinary)" % legal)
     tap.ok(not any(f["bare_newline"] or f["undoubled_dot"] for f, _ in sunk), "no bare CR or LF and no undoubled dot left")
+    lab.clean(tap)
 tap.end()
