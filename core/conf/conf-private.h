@@ -58,6 +58,16 @@ char **relais_config_enabled_modules (const char *const *dirs);
 /* Names of all modules mentioned in any [module NAME], enabled or not. */
 char **relais_config_mentioned_modules (const char *const *dirs);
 
+/* One value in force. Borrowed for the call. */
+typedef struct {
+    const char *section; /* "[listener submission]" */
+    const char *key, *value, *origin;
+    bool has_value; /* false: unset, `value` is "" */
+} RelaisConfigEntry;
+typedef void (*RelaisConfigValueFunc) (gpointer data, const RelaisConfigEntry *entry);
+void
+relais_config_each_value (const RelaisConfig *config, RelaisConfigValueFunc func, gpointer data);
+
 /* Every value in force with its origin, as text that could be a conf.d file: "# FILE:LINE" or
  * "# default", and under it "key = value" ("#key =" if unset); secrets as "(set)". */
 char *relais_config_dump (const RelaisConfig *config);

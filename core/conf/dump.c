@@ -18,40 +18,66 @@ append_pair (GString *text, bool is_comment, const char *key, const char *value)
                             value[0] != '\0' ? " " : "", value);
 }
 
-static void
-append_title (GString *text, const RelaisSection *section)
+/* "[listener submission]" or "[relais]". Owned. */
+static char *
+section_title (const RelaisSection *section)
 {
     gsize size;
     const char *kind = relais_section_public_kind (section, &size);
 
-    g_string_append_printf (text, "%s[%.*s", text->len > 0 ? "\n" : "", (int)size, kind);
-    if (section->name[0] != '\0')
-        g_string_append_printf (text, " %s", section->name);
-    g_string_append (text, "]\n");
+    return g_strdup_printf (section->name[0] != '\0' ? "[%.*s %s]" : "[%.*s]", (int)size, kind,
+                            section->name);
+}
+
+void
+relais_config_each_value (const RelaisConfig *config, RelaisConfigValueFunc func, gpointer data)
+{
+    for (guint i = 0; i < config->sections->len; i++) {
+        const RelaisSection *section = g_ptr_array_index (config->sections, i);
+        g_autofree char *title = section_title (section);
+
+        for (guint j = 0; j < section->kind->keys->len; j++) {
+            const RelaisKey *key = g_ptr_array_index (section->kind->keys, j);
+            const RelaisSlot *slot = section->slots[j];
+            const RelaisValue *value = slot != NULL ? &slot->value : &key->fallback;
+            g_autofree char *text = relais_value_to_text (&key->option, value);
+            bool is_set = slot != NULL && slot->is_set;
+
+            func (data,
+                  &(RelaisConfigEntry){title, key->name, text, is_set ? slot->origin : "default",
+                                       is_set || !relais_value_is_unset (&key->option, value)});
+        }
+    }
+}
+
+typedef struct {
+    GString *text;
+    char *title; /* of the section that the last value stood in */
+} Dump;
+
+static void
+dump_value (gpointer data, const RelaisConfigEntry *entry)
+{
+    Dump *dump = data;
+
+    if (g_strcmp0 (dump->title, entry->section) != 0) {
+        g_string_append_printf (dump->text, "%s%s\n", dump->text->len > 0 ? "\n" : "",
+                                entry->section);
+        g_free (dump->title);
+        dump->title = g_strdup (entry->section);
+    }
+    g_string_append_printf (dump->text, "# %s\n", entry->origin);
+    append_pair (dump->text, !entry->has_value, entry->key, entry->value);
 }
 
 char *
 relais_config_dump (const RelaisConfig *config)
 {
-    g_autoptr (GString) text = g_string_new (NULL);
+    Dump dump = {g_string_new (NULL), NULL};
 
-    for (guint i = 0; i < config->sections->len; i++) {
-        const RelaisSection *section = g_ptr_array_index (config->sections, i);
-
-        append_title (text, section);
-        for (guint j = 0; j < section->kind->keys->len; j++) {
-            const RelaisKey *key = g_ptr_array_index (section->kind->keys, j);
-            const RelaisSlot *slot = section->slots[j];
-            const RelaisValue *value = slot != NULL ? &slot->value : &key->fallback;
-            g_autofree char *shown = relais_value_to_text (&key->option, value);
-            bool is_set = slot != NULL && slot->is_set;
-
-            g_string_append_printf (text, "# %s\n", is_set ? slot->origin : "default");
-            append_pair (text, !is_set && relais_value_is_unset (&key->option, value), key->name,
-                         shown);
-        }
-    }
-    return g_string_free (g_steal_pointer (&text), FALSE);
+    relais_config_each_value (config, dump_value, &dump);
+    g_free (dump.title);
+    return g_string_free (dump.text, FALSE);
 }
 
 /* --- The schema ------------------------------------------------------------------------------- */

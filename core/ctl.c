@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * relaisctl: finds the configuration, learns the commands (the core's, and those that the enabled
+ * modules declare), and hands the words to core/control. Modules are loaded for their declarations
+ * and their OFFLINE commands, and not initialised: a key must be made before the module that wants it
+ * can start.
+ *
+ * A configuration with errors stops OFFLINE commands, which work by it, but not the daemon's: that
+ * runs on what it read before.
+ */
+#include "config.h"
+
+#include "conf/conf-private.h"
+#include "control/client-private.h"
+#include "mains-private.h"
+#include "module/host-private.h"
+#include "queue/queue-private.h"
+#include "smtp/users-private.h"
+#include "spool/spool-private.h"
+#include "status-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <json-glib/json-glib.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    char **conf_dirs;
+    char *socket, *module_dir;
+    gboolean json, help, version;
+
+    RelaisLoop *loop;
+    RelaisHost *host;
+    RelaisSchema *schema;
+    GPtrArray *findings;
+    RelaisConfig *config; /* NULL if it has errors */
+    RelaisCommands *commands;
+} Ctl;
+
+/* --- Configuration ---------------------------------------------------------------------------- */
+
+static const char *const *
+configuration_dirs (const Ctl *ctl)
+{
+    static const char *const shipped[] = {RELAIS_VENDOR_CONF_DIR, RELAIS_ADMIN_CONF_DIR, NULL};
+
+    return ctl->conf_dirs != NULL ? (const char *const *)ctl->conf_dirs : shipped;
+}
+
+static void
+add_error (Ctl *ctl, const GError *error)
+{
+    RelaisConfigFinding *finding = g_new0 (RelaisConfigFinding, 1);
+
+    finding->is_error = true;
+    finding->text = g_strdup (error->message);
+    g_ptr_array_add (ctl->findings, finding);
+}
+
+static void
+load_modules (Ctl *ctl)
+{
+    const RelaisHostOptions options = {
+        .loop = ctl->loop,
+        .module_dir = ctl->module_dir != NULL ? ctl->module_dir : RELAIS_MODULE_DIR,
+        .module_dir_is_callers = ctl->module_dir != NULL,
+        .program = "relaisctl",
+    };
+    g_auto (GStrv) names = relais_config_enabled_modules (configuration_dirs (ctl));
+    g_autoptr (GError) error = NULL;
+
+    ctl->host = relais_host_new (&options);
+    for (char **name = names; *name != NULL; name++) {
+        if (!relais_host_load (ctl->host, *name, &error))
+            add_error (ctl, error);
+        g_clear_error (&error);
+    }
+    if (!relais_host_add_options (ctl->host, ctl->schema, &error))
+        add_error (ctl, error);
+}
+
+static void
+read_configuration (Ctl *ctl)
+{
+    ctl->findings = relais_config_findings_new ();
+    ctl->schema = relais_schema_new ();
+    load_modules (ctl);
+    ctl->config = relais_config_read (ctl->schema, configuration_dirs (ctl), ctl->findings);
+}
+
+static void
+print_findings (const Ctl *ctl)
+{
+    for (guint i = 0; i < ctl->findings->len; i++) {
+        g_autofree char *text =
+            relais_config_finding_to_string (g_ptr_array_index (ctl->findings, i));
+
+        fprintf (stderr, "%s\n", text);
+    }
+}
+
+/* --- conf check, conf dump -------------------------------------------------------------------- */
+
+static bool
+put_findings (RelaisCommandCall *call, const GPtrArray *findings)
+{
+    bool any_error = false;
+
+    for (guint i = 0; i < findings->len; i++) {
+        const RelaisConfigFinding *finding = g_ptr_array_index (findings, i);
+
+        relais_command_put (call, "severity", finding->is_error ? "error" : "warning");
+        relais_command_put (call, "file", finding->file);
+        relais_command_put_int (call, "line", finding->line);
+        relais_command_put (call, "text", finding->text);
+        relais_command_end_row (call);
+        any_error |= finding->is_error;
+    }
+    return any_error;
+}
+
+static void
+conf_check (RelaisCommandCall *call, gpointer data)
+{
+    Ctl *ctl = data;
+    g_autoptr (GError) error = NULL;
+
+    if (ctl->config != NULL && !relais_host_init (ctl->host, ctl->config, &error))
+        add_error (ctl, error);
+    if (put_findings (call, ctl->findings)) {
+        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the configuration has errors"));
+        return;
+    }
+    relais_command_note (call, _ ("The configuration is good."));
+    relais_command_finish (call);
+}
+
+static void
+put_value (gpointer data, const RelaisConfigEntry *entry)
+{
+    RelaisCommandCall *call = data;
+
+    relais_command_put (call, "section", entry->section);
+    relais_command_put (call, "key", entry->key);
+    relais_command_put (call, "origin", entry->origin);
+    relais_command_put (call, "value", entry->has_value ? entry->value : NULL);
+    relais_command_end_row (call);
+}
+
+static void
+conf_dump (RelaisCommandCall *call, gpointer data)
+{
+    Ctl *ctl = data;
+
+    if (ctl->config == NULL) {
+        put_findings (call, ctl->findings);
+        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the configuration has errors"));
+        return;
+    }
+    relais_config_each_value (ctl->config, put_value, call);
+    relais_command_finish (call);
+}
+
+/* --- spool verify, spool dump ----------------------------------------------------------------- */
+
+/* A list as "a, b". */
+static void
+put_array (RelaisCommandCall *call, const char *name, JsonArray *array)
+{
+    g_autoptr (GString) text = g_string_new (NULL);
+
+    for (guint i = 0; i < json_array_get_length (array); i++) {
+        JsonNode *node = json_array_get_element (array, i);
+        g_autofree char *item = json_node_get_value_type (node) == G_TYPE_STRING
+                                    ? g_strdup (json_node_get_string (node))
+                                    : json_to_string (node, FALSE);
+
+        g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", item);
+    }
+    relais_command_put (call, name, text->str);
+}
+
+static void
+put_member (JsonObject *object, const gchar *name, JsonNode *node, gpointer data)
+{
+    RelaisCommandCall *call = data;
+    GType type = json_node_get_value_type (node);
+
+    if (JSON_NODE_HOLDS_ARRAY (node))
+        put_array (call, name, json_node_get_array (node));
+    else if (type == G_TYPE_STRING)
+        relais_command_put (call, name, json_node_get_string (node));
+    else if (type == G_TYPE_INT64)
+        relais_command_put_int (call, name, json_node_get_int (node));
+    else if (type == G_TYPE_BOOLEAN)
+        relais_command_put_bool (call, name, json_node_get_boolean (node));
+    else if (JSON_NODE_HOLDS_NULL (node))
+        relais_command_put (call, name, NULL);
+    else {
+        g_autofree char *text = json_to_string (node, FALSE);
+
+        relais_command_put (call, name, text);
+    }
+}
+
+static void
+spool_row (gpointer data, const char *json)
+{
+    g_autoptr (JsonParser) parser = json_parser_new ();
+    JsonNode *root;
+
+    if (!json_parser_load_from_data (parser, json, -1, NULL))
+        return;
+    root = json_parser_get_root (parser);
+    if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
+        return;
+    json_object_foreach_member (json_node_get_object (root), put_member, data);
+    relais_command_end_row (data);
+}
+
+typedef bool (*SpoolLook) (const char *dir, RelaisSpoolRow row, gpointer data, GError **error);
+
+static void
+look_at_spool (RelaisCommandCall *call, SpoolLook look)
+{
+    const RelaisSection *relais =
+        relais_config_find_section (relais_command_config (call), "relais", NULL);
+    g_autoptr (GError) error = NULL;
+
+    if (relais_command_n_args (call) > 1) {
+        relais_command_fail (call, RELAIS_EXIT_USAGE, _ ("expected one directory at most"));
+        return;
+    }
+    if (look (relais_command_n_args (call) > 0 ? relais_command_arg (call, 0)
+                                               : relais_section_get_string (relais, "spool_dir"),
+              spool_row, call, &error))
+        relais_command_finish (call);
+    else
+        relais_command_fail (call, RELAIS_EXIT_REFUSED,
+                             error != NULL ? error->message : _ ("the spool is damaged"));
+}
+
+static void
+spool_verify (RelaisCommandCall *call, gpointer data)
+{
+    look_at_spool (call, relais_spool_verify);
+}
+
+static void
+spool_dump (RelaisCommandCall *call, gpointer data)
+{
+    look_at_spool (call, relais_spool_dump);
+}
+
+/* --- Commands --------------------------------------------------------------------------------- */
+
+static const RelaisCommand own_commands[] = {
+    {"conf", "check", "", "", N_ ("Check the configuration as the daemon would."),
+     RELAIS_COMMAND_OFFLINE, 0, conf_check},
+    {"conf", "dump", "", "", N_ ("Show every value in force and where it comes from."),
+     RELAIS_COMMAND_OFFLINE, 0, conf_dump},
+    {"spool", "verify", "[DIR]", "", N_ ("Check every record of a spool."), RELAIS_COMMAND_OFFLINE,
+     0, spool_verify},
+    {"spool", "dump", "[DIR]", "", N_ ("Show every record of a spool."), RELAIS_COMMAND_OFFLINE, 0,
+     spool_dump},
+};
+
+static void
+add_command (gpointer data, const RelaisCommand *command, gpointer command_data)
+{
+    g_autoptr (GError) error = NULL;
+
+    if (!relais_commands_add (((Ctl *)data)->commands, command, command_data, &error))
+        fprintf (stderr, "relaisctl: %s\n", error->message);
+}
+
+static void
+add_table (Ctl *ctl, const RelaisCommand *commands, gsize n)
+{
+    for (gsize i = 0; i < n; i++)
+        add_command (ctl, &commands[i], ctl);
+}
+
+static void
+add_commands (Ctl *ctl)
+{
+    const RelaisCommand *commands;
+    gsize n;
+
+    ctl->commands = relais_commands_new ();
+    commands = relais_status_commands (&n);
+    add_table (ctl, commands, n);
+    commands = relais_queue_commands (&n);
+    add_table (ctl, commands, n);
+    commands = relais_users_commands (&n);
+    add_table (ctl, commands, n);
+    add_table (ctl, own_commands, G_N_ELEMENTS (own_commands));
+    relais_host_each_command (ctl->host, add_command, ctl);
+}
+
+/* --- The whole -------------------------------------------------------------------------------- */
+
+/* Reads the options before the command's words, which stay in `argv`. */
+static bool
+parse_options (Ctl *ctl, int *argc, char ***argv)
+{
+    const GOptionEntry entries[] = {
+        {"conf", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &ctl->conf_dirs, NULL, NULL},
+        {"socket", 0, 0, G_OPTION_ARG_FILENAME, &ctl->socket, NULL, NULL},
+        {"module-dir", 0, 0, G_OPTION_ARG_FILENAME, &ctl->module_dir, NULL, NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &ctl->json, NULL, NULL},
+        {"help", 'h', 0, G_OPTION_ARG_NONE, &ctl->help, NULL, NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, &ctl->version, NULL, NULL},
+        {0},
+    };
+    g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+    g_autoptr (GError) error = NULL;
+
+    g_option_context_add_main_entries (context, entries, NULL);
+    g_option_context_set_help_enabled (context, FALSE);
+    g_option_context_set_strict_posix (context, TRUE);
+    if (g_option_context_parse (context, argc, argv, &error))
+        return true;
+    fprintf (stderr, "relaisctl: %s\n", error->message);
+    return false;
+}
+
+static char *
+socket_path (const Ctl *ctl)
+{
+    const char *run_dir = RELAIS_RUN_DIR;
+
+    if (ctl->socket != NULL)
+        return g_strdup (ctl->socket);
+    if (ctl->config != NULL)
+        run_dir = relais_section_get_string (
+            relais_config_find_section (ctl->config, "relais", NULL), "run_dir");
+    return g_build_filename (run_dir, "control", NULL);
+}
+
+/* Whether the command could run although the configuration has errors. */
+static bool
+stands_errors (const RelaisCommand *command)
+{
+    return command == NULL || command->kind == RELAIS_COMMAND_ONLINE ||
+           command->func == conf_check || command->func == conf_dump;
+}
+
+static int
+run (Ctl *ctl, int argc, char **argv)
+{
+    g_autofree char **words = g_new0 (char *, (gsize)argc + 3);
+    g_autofree char *path = socket_path (ctl);
+    const RelaisCommand *command;
+    int n = 0, skip;
+
+    for (int i = 0; i < argc; i++)
+        words[n++] = argv[i];
+    command = relais_commands_match (ctl->commands, n, words, &skip, NULL);
+    if (ctl->config == NULL && !stands_errors (command)) {
+        print_findings (ctl);
+        return RELAIS_EXIT_REFUSED;
+    }
+    if (ctl->help) {
+        words[0] = (char *)"help";
+        n = 1;
+    }
+    if (ctl->json) {
+        memmove (words + 1, words, sizeof (char *) * (gsize)n);
+        words[0] = (char *)"--json";
+        n++;
+    }
+    return relais_commands_main (ctl->commands, path, ctl->config, n, words);
+}
+
+static void
+clear (Ctl *ctl)
+{
+    relais_commands_free (ctl->commands);
+    relais_host_free (ctl->host);
+    g_clear_pointer (&ctl->config, relais_config_unref);
+    relais_schema_free (ctl->schema);
+    g_clear_pointer (&ctl->findings, g_ptr_array_unref);
+    relais_loop_free (ctl->loop);
+    g_strfreev (ctl->conf_dirs);
+    g_free (ctl->socket);
+    g_free (ctl->module_dir);
+}
+
+int
+relais_ctl_main (int argc, char **argv)
+{
+    Ctl ctl = {0};
+    g_autoptr (GError) error = NULL;
+    int status = RELAIS_EXIT_USAGE;
+
+    setlocale (LC_ALL, "");
+    bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
+    bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+    ctl.loop = relais_loop_new (NULL, &error);
+    if (ctl.loop == NULL) {
+        fprintf (stderr, "relaisctl: %s\n", error->message);
+        status = RELAIS_EXIT_REFUSED;
+    } else if (parse_options (&ctl, &argc, &argv)) {
+        if (ctl.version) {
+            printf ("relaisctl %s\n", PACKAGE_VERSION_STRING);
+            status = RELAIS_EXIT_DONE;
+        } else {
+            read_configuration (&ctl);
+            add_commands (&ctl);
+            status = run (&ctl, argc - 1, argv + 1);
+        }
+    }
+    clear (&ctl);
+    return status;
+}
