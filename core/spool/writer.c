@@ -494,8 +494,10 @@ relais_spool_write_groups (RelaisSpool *spool, GPtrArray *groups)
             flush (spool);
             return i;
         }
-        if (placing == REFUSED)
+        if (placing == REFUSED) { /* the loop may free it at once */
             relais_spool_notify (spool, &group, 1, RELAIS_NOTICE_SYNCED);
+            continue;
+        }
         /* A reader may look for a copy at once, so it must not only be laid out. */
         if (spool->batch_bytes >= FLUSH_BYTES || spool->cuts->len >= FLUSH_CUTS ||
             is_copy (group)) {

@@ -348,7 +348,9 @@ test_hundred_megabytes (void)
     relais_group_add_message (group, message, draft);
     fixture_submit (&f, group, RELAIS_GROUP_URGENT, &outcome);
     g_assert_no_error (outcome.error);
-#ifndef RELAIS_SANITIZED
+#ifdef RELAIS_SANITIZED
+    g_test_message ("grew by %" G_GSIZE_FORMAT " bytes", peak - base); /* freed memory is kept */
+#else
     g_assert_cmpuint (peak - base, <=, 8 << 20);
 #endif
     fixture_clear (&f);
