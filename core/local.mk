@@ -9,10 +9,15 @@ CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 
 # The daemon: its assembly is in the library, its main is thin.
 libcore_la_SOURCES += \
-    core/daemon.c core/mains-private.h \
+    core/ctl.c core/daemon.c core/mains-private.h \
     core/privileges.c core/privileges-private.h \
     core/status.c core/status-private.h
 sbin_PROGRAMS += relaisd
 relaisd_SOURCES = core/relaisd.c
 relaisd_CPPFLAGS = $(CORE_CPPFLAGS)
 relaisd_LDADD = librelais.la $(GLIB_LIBS)
+
+bin_PROGRAMS += relaisctl
+relaisctl_SOURCES = core/relaisctl.c
+relaisctl_CPPFLAGS = $(CORE_CPPFLAGS)
+relaisctl_LDADD = librelais.la $(GLIB_LIBS)
