@@ -110,8 +110,10 @@ relais_header_refusal_clear (RelaisHeaderRefusal *refusal)
 static gsize
 find_known (const RelaisField *field)
 {
+    const char first = g_ascii_toupper (field->name[0]);
+
     for (gsize i = 0; i < G_N_ELEMENTS (known_fields); i++)
-        if (relais_field_is (field, known_fields[i].name))
+        if (known_fields[i].name[0] == first && relais_field_is (field, known_fields[i].name))
             return i;
     return G_N_ELEMENTS (known_fields);
 }

@@ -140,6 +140,16 @@ becomes_7bit (const Fit *fit, const RelaisMimePart *part, bool eight_bit_left)
            (part->encoding == RELAIS_MIME_8BIT || part->encoding == RELAIS_MIME_BINARY);
 }
 
+/* Whether a change of these bytes leaves nothing above 127 in them. */
+static bool
+loses_eight_bit (const Fit *fit, const RelaisMimeSegment *segment)
+{
+    if (segment->kind == RELAIS_MIME_GAP)
+        return is_too_wide (fit, segment);
+    return segment->kind == RELAIS_MIME_CONTENT &&
+           relais_mime_part (fit->splitter, segment->part)->encoding <= RELAIS_MIME_BINARY;
+}
+
 /* Decides what happens; `*eight_bit` is what will be left. */
 static RelaisTransportResult
 plan (Fit *fit, bool *eight_bit)
@@ -155,9 +165,7 @@ plan (Fit *fit, bool *eight_bit)
         const RelaisMimeSegment *segment = &g_array_index (segments, RelaisMimeSegment, i);
         const bool changes = will_change (fit, segment);
 
-        left |= segment->eight_bit &&
-                (!changes || segment->kind == RELAIS_MIME_HEADER ||
-                 (segment->kind == RELAIS_MIME_GAP && !is_too_wide (fit, segment)));
+        left |= segment->eight_bit && !(changes && loses_eight_bit (fit, segment));
         if (!changes)
             continue;
         if (is_sealed (fit, segment))

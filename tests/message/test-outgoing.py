@@ -137,6 +137,7 @@ def hand_made():
     yield "preamble is long", HEAD + multi(b"A", two, preamble=b"p" * 3000, epilogue=b"e" * 3000 + b"\r\n"), "8", "changed"
     yield "base64 beside 8bit stays", HEAD + multi(b"A", [leaf(b"aGVsbG8=\r\n", b"image/png", b"base64"), leaf(TEXT8)]), "-", "changed"
     yield "base64 in one line", HEAD + leaf(b"QUJD" * 1000 + b"\r\n", b"image/png", b"base64"), "8", "changed"
+    yield "base64 in one line with an octet above 127", HEAD + leaf(b"QUJD" * 1000 + b"\r\n\xff\r\n", b"image/png", b"base64"), "8", "changed"
     yield "message inside", HEAD + leaf(b"From: x@y\r\nSubject: in\r\n" + leaf(TEXT8), b"message/rfc822"), "-", "changed"
     yield "multipart in a message inside", HEAD + multi(b"A", [leaf(b"Subject: in\r\n" + multi(b"B", two), b"message/rfc822")]), "-", "changed"
     yield "digest", HEAD + multi(b"A", [b"\r\nSubject: one\r\n\r\n\xfc\r\n", b"\r\nSubject: two\r\n\r\nb\r\n"], b"digest"), "-", "changed"
