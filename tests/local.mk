@@ -2,3 +2,4 @@
 EXTRA_DIST += tests/runner
 
 include tests/tree/local.mk
+include tests/bench/local.mk

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the two halves of relais-load share: the options and the times of each message. The injector
+ * runs on the main thread and writes `start_ns`, `accept_ns` and its counters; the sink runs on a
+ * thread of its own and writes the rest. Arrays are read by the main thread once the sink is
+ * joined, but for `copies` and the atomic counters.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LOAD_MAX_RECIPIENTS = 1000 };
+
+typedef struct {
+    struct sockaddr_in target, listen;
+    bool inject, sink, json;
+    long connections, messages, size, recipients, per_connection, domains, timeout_s;
+    const char *sender, *domain;
+    char run[17]; /* marks the messages of this run */
+
+    int64_t *start_ns, *accept_ns; /* a message each; 0: not (yet) */
+    int64_t *receipt_ns;           /* a delivery each (message x recipients): the first time */
+    _Atomic uint8_t *copies;       /* how often it came, 255 at most */
+
+    long accepted, refused, broken; /* messages; broken: the connection went, who knows */
+    long connects, failed_connects;
+    char last_refusal[160];
+    int64_t first_ns, last_accept_ns;
+
+    _Atomic long received;   /* deliveries, without copies */
+    _Atomic long duplicates; /* further copies */
+    _Atomic long foreign;    /* messages that are not of this run */
+    _Atomic int64_t last_receipt_ns;
+    _Atomic bool stop;
+} Load;
+
+int64_t load_now_ns (void);
+void load_fail (const char *what) __attribute__ ((noreturn));
+
+/* Sends everything; returns when each message is accepted, refused or broken, or when nothing moved
+ * for the time-out. */
+void load_inject (Load *load);
+
+/* Binds and listens, so that a port that is taken is known at once; returns the descriptor. */
+int load_sink_open (Load *load);
+/* The sink's thread, until `stop`. */
+void load_sink_run (Load *load, int listener);
