@@ -38,3 +38,44 @@ TESTS += tests/module/test-hook
 tests_module_test_hook_SOURCES = tests/module/test-hook.c
 tests_module_test_hook_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_hook_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/abi/test-check tests/abi/test-load
+TESTS += tests/abi/test-check tests/abi/test-load tests/abi/test-map.py
+EXTRA_DIST += tests/abi/test-map.py
+tests_abi_test_check_SOURCES = tests/abi/test-check.c
+tests_abi_test_check_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_abi_test_check_LDADD = $(CORE_TEST_LDADD)
+tests_abi_test_load_SOURCES = tests/abi/test-load.c
+tests_abi_test_load_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
+tests_abi_test_load_LDADD = $(LIBRELAIS_LDADD)
+
+# Modules for the loader's tests: good ones, and each wrong in one way. -rpath makes libtool build
+# shared objects of what is not installed.
+check_LTLIBRARIES += tests/abi/guest.la tests/abi/minor.la tests/abi/major.la tests/abi/stranger.la \
+    tests/abi/cycle-a.la tests/abi/cycle-b.la
+abi_fixture_flags = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+abi_fixture_cppflags = $(RELAIS_MODULE_CPPFLAGS) -DFIXTURE_MINOR=RELAIS_API_MINOR
+tests_abi_guest_la_SOURCES = tests/abi/fixture.c
+tests_abi_guest_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"guest\"
+tests_abi_guest_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_minor_la_SOURCES = tests/abi/fixture.c
+tests_abi_minor_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"minor\" -DFIXTURE_MINOR=2
+tests_abi_minor_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_major_la_SOURCES = tests/abi/fixture.c
+tests_abi_major_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_1 \
+    -DFIXTURE_NAME=\"major\"
+tests_abi_major_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_stranger_la_SOURCES = tests/abi/fixture.c
+tests_abi_stranger_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=somebody_else \
+    -DFIXTURE_NAME=\"stranger\"
+tests_abi_stranger_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_cycle_a_la_SOURCES = tests/abi/fixture.c
+tests_abi_cycle_a_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"cycle-a\" -DFIXTURE_REQUIRES=\"cycle-b\"
+tests_abi_cycle_a_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_cycle_b_la_SOURCES = tests/abi/fixture.c
+tests_abi_cycle_b_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"cycle-b\" -DFIXTURE_REQUIRES=\"cycle-a\"
+tests_abi_cycle_b_la_LDFLAGS = $(abi_fixture_flags)

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The loader: real files, each good or wrong in one way, with the exact message. Through the harness, as
+ * anyone who writes modules would see it.
+ */
+#include <relais/test.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *build_dir;
+
+/* Copies a built fixture into `dir` under a name. */
+static void
+place (const char *dir, const char *fixture, const char *name, guint mode)
+{
+    g_autofree char *base = g_strconcat (fixture, ".so", NULL);
+    g_autofree char *from = g_build_filename (build_dir, "tests/abi/.libs", base, NULL);
+    g_autofree char *to = g_strdup_printf ("%s/%s.so", dir, name);
+    g_autofree char *bytes = NULL;
+    g_autoptr (GError) error = NULL;
+    gsize size;
+
+    g_file_get_contents (from, &bytes, &size, &error);
+    g_assert_no_error (error);
+    g_file_set_contents (to, bytes, (gssize)size, &error);
+    g_assert_no_error (error);
+    g_assert_cmpint (g_chmod (to, (int)mode), ==, 0);
+}
+
+static void
+remove_all (const char *path)
+{
+    GDir *dir = g_dir_open (path, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name (dir)) != NULL) {
+        g_autofree char *file = g_build_filename (path, name, NULL);
+
+        g_unlink (file);
+    }
+    g_dir_close (dir);
+    g_rmdir (path);
+}
+
+/* `expected` has DIR for the directory; NULL: it loads. */
+static void
+assert_load (const char *dir, const char *const *names, const char *expected)
+{
+    g_autoptr (RelaisTest) test = relais_test_new (dir);
+    g_autoptr (GError) error = NULL;
+    g_auto (GStrv) parts = g_strsplit (expected != NULL ? expected : "", "DIR", -1);
+    g_autofree char *message = g_strjoinv (dir, parts);
+
+    if (expected == NULL) {
+        relais_test_load (test, names, "", &error);
+        g_assert_no_error (error);
+        return;
+    }
+    g_assert_false (relais_test_load (test, names, "", &error));
+    g_assert_cmpstr (error->message, ==, message);
+}
+
+static void
+test_load (void)
+{
+    g_autofree char *dir = g_dir_make_tmp ("abi-XXXXXX", NULL);
+    g_autofree char *link = g_build_filename (dir, "link.so", NULL);
+    static const struct {
+        const char *names[3];
+        const char *message;
+    } rows[] = {
+        {{"guest"}, NULL},
+        {{"guest", "guest"},
+         "module guest: name: found a module of this name loaded already, wanted each once; enable "
+         "it once"},
+        {{"../guest"},
+         "../guest: found a name of other characters, wanted a module's name of a-z, 0-9 and -; a "
+         "module is enabled by its name, never by a path"},
+        {{"nowhere"},
+         "DIR/nowhere.so: found No such file or directory, wanted a readable module; install it, "
+         "or "
+         "set enable = no in its [module] section"},
+        {{"writable"},
+         "DIR/writable.so: found mode 0664, wanted no write permission for group and others; chmod "
+         "go-w it"},
+        {{"link"},
+         "DIR/link.so: found a symbolic link, wanted a regular file; copy the module itself"},
+        {{"renamed"},
+         "DIR/renamed.so: name: found 'guest', wanted 'renamed'; a module's file is named as the "
+         "module"},
+        {{"minor"},
+         "DIR/minor.so: minor_built: found 0.2, wanted 0.1; rebuild the module (before 1.0 every "
+         "minor stands alone)"},
+        {{"major"},
+         "DIR/major.so: api_major: found 1, wanted 0; install the module built for this Relais"},
+        {{"stranger"},
+         "DIR/stranger.so: descriptor: found no symbol relais_module_0, wanted one made by "
+         "RELAIS_MODULE_DEFINE; this is no Relais module"},
+        {{"cycle-a"},
+         "DIR/cycle-a.so: requires_modules: found no module 'cycle-b' loaded, wanted it; set "
+         "enable "
+         "= yes in [module cycle-b]"},
+        {{"cycle-a", "cycle-b"},
+         "requires_modules: found the cycle cycle-a before cycle-b before cycle-a, wanted an "
+         "order; "
+         "disable one of them"},
+    };
+
+    place (dir, "guest", "guest", 0644);
+    place (dir, "guest", "renamed", 0644);
+    place (dir, "guest", "writable", 0664);
+    place (dir, "minor", "minor", 0755);
+    place (dir, "major", "major", 0755);
+    place (dir, "stranger", "stranger", 0755);
+    place (dir, "cycle-a", "cycle-a", 0755);
+    place (dir, "cycle-b", "cycle-b", 0755);
+    g_assert_cmpint (symlink ("guest.so", link), ==, 0);
+    for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+        assert_load (dir, rows[i].names, rows[i].message);
+    g_assert_cmpint (g_chmod (dir, 0777), ==, 0);
+    assert_load (
+        dir, rows[0].names,
+        "DIR: found mode 0777, wanted no write permission for group and others; chmod go-w "
+        "it");
+    remove_all (dir);
+}
+
+static void
+test_owner (void)
+{
+    g_autofree char *dir = NULL, *file = NULL;
+
+    if (geteuid () != 0) {
+        g_test_skip ("only root can give a file away");
+        return;
+    }
+    dir = g_dir_make_tmp ("abi-XXXXXX", NULL);
+    file = g_build_filename (dir, "guest.so", NULL);
+    place (dir, "guest", "guest", 0644);
+    g_assert_cmpint (chown (file, 65534, 65534), ==, 0);
+    assert_load (dir, (const char *const[]){"guest", NULL},
+                 "DIR/guest.so: found owner 65534, wanted owner root; chown it to root or to "
+                 "yourself");
+    remove_all (dir);
+}
+
+/* What was loaded stays mapped: a hundred hosts in a row find the same code. */
+static void
+test_again_and_again (void)
+{
+    g_autofree char *dir = g_dir_make_tmp ("abi-XXXXXX", NULL);
+
+    place (dir, "guest", "guest", 0644);
+    for (guint i = 0; i < 100; i++)
+        assert_load (dir, (const char *const[]){"guest", NULL}, NULL);
+    remove_all (dir);
+}
+
+int
+main (int argc, char **argv)
+{
+    const char *build = g_getenv ("RELAIS_BUILDDIR");
+    int status;
+
+    g_test_init (&argc, &argv, NULL);
+    build_dir = build != NULL ? g_strdup (build) : g_get_current_dir ();
+    g_test_add_func ("/abi/load", test_load);
+    g_test_add_func ("/abi/owner", test_owner);
+    g_test_add_func ("/abi/again-and-again", test_again_and_again);
+    status = g_test_run ();
+    g_free (build_dir);
+    return status;
+}
