@@ -267,10 +267,12 @@ def main():
         report(trouble is not None, "mutant %s is caught by %s" % (mutant, check.__name__))
         if trouble is not None:
             print("# %s: %s" % (mutant, trouble), flush=True)
-    built = os.access(os.path.join(BUILD, "relaisd"), os.X_OK)
-    if not built:
-        print("# relaisd is not built: its cases are left out")
-    for check in (slow_sync, failed_sync, full_disk) if built else ():
+    ready = os.access(os.path.join(BUILD, "relaisd"), os.X_OK) and any(
+        os.path.exists(path) for path in (os.path.join(BUILD, "lab-tools/usr/sbin/nsd"),
+                                          "/usr/sbin/nsd"))
+    if not ready:
+        print("# relaisd or the lab's nsd is missing (tests/lab/install): relaisd is left out")
+    for check in (slow_sync, failed_sync, full_disk) if ready else ():
         trouble = trouble_of(Relaisd, check)
         report(trouble is None, "relaisd: " + check.__name__, trouble)
     print("1..%d" % number)
