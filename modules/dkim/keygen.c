@@ -281,6 +281,8 @@ tell (RelaisCommandCall *call, const DkimKeygen *options, const char *file, cons
       RelaisConfig *config)
 {
     const char *tenant = find_tenant (config, options->domain);
+    g_auto (GStrv) parts = g_strsplit (record, "\n    ", -1);
+    g_autofree char *one_line = g_strjoinv (" ", parts);
     g_autofree char *publish = g_strdup_printf (
         _ ("Publish this in the zone that holds %s, at the name %s._domainkey.%s:"),
         options->domain, options->selector, options->domain);
@@ -292,7 +294,7 @@ tell (RelaisCommandCall *call, const DkimKeygen *options, const char *file, cons
     relais_command_put (call, "file", file);
     relais_command_put (call, "name", options->domain);
     relais_command_put (call, "selector", options->selector);
-    relais_command_put (call, "record", record);
+    relais_command_put (call, "record", one_line);
     relais_command_end_row (call);
     relais_command_note (call, publish);
     relais_command_note (call, record);
