@@ -213,8 +213,11 @@ check_required (Checker *checker, const RelaisSection *section)
         const RelaisKey *key = g_ptr_array_index (section->kind->keys, i);
         const RelaisSlot *slot = section->slots[i];
 
-        if ((key->option.flags & RELAIS_OPTION_REQUIRED) != 0 &&
-            relais_value_is_unset (&key->option, slot != NULL ? &slot->value : &key->fallback))
+        bool has_value = slot != NULL ? !relais_value_is_unset (&key->option, &slot->value)
+                                      : key->option.default_value != NULL;
+
+        if ((key->option.flags & RELAIS_OPTION_REQUIRED) != 0 && !has_value &&
+            (slot == NULL || !slot->is_bad))
             report (checker, section, key->name,
                     g_strdup_printf (_ ("key '%s' is missing"), key->name));
     }

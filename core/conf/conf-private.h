@@ -74,3 +74,5 @@ char *relais_config_dump (const RelaisConfig *config);
 /* The schema of sections of `kind` (NULL: of all; "module NAME" for what [module NAME] takes) as
  * commented conf.d text, for samples. */
 char *relais_schema_document (const RelaisSchema *schema, const char *kind);
+/* The schema as the section of relais.conf(5) that lists the options, in roff. */
+char *relais_schema_manual (const RelaisSchema *schema);

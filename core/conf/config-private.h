@@ -39,6 +39,7 @@ const RelaisKey *relais_kind_find_key (const RelaisKind *kind, const char *name)
 typedef struct {
     RelaisValue value;
     bool is_set;      /* by a file, not seeded */
+    bool is_bad;      /* a file tried to set it: told already */
     char *origin;     /* "FILE:LINE" */
     const void *file; /* while reading: the file that set it, to tell twice from overridden */
     guint line;

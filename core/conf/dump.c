@@ -43,9 +43,10 @@ relais_config_each_value (const RelaisConfig *config, RelaisConfigValueFunc func
             g_autofree char *text = relais_value_to_text (&key->option, value);
             bool is_set = slot != NULL && slot->is_set;
 
-            func (data,
-                  &(RelaisConfigEntry){title, key->name, text, is_set ? slot->origin : "default",
-                                       is_set || !relais_value_is_unset (&key->option, value)});
+            bool has_value = slot != NULL || key->option.default_value != NULL;
+
+            func (data, &(RelaisConfigEntry){title, key->name, has_value ? text : "",
+                                             is_set ? slot->origin : "default", has_value});
         }
     }
 }
@@ -135,4 +136,60 @@ relais_schema_document (const RelaisSchema *schema, const char *kind)
             append_kind (text, known);
     }
     return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* --- The manual -------------------------------------------------------------------------------- */
+
+/* Text that roff takes for what it is. */
+static void
+append_roff (GString *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\\')
+            g_string_append (out, "\\e");
+        else if (*text == '-')
+            g_string_append (out, "\\-");
+        else if (*text == '\'')
+            g_string_append (out, "\\(aq");
+        else
+            g_string_append_c (out, *text);
+    }
+}
+
+static void
+append_manual_key (GString *out, const RelaisKey *key)
+{
+    g_autofree char *expected = relais_value_expected (&key->option);
+    const char *value = key->option.default_value;
+
+    g_string_append (out, ".TP\n.B ");
+    append_roff (out, key->name);
+    g_string_append_c (out, '\n');
+    append_roff (out, key->option.doc);
+    g_string_append (out, "\nTakes ");
+    append_roff (out, expected);
+    if (value != NULL && key->option.type == RELAIS_OPTION_PATH) {
+        g_string_append (out, "; the default was chosen when Relais was built");
+    } else if (value != NULL) {
+        g_string_append (out, "; default ");
+        append_roff (out, value);
+    }
+    g_string_append (out, ".\n");
+}
+
+char *
+relais_schema_manual (const RelaisSchema *schema)
+{
+    g_autoptr (GString) out = g_string_new (NULL);
+
+    for (guint i = 0; i < schema->kinds->len; i++) {
+        const RelaisKind *kind = g_ptr_array_index (schema->kinds, i);
+
+        g_string_append (out, ".SS [");
+        append_roff (out, kind->kind);
+        g_string_append (out, kind->has_name ? " NAME]\n" : "]\n");
+        for (guint j = 0; j < kind->keys->len; j++)
+            append_manual_key (out, g_ptr_array_index (kind->keys, j));
+    }
+    return g_string_free (g_steal_pointer (&out), FALSE);
 }

@@ -234,6 +234,7 @@ read_key (Reader *reader, const RelaisConfLine *line)
                              &problem)) {
         report (reader, true, "%s: %s", key->name, problem);
         g_free (problem);
+        relais_section_take_slot (reader->section, key)->is_bad = true;
         return;
     }
     store_value (reader, key, &value);

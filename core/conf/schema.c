@@ -127,7 +127,7 @@ static const RelaisOption options[] = {
      1000, G_MAXINT64, NULL,
      N_ ("Waits between attempts; the last one repeats. Each is spread by up to a tenth. "
          "[class transactional] has 1m 2m 5m 10m 15m 30m 1h unless set.")},
-    {"class", "lifetime", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "5d", 1, G_MAXINT64,
+    {"class", "lifetime", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "5d", 1000, G_MAXINT64,
      NULL,
      N_ ("Age at which mail that could not be delivered is returned; 2d for [class "
          "transactional] unless set.")},
@@ -147,12 +147,12 @@ static const RelaisOption options[] = {
      NULL, N_ ("Outgoing connections of the whole daemon.")},
     {"queue", "idle_time", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "2s", 0,
      300 * G_USEC_PER_SEC, NULL, N_ ("How long an idle connection is kept for the next message.")},
-    {"queue", "sleep_first", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "1m", 1, G_MAXINT64,
-     NULL,
+    {"queue", "sleep_first", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "1m", 1000,
+     G_MAXINT64, NULL,
      N_ ("How long a route sleeps after all of its hosts could not be reached; doubles to "
          "sleep_last.")},
-    {"queue", "sleep_last", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30m", 1, G_MAXINT64,
-     NULL, N_ ("The longest such sleep.")},
+    {"queue", "sleep_last", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30m", 1000,
+     G_MAXINT64, NULL, N_ ("The longest such sleep.")},
     {"queue", "smtp_port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL,
      N_ ("Port that MX hosts are spoken to on; other than 25 for laboratories only.")},
     {"queue", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "opportunistic", 0, 0,
