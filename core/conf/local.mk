@@ -19,3 +19,9 @@ TESTS += tests/conf/test-conf
 tests_conf_test_conf_SOURCES = tests/conf/test-conf.c
 tests_conf_test_conf_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_conf_test_conf_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/conf/test-net
+TESTS += tests/conf/test-net
+tests_conf_test_net_SOURCES = tests/conf/test-net.c
+tests_conf_test_net_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_conf_test_net_LDADD = $(CORE_TEST_LDADD)
