@@ -76,7 +76,7 @@ class Lab:
 
     def down(self):
         # What a sanitizer said is only complete once the daemon has ended.
-        subprocess.run([os.path.join(SOURCE, "tests/lab/down"), self.directory], check=False)
+        subprocess.run([os.path.join(SOURCE, "tests/lab/down"), self.directory], check=False, stdout=subprocess.DEVNULL)
         self.last_log = self.log() or getattr(self, "last_log", "")
         shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -473,7 +473,9 @@ def facts(state, directory, pids):
 def down(directory):
     directory = os.path.abspath(directory)
     pids = Pids(directory)
+    state = read_state(directory)
+    figures = read_status(state, directory) if state and pids.alive("relaisd") else None
+    if figures:
+        print("longest_gap_us=%s" % figures["loop.longest_gap_us"])
     for name in ("keeper", "relaisd", "sink", "nsd"):
         pids.end(name)
-    state = read_state(directory)
-    return state is not None
