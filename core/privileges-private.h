@@ -9,9 +9,9 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* If we are root: makes `dirs` (NULL-terminated) where they are missing, gives them to `user` with
- * mode 0700 and `run_dir` with 0755, then becomes that user and group, keeping CAP_NET_BIND_SERVICE
- * alone. Not root: makes the directories. `user` "root" keeps root (laboratories). */
+/* If we are root: makes `dirs` (NULL-terminated) with mode 0700 where they are missing, gives them to
+ * `user`, then becomes that user and group, keeping CAP_NET_BIND_SERVICE alone. Not root: makes the
+ * directories. `user` "root" keeps root (laboratories). */
 bool relais_privileges_drop (const char *user, const char *group, const char *const *dirs,
                              GError **error);
 /* Gives up the last capability, and proves that root does not come back. */

@@ -157,6 +157,33 @@ def test_events(lab):
     tap.equal(lab.status()["queue.deliveries"], 0, "the queue is empty in the end")
 
 
+def test_tls_out(lab):
+    """STARTTLS towards the next server: used when offered, required where a rule says so."""
+    have = len(lab.sunk())
+    lab.wait(lambda: lab.status()["queue.connections"] == 0, 20, "idle connections in clear to end")
+    lab.script("tls %s %s\n" % (lab.facts["certificate"], os.path.join(lab.directory, "key.pem")))
+    submit(lab, b"secret\r\n", subject=b"over TLS")
+    facts, data = lab.wait_sunk(have + 1)[have]
+    tap.ok((facts["tls"] or "").startswith("TLSv1."), "STARTTLS is used when offered", repr(facts["tls"]))
+    event = lab.wait(lambda: [e for e in lab.events() if e["type"] == "delivered" and e.get("tls_version")], 10, "the event")[-1]
+    tap.ok(event["tls_version"].startswith("TLSv1."), "and the event says which", event)
+    lab.script("")
+    with harness.Lab("--set", "queue.tls=require") as other:
+        submit(other, b"secret\r\n", subject=b"never in clear")
+        other.wait(lambda: [e for e in other.events() if e["type"] == "deferred"], 30, "the deferral")
+        tap.ok(not other.sunk(), "nothing leaves in clear where TLS is required")
+
+
+def test_no_key():
+    """A tenant whose domain has no key: its mail waits, it does not go unsigned."""
+    with harness.Lab("--module", "dkim", "--set", "tenant.sender.domains=sender.test, keyless.test") as lab:
+        with smtplib.SMTP("127.0.0.1", lab.port, timeout=20) as client:
+            client.sendmail("x@keyless.test", ["bob@one.rcpt.test"], "From: x@keyless.test\n\nunsigned?\n")
+        event = lab.wait(lambda: [e for e in lab.events() if e["type"] == "deferred"], 30, "the deferral")[0]
+        tap.ok("keyless.test" in event["reply"], "without a usable key mail is deferred, and the reply says why", event)
+        tap.ok(not lab.sunk(), "and does not go unsigned")
+
+
 def test_inbound(lab):
     have = len(lab.sunk())
     d = Dialogue(lab.port)
@@ -174,9 +201,10 @@ def test_inbound(lab):
 
 
 with harness.Lab("--module", "dkim") as lab:
-    for test in (test_clients, test_bodies, test_transport, test_bare_newlines, test_inbound, test_events):
+    for test in (test_clients, test_bodies, test_transport, test_bare_newlines, test_inbound, test_tls_out, test_events):
         tap.case(test, lab)
     gap = lab.status()["loop.longest_gap_us"]
     tap.note("longest gap of the loop: %.1f ms" % (gap / 1000))
     lab.clean(tap)
+tap.case(test_no_key)
 tap.end()
