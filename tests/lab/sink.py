@@ -94,6 +94,7 @@ class Session(asyncio.Protocol):
     def __init__(self, sink):
         self.sink, self.script = sink, sink.script
         self.buffer, self.in_data, self.dead, self.tls = bytearray(), False, False, None
+        self.securing = False
         self.ehlo = ""
         self.reset()
 
@@ -140,7 +141,7 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data):
         self.buffer += data
-        while not self.dead:
+        while not self.dead and not self.securing:
             if self.in_data:
                 if not self.take_data():
                     return
@@ -216,9 +217,12 @@ class Session(asyncio.Protocol):
         self.answer("ehlo", argument, "250 sink.test")
 
     def do_starttls(self, argument):
+        self.transport.pause_reading()  # a quick client's handshake must find TLS here, not us
         if self.answer("starttls", self.peer, "220 2.0.0 go on"):
-            self.buffer = bytearray()
+            self.buffer, self.securing = bytearray(), True  # until self.transport is the new one
             asyncio.ensure_future(self.secure())
+        elif not self.dead:
+            self.transport.resume_reading()
 
     async def secure(self):
         loop = asyncio.get_running_loop()
@@ -226,9 +230,10 @@ class Session(asyncio.Protocol):
             transport = await loop.start_tls(self.transport, self, self.script.tls, server_side=True)
         except (ssl.SSLError, OSError):
             return
-        self.transport, self.ehlo = transport, ""
+        self.transport, self.ehlo, self.securing = transport, "", False
         self.tls = transport.get_extra_info("ssl_object").version()
         self.reset()
+        self.data_received(b"")
 
     @staticmethod
     def path(argument):
