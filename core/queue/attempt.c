@@ -255,6 +255,8 @@ on_live (gpointer data, RelaisLive *live, const GError *error)
 {
     RelaisAttempt *attempt = data;
 
+    if (attempt->queue->closed)
+        return; /* the queue's end frees it */
     if (live == NULL) {
         on_unreadable (attempt, error);
         return;
@@ -534,13 +536,20 @@ relais_attempt_fail (RelaisAttempt *attempt, RelaisAttemptProblem *problem)
     end (attempt);
 }
 
-/* RFC 5321 section 4.5.3.1.10: too many recipients; what was not taken goes again at once, if any was
- * taken at all. */
+/* RFC 5321 section 4.5.3.1.10: too many recipients for one transaction, 552 being an old name of
+ * 452. Other replies with these codes (a full mailbox, a full disk) mean something else. */
 static bool
 is_recipient_limit (const RelaisSmtpOutcome *outcome)
 {
-    return outcome->phase == RELAIS_PHASE_RCPT &&
-           (outcome->reply.code == 452 || outcome->reply.code == 552);
+    const RelaisSmtpReply *reply = &outcome->reply;
+    g_autofree char *text = NULL;
+
+    if (outcome->phase != RELAIS_PHASE_RCPT || (reply->code != 452 && reply->code != 552))
+        return false;
+    if (reply->enhanced[0] != 0 && reply->enhanced[1] == 5 && reply->enhanced[2] == 3)
+        return true; /* RFC 3463 section 3.6 */
+    text = g_ascii_strdown (reply->text != NULL ? reply->text : "", -1);
+    return strstr (text, "too many recipients") != NULL;
 }
 
 /* What our own client would not send, by RelaisSmtpRefusal. */
@@ -588,7 +597,14 @@ relais_attempt_settle (RelaisAttempt *attempt, const RelaisSmtpOutcome *outcomes
         guint32 number = attempt->deliveries[i];
         RelaisResult result = result_of (&outcomes[i], failure);
 
-        if (some_taken && is_recipient_limit (&outcomes[i]) &&
+        bool limit = is_recipient_limit (&outcomes[i]);
+
+        if (limit && result.kind == RELAIS_RESULT_BOUNCED) {
+            result.kind = RELAIS_RESULT_DEFERRED;
+            result.enhanced[0] = MIN (result.enhanced[0], 4);
+        }
+        /* Each such round ends at least one delivery, so that there are no more than recipients. */
+        if (limit && some_taken &&
             relais_delivery_at (&attempt->queue->records, number)->action == RELAIS_ACTION_NONE)
             relais_flow_put_due (attempt->flow, number, true);
         else

@@ -69,6 +69,10 @@ on_applied (gpointer data, guint64 n)
 {
     RelaisCommandCall *call = data;
 
+    if (n == G_MAXUINT64) {
+        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the daemon is stopping"));
+        return;
+    }
     relais_command_put_int (call, "deliveries", (gint64)n);
     relais_command_end_row (call);
     relais_command_finish (call);
@@ -274,6 +278,12 @@ list_end (List *list)
     list_free (list);
 }
 
+static void
+on_list_drained (RelaisCommandCall *call, gpointer data)
+{
+    list_on (data);
+}
+
 /* Goes on until a message must be read from disk, the turn is long enough, or all was seen. */
 static void
 list_on (gpointer data)
@@ -286,10 +296,20 @@ list_on (gpointer data)
         list_free (list);
         return;
     }
+    if (relais_command_is_abandoned (list->call)) {
+        relais_command_finish (list->call);
+        list_free (list);
+        return;
+    }
     for (guint i = 0; i < SLOTS_PER_TURN; i++) {
         RelaisLive *live;
-        guint32 slot = ++list->next;
+        guint32 slot;
 
+        if (relais_command_is_full (list->call)) {
+            relais_command_when_drained (list->call, on_list_drained, list);
+            return;
+        }
+        slot = ++list->next;
         if (slot >= queue->records.slots.top || list->n >= list->limit) {
             list_end (list);
             return;

@@ -110,7 +110,7 @@ relais_records_add_slot (RelaisRecords *records, guint64 id)
 
     relais_slot_at (records, slot)->id = id;
     relais_slot_at (records, slot)->used = 1;
-    if ((gsize)records->slots.used * 3 > records->index_size * 2)
+    if ((gsize)records->slots.used * 5 > records->index_size * 4)
         index_grow (records);
     index_put (records, slot);
     return slot;

@@ -53,7 +53,9 @@ struct RelaisLane {
     guint64 served;    /* in units of weight, of what any source might have taken */
     guint uses;        /* strands, paths and connections */
     GHashTable *paths; /* set -> RelaisPath */
-    bool dirty, starved;
+    bool dirty;
+    bool starved; /* waits for a place of the daemon's total */
+    bool invited; /* one was kept for it */
     GList dirty_link, starved_link;
 };
 

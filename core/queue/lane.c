@@ -19,6 +19,7 @@
 enum { SERVED_SCALE = 1000000 };
 
 static void path_update_strands (RelaisPath *path);
+static void invite (RelaisQueue *queue);
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
@@ -33,6 +34,8 @@ lane_unref (RelaisLane *lane)
         g_queue_unlink (&queue->dirty_lanes, &lane->dirty_link);
     if (lane->starved)
         g_queue_unlink (&queue->starved_lanes, &lane->starved_link);
+    if (lane->invited && !queue->closed)
+        invite (queue);
     g_hash_table_remove (queue->lanes, lane->key);
     for (gsize i = 0; i < G_N_ELEMENTS (lane->places); i++)
         g_hash_table_unref (lane->places[i]);
@@ -234,6 +237,37 @@ end_turn (RelaisLane *lane, RelaisStrand *strand)
 
 typedef enum { ROOM_NONE, ROOM_CONNECTION, ROOM_OPEN } Room;
 
+/* A place of the daemon's total is free: the lane that has waited longest may have it. */
+static void
+invite (RelaisQueue *queue)
+{
+    GList *link = g_queue_pop_head_link (&queue->starved_lanes);
+    RelaisLane *lane;
+
+    if (link == NULL)
+        return;
+    lane = link->data;
+    lane->starved = false;
+    lane->invited = true;
+    relais_lane_mark (lane);
+}
+
+/* The lane has what it can use: a place that was kept for it goes to the next, and what idles while
+ * others wait gives way. */
+static void
+give_way (RelaisLane *lane)
+{
+    RelaisQueue *queue = lane->queue;
+
+    if (lane->invited) {
+        lane->invited = false;
+        if (queue->n_connections < queue->settings.connections_total)
+            invite (queue);
+    }
+    if (queue->starved_lanes.length > 0 && queue->idle_connections.head != NULL)
+        relais_connection_quit (queue->idle_connections.head->data);
+}
+
 static Room
 room_to_open (RelaisLane *lane)
 {
@@ -241,8 +275,11 @@ room_to_open (RelaisLane *lane)
 
     if (lane->connections->len >= lane->limit)
         return ROOM_NONE;
-    if (queue->n_connections < queue->settings.connections_total)
+    if (queue->n_connections < queue->settings.connections_total &&
+        (lane->invited || queue->starved_lanes.length == 0)) {
+        lane->invited = false;
         return ROOM_OPEN;
+    }
     /* The daemon's total is reached: an idle connection elsewhere gives way. */
     if (queue->idle_connections.head != NULL)
         relais_connection_quit (queue->idle_connections.head->data);
@@ -318,6 +355,7 @@ relais_lane_pump (RelaisLane *lane)
             relais_connection_give (connection, attempt);
         relais_attempt_start (attempt);
     }
+    give_way (lane);
     lane_unref (lane);
 }
 
@@ -349,19 +387,10 @@ relais_lane_add_connection (RelaisLane *lane, RelaisConnection *connection)
 void
 relais_lane_remove_connection (RelaisLane *lane, RelaisConnection *connection)
 {
-    RelaisQueue *queue = lane->queue;
-    GList *link;
-
     g_ptr_array_remove_fast (lane->connections, connection);
-    queue->n_connections--;
+    lane->queue->n_connections--;
+    invite (lane->queue);
     relais_lane_mark (lane);
-    link = g_queue_pop_head_link (&queue->starved_lanes);
-    if (link != NULL) {
-        RelaisLane *starved = link->data;
-
-        starved->starved = false;
-        relais_lane_mark (starved);
-    }
     lane_unref (lane);
 }
 

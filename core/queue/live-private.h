@@ -19,6 +19,8 @@ struct RelaisLive {
 
 typedef void (*RelaisLiveFunc) (gpointer data, RelaisLive *live, const GError *error);
 
+/* Tells all who wait for a message that it does not come: the queue was closed. */
+void relais_live_stop_waiting (RelaisQueue *queue);
 /* The message, with a reference, if it is in memory. Else NULL, and `func` is called in a later
  * turn: with a reference of its own, or with the error. */
 RelaisLive *relais_live_get (RelaisQueue *queue, guint64 id, RelaisLiveFunc func, gpointer data);

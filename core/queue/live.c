@@ -6,6 +6,8 @@
 
 #include "queue/live-private.h"
 
+#include <gio/gio.h>
+
 typedef struct {
     RelaisLiveFunc func;
     gpointer data;
@@ -53,7 +55,8 @@ on_loaded (gpointer data, RelaisMessage *message, const GError *error)
         live->message = relais_message_ref (message);
     if (message != NULL && message->states == NULL)
         relais_message_init_states (live->message);
-    for (guint i = 0; i < waiters->len && !queue->closed; i++) {
+    /* Those of a queue that went meanwhile were told. */
+    for (guint i = 0; waiters != NULL && i < waiters->len; i++) {
         const Waiter *waiter = &g_array_index (waiters, Waiter, i);
 
         waiter->func (waiter->data, message != NULL ? relais_live_ref (live) : NULL, error);
@@ -68,6 +71,24 @@ add_waiter (RelaisLive *live, RelaisLiveFunc func, gpointer data)
     Waiter waiter = {func, data};
 
     g_array_append_val (live->waiters, waiter);
+}
+
+void
+relais_live_stop_waiting (RelaisQueue *queue)
+{
+    g_autoptr (GError) error =
+        g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "the daemon is stopping");
+    g_autoptr (GList) all = g_hash_table_get_values (queue->lives);
+
+    for (GList *link = all; link != NULL; link = link->next) {
+        g_autoptr (GArray) waiters = g_steal_pointer (&((RelaisLive *)link->data)->waiters);
+
+        for (guint j = 0; waiters != NULL && j < waiters->len; j++) {
+            const Waiter *waiter = &g_array_index (waiters, Waiter, j);
+
+            waiter->func (waiter->data, NULL, error);
+        }
+    }
 }
 
 RelaisLive *

@@ -151,7 +151,9 @@ on_unreadable (Work *work, const GError *error)
 static void
 on_live (gpointer data, RelaisLive *live, const GError *error)
 {
-    if (live != NULL)
+    if (((const Work *)data)->queue->closed)
+        work_end (data);
+    else if (live != NULL)
         do_work (data, live);
     else
         on_unreadable (data, error);

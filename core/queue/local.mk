@@ -24,10 +24,11 @@ libcore_la_SOURCES += \
     core/queue/wheel.c core/queue/wheel-private.h
 
 QUEUE_FIXTURE = tests/queue/fixture.c tests/queue/fixture.h tests/queue/sink.c tests/queue/sink.h
+QUEUE_SCENE = $(QUEUE_FIXTURE) tests/queue/scene.c tests/queue/scene.h
 
 check_PROGRAMS += tests/queue/test-queue
 TESTS += tests/queue/test-queue
-tests_queue_test_queue_SOURCES = tests/queue/test-queue.c $(QUEUE_FIXTURE)
+tests_queue_test_queue_SOURCES = tests/queue/test-queue.c $(QUEUE_SCENE)
 tests_queue_test_queue_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_LDADD = $(CORE_TEST_LDADD)
 
@@ -42,3 +43,39 @@ TESTS += tests/queue/test-lane
 tests_queue_test_lane_SOURCES = tests/queue/test-lane.c $(QUEUE_FIXTURE)
 tests_queue_test_lane_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_lane_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-verbs
+TESTS += tests/queue/test-queue-verbs
+tests_queue_test_queue_verbs_SOURCES = tests/queue/test-queue-verbs.c $(QUEUE_SCENE)
+tests_queue_test_queue_verbs_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_verbs_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-tls
+TESTS += tests/queue/test-queue-tls
+tests_queue_test_queue_tls_SOURCES = tests/queue/test-queue-tls.c $(QUEUE_SCENE)
+tests_queue_test_queue_tls_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_tls_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-hooks
+TESTS += tests/queue/test-queue-hooks
+tests_queue_test_queue_hooks_SOURCES = tests/queue/test-queue-hooks.c $(QUEUE_SCENE)
+tests_queue_test_queue_hooks_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_hooks_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-sources
+TESTS += tests/queue/test-queue-sources
+tests_queue_test_queue_sources_SOURCES = tests/queue/test-queue-sources.c $(QUEUE_SCENE)
+tests_queue_test_queue_sources_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_sources_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-limits
+TESTS += tests/queue/test-queue-limits
+tests_queue_test_queue_limits_SOURCES = tests/queue/test-queue-limits.c $(QUEUE_SCENE)
+tests_queue_test_queue_limits_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_limits_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-commands
+TESTS += tests/queue/test-queue-commands
+tests_queue_test_queue_commands_SOURCES = tests/queue/test-queue-commands.c $(QUEUE_SCENE)
+tests_queue_test_queue_commands_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_commands_LDADD = $(CORE_TEST_LDADD)

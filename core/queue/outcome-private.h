@@ -50,5 +50,9 @@ void
 relais_settlement_note (RelaisSettlement *settlement, guint32 delivery, const RelaisResult *result);
 /* Hands the group to the spool; `written` (nullable) is called when it was written. */
 void relais_settlement_commit (RelaisSettlement *settlement, RelaisLoopFunc written, gpointer data);
+/* Tries again to keep the reports whose outcomes wait for that. A timer's. */
+void relais_settlement_retry_reports (gpointer queue);
+/* Lets them go, unwritten: the queue ends. */
+void relais_settlement_abandon_reports (RelaisQueue *queue);
 /* "5.1.1" to numbers; false if it is no such thing. */
 bool relais_enhanced_parse (const char *text, guint8 enhanced[3]);

@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#define REPORT_RETRY_US (10 * RELAIS_USEC_PER_SEC)
+
 struct RelaisSettlement {
     RelaisQueue *queue;
     RelaisLive *live;
@@ -387,20 +389,83 @@ submit (RelaisSettlement *settlement)
                          settlement);
 }
 
+/* Nothing of it was written: it will be done again at the next start. */
+static void
+abandon (RelaisSettlement *settlement)
+{
+    relais_group_free (g_steal_pointer (&settlement->group));
+    settlement->live->settling--;
+    on_written (settlement);
+}
+
+/* A report that has a file of its own may fail where the outcome would not. So it goes first, and the
+ * outcome waits until the sender is sure to hear of it. */
+static void
+on_report_kept (gpointer data, const GError *error)
+{
+    RelaisSettlement *settlement = data;
+    RelaisQueue *queue = settlement->queue;
+
+    if (queue->closed) {
+        abandon (settlement);
+        return;
+    }
+    if (error == NULL) {
+        submit (settlement);
+        return;
+    }
+    g_warning ("a report to a sender cannot be kept now: %s", error->message);
+    relais_report_drop (settlement->report);
+    queue->n_settling--;
+    g_queue_push_tail (&queue->waiting_reports, settlement);
+    if (!relais_timer_is_set (&queue->reports_timer))
+        relais_timer_set (&queue->reports_timer, REPORT_RETRY_US);
+    relais_queue_check_drained (queue);
+}
+
+static void
+keep_report (RelaisSettlement *settlement)
+{
+    RelaisGroup *group = relais_group_new (settlement->queue->spool);
+
+    relais_report_add_to_group (settlement->report, group);
+    relais_group_submit (group, RELAIS_GROUP_URGENT, NULL, on_report_kept, settlement);
+}
+
+void
+relais_settlement_retry_reports (gpointer data)
+{
+    RelaisQueue *queue = data;
+
+    for (guint n = queue->waiting_reports.length; n > 0; n--) {
+        queue->n_settling++;
+        keep_report (g_queue_pop_head (&queue->waiting_reports));
+    }
+}
+
+void
+relais_settlement_abandon_reports (RelaisQueue *queue)
+{
+    for (RelaisSettlement *settlement;
+         (settlement = g_queue_pop_head (&queue->waiting_reports)) != NULL;) {
+        queue->n_settling++;
+        abandon (settlement);
+    }
+}
+
 static void
 on_report_made (gpointer data)
 {
     RelaisSettlement *settlement = data;
 
     if (settlement->queue->closed) {
-        /* Nothing of it was written: it will be done again at the next start. */
-        relais_group_free (g_steal_pointer (&settlement->group));
-        settlement->live->settling--;
-        on_written (settlement);
-        return;
+        abandon (settlement);
+    } else if (relais_report_is_small (settlement->report)) {
+        relais_report_add_to_group (settlement->report, settlement->group);
+        submit (settlement);
+    } else {
+        keep_report (settlement);
     }
-    relais_report_add_to_group (settlement->report, settlement->group);
-    submit (settlement);
 }
 
 static void

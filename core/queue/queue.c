@@ -455,6 +455,7 @@ init_tables (RelaisQueue *queue)
     relais_timer_init (&queue->wheel_timer, queue->loop, on_wheel, queue);
     relais_timer_init (&queue->sweep_timer, queue->loop, sweep, queue);
     relais_timer_init (&queue->jobs_timer, queue->loop, try_jobs, queue);
+    relais_timer_init (&queue->reports_timer, queue->loop, relais_settlement_retry_reports, queue);
 }
 
 static void
@@ -580,6 +581,8 @@ relais_queue_free (RelaisQueue *queue)
     relais_timer_stop (&queue->wheel_timer);
     relais_timer_stop (&queue->sweep_timer);
     relais_timer_stop (&queue->jobs_timer);
+    relais_timer_stop (&queue->reports_timer);
+    relais_live_stop_waiting (queue);
     each_connection (queue, relais_connection_kill);
     for (GList *link = queue->attempts.head, *next; link != NULL; link = next) {
         RelaisAttempt *attempt = link->data;
@@ -588,6 +591,7 @@ relais_queue_free (RelaisQueue *queue)
         if (attempt->step != RELAIS_ATTEMPT_PREPARING)
             relais_attempt_free (attempt);
     }
+    relais_settlement_abandon_reports (queue);
     for (Job *job; (job = g_queue_pop_head (&queue->waiting_jobs)) != NULL;)
         job_done (job);
     for (guint i = 0; i < queue->flow_table->len; i++)

@@ -22,6 +22,10 @@ void relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction a
 void relais_report_make (RelaisReport *report);
 /* Adds the message to the group of the outcome. */
 void relais_report_add_to_group (RelaisReport *report, RelaisGroup *group);
+/* Whether it fits in a segment, where the group of the outcome is sure to be written in the end. */
+bool relais_report_is_small (const RelaisReport *report);
+/* The group failed: it may be added to another one. */
+void relais_report_drop (RelaisReport *report);
 /* Queues it, once the group was written. */
 void relais_report_deliver (RelaisReport *report);
 /* Whether a state's reply is a peer's ("550 ...") or our own words. */

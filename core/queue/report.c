@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-enum { MAX_HEADER_BYTES = 256 * 1024, MAX_FULL_BYTES = 1024 * 1024 };
+/* What is small stays in the spool's memory and goes into a segment with its outcome. */
+enum { MAX_HEADER_BYTES = 128 * 1024, MAX_FULL_BYTES = 1024 * 1024, SMALL_BYTES = 256 * 1024 };
 
 struct RelaisReport {
     RelaisQueue *queue;
@@ -167,21 +168,25 @@ relais_report_add_to_group (RelaisReport *report, RelaisGroup *group)
     const guint8 *bytes = g_bytes_get_data (report->bytes, &size);
     g_autoptr (GBytes) event = NULL;
 
+    /* All at once: a draft fails in a later turn, when its file does. */
     (void)relais_draft_append (draft, bytes, size);
-    if (relais_draft_failure (draft) != NULL) {
-        char id[RELAIS_ID_TEXT_BYTES];
-
-        relais_id_to_text (report->original->id, id);
-        g_warning ("%s: the report to the sender cannot be kept: %s", id,
-                   relais_draft_failure (draft)->message);
-        relais_draft_free (draft);
-        return;
-    }
     (void)relais_draft_end (draft);
     report->message = make_message (report);
     relais_group_add_message (group, report->message, draft);
     event = event_of (report);
     relais_group_add_event (group, event);
+}
+
+bool
+relais_report_is_small (const RelaisReport *report)
+{
+    return g_bytes_get_size (report->bytes) <= SMALL_BYTES;
+}
+
+void
+relais_report_drop (RelaisReport *report)
+{
+    g_clear_pointer (&report->message, relais_message_unref);
 }
 
 void

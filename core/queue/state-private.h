@@ -64,7 +64,9 @@ struct RelaisQueue {
     guint n_local;            /* messages worked on locally now */
     GArray *notices;          /* guint64 ids whose senders are to be told of a delay */
     guint n_settling;         /* outcome groups not written yet */
-    GQueue waiting_jobs;      /* for a place in the pool */
+    GQueue waiting_reports;   /* RelaisSettlement whose report cannot be kept now */
+    RelaisTimer reports_timer;
+    GQueue waiting_jobs; /* for a place in the pool */
     RelaisTimer jobs_timer;
 
     RelaisLoopFunc drained;

@@ -28,7 +28,8 @@ typedef struct {
 bool
 relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection, guint32 delivery);
 
-/* Tells all deliveries of the selection; calls `done` in a later turn with how many they were. */
+/* Tells all deliveries of the selection; calls `done` in a later turn with how many they were, or
+ * G_MAXUINT64 if the queue ended before all were told. */
 typedef void (*RelaisVerbDone) (gpointer data, guint64 n);
 void relais_queue_apply (RelaisQueue *queue, RelaisVerb verb, const RelaisSelection *selection,
                          RelaisVerbDone done, gpointer data);

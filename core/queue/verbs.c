@@ -157,6 +157,7 @@ walk_on (gpointer data)
     guint32 top = queue->records.slots.top;
 
     if (queue->closed) {
+        walk->done (walk->data, G_MAXUINT64);
         walk_free (walk);
         return;
     }

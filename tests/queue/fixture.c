@@ -45,6 +45,7 @@ struct RelaisMailLookup {
 static GHashTable *answers;
 static RelaisLoop *dns_loop;
 guint fake_dns_lookups;
+RelaisHost *fixture_host;
 
 void
 fake_dns_set (const char *name, const char *answer)
@@ -209,7 +210,8 @@ start (Fixture *fixture, const char *conf)
                                         .hot_memory_bytes = 64 << 20,
                                         .receive_memory_bytes = 64 << 20,
                                         .min_free_bytes = 1,
-                                        .min_free_inodes = 1};
+                                        .min_free_inodes = 1,
+                                        .probe_us = RELAIS_USEC_PER_SEC / 5};
     RelaisQueueOptions options = {0};
     g_autoptr (GError) error = NULL;
 
@@ -223,8 +225,10 @@ start (Fixture *fixture, const char *conf)
     fixture->spool =
         relais_spool_open (&spool_options, fixture->loop, fixture->pool, fixture->log, &error);
     g_assert_no_error (error);
-    options =
-        (RelaisQueueOptions){.loop = fixture->loop, .pool = fixture->pool, .spool = fixture->spool};
+    options = (RelaisQueueOptions){.loop = fixture->loop,
+                                   .pool = fixture->pool,
+                                   .spool = fixture->spool,
+                                   .host = fixture_host};
     fixture->queue = relais_queue_new (&options, fixture->config, &error);
     g_assert_no_error (error);
     relais_spool_recover (fixture->spool, found, fixture);

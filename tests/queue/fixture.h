@@ -60,6 +60,9 @@ void fixture_check (Fixture *fixture);
 guint fixture_count (const Fixture *fixture, const char *type);
 const char *fixture_last (const Fixture *fixture, const char *type);
 
+/* The module host of the next fixture_open (); NULL for none. */
+extern RelaisHost *fixture_host;
+
 /* --- The resolver of these tests, in place of core/dns. */
 /* What a lookup of this domain (or host) answers: "HOST=ADDRESS[,ADDRESS] HOST=..." by preference,
  * "4.4.3 text" or "5.1.2 text". Valid for a minute. */

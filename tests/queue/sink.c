@@ -21,6 +21,8 @@ typedef struct {
     guint number;
     RelaisIo *io;
     GString *input;
+    char client[INET_ADDRSTRLEN];
+    char *helo;
     bool in_data, held;
     SinkMessage *message;
 } Connection;
@@ -33,6 +35,8 @@ message_free (gpointer data)
     if (message == NULL)
         return;
     g_free (message->sender);
+    g_free (message->client);
+    g_free (message->helo);
     g_ptr_array_unref (message->recipients);
     g_string_free (message->data, TRUE);
     g_free (message);
@@ -46,6 +50,7 @@ connection_free (gpointer data)
     relais_io_free (connection->io);
     close (connection->fd);
     g_string_free (connection->input, TRUE);
+    g_free (connection->helo);
     message_free (connection->message);
     connection->sink->open--;
     g_free (connection);
@@ -117,6 +122,8 @@ note (Connection *connection, const char *line, const char *answer)
         connection->message->recipients = g_ptr_array_new_with_free_func (g_free);
         connection->message->data = g_string_new (NULL);
         connection->message->connection = connection->number;
+        connection->message->client = g_strdup (connection->client);
+        connection->message->helo = g_strdup (connection->helo);
     } else if (g_str_has_prefix (line, "RCPT")) {
         g_ptr_array_add (connection->message->recipients, path_of (line));
     } else if (g_str_has_prefix (line, "DATA")) {
@@ -134,8 +141,10 @@ answer (Connection *connection, const char *line)
     const char *text = sink->answer != NULL ? sink->answer (sink->data, sink, line) : NULL;
 
     if (text == NULL && g_str_has_prefix (line, "EHLO")) {
+        g_free (connection->helo);
+        connection->helo = g_strdup (line + MIN (strlen (line), strlen ("EHLO ")));
         if (!say (connection, "250-sink.test") || !say (connection, "250-PIPELINING") ||
-            !say (connection, "250-8BITMIME") ||
+            (!sink->plain && !say (connection, "250-8BITMIME")) ||
             (sink->extension != NULL && !say (connection, sink->extension)))
             return false;
         text = "250 ENHANCEDSTATUSCODES";
@@ -203,7 +212,9 @@ static void
 on_accept (gpointer data, guint32 events)
 {
     Sink *sink = data;
-    int fd = accept4 (sink->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_in from = {0};
+    socklen_t size = sizeof from;
+    int fd = accept4 (sink->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     Connection *connection;
     int yes = 1;
 
@@ -219,7 +230,11 @@ on_accept (gpointer data, guint32 events)
     g_ptr_array_add (sink->connections, connection);
     sink->open++;
     sink->most_open = MAX (sink->most_open, sink->open);
-    (void)answer (connection, "CONNECT");
+    (void)inet_ntop (AF_INET, &from.sin_addr, connection->client, sizeof connection->client);
+    if (sink->unwelcome != NULL && strcmp (sink->unwelcome, connection->client) == 0)
+        drop (connection);
+    else
+        (void)answer (connection, "CONNECT");
 }
 
 Sink *

@@ -14,6 +14,8 @@ typedef struct {
     GPtrArray *recipients; /* char * */
     GString *data;
     guint connection; /* number of the connection, from 1 */
+    char *client;     /* its address */
+    char *helo;       /* what it said */
 } SinkMessage;
 
 /* What to say to a line ("CONNECT" stands for the connection, "." for the end of data), NULL for the
@@ -31,6 +33,8 @@ struct Sink {
     gpointer data;
     bool hold;             /* the end of data is not answered, see sink_release () */
     const char *extension; /* one more EHLO line, or NULL */
+    bool plain;            /* without 8BITMIME */
+    const char *unwelcome; /* address whose connections are closed at once, or NULL */
     guint accepted;        /* connections ever */
     guint open, most_open;
 };

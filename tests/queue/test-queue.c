@@ -5,67 +5,9 @@
  */
 #include "config.h"
 
-#include "fixture.h"
-
-#include "queue/verbs-private.h"
+#include "scene.h"
 
 #include <string.h>
-
-#define CONF                                                                                       \
-    "[route sink]\nhost = 127.0.0.1\nport = %u\ntls = none\ndomains = *.rcpt.test\n"               \
-    "[queue]\nsmtp_port = %u\ntls = none\nsleep_first = 1m\n"                                      \
-    "[class transactional]\nretry = 5m 10m\nlifetime = 2d\n"                                       \
-    "[class bulk]\nretry = 5m 10m\nlifetime = 2d\n"
-
-typedef struct {
-    Fixture fixture;
-    Sink *sink;
-    char *conf;
-} Test;
-
-/* The sink needs the loop and the configuration the sink's port: the port is found first. */
-static void
-test_open (Test *test, const char *more)
-{
-    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
-    Sink *first = sink_new (loop, "127.0.0.1", 0);
-    guint16 port = first->port;
-    g_autofree char *conf = g_strdup_printf (CONF, port, port);
-
-    sink_free (first);
-    test->conf = g_strconcat (conf, more, NULL);
-    fixture_open (&test->fixture, test->conf);
-    test->sink = sink_new (test->fixture.loop, "127.0.0.1", port);
-}
-
-static void
-test_close (Test *test)
-{
-    fixture_check (&test->fixture);
-    sink_free (test->sink);
-    fixture_close (&test->fixture);
-    g_free (test->conf);
-}
-
-/* The sink is on the loop and goes with it; a new one takes its place. */
-static void
-restart (Test *test, gint64 away_us)
-{
-    guint16 port = test->sink->port;
-
-    sink_free (test->sink);
-    fixture_restart (&test->fixture, test->conf, away_us);
-    test->sink = sink_new (test->fixture.loop, "127.0.0.1", port);
-}
-
-static RelaisQueueFigures
-figures (Test *test)
-{
-    RelaisQueueFigures figures;
-
-    relais_queue_figures (test->fixture.queue, &figures);
-    return figures;
-}
 
 /* --- The way out ------------------------------------------------------------------------------ */
 
@@ -132,27 +74,6 @@ test_connection_is_reused (void)
 
 /* --- Deferral, bounce, expiry ----------------------------------------------------------------- */
 
-/* Answers by the start of the line, or by an address that it holds ("<local@"). */
-typedef struct {
-    const char *line, *answer;
-    guint n; /* how often; 0 for ever */
-} Rule;
-
-static const char *
-by_rules (gpointer data, Sink *sink, const char *line)
-{
-    for (Rule *rule = data; rule->line != NULL; rule++) {
-        if (!g_str_has_prefix (line, rule->line) &&
-            !(rule->line[0] == '<' && strstr (line, rule->line) != NULL))
-            continue;
-        if (rule->n == 0 || rule->n-- > 1)
-            return rule->answer;
-        rule->line = "(used up)";
-        return rule->answer;
-    }
-    return NULL;
-}
-
 static void
 test_retry (void)
 {
@@ -197,18 +118,21 @@ test_partial_failure (void)
     test.sink->data = rules;
     fixture_submit (&test.fixture, &(Mail){.sender = "a@in.rcpt.test", .recipients = recipients});
     fixture_settle (&test.fixture);
-    /* The message, its second part to the full one (no more in one transaction, says 452 beside
-     * accepted ones), and the report. */
-    g_assert_cmpuint (test.sink->messages->len, ==, 3);
+    /* The message and the report. */
+    g_assert_cmpuint (test.sink->messages->len, ==, 2);
     g_assert_cmpuint (sink_message (test.sink, 0)->recipients->len, ==, 2);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 1);
     g_assert_cmpuint (fixture_count (&test.fixture, "bounced"), ==, 1);
     g_assert_nonnull (strstr (fixture_last (&test.fixture, "bounced"), "no such user"));
-    report = sink_message (test.sink, sink_message (test.sink, 1)->sender[0] == '\0' ? 1 : 2);
+    report = sink_message (test.sink, 1);
     g_assert_cmpstr (report->sender, ==, "");
     g_assert_cmpstr (report->recipients->pdata[0], ==, "a@in.rcpt.test");
     g_assert_nonnull (strstr (report->data->str, "550 5.1.1 no such user"));
     g_assert_nonnull (strstr (report->data->str, "bad@a.rcpt.test"));
     g_assert_null (strstr (report->data->str, "good@a.rcpt.test"));
+    fixture_advance (&test.fixture, 6 * RELAIS_USEC_PER_MIN);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 3);
     g_assert_cmpuint (figures (&test).deliveries, ==, 0);
     test_close (&test);
 }
@@ -483,127 +407,6 @@ test_closed_between_messages (void)
     test_close (&test);
 }
 
-/* --- Verbs ------------------------------------------------------------------------------------ */
-
-static void
-on_applied (gpointer data, guint64 n)
-{
-    *(gint64 *)data = (gint64)n;
-}
-
-static gint64
-apply (Test *test, RelaisVerb verb, const RelaisSelection *selection)
-{
-    gint64 n = -1;
-
-    relais_queue_apply (test->fixture.queue, verb, selection, on_applied, &n);
-    fixture_settle (&test->fixture);
-    g_assert_cmpint (n, >=, 0);
-    return n;
-}
-
-static void
-test_verbs (void)
-{
-    Test test;
-    Rule rules[] = {{"MAIL FROM:<a@", "450 4.2.0 greylisted", 0}, {NULL, NULL, 0}};
-    const RelaisSelection a = {.domain = "a.rcpt.test"}, b = {.domain = "b.rcpt.test"};
-
-    test_open (&test, "");
-    test.sink->answer = by_rules;
-    test.sink->data = rules;
-    for (guint i = 0; i < 3; i++)
-        fixture_mail (&test.fixture, "x@a.rcpt.test");
-    guint64 id = fixture_mail (&test.fixture, "x@b.rcpt.test");
-
-    fixture_settle (&test.fixture);
-    g_assert_cmpint (apply (&test, RELAIS_VERB_HOLD, &a), ==, 3);
-    g_assert_cmpuint (figures (&test).held, ==, 3);
-    restart (&test, RELAIS_USEC_PER_MIN);
-    fixture_settle (&test.fixture);
-    g_assert_cmpuint (figures (&test).held, ==, 3);
-    g_assert_cmpint (apply (&test, RELAIS_VERB_DELETE, &(RelaisSelection){.id = id}), ==, 1);
-    g_assert_cmpint (apply (&test, RELAIS_VERB_RETRY, &b), ==, 0);
-    fixture_advance (&test.fixture, RELAIS_USEC_PER_HOUR);
-    fixture_settle (&test.fixture);
-    g_assert_cmpuint (test.sink->messages->len, ==, 0);
-    g_assert_cmpint (apply (&test, RELAIS_VERB_RELEASE, &a), ==, 3);
-    g_assert_cmpuint (test.sink->messages->len, ==, 3);
-    g_assert_cmpuint (figures (&test).deliveries, ==, 0);
-    restart (&test, 0);
-    fixture_settle (&test.fixture);
-    g_assert_cmpuint (figures (&test).messages, ==, 0);
-    test_close (&test);
-}
-
-static void
-test_retry_now (void)
-{
-    Test test;
-    Rule rules[] = {{"MAIL FROM:<a@", "450 4.2.0 greylisted", 1}, {NULL, NULL, 0}};
-    const RelaisSelection all = {0};
-
-    test_open (&test, "");
-    test.sink->answer = by_rules;
-    test.sink->data = rules;
-    fixture_mail (&test.fixture, "x@a.rcpt.test");
-    fixture_settle (&test.fixture);
-    g_assert_cmpuint (test.sink->messages->len, ==, 0);
-    g_assert_cmpint (apply (&test, RELAIS_VERB_RETRY, &all), ==, 1);
-    g_assert_cmpuint (test.sink->messages->len, ==, 1);
-    test_close (&test);
-}
-
-static void
-test_bounce_verb (void)
-{
-    Test test;
-    Rule rules[] = {{"MAIL FROM:<a@", "450 4.2.0 greylisted", 0}, {NULL, NULL, 0}};
-    const char *recipients[] = {"x@a.rcpt.test", NULL};
-
-    test_open (&test, "");
-    test.sink->answer = by_rules;
-    test.sink->data = rules;
-    fixture_submit (
-        &test.fixture,
-        &(Mail){.sender = "a@in.rcpt.test", .recipients = recipients, .tenant = "shop"});
-    fixture_settle (&test.fixture);
-    g_assert_cmpint (apply (&test, RELAIS_VERB_BOUNCE, &(RelaisSelection){.tenant = "other"}), ==,
-                     0);
-    g_assert_cmpint (apply (&test, RELAIS_VERB_BOUNCE, &(RelaisSelection){.tenant = "shop"}), ==,
-                     1);
-    g_assert_cmpuint (fixture_count (&test.fixture, "bounced"), ==, 1);
-    g_assert_cmpuint (test.sink->messages->len, ==, 1);
-    g_assert_cmpstr (sink_message (test.sink, 0)->sender, ==, "");
-    test_close (&test);
-}
-
-/* Deleted while the peer has it: the outcome is recorded, nothing is tried again, nothing returns. */
-static void
-test_delete_in_flight (void)
-{
-    Test test;
-    Rule rules[] = {{".", "451 4.3.0 try later", 0}, {NULL, NULL, 0}};
-
-    test_open (&test, "");
-    test.sink->answer = by_rules;
-    test.sink->data = rules;
-    test.sink->hold = true;
-    fixture_mail (&test.fixture, "x@a.rcpt.test");
-    fixture_settle (&test.fixture);
-    g_assert_cmpuint (sink_held (test.sink), ==, 1);
-    g_assert_cmpint (apply (&test, RELAIS_VERB_DELETE, &(RelaisSelection){0}), ==, 1);
-    g_assert_cmpuint (fixture_count (&test.fixture, "deleted"), ==, 1);
-    sink_release (test.sink, 1);
-    fixture_settle (&test.fixture);
-    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 1);
-    g_assert_cmpuint (figures (&test).messages, ==, 0);
-    restart (&test, 0);
-    fixture_settle (&test.fixture);
-    g_assert_cmpuint (figures (&test).messages, ==, 0);
-    test_close (&test);
-}
-
 /* --- Restart, drain --------------------------------------------------------------------------- */
 
 static void
@@ -684,10 +487,6 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/sleep-and-probe", test_sleep_and_probe);
     g_test_add_func ("/queue/breaks-in-each-phase", test_breaks_in_each_phase);
     g_test_add_func ("/queue/closed-between-messages", test_closed_between_messages);
-    g_test_add_func ("/queue/verbs", test_verbs);
-    g_test_add_func ("/queue/retry-now", test_retry_now);
-    g_test_add_func ("/queue/bounce-verb", test_bounce_verb);
-    g_test_add_func ("/queue/delete-in-flight", test_delete_in_flight);
     g_test_add_func ("/queue/restart-keeps-states", test_restart_keeps_states);
     g_test_add_func ("/queue/drain", test_drain);
     return g_test_run ();

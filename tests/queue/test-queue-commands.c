@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * core/queue: relaisctl's commands, called as the daemon calls them. Each call ends, also when the
+ * daemon stops, and a listing stops for a reader that is slow.
+ */
+#include "config.h"
+
+#include "scene.h"
+
+#include "control/call-private.h"
+
+#include <string.h>
+
+typedef struct {
+    guint rows, room;
+    bool waits, ended;
+    int status;
+    GString *text;
+} Reader;
+
+static void
+on_line (gpointer data, const char *line, gsize size)
+{
+    Reader *reader = data;
+
+    reader->rows += strstr (line, "\"row\"") != NULL;
+    g_string_append_len (reader->text, line, (gssize)size);
+}
+
+static bool
+is_full (gpointer data)
+{
+    const Reader *reader = data;
+
+    return reader->rows >= reader->room;
+}
+
+static void
+on_wait (gpointer data)
+{
+    ((Reader *)data)->waits = true;
+}
+
+static void
+on_ended (gpointer data, int status, const char *text)
+{
+    Reader *reader = data;
+
+    g_assert_false (reader->ended);
+    reader->ended = true;
+    reader->status = status;
+    g_string_append (reader->text, text != NULL ? text : "");
+}
+
+static const RelaisCallSink sink = {on_line, is_full, on_wait, on_ended};
+
+static const RelaisCommand *
+find_command (const char *verb)
+{
+    gsize n;
+    const RelaisCommand *commands = relais_queue_commands (&n);
+
+    for (gsize i = 0; i < n; i++)
+        if (g_strcmp0 (commands[i].verb, verb) == 0)
+            return &commands[i];
+    g_assert_not_reached ();
+}
+
+static RelaisCommandCall *
+call_new (Test *test, const char *verb, Reader *reader)
+{
+    *reader = (Reader){.room = G_MAXUINT, .text = g_string_new (NULL)};
+    return relais_call_new (find_command (verb), test->fixture.config, test->fixture.loop);
+}
+
+static void
+call_end (RelaisCommandCall *call, Reader *reader)
+{
+    g_assert_true (relais_call_has_ended (call));
+    relais_call_unref (call);
+    g_string_free (reader->text, TRUE);
+}
+
+/* Messages that were tried once, so that they must be read from disk. */
+static guint64
+open_with_cold_mail (Test *test, Rule *rules, guint n)
+{
+    guint64 id = 0;
+
+    test_open (test, "");
+    test->sink->answer = by_rules;
+    test->sink->data = rules;
+    for (guint i = 0; i < n; i++)
+        id = fixture_mail (&test->fixture, "x@a.rcpt.test");
+    fixture_settle (&test->fixture);
+    g_assert_cmpuint (fixture_count (&test->fixture, "deferred"), ==, n);
+    return id;
+}
+
+static void
+test_show_while_stopping (void)
+{
+    static const char *const verbs[] = {"show", "list", "hold"};
+    Rule rules[] = {{"RCPT", "450 4.2.0 later", 0}, {NULL, NULL, 0}};
+    RelaisCommandCall *calls[G_N_ELEMENTS (verbs)];
+    Reader readers[G_N_ELEMENTS (verbs)];
+    Test test;
+    guint64 id = open_with_cold_mail (&test, rules, 3);
+    char text[RELAIS_ID_TEXT_BYTES];
+
+    relais_id_to_text (id, text);
+    for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++) {
+        calls[i] = call_new (&test, verbs[i], &readers[i]);
+        if (i != 1)
+            relais_call_add_arg (calls[i], text);
+        relais_call_run (calls[i], test.fixture.queue, &sink, &readers[i]);
+        g_assert_false (readers[i].ended);
+    }
+    restart (&test, 0);
+    for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++) {
+        g_assert_true (readers[i].ended);
+        g_assert_cmpint (readers[i].status, !=, 0);
+        g_assert_nonnull (strstr (readers[i].text->str, "stopping"));
+        call_end (calls[i], &readers[i]);
+    }
+    test_close (&test);
+}
+
+static void
+test_show (void)
+{
+    Rule rules[] = {{"RCPT", "450 4.2.0 later", 0}, {NULL, NULL, 0}};
+    RelaisCommandCall *call;
+    Reader reader;
+    Test test;
+    guint64 id = open_with_cold_mail (&test, rules, 1);
+    char text[RELAIS_ID_TEXT_BYTES];
+
+    relais_id_to_text (id, text);
+    call = call_new (&test, "show", &reader);
+    relais_call_add_arg (call, text);
+    relais_call_run (call, test.fixture.queue, &sink, &reader);
+    fixture_settle (&test.fixture);
+    g_assert_cmpint (reader.status, ==, 0);
+    g_assert_cmpuint (reader.rows, ==, 1);
+    g_assert_nonnull (strstr (reader.text->str, "450 4.2.0 later"));
+    call_end (call, &reader);
+    test_close (&test);
+}
+
+static void
+test_list_waits_for_its_reader (void)
+{
+    enum { N = 40, ROOM = 10 };
+    Rule rules[] = {{"RCPT", "450 4.2.0 later", 0}, {NULL, NULL, 0}};
+    RelaisCommandCall *call;
+    Reader reader;
+    Test test;
+
+    open_with_cold_mail (&test, rules, N);
+    call = call_new (&test, "list", &reader);
+    reader.room = ROOM;
+    relais_call_run (call, test.fixture.queue, &sink, &reader);
+    fixture_settle (&test.fixture);
+    g_assert_true (reader.waits);
+    g_assert_false (reader.ended);
+    g_assert_cmpuint (reader.rows, ==, ROOM);
+    for (guint i = 2; reader.waits; i++) {
+        reader.waits = false;
+        reader.room = i * ROOM;
+        g_assert_true (relais_call_resume (call));
+        fixture_settle (&test.fixture);
+        g_assert_cmpuint (reader.rows, ==, MIN (i * ROOM, N));
+    }
+    g_assert_true (reader.ended);
+    g_assert_cmpint (reader.status, ==, 0);
+    g_assert_cmpuint (reader.rows, ==, N);
+    call_end (call, &reader);
+    test_close (&test);
+}
+
+/* The reader went while the listing waited for it. */
+static void
+test_list_is_abandoned (void)
+{
+    Rule rules[] = {{"RCPT", "450 4.2.0 later", 0}, {NULL, NULL, 0}};
+    RelaisCommandCall *call;
+    Reader reader;
+    Test test;
+
+    open_with_cold_mail (&test, rules, 5);
+    call = call_new (&test, "list", &reader);
+    reader.room = 2;
+    relais_call_run (call, test.fixture.queue, &sink, &reader);
+    fixture_settle (&test.fixture);
+    g_assert_true (reader.waits);
+    relais_call_abandon (call);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (reader.rows, ==, 2);
+    call_end (call, &reader);
+    test_close (&test);
+}
+
+int
+main (int argc, char **argv)
+{
+    g_test_init (&argc, &argv, NULL);
+    g_test_add_func ("/queue/commands/show", test_show);
+    g_test_add_func ("/queue/commands/show-while-stopping", test_show_while_stopping);
+    g_test_add_func ("/queue/commands/list-waits-for-its-reader", test_list_waits_for_its_reader);
+    g_test_add_func ("/queue/commands/list-is-abandoned", test_list_is_abandoned);
+    return g_test_run ();
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * core/queue: what follows a failed TLS handshake. Opportunistic mail goes once more, in clear, and the
+ * host is remembered for a day; mail that asks for TLS waits.
+ */
+#include "config.h"
+
+#include "scene.h"
+
+#include <string.h>
+
+typedef struct {
+    guint asked; /* STARTTLS */
+    guint mail;  /* MAIL */
+} Seen;
+
+/* Offers TLS and breaks every handshake. */
+static const char *
+no_handshake (gpointer data, Sink *sink, const char *line)
+{
+    Seen *seen = data;
+
+    seen->mail += g_str_has_prefix (line, "MAIL");
+    if (strcmp (line, "STARTTLS") != 0)
+        return NULL;
+    seen->asked++;
+    return "220 2.0.0 go ahead!";
+}
+
+static void
+open_with (Test *test, RelaisTlsPolicy policy, Seen *seen)
+{
+    test_open (test, "");
+    test->fixture.queue->settings.tls = policy;
+    test->sink->extension = "250-STARTTLS";
+    test->sink->answer = no_handshake;
+    test->sink->data = seen;
+    fake_dns_set ("ok.test", "mx.ok.test=127.0.0.1");
+}
+
+static void
+test_once_more_in_clear (void)
+{
+    Test test;
+    Seen seen = {0};
+
+    open_with (&test, RELAIS_TLS_POLICY_OPPORTUNISTIC, &seen);
+    fixture_mail (&test.fixture, "x@ok.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    g_assert_cmpuint (test.sink->accepted, ==, 2);
+    g_assert_cmpuint (seen.asked, ==, 1);
+    g_assert_null (fixture_last (&test.fixture, "deferred"));
+    g_assert_null (strstr (fixture_last (&test.fixture, "delivered"), "tls_version"));
+
+    /* For a day it is not tried there. */
+    fixture_advance (&test.fixture, 23 * RELAIS_USEC_PER_HOUR);
+    fixture_settle (&test.fixture);
+    fixture_mail (&test.fixture, "x@ok.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 2);
+    g_assert_cmpuint (test.sink->accepted, ==, 3);
+    g_assert_cmpuint (seen.asked, ==, 1);
+
+    fixture_advance (&test.fixture, RELAIS_USEC_PER_HOUR + 1);
+    fixture_settle (&test.fixture);
+    fixture_mail (&test.fixture, "x@ok.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 3);
+    g_assert_cmpuint (seen.asked, ==, 2);
+    test_close (&test);
+}
+
+static void
+test_never_in_clear (gconstpointer data)
+{
+    Test test;
+    Seen seen = {0};
+
+    open_with (&test, GPOINTER_TO_INT (data), &seen);
+    fixture_mail (&test.fixture, "x@ok.test");
+    fixture_settle (&test.fixture);
+    for (guint i = 0; i < 3; i++) {
+        fixture_advance (&test.fixture, 15 * RELAIS_USEC_PER_MIN);
+        fixture_settle (&test.fixture);
+    }
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 4);
+    g_assert_cmpuint (seen.asked, ==, 4);
+    g_assert_cmpuint (seen.mail, ==, 0);
+    g_assert_cmpuint (g_hash_table_size (test.fixture.queue->clear_hosts), ==, 0);
+    g_assert_nonnull (strstr (fixture_last (&test.fixture, "deferred"), "\"stage\":\"tls\""));
+    test_close (&test);
+}
+
+/* What opportunistic mail learnt of a host does not open it for mail that asks for more. */
+static void
+test_memory_is_not_shared (void)
+{
+    Test test;
+    Seen seen = {0};
+
+    open_with (&test, RELAIS_TLS_POLICY_OPPORTUNISTIC, &seen);
+    fixture_mail (&test.fixture, "x@ok.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (g_hash_table_size (test.fixture.queue->clear_hosts), ==, 1);
+    test.fixture.queue->settings.tls = RELAIS_TLS_POLICY_REQUIRE;
+    fake_dns_set ("strict.test", "mx.ok.test=127.0.0.1");
+    fixture_mail (&test.fixture, "x@strict.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    g_assert_cmpuint (seen.mail, ==, 1);
+    test_close (&test);
+}
+
+static void
+test_memory_is_bounded (void)
+{
+    enum { HOSTS = 1100, KEPT = 1000 };
+    Test test;
+    Seen seen = {0};
+
+    open_with (&test, RELAIS_TLS_POLICY_OPPORTUNISTIC, &seen);
+    test.fixture.queue->settings.connections_total = 20;
+    for (guint i = 0; i < HOSTS; i++) {
+        g_autofree char *domain = g_strdup_printf ("d%u.test", i);
+        g_autofree char *route = g_strdup_printf ("mx%u.test=127.0.0.1", i);
+        g_autofree char *recipient = g_strdup_printf ("x@%s", domain);
+
+        fake_dns_set (domain, route);
+        fixture_mail (&test.fixture, recipient);
+    }
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, HOSTS);
+    g_assert_cmpuint (seen.asked, ==, HOSTS);
+    g_assert_cmpuint (g_hash_table_size (test.fixture.queue->clear_hosts), <=, KEPT);
+    test_close (&test);
+}
+
+int
+main (int argc, char **argv)
+{
+    g_test_init (&argc, &argv, NULL);
+    g_test_add_func ("/queue/tls/once-more-in-clear", test_once_more_in_clear);
+    g_test_add_data_func ("/queue/tls/required", GINT_TO_POINTER (RELAIS_TLS_POLICY_REQUIRE),
+                          test_never_in_clear);
+    g_test_add_data_func ("/queue/tls/verified", GINT_TO_POINTER (RELAIS_TLS_POLICY_VERIFY),
+                          test_never_in_clear);
+    g_test_add_func ("/queue/tls/memory-is-not-shared", test_memory_is_not_shared);
+    g_test_add_func ("/queue/tls/memory-is-bounded", test_memory_is_bounded);
+    return g_test_run ();
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * core/queue: the operator's verbs, over a restart and while an attempt is under way.
+ */
+#include "config.h"
+
+#include "scene.h"
+
+#include "queue/verbs-private.h"
+
+#include <string.h>
+
+static void
+on_applied (gpointer data, guint64 n)
+{
+    *(gint64 *)data = (gint64)n;
+}
+
+static gint64
+apply (Test *test, RelaisVerb verb, const RelaisSelection *selection)
+{
+    gint64 n = -1;
+
+    relais_queue_apply (test->fixture.queue, verb, selection, on_applied, &n);
+    fixture_settle (&test->fixture);
+    g_assert_cmpint (n, >=, 0);
+    return n;
+}
+
+static void
+test_verbs (void)
+{
+    Test test;
+    Rule rules[] = {{"MAIL FROM:<a@", "450 4.2.0 greylisted", 0}, {NULL, NULL, 0}};
+    const RelaisSelection a = {.domain = "a.rcpt.test"}, b = {.domain = "b.rcpt.test"};
+
+    test_open (&test, "");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    for (guint i = 0; i < 3; i++)
+        fixture_mail (&test.fixture, "x@a.rcpt.test");
+    guint64 id = fixture_mail (&test.fixture, "x@b.rcpt.test");
+
+    fixture_settle (&test.fixture);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_HOLD, &a), ==, 3);
+    g_assert_cmpuint (figures (&test).held, ==, 3);
+    restart (&test, RELAIS_USEC_PER_MIN);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (figures (&test).held, ==, 3);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_DELETE, &(RelaisSelection){.id = id}), ==, 1);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_RETRY, &b), ==, 0);
+    fixture_advance (&test.fixture, RELAIS_USEC_PER_HOUR);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 0);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_RELEASE, &a), ==, 3);
+    g_assert_cmpuint (test.sink->messages->len, ==, 3);
+    g_assert_cmpuint (figures (&test).deliveries, ==, 0);
+    restart (&test, 0);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (figures (&test).messages, ==, 0);
+    test_close (&test);
+}
+
+static void
+test_retry_now (void)
+{
+    Test test;
+    Rule rules[] = {{"MAIL FROM:<a@", "450 4.2.0 greylisted", 1}, {NULL, NULL, 0}};
+    const RelaisSelection all = {0};
+
+    test_open (&test, "");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    fixture_mail (&test.fixture, "x@a.rcpt.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 0);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_RETRY, &all), ==, 1);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    test_close (&test);
+}
+
+static void
+test_bounce_verb (void)
+{
+    Test test;
+    Rule rules[] = {{"MAIL FROM:<a@", "450 4.2.0 greylisted", 0}, {NULL, NULL, 0}};
+    const char *recipients[] = {"x@a.rcpt.test", NULL};
+
+    test_open (&test, "");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    fixture_submit (
+        &test.fixture,
+        &(Mail){.sender = "a@in.rcpt.test", .recipients = recipients, .tenant = "shop"});
+    fixture_settle (&test.fixture);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_BOUNCE, &(RelaisSelection){.tenant = "other"}), ==,
+                     0);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_BOUNCE, &(RelaisSelection){.tenant = "shop"}), ==,
+                     1);
+    g_assert_cmpuint (fixture_count (&test.fixture, "bounced"), ==, 1);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    g_assert_cmpstr (sink_message (test.sink, 0)->sender, ==, "");
+    test_close (&test);
+}
+
+/* Deleted while the peer has it: the outcome is recorded, nothing is tried again, nothing returns. */
+static void
+test_delete_in_flight (void)
+{
+    Test test;
+    Rule rules[] = {{".", "451 4.3.0 try later", 0}, {NULL, NULL, 0}};
+
+    test_open (&test, "");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    test.sink->hold = true;
+    fixture_mail (&test.fixture, "x@a.rcpt.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (sink_held (test.sink), ==, 1);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_DELETE, &(RelaisSelection){0}), ==, 1);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deleted"), ==, 1);
+    sink_release (test.sink, 1);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 1);
+    g_assert_cmpuint (figures (&test).messages, ==, 0);
+    restart (&test, 0);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (figures (&test).messages, ==, 0);
+    test_close (&test);
+}
+
+int
+main (int argc, char **argv)
+{
+    g_test_init (&argc, &argv, NULL);
+    g_test_add_func ("/queue/verbs/verbs", test_verbs);
+    g_test_add_func ("/queue/verbs/retry-now", test_retry_now);
+    g_test_add_func ("/queue/verbs/bounce-verb", test_bounce_verb);
+    g_test_add_func ("/queue/verbs/delete-in-flight", test_delete_in_flight);
+    return g_test_run ();
+}
