@@ -495,6 +495,27 @@ release_places (RelaisAttempt *attempt)
     attempt->queue->active -= attempt->n;
 }
 
+/* No host let this source in: the next try is another one's, if there is one, so that the probes of a
+ * source that is shut out do not take the same mail each time. 0: any. */
+static guint32
+other_source (const RelaisAttempt *attempt)
+{
+    const RelaisFlow *flow = attempt->flow;
+    guint n = flow->pool->sources->len;
+
+    if (attempt->path->state == RELAIS_PATH_OPEN)
+        return 0;
+    for (guint i = 0; i < n; i++) {
+        guint place = (guint)((attempt->id + i) % n);
+        const RelaisSource *source = g_ptr_array_index (flow->pool->sources, place);
+
+        if (source != attempt->source && source->weight > 0 &&
+            relais_strand_is_usable (&flow->strands[place]))
+            return source->hash;
+    }
+    return 0;
+}
+
 void
 relais_attempt_fail (RelaisAttempt *attempt, RelaisAttemptProblem *problem)
 {
@@ -514,6 +535,7 @@ relais_attempt_fail (RelaisAttempt *attempt, RelaisAttemptProblem *problem)
         relais_attempt_put_back (attempt);
         return;
     }
+    facts.source_hash = other_source (attempt);
     if (problem->host != NULL) {
         facts.host = problem->host;
         facts.address = problem->address;
