@@ -79,3 +79,9 @@ TESTS += tests/queue/test-queue-commands
 tests_queue_test_queue_commands_SOURCES = tests/queue/test-queue-commands.c $(QUEUE_SCENE)
 tests_queue_test_queue_commands_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_commands_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-trouble
+TESTS += tests/queue/test-queue-trouble
+tests_queue_test_queue_trouble_SOURCES = tests/queue/test-queue-trouble.c $(QUEUE_SCENE)
+tests_queue_test_queue_trouble_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_trouble_LDADD = $(CORE_TEST_LDADD)

@@ -333,6 +333,7 @@ add_to_group (Fixture *fixture, RelaisGroup *group, const Mail *mail)
     message->envelope.sender = g_strdup (mail->sender);
     message->envelope.tenant = g_strdup (mail->tenant);
     message->envelope.klass = mail->klass;
+    message->envelope.ret = mail->ret;
     message->envelope.received_us = fixture->clock.wall_us;
     message->envelope.message_id = g_strdup ("<1@sender.test>");
     for (gsize i = 0; mail->recipients[i] != NULL; i++)

@@ -39,6 +39,7 @@ typedef struct {
     RelaisClass klass;
     guint8 notify;
     const char *body; /* NULL for a short one */
+    RelaisRet ret;
 } Mail;
 
 /* Accepts a message as the server would, and returns its id once it was given to the queue. */
