@@ -482,6 +482,7 @@ relais_daemon_main (int argc, char **argv)
 
     setlocale (LC_ALL, "");
     bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
+    bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
     signal (SIGPIPE, SIG_IGN);
     if (!parse_arguments (&daemon.arguments, argc, argv))
         return EXIT_CONFIG;

@@ -335,6 +335,7 @@ relais_inspect_main (int argc, char **argv)
 
     setlocale (LC_ALL, "");
     bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
+    bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
     if (parse_arguments (&arguments, argc, argv)) {
         status = arguments.all ? inspect_all (&arguments) : 0;
         for (guint i = 0; arguments.names != NULL && arguments.names[i] != NULL; i++)

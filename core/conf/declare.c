@@ -59,18 +59,18 @@ bad_declaration (const RelaisOption *option)
 
     if (option->section == NULL || option->key == NULL || option->key[0] == '\0' ||
         option->key[strspn (option->key, key_chars)] != '\0')
-        return "section and key must be there, the key of a-z, 0-9 and _";
+        return _ ("section and key must be there, the key of a-z, 0-9 and _");
     if (option->type > RELAIS_OPTION_DURATIONS)
-        return "its type is unknown to this release";
+        return _ ("its type is unknown to this release");
     if (option->minimum > option->maximum)
-        return "its minimum is above its maximum";
+        return _ ("its minimum is above its maximum");
     if (option->type == RELAIS_OPTION_ENUM &&
         (option->choices == NULL || option->choices[0] == '\0'))
-        return "an enum needs choices";
+        return _ ("an enum needs choices");
     if ((option->flags & RELAIS_OPTION_REPEAT) != 0 && option->type != RELAIS_OPTION_LIST)
-        return "only a list may repeat";
+        return _ ("only a list may repeat");
     if (option->doc == NULL || option->doc[0] == '\0')
-        return "it has no documentation";
+        return _ ("it has no documentation");
     return NULL;
 }
 
@@ -83,10 +83,10 @@ add_key (RelaisKind *kind, const char *module, const char *prefix, const RelaisO
     RelaisKey *key;
 
     if (wrong == NULL && option->default_value == NULL && option->type == RELAIS_OPTION_ENUM)
-        wrong = "an enum needs a default";
+        wrong = _ ("an enum needs a default");
     if (wrong != NULL) {
         g_set_error (error, RELAIS_CONFIG_ERROR, RELAIS_CONFIG_ERROR_DECLARATION,
-                     "%s: option '%s' of section '%s': %s", module,
+                     _ ("%s: option '%s' of section '%s': %s"), module,
                      option->key != NULL ? option->key : "(none)", kind->kind, wrong);
         return false;
     }
@@ -102,10 +102,10 @@ add_key (RelaisKind *kind, const char *module, const char *prefix, const RelaisO
             wrong = problem;
     }
     if (wrong == NULL && g_hash_table_contains (kind->by_name, key->name))
-        wrong = "declared twice";
+        wrong = _ ("declared twice");
     if (wrong != NULL) {
         g_set_error (error, RELAIS_CONFIG_ERROR, RELAIS_CONFIG_ERROR_DECLARATION,
-                     "%s: option '%s' of section '%s': default or name is bad: %s", module,
+                     _ ("%s: option '%s' of section '%s': default or name is bad: %s"), module,
                      key->name, kind->kind, wrong);
         key_free (key);
         return false;
@@ -221,11 +221,12 @@ add_option (RelaisSchema *schema, const char *module, const RelaisOption *option
                            : NULL;
 
     if (kind == NULL) {
-        g_set_error (error, RELAIS_CONFIG_ERROR, RELAIS_CONFIG_ERROR_DECLARATION,
-                     "%s: option '%s' stands in section '%s', which is neither the module's (%s, "
-                     "%s-...) nor a shared one",
-                     module, option->key != NULL ? option->key : "(none)",
-                     option->section != NULL ? option->section : "(none)", module, module);
+        g_set_error (
+            error, RELAIS_CONFIG_ERROR, RELAIS_CONFIG_ERROR_DECLARATION,
+            _ ("%s: option '%s' stands in section '%s', which is neither the module's (%s, "
+               "%s-...) nor a shared one"),
+            module, option->key != NULL ? option->key : "(none)",
+            option->section != NULL ? option->section : "(none)", module, module);
         return false;
     }
     if (!add_key (kind, module, prefix, option, error))
@@ -245,7 +246,7 @@ relais_schema_add_module (RelaisSchema *schema, const char *module, const Relais
         g_hash_table_contains (schema->by_kind, module) ||
         g_hash_table_contains (schema->modules, module) || option_size == 0) {
         g_set_error (error, RELAIS_CONFIG_ERROR, RELAIS_CONFIG_ERROR_DECLARATION,
-                     "module '%s' has the name of a section of the core or of another module",
+                     _ ("module '%s' has the name of a section of the core or of another module"),
                      module);
         return false;
     }

@@ -35,7 +35,8 @@ typedef struct {
 static char *
 synopsis (const RelaisCommand *command)
 {
-    const char *usage = command->usage != NULL ? command->usage : "";
+    const char *usage =
+        command->usage != NULL && command->usage[0] != '\0' ? _ (command->usage) : "";
 
     return g_strconcat (command->word, command->verb != NULL ? " " : "",
                         command->verb != NULL ? command->verb : "", usage[0] != '\0' ? " " : "",

@@ -8,6 +8,7 @@
 #include "control/call-private.h"
 
 #include <gio/gio.h>
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 typedef struct {
@@ -56,12 +57,13 @@ relais_commands_add (RelaisCommands *commands, const RelaisCommand *command, gpo
     if (command->word == NULL || command->word[0] == '\0' || command->func == NULL ||
         command->doc == NULL) {
         g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                             "a command needs a word, a function and a line of documentation");
+                             _ ("a command needs a word, a function and a line of documentation"));
         return false;
     }
     name = full_name (command->word, command->verb);
     if (g_hash_table_contains (commands->by_name, name)) {
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS, "command '%s' is declared twice", name);
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS, _ ("command '%s' is declared twice"),
+                     name);
         return false;
     }
     g_array_append_val (commands->entries, entry);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gi18n-lib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -173,7 +174,7 @@ sink_ended (gpointer data, int status, const char *text)
 
     if (session->cut_off)
         say_end (session, RELAIS_EXIT_REFUSED,
-                 "the output was cut off: it came faster than it was read");
+                 _ ("the output was cut off: it came faster than it was read"));
     else
         say_end (session, status, text);
     session->state = SESSION_CLOSING;
@@ -228,12 +229,12 @@ read_head (Session *session, JsonObject *request)
             : NULL;
 
     if (command == NULL || command->kind != RELAIS_COMMAND_ONLINE) {
-        session_refuse (session, RELAIS_EXIT_USAGE, "the daemon has no such command");
+        session_refuse (session, RELAIS_EXIT_USAGE, _ ("the daemon has no such command"));
         return;
     }
     session->call = relais_call_new (command, session->control->config, session->control->loop);
     if (!take_args (session, request) || !take_options (session, request)) {
-        session_refuse (session, RELAIS_EXIT_USAGE, "the command takes no such arguments");
+        session_refuse (session, RELAIS_EXIT_USAGE, _ ("the command takes no such arguments"));
         return;
     }
     session->state = SESSION_FILES;
@@ -249,7 +250,7 @@ run_call (Session *session)
     while (g_hash_table_iter_next (&iter, &name, &bytes)) {
         if (!relais_call_set_file (session->call, name,
                                    g_byte_array_free_to_bytes (g_byte_array_ref (bytes)))) {
-            session_refuse (session, RELAIS_EXIT_USAGE, "the command takes no such file");
+            session_refuse (session, RELAIS_EXIT_USAGE, _ ("the command takes no such file"));
             return;
         }
     }
@@ -267,7 +268,7 @@ take_chunk (Session *session, const char *name, const char *data)
 
     session->file_bytes += size;
     if (session->file_bytes > RELAIS_WIRE_FILE_BYTES) {
-        session_refuse (session, RELAIS_EXIT_USAGE, "the files are larger than 16 MiB");
+        session_refuse (session, RELAIS_EXIT_USAGE, _ ("the files are larger than 16 MiB"));
         return;
     }
     if (file == NULL) {
@@ -275,7 +276,7 @@ take_chunk (Session *session, const char *name, const char *data)
 
         if (!relais_command_find_option (relais_call_command (session->call), name, &takes) ||
             takes != RELAIS_COMMAND_TAKES_FILE) {
-            session_refuse (session, RELAIS_EXIT_USAGE, "the command takes no such file");
+            session_refuse (session, RELAIS_EXIT_USAGE, _ ("the command takes no such file"));
             return;
         }
         file = g_byte_array_new ();
@@ -295,7 +296,7 @@ read_rest (Session *session, JsonObject *request)
     else if (name != NULL && data != NULL)
         take_chunk (session, name, data);
     else
-        session_refuse (session, RELAIS_EXIT_USAGE, "the request is not understood");
+        session_refuse (session, RELAIS_EXIT_USAGE, _ ("the request is not understood"));
 }
 
 static void
@@ -304,7 +305,7 @@ read_line (Session *session, const char *line, gsize size)
     JsonObject *request = relais_wire_parse (line, size);
 
     if (request == NULL) {
-        session_refuse (session, RELAIS_EXIT_USAGE, "the request is not understood");
+        session_refuse (session, RELAIS_EXIT_USAGE, _ ("the request is not understood"));
         return;
     }
     if (session->state == SESSION_HEAD)
@@ -332,7 +333,7 @@ take_line (Session *session)
     end = size > 0 ? memchr (bytes, '\n', MIN (size, RELAIS_WIRE_LINE_BYTES)) : NULL;
     if (end == NULL) {
         if (size >= RELAIS_WIRE_LINE_BYTES)
-            session_refuse (session, RELAIS_EXIT_USAGE, "the request's line is too long");
+            session_refuse (session, RELAIS_EXIT_USAGE, _ ("the request's line is too long"));
         return false;
     }
     size = (gsize)(end - bytes);
@@ -377,7 +378,7 @@ on_deadline (gpointer data)
     if (session->state == SESSION_CLOSING)
         session_detach (session);
     else
-        session_refuse (session, RELAIS_EXIT_USAGE, "the request did not come in time");
+        session_refuse (session, RELAIS_EXIT_USAGE, _ ("the request did not come in time"));
 }
 
 static const RelaisStreamCallbacks stream_callbacks = {
@@ -412,9 +413,9 @@ add_session (RelaisControl *control, int fd)
         session_detach (session);
     else if (!allowed)
         session_refuse (session, RELAIS_EXIT_REFUSED,
-                        "only root and the daemon's own user may give commands");
+                        _ ("only root and the daemon's own user may give commands"));
     else if (!room)
-        session_refuse (session, RELAIS_EXIT_REFUSED, "too many commands at once; try again");
+        session_refuse (session, RELAIS_EXIT_REFUSED, _ ("too many commands at once; try again"));
     else
         relais_timer_set (&session->deadline, REQUEST_US);
 }
@@ -453,7 +454,7 @@ on_rested (gpointer data)
 static bool
 fail (GError **error, const char *path, const char *what)
 {
-    g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "control socket %s: %s: %s",
+    g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), _ ("control socket %s: %s: %s"),
                  path, what, g_strerror (errno));
     return false;
 }
@@ -468,7 +469,7 @@ clear_path (const struct sockaddr_un *address, GError **error)
     if (lstat (address->sun_path, &status) < 0)
         return errno == ENOENT || fail (error, address->sun_path, "stat");
     if (!S_ISSOCK (status.st_mode)) {
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS, "control socket %s: it is no socket",
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS, _ ("control socket %s: it is no socket"),
                      address->sun_path);
         return false;
     }
@@ -481,7 +482,7 @@ clear_path (const struct sockaddr_un *address, GError **error)
     close (fd);
     if (done == 0 || cause == EAGAIN) {
         g_set_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE,
-                     "control socket %s: another relaisd answers there", address->sun_path);
+                     _ ("control socket %s: another relaisd answers there"), address->sun_path);
         return false;
     }
     if (unlink (address->sun_path) < 0 && errno != ENOENT)

@@ -8,6 +8,7 @@
 
 #include "module/module-private.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 /* Sizes of the structs in 0.1, the least that a module may have. */
@@ -54,8 +55,8 @@ relais_module_name_is_good (const char *name)
            strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789-") == size;
 }
 
-#define REBUILD "rebuild the module with the headers of this Relais"
-#define MEND "this is a fault of the module"
+#define REBUILD _ ("rebuild the module with the headers of this Relais")
+#define MEND _ ("this is a fault of the module")
 
 /* --- The head --------------------------------------------------------------------------------- */
 
@@ -65,18 +66,19 @@ check_version (const RelaisModuleDescriptor *descriptor, GError **error)
     guint major = descriptor->api_major, built = descriptor->minor_built;
 
     if (major != RELAIS_API_MAJOR)
-        return refuse (error, "api_major", "install the module built for this Relais",
-                       "found %u, wanted %u", major, RELAIS_API_MAJOR);
+        return refuse (error, "api_major", _ ("install the module built for this Relais"),
+                       _ ("found %u, wanted %u"), major, RELAIS_API_MAJOR);
     if (descriptor->minor_required > built)
-        return refuse (error, "minor_required", MEND, "found %u, wanted at most minor_built (%u)",
-                       descriptor->minor_required, built);
+        return refuse (error, "minor_required", MEND,
+                       _ ("found %u, wanted at most minor_built (%u)"), descriptor->minor_required,
+                       built);
     if (RELAIS_API_MAJOR == 0 ? built != RELAIS_API_MINOR
                               : descriptor->minor_required > RELAIS_API_MINOR)
         return refuse (
             error, "minor_built",
-            RELAIS_API_MAJOR == 0 ? "rebuild the module (before 1.0 every minor stands alone)"
-                                  : "upgrade Relais",
-            "found %u.%u, wanted %u.%u", major, built, RELAIS_API_MAJOR, RELAIS_API_MINOR);
+            RELAIS_API_MAJOR == 0 ? _ ("rebuild the module (before 1.0 every minor stands alone)")
+                                  : _ ("upgrade Relais"),
+            _ ("found %u.%u, wanted %u.%u"), major, built, RELAIS_API_MAJOR, RELAIS_API_MINOR);
     return true;
 }
 
@@ -84,8 +86,7 @@ static bool
 check_size (const char *field, gsize found, gsize least, GError **error)
 {
     if (found < least || found > STRUCT_BYTES)
-        return refuse (error, field, REBUILD,
-                       "found %" G_GSIZE_FORMAT ", wanted at least %" G_GSIZE_FORMAT, found, least);
+        return refuse (error, field, REBUILD, _ ("found %zu, wanted at least %zu"), found, least);
     return true;
 }
 
@@ -93,14 +94,14 @@ static bool
 check_head (const RelaisModuleDescriptor *descriptor, GError **error)
 {
     if (descriptor->magic != RELAIS_MODULE_MAGIC)
-        return refuse (error, "magic", "define the descriptor with RELAIS_MODULE_DEFINE",
-                       "found 0x%08x, wanted 0x%08x", descriptor->magic, RELAIS_MODULE_MAGIC);
+        return refuse (error, "magic", _ ("define the descriptor with RELAIS_MODULE_DEFINE"),
+                       _ ("found 0x%08x, wanted 0x%08x"), descriptor->magic, RELAIS_MODULE_MAGIC);
     if (!check_size ("struct_size", descriptor->struct_size, HEAD_BYTES, error) ||
         !check_version (descriptor, error) ||
         !check_size ("struct_size", descriptor->struct_size, DESCRIPTOR_BYTES, error))
         return false;
     if (descriptor->reserved != 0 || descriptor->flags != 0)
-        return refuse (error, "flags", REBUILD, "found a bit that is not known, wanted 0");
+        return refuse (error, "flags", REBUILD, _ ("found a bit that is not known, wanted 0"));
     return true;
 }
 
@@ -110,14 +111,14 @@ static bool
 check_identity (const RelaisModuleDescriptor *descriptor, GError **error)
 {
     if (descriptor->name == NULL)
-        return refuse (error, "name", "name the module", "found NULL, wanted [a-z0-9-]+");
+        return refuse (error, "name", _ ("name the module"), _ ("found NULL, wanted [a-z0-9-]+"));
     if (!relais_module_name_is_good (descriptor->name))
-        return refuse (error, "name", "name the module as its file",
-                       "found '%s', wanted [a-z0-9-]+", descriptor->name);
+        return refuse (error, "name", _ ("name the module as its file"),
+                       _ ("found '%s', wanted [a-z0-9-]+"), descriptor->name);
     if (descriptor->version == NULL)
-        return refuse (error, "version", MEND, "found NULL, wanted text");
+        return refuse (error, "version", MEND, _ ("found NULL, wanted text"));
     if (descriptor->summary == NULL)
-        return refuse (error, "summary", MEND, "found NULL, wanted one line");
+        return refuse (error, "summary", MEND, _ ("found NULL, wanted one line"));
     return true;
 }
 
@@ -126,12 +127,13 @@ check_relation (const char *field, const gchar *const *names, const char *own, G
 {
     for (guint i = 0; names != NULL && names[i] != NULL; i++) {
         if (!relais_module_name_is_good (names[i]))
-            return refuse (error, field, MEND, "found '%s', wanted a module's name", names[i]);
+            return refuse (error, field, MEND, _ ("found '%s', wanted a module's name"), names[i]);
         if (g_str_equal (names[i], own))
-            return refuse (error, field, MEND, "found the module itself, wanted others");
+            return refuse (error, field, MEND, _ ("found the module itself, wanted others"));
         for (guint k = 0; k < i; k++)
             if (g_str_equal (names[i], names[k]))
-                return refuse (error, field, MEND, "found '%s' twice, wanted it once", names[i]);
+                return refuse (error, field, MEND, _ ("found '%s' twice, wanted it once"),
+                               names[i]);
     }
     return true;
 }
@@ -147,15 +149,15 @@ check_array (const char *field, const char *size_field, gconstpointer array, gui
     if (n == 0)
         return true;
     if (array == NULL || n > ARRAY_ITEMS)
-        return refuse (error, field, MEND, "found no array of %u, wanted one", n);
+        return refuse (error, field, MEND, _ ("found no array of %u, wanted one"), n);
     if (!check_size (size_field, size, known, error))
         return false;
     copy = g_malloc (known);
     for (guint i = 0; i < n; i++)
         if (!relais_copy_known (copy, known, (const guint8 *)array + i * size, size))
-            return refuse (error, field, "upgrade Relais, or rebuild the module without it",
-                           "found item %u with a part that this Relais does not know, wanted zero",
-                           i);
+            return refuse (
+                error, field, _ ("upgrade Relais, or rebuild the module without it"),
+                _ ("found item %u with a part that this Relais does not know, wanted zero"), i);
     return true;
 }
 
@@ -176,20 +178,21 @@ check_option (const char *module, const RelaisOption *option, GError **error)
                                          "domain", "tenant",   "class",  NULL};
 
     if (option->section == NULL || option->key == NULL)
-        return refuse (error, "options", MEND, "found NULL as section or key, wanted text");
+        return refuse (error, "options", MEND, _ ("found NULL as section or key, wanted text"));
     if (!own_kind (module, option->section) && !g_strv_contains (shared, option->section))
         return refuse (error, "options", MEND,
-                       "found section '%s', wanted '%s', '%s-...' or a shared one", option->section,
-                       module, module);
+                       _ ("found section '%s', wanted '%s', '%s-...' or a shared one"),
+                       option->section, module, module);
     if (option->key[0] == '\0' ||
         strspn (option->key, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen (option->key))
-        return refuse (error, "options", MEND, "found key '%s', wanted [a-z0-9_]+", option->key);
+        return refuse (error, "options", MEND, _ ("found key '%s', wanted [a-z0-9_]+"),
+                       option->key);
     if (option->type > RELAIS_OPTION_DURATIONS)
-        return refuse (error, "options", "upgrade Relais",
-                       "found type %u of '%s', wanted one that this Relais knows", option->type,
+        return refuse (error, "options", _ ("upgrade Relais"),
+                       _ ("found type %u of '%s', wanted one that this Relais knows"), option->type,
                        option->key);
     if (option->type == RELAIS_OPTION_ENUM && option->choices == NULL)
-        return refuse (error, "options", MEND, "found no choices of '%s', wanted some",
+        return refuse (error, "options", MEND, _ ("found no choices of '%s', wanted some"),
                        option->key);
     return true;
 }
@@ -212,7 +215,7 @@ check_options (const RelaisModuleDescriptor *descriptor, GError **error)
 
             if (g_str_equal (option->section, other->section) &&
                 g_str_equal (option->key, other->key))
-                return refuse (error, "options", MEND, "found [%s] %s twice, wanted it once",
+                return refuse (error, "options", MEND, _ ("found [%s] %s twice, wanted it once"),
                                option->section, option->key);
         }
     }
@@ -232,17 +235,17 @@ check_commands (const RelaisModuleDescriptor *descriptor, GError **error)
 
         if (command->word == NULL || command->func == NULL || command->doc == NULL)
             return refuse (error, "commands", MEND,
-                           "found item %u without word, func or doc, wanted all three", i);
+                           _ ("found item %u without word, func or doc, wanted all three"), i);
         if (command->kind > RELAIS_COMMAND_OFFLINE || command->reserved != 0)
-            return refuse (error, "commands", "upgrade Relais",
-                           "found a kind of '%s' that is not known, wanted one that is",
+            return refuse (error, "commands", _ ("upgrade Relais"),
+                           _ ("found a kind of '%s' that is not known, wanted one that is"),
                            command->word);
         for (guint k = 0; k < i; k++) {
             const RelaisCommand *other = NTH (RelaisCommand, descriptor->commands, size, k);
 
             if (g_str_equal (command->word, other->word) &&
                 g_strcmp0 (command->verb, other->verb) == 0)
-                return refuse (error, "commands", MEND, "found '%s %s' twice, wanted it once",
+                return refuse (error, "commands", MEND, _ ("found '%s %s' twice, wanted it once"),
                                command->word, command->verb != NULL ? command->verb : "");
         }
     }
@@ -259,11 +262,11 @@ check_ops (const RelaisModuleOps *ops, GError **error)
     if (!check_size ("ops.struct_size", ops->struct_size, OPS_BYTES, error))
         return false;
     if (!relais_copy_known (&copy, sizeof copy, ops, ops->struct_size) || ops->reserved != 0)
-        return refuse (error, "ops", "upgrade Relais, or rebuild the module without it",
-                       "found an operation that this Relais does not know, wanted zero");
+        return refuse (error, "ops", _ ("upgrade Relais, or rebuild the module without it"),
+                       _ ("found an operation that this Relais does not know, wanted zero"));
     if (ops->prepare_config == NULL && (ops->commit_config != NULL || ops->free_config != NULL))
         return refuse (error, "ops.prepare_config", MEND,
-                       "found NULL beside commit_config or free_config, wanted a function");
+                       _ ("found NULL beside commit_config or free_config, wanted a function"));
     return true;
 }
 
@@ -276,10 +279,11 @@ relais_module_check (const RelaisModuleDescriptor *descriptor, GError **error)
     if (!check_head (descriptor, error))
         return FALSE;
     if (!relais_copy_known (&copy, sizeof copy, descriptor, descriptor->struct_size))
-        return refuse (error, "struct_size", "upgrade Relais, or rebuild the module without it",
-                       "found fields that this Relais does not know, wanted zero after the first "
-                       "%" G_GSIZE_FORMAT " octets",
-                       sizeof copy);
+        return refuse (
+            error, "struct_size", _ ("upgrade Relais, or rebuild the module without it"),
+            _ ("found fields that this Relais does not know, wanted zero after the first "
+               "%zu octets"),
+            sizeof copy);
     return check_identity (&copy, error) &&
            check_relation ("requires_modules", copy.requires_modules, copy.name, error) &&
            check_relation ("wants_modules", copy.wants_modules, copy.name, error) &&

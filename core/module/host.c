@@ -9,6 +9,8 @@
 
 #include "conf/conf-private.h"
 
+#include <glib/gi18n-lib.h>
+
 G_DEFINE_QUARK (relais - module - error - quark, relais_module_error)
 
 RelaisHost *
@@ -123,8 +125,8 @@ relais_host_load (RelaisHost *host, const char *name, GError **error)
 
     if (find_module (host, name) != NULL) {
         g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
-                     "module %s: name: found a module of this name loaded already, wanted each "
-                     "once; enable it once",
+                     _ ("module %s: name: found a module of this name loaded already, wanted each "
+                        "once; enable it once"),
                      name);
         return false;
     }

@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n-lib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ fail_file (GError **error, const char *file, const char *found, const char *want
            const char *remedy)
 {
     g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_FILE,
-                 "%s: found %s, wanted %s; %s", file, found, wanted, remedy);
+                 _ ("%s: found %s, wanted %s; %s"), file, found, wanted, remedy);
     return false;
 }
 
@@ -41,18 +42,19 @@ check_stat (const RelaisHost *host, const char *file, const struct stat *info, b
     g_autofree char *found = NULL;
 
     if (want_dir ? !S_ISDIR (info->st_mode) : !S_ISREG (info->st_mode))
-        return fail_file (error, file, "something else",
-                          want_dir ? "a directory" : "a regular file", "install the module again");
+        return fail_file (error, file, _ ("something else"),
+                          want_dir ? _ ("a directory") : _ ("a regular file"),
+                          _ ("install the module again"));
     if (!owner_is_trusted (host, info->st_uid)) {
-        found = g_strdup_printf ("owner %u", (guint)info->st_uid);
-        return fail_file (error, file, found, "owner root",
-                          host->module_dir_is_callers ? "chown it to root or to yourself"
-                                                      : "chown it to root");
+        found = g_strdup_printf (_ ("owner %u"), (guint)info->st_uid);
+        return fail_file (error, file, found, _ ("owner root"),
+                          host->module_dir_is_callers ? _ ("chown it to root or to yourself")
+                                                      : _ ("chown it to root"));
     }
     if ((info->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        found = g_strdup_printf ("mode %04o", (guint)info->st_mode & 07777);
-        return fail_file (error, file, found, "no write permission for group and others",
-                          "chmod go-w it");
+        found = g_strdup_printf (_ ("mode %04o"), (guint)info->st_mode & 07777);
+        return fail_file (error, file, found, _ ("no write permission for group and others"),
+                          _ ("chmod go-w it"));
     }
     return true;
 }
@@ -67,10 +69,10 @@ check_path (const RelaisHost *host, const char *file, bool want_dir, GError **er
 
     if (fd < 0) {
         if (errno == ELOOP)
-            return fail_file (error, file, "a symbolic link", "a regular file",
-                              "copy the module itself");
-        return fail_file (error, file, g_strerror (errno), "a readable module",
-                          "install it, or set enable = no in its [module] section");
+            return fail_file (error, file, _ ("a symbolic link"), _ ("a regular file"),
+                              _ ("copy the module itself"));
+        return fail_file (error, file, g_strerror (errno), _ ("a readable module"),
+                          _ ("install it, or set enable = no in its [module] section"));
     }
     good = fstat (fd, &info) == 0 && check_stat (host, file, &info, want_dir, error);
     close (fd);
@@ -85,8 +87,8 @@ check_file (const RelaisHost *host, const char *file, GError **error)
     bool good;
 
     if (dir == NULL)
-        return fail_file (error, host->module_dir, g_strerror (errno), "the module directory",
-                          "install the modules, or name another directory with --module-dir");
+        return fail_file (error, host->module_dir, g_strerror (errno), _ ("the module directory"),
+                          _ ("install the modules, or name another directory with --module-dir"));
     good = check_path (host, dir, true, error) && check_path (host, file, false, error);
     free (dir);
     return good;
@@ -105,15 +107,16 @@ find_descriptor (gpointer handle, const char *file, GError **error)
 
         if (dlsym (handle, symbol) == NULL)
             continue;
-        g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_DESCRIPTOR,
-                     "%s: api_major: found %d, wanted %d; install the module built for this Relais",
-                     file, major, RELAIS_API_MAJOR);
+        g_set_error (
+            error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_DESCRIPTOR,
+            _ ("%s: api_major: found %d, wanted %d; install the module built for this Relais"),
+            file, major, RELAIS_API_MAJOR);
         return NULL;
     }
     if (descriptor == NULL)
         g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_DESCRIPTOR,
-                     "%s: descriptor: found no symbol relais_module_%d, wanted one made by "
-                     "RELAIS_MODULE_DEFINE; this is no Relais module",
+                     _ ("%s: descriptor: found no symbol relais_module_%d, wanted one made by "
+                        "RELAIS_MODULE_DEFINE; this is no Relais module"),
                      file, RELAIS_API_MAJOR);
     return descriptor;
 }
@@ -123,17 +126,19 @@ check_identity (const RelaisHost *host, const RelaisModuleDescriptor *descriptor
                 const char *name, GError **error)
 {
     if (!g_str_equal (descriptor->name, name)) {
-        g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_DESCRIPTOR,
-                     "%s: name: found '%s', wanted '%s'; a module's file is named as the module",
-                     file, descriptor->name, name);
+        g_set_error (
+            error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_DESCRIPTOR,
+            _ ("%s: name: found '%s', wanted '%s'; a module's file is named as the module"), file,
+            descriptor->name, name);
         return false;
     }
     if (descriptor->programs != NULL &&
         !g_strv_contains ((const gchar *const *)descriptor->programs, host->program) &&
         !g_str_equal (host->program, "relais-inspect")) {
-        g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_DESCRIPTOR,
-                     "%s: programs: found %s, wanted a program that it names; do not load it here",
-                     file, host->program);
+        g_set_error (
+            error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_DESCRIPTOR,
+            _ ("%s: programs: found %s, wanted a program that it names; do not load it here"), file,
+            host->program);
         return false;
     }
     return true;
@@ -203,8 +208,9 @@ relais_module_load (RelaisHost *host, const char *name, GError **error)
     gpointer handle;
 
     if (!relais_module_name_is_good (name)) {
-        fail_file (error, name, "a name of other characters", "a module's name of a-z, 0-9 and -",
-                   "a module is enabled by its name, never by a path");
+        fail_file (error, name, _ ("a name of other characters"),
+                   _ ("a module's name of a-z, 0-9 and -"),
+                   _ ("a module is enabled by its name, never by a path"));
         return NULL;
     }
     if (!check_file (host, file, error))
@@ -212,8 +218,8 @@ relais_module_load (RelaisHost *host, const char *name, GError **error)
     handle = dlopen (file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (handle == NULL) {
         g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_FILE,
-                     "%s: the dynamic linker refuses it (%s); install the module built for this "
-                     "Relais",
+                     _ ("%s: the dynamic linker refuses it (%s); install the module built for this "
+                        "Relais"),
                      file, dlerror ());
         return NULL;
     }

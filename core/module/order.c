@@ -8,6 +8,7 @@
 
 #include "module/module-private.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 typedef struct {
@@ -115,10 +116,11 @@ check_conflicts (const RelaisHost *host, const RelaisModule *module, GError **er
 
     for (guint i = 0; names != NULL && names[i] != NULL; i++)
         if (find (host, names[i]) < host->modules->len) {
-            g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
-                         "%s: conflicts: found module '%s' loaded, wanted it absent; disable one "
-                         "of the two",
-                         module->file, names[i]);
+            g_set_error (
+                error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
+                _ ("%s: conflicts: found module '%s' loaded, wanted it absent; disable one "
+                   "of the two"),
+                module->file, names[i]);
             return false;
         }
     return true;
@@ -135,8 +137,8 @@ add_relations (const RelaisHost *host, guint item, const gchar *const *names, bo
             graph->edges[other * graph->n + item] = true;
         } else if (required) {
             g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
-                         "%s: requires_modules: found no module '%s' loaded, wanted it; set "
-                         "enable = yes in [module %s]",
+                         _ ("%s: requires_modules: found no module '%s' loaded, wanted it; set "
+                            "enable = yes in [module %s]"),
                          nth (host, item)->file, names[i], names[i]);
             return false;
         }
@@ -152,9 +154,10 @@ sort_modules (RelaisHost *host, const Graph *graph, GError **error)
     g_autofree gpointer *sorted = g_new0 (gpointer, graph->n + 1);
 
     if (cycle != NULL) {
-        g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
-                     "requires_modules: found the cycle %s, wanted an order; disable one of them",
-                     cycle);
+        g_set_error (
+            error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
+            _ ("requires_modules: found the cycle %s, wanted an order; disable one of them"),
+            cycle);
         return false;
     }
     for (guint i = 0; i < graph->n; i++)
@@ -229,7 +232,7 @@ order_chain (GPtrArray *registered, Chain *chain, const char *hook, GError **err
     cycle = graph_sort (&graph, order);
     if (cycle != NULL) {
         g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
-                     "hook %s: found the cycle %s, wanted an order; disable one of them", hook,
+                     _ ("hook %s: found the cycle %s, wanted an order; disable one of them"), hook,
                      cycle);
         graph_clear (&graph);
         return false;

@@ -6,12 +6,13 @@
 
 #include "module/module-private.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 static gboolean
 refuse (GError **error, const RelaisHookInfo *info, const char *what)
 {
-    g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_HOOK, "hook function '%s': %s",
+    g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_HOOK, _ ("hook function '%s': %s"),
                  info->name != NULL ? info->name : "", what);
     return FALSE;
 }
@@ -37,18 +38,18 @@ static gboolean
 check_info (const RelaisModule *module, const RelaisHookInfo *info, GError **error)
 {
     if (!module->host->in_init)
-        return refuse (error, info, "hooks are registered in init only");
+        return refuse (error, info, _ ("hooks are registered in init only"));
     if (info->hook >= RELAIS_N_HOOKS)
-        return refuse (error, info, "this Relais does not have that hook");
+        return refuse (error, info, _ ("this Relais does not have that hook"));
     if (info->name == NULL || !relais_module_name_is_good (info->name) || info->func == NULL)
-        return refuse (error, info, "a name of a-z, 0-9 and -, and a function are needed");
+        return refuse (error, info, _ ("a name of a-z, 0-9 and -, and a function are needed"));
     if (info->stage >
         (info->hook == RELAIS_HOOK_MESSAGE ? RELAIS_STAGE_MODIFY : RELAIS_STAGE_DECIDE))
-        return refuse (error, info, "this hook does not have that stage");
+        return refuse (error, info, _ ("this hook does not have that stage"));
     if ((info->flags & ~(guint32)RELAIS_HOOK_PER_RECIPIENT) != 0 || info->reserved != 0)
-        return refuse (error, info, "a flag is not known to this Relais");
+        return refuse (error, info, _ ("a flag is not known to this Relais"));
     if (!timeout_is_good (info))
-        return refuse (error, info, "on_timeout is no verdict of this hook");
+        return refuse (error, info, _ ("on_timeout is no verdict of this hook"));
     return TRUE;
 }
 
@@ -63,13 +64,13 @@ relais_module_add_hook (RelaisModule *module, const RelaisHookInfo *info, GError
     g_return_val_if_fail (module != NULL && info != NULL, FALSE);
     if (info->struct_size < sizeof known ||
         !relais_copy_known (&known, sizeof known, info, info->struct_size))
-        return refuse (error, info, "its RelaisHookInfo is not of this Relais");
+        return refuse (error, info, _ ("its RelaisHookInfo is not of this Relais"));
     if (!check_info (module, &known, error))
         return FALSE;
     registered = module->host->registered[known.hook];
     name = g_strdup_printf ("%s.%s", module->descriptor.name, known.name);
     if (name_is_taken (registered, name))
-        return refuse (error, &known, "registered twice on the same hook");
+        return refuse (error, &known, _ ("registered twice on the same hook"));
     function = g_new0 (HookFunction, 1);
     *function = (HookFunction){.module = module,
                                .name = g_steal_pointer (&name),

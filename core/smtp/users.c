@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gi18n-lib.h>
 #include <openssl/crypto.h>
 #include <pwd.h>
 #include <string.h>
@@ -193,7 +194,7 @@ parse (RelaisUsers *users, const char *path, char *text, GError **error)
     for (guint i = 0; lines[i] != NULL; i++)
         if (!parse_line (users, lines[i])) {
             g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                         "%s:%u: expected NAME:HASH:TENANT:CLASS with a name of its own", path,
+                         _ ("%s:%u: expected NAME:HASH:TENANT:CLASS with a name of its own"), path,
                          i + 1);
             return false;
         }
@@ -225,11 +226,11 @@ read_file (RelaisUsers *users, const char *path, int fd, GError **error)
     g_autofree char *text = NULL;
 
     if (fstat (fd, &users->origin) < 0)
-        return fail (error, path, "cannot look at it");
+        return fail (error, path, _ ("cannot look at it"));
     if (!S_ISREG (users->origin.st_mode) || users->origin.st_size > FILE_BYTES)
-        return refuse (error, path, "is no file of users");
+        return refuse (error, path, _ ("is no file of users"));
     if ((users->origin.st_mode & 027) != 0)
-        return refuse (error, path, "may be read or written by others: its mode must be 0600");
+        return refuse (error, path, _ ("may be read or written by others: its mode must be 0600"));
     text = read_all (fd, (gsize)users->origin.st_size);
     return parse (users, path, text, error);
 }
@@ -244,13 +245,13 @@ relais_users_load (const char *path, GError **error)
     relais_assert_may_block ();
     users->setting = g_malloc0 (CRYPT_GENSALT_OUTPUT_SIZE);
     if (crypt_gensalt_rn ("$y$", 0, NULL, 0, users->setting, CRYPT_GENSALT_OUTPUT_SIZE) == NULL)
-        good = fail (error, path, "cannot prepare hashing");
+        good = fail (error, path, _ ("cannot prepare hashing"));
     fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd >= 0) {
         good = good && read_file (users, path, fd, error);
         close (fd);
     } else if (errno != ENOENT && good)
-        good = fail (error, path, "cannot open it");
+        good = fail (error, path, _ ("cannot open it"));
     if (!good)
         g_clear_pointer (&users, relais_users_unref);
     return users;
@@ -309,7 +310,7 @@ relais_users_hash (const char *password, GError **error)
         hash = hash_with (password, setting);
     if (hash == NULL)
         g_set_error (error, G_IO_ERROR, (gint)g_io_error_from_errno (errno),
-                     "cannot hash the password: %s", g_strerror (errno));
+                     _ ("cannot hash the password: %s"), g_strerror (errno));
     return hash;
 }
 
@@ -378,12 +379,12 @@ save (int dir, const char *path, const RelaisUsers *users, const char *owner, GE
     bool done;
 
     if (fd < 0)
-        return fail (error, path, "cannot make a new file beside it");
+        return fail (error, path, _ ("cannot make a new file beside it"));
     done = fill_and_rename (dir, fd, users, temporary, name, owner);
     if (!done)
-        fail (error, path, "cannot write it");
+        fail (error, path, _ ("cannot write it"));
     if (close (fd) < 0 && done)
-        done = fail (error, path, "cannot close it");
+        done = fail (error, path, _ ("cannot close it"));
     if (!done)
         (void)unlinkat (dir, temporary, 0);
     return done;
@@ -421,7 +422,8 @@ change_locked (int dir, const char *path, RelaisUsersChange change, const char *
     exists = relais_users_find (users, name) != NULL;
     if (exists == (change == RELAIS_USERS_ADD)) {
         g_set_error (error, G_IO_ERROR, exists ? G_IO_ERROR_EXISTS : G_IO_ERROR_NOT_FOUND,
-                     exists ? "%s: there is a user \"%s\" already" : "%s: there is no user \"%s\"",
+                     exists ? _ ("%s: there is a user \"%s\" already")
+                            : _ ("%s: there is no user \"%s\""),
                      path, name);
         return false;
     }
@@ -439,10 +441,10 @@ relais_users_change (const char *path, RelaisUsersChange change, const char *nam
 
     relais_assert_may_block ();
     if (dir < 0)
-        return fail (error, folder, "cannot open it");
+        return fail (error, folder, _ ("cannot open it"));
     /* Two administrators at once: one waits, so neither undoes what the other did. */
     if (flock (dir, LOCK_EX) < 0)
-        fail (error, folder, "cannot lock it");
+        fail (error, folder, _ ("cannot lock it"));
     else
         done = change_locked (dir, path, change, name, user, owner, error);
     close (dir);

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n-lib.h>
 #include <json-glib/json-glib.h>
 #include <unistd.h>
 
@@ -173,7 +174,7 @@ look_at_scan (Look *look, const char *name, const RelaisScan *scan)
 {
     for (guint i = 0; i < scan->damages->len; i++)
         tell (look, name, g_array_index (scan->damages, RelaisDamage, i).start,
-              "bytes that belong to no whole group");
+              _ ("bytes that belong to no whole group"));
 }
 
 static bool
@@ -218,11 +219,11 @@ look_at_file (Look *look, guint32 number, bool notes_only, GError **error)
         good = false;
     else if (verdict == RELAIS_HEADER_NEWER) {
         g_set_error_literal (error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_FORMAT,
-                             "the spool was written by a newer release");
+                             _ ("the spool was written by a newer release"));
         good = false;
     } else if (verdict != RELAIS_HEADER_GOOD) {
         if (!notes_only && verdict == RELAIS_HEADER_BROKEN)
-            tell (look, name, 0, "the segment's header is damaged");
+            tell (look, name, 0, _ ("the segment's header is damaged"));
     } else if (notes_only)
         for (guint32 i = 0; i < header->n_notes; i++)
             g_hash_table_insert (look->notes, GUINT_TO_POINTER (header->notes[i].number),
@@ -250,7 +251,7 @@ list_segments (Look *look, GError **error)
     guint32 number;
 
     if (dir == NULL) {
-        relais_spool_set_errno (error, errno, "cannot list the spool");
+        relais_spool_set_errno (error, errno, _ ("cannot list the spool"));
         g_array_unref (numbers);
         return NULL;
     }
@@ -323,7 +324,7 @@ look_at_spool (const char *dir, bool dump, RelaisSpoolRow row, gpointer data, GE
     relais_assert_may_block ();
     look.dir_fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (look.dir_fd < 0) {
-        relais_spool_set_errno (error, errno, "cannot open the spool");
+        relais_spool_set_errno (error, errno, _ ("cannot open the spool"));
         return false;
     }
     look.bodies_fd = openat (look.dir_fd, "bodies", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
