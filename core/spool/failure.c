@@ -14,6 +14,15 @@
 
 #include "spool/spool-state.h"
 
+/* What clients are told while the spool is stopped follows its latest failure. */
+static void
+note_cause (RelaisSpool *spool, const GError *error)
+{
+    __atomic_store_n (&spool->no_room,
+                      g_error_matches (error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_SPACE),
+                      __ATOMIC_RELAXED);
+}
+
 void
 relais_spool_note_failure (RelaisSpool *spool, GError *error)
 {
@@ -23,6 +32,7 @@ relais_spool_note_failure (RelaisSpool *spool, GError *error)
     first = !spool->failing;
     if (first) {
         spool->failure = g_error_copy (error);
+        note_cause (spool, error);
         __atomic_store_n (&spool->stopped, true, __ATOMIC_RELEASE);
         __atomic_store_n (&spool->failing, true, __ATOMIC_RELEASE);
         g_cond_signal (&spool->writer_wake);
@@ -228,6 +238,7 @@ relais_spool_handle_failure (RelaisSpool *spool)
         spool->last_failure_us = g_get_monotonic_time ();
         if (probe (spool, &error))
             break;
+        note_cause (spool, error);
         g_warning ("the spool \"%s\" is still out of order: %s", spool->dir, error->message);
         if (closing) {
             give_up (spool);

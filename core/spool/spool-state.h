@@ -96,6 +96,7 @@ struct RelaisSpool {
     guint32 next_number; /* of segments and blanks */
     guint busy;
     bool stopped;
+    bool no_room;                 /* why it stopped: the disk is full, which is the client's 452 */
     guint64 free_bytes, min_free; /* as the keeper last saw them */
     bool low_inodes;
     guint64 n_groups, n_records, n_syncs, n_failed_syncs, n_quarantined;

@@ -427,7 +427,8 @@ relais_spool_refusal (RelaisSpool *spool, guint64 size_bytes)
     guint64 min_free = __atomic_load_n (&spool->min_free, __ATOMIC_RELAXED);
 
     if (relais_spool_is_stopped (spool))
-        return spool->refuse_io;
+        return __atomic_load_n (&spool->no_room, __ATOMIC_RELAXED) ? spool->refuse_space
+                                                                   : spool->refuse_io;
     if (free_bytes < min_free || free_bytes - min_free < size_bytes ||
         __atomic_load_n (&spool->low_inodes, __ATOMIC_RELAXED))
         return spool->refuse_space;
