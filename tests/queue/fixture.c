@@ -8,6 +8,7 @@
 
 #include "conf/conf-private.h"
 #include "conf/net-private.h"
+#include "queue/attempt-private.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -448,17 +449,35 @@ flush_events (Fixture *fixture)
             g_ptr_array_remove_index (fixture->events, i--);
 }
 
+/* A worker has something of the queue: that may take as long as the machine likes. */
+static bool
+worker_is_busy (const RelaisQueue *queue)
+{
+    GHashTableIter iter;
+    gpointer live;
+
+    if (queue->n_settling > 0 || queue->n_local > 0)
+        return true;
+    for (const GList *link = queue->attempts.head; link != NULL; link = link->next)
+        if (((const RelaisAttempt *)link->data)->step == RELAIS_ATTEMPT_PREPARING)
+            return true;
+    g_hash_table_iter_init (&iter, queue->lives);
+    while (g_hash_table_iter_next (&iter, NULL, &live))
+        if (((const RelaisLive *)live)->message == NULL)
+            return true;
+    return false;
+}
+
 void
 fixture_settle (Fixture *fixture)
 {
     guint quiet = 0;
 
     for (guint i = 0; i < 100000 && quiet < 60; i++) {
-        bool busy = relais_loop_turn (fixture->loop, false) || fixture->queue->n_settling > 0 ||
-                    fixture->queue->n_local > 0;
+        bool busy = relais_loop_turn (fixture->loop, false) || worker_is_busy (fixture->queue);
 
         quiet = busy ? 0 : quiet + 1;
-        if (!busy)
+        if (!busy || worker_is_busy (fixture->queue))
             g_usleep (200);
     }
     g_assert_cmpuint (quiet, ==, 60);
