@@ -86,9 +86,14 @@ fit (RelaisAttempt *attempt)
 {
     g_autoptr (GError) error = NULL;
     g_autoptr (RelaisRope) before = g_steal_pointer (&attempt->rope);
+    const RelaisHost *host = attempt->queue->host;
+    /* What was learnt of the stored bytes says nothing of bytes that a module may have rewritten. */
+    const RelaisBodyFacts *facts = host != NULL && relais_host_has (host, RELAIS_HOOK_REWRITE)
+                                       ? NULL
+                                       : relais_body_facts (attempt->live->message->body);
 
-    switch (relais_outgoing_fit (before, relais_body_facts (attempt->live->message->body),
-                                 &attempt->limits, &attempt->rope, &attempt->eight_bit, &error)) {
+    switch (relais_outgoing_fit (before, facts, &attempt->limits, &attempt->rope,
+                                 &attempt->eight_bit, &error)) {
     case RELAIS_TRANSPORT_AS_IS:
     case RELAIS_TRANSPORT_CHANGED: return true;
     case RELAIS_TRANSPORT_REFUSED:
