@@ -481,6 +481,7 @@ relais_daemon_main (int argc, char **argv)
     int status;
 
     setlocale (LC_ALL, "");
+    setlocale (LC_NUMERIC, "C"); /* what we write is read by machines */
     bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
     bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
     signal (SIGPIPE, SIG_IGN);
