@@ -364,9 +364,10 @@ def start_relais(state, directory, pids):
                                         state["module_dir"]]
     process = spawn(argv, log, environment(state))
     pids.note("relaisd", process.pid)
-    keeper = spawn([PYTHON, "-c", "import os,sys,time\nsys.path.insert(0,%r)\nimport lab\ntime.sleep(%d)\n"
-                    "lab.Pids(%r).end('relaisd')" % (HERE, SECONDS, directory)], os.devnull)
-    pids.note("keeper", keeper.pid)
+    if not pids.alive("keeper"):  # it looks the pid up when its time comes, so one is enough
+        keeper = spawn([PYTHON, "-c", "import os,sys,time\nsys.path.insert(0,%r)\nimport lab\ntime.sleep(%d)\n"
+                        "lab.Pids(%r).end('relaisd')" % (HERE, SECONDS, directory)], os.devnull)
+        pids.note("keeper", keeper.pid)
     wait_for("relaisd", lambda: read_status(state, directory), process, seconds=60, log=log)
 
 
