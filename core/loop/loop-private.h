@@ -54,11 +54,6 @@ void relais_loop_assert_owner (const RelaisLoop *loop);
  * process: on the loop's thread, while a loop runs there, it aborts (unless --disable-loop-asserts). */
 void relais_assert_may_block (void);
 
-/* Start-up and shutdown may block although the loop's thread runs them: between these two calls
- * relais_assert_may_block () is content. Nestable. */
-void relais_loop_allow_blocking (void);
-void relais_loop_forbid_blocking (void);
-
 /* --- Descriptors. `events` are EPOLLIN and EPOLLOUT; EPOLLERR and EPOLLHUP come uncalled.
  * Level-triggered. `func` may free the watch, or any other one, of the same turn too. */
 typedef void (*RelaisIoFunc) (gpointer data, guint32 events);

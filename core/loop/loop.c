@@ -63,30 +63,16 @@ typedef struct {
     RelaisLoop *loop;
 } LoopSource;
 
-/* Per thread: is a loop running here, and how often has blocking been allowed. */
+/* Per thread: is a turn of a loop under way here. Start-up and shutdown are outside of one. */
 static __thread int loop_running;
-static __thread int blocking_allowed;
 
 void
 relais_assert_may_block (void)
 {
 #ifdef RELAIS_LOOP_ASSERTS
-    if (G_UNLIKELY (loop_running > 0 && blocking_allowed == 0))
+    if (G_UNLIKELY (loop_running > 0))
         g_error ("a blocking call was made on the main loop");
 #endif
-}
-
-void
-relais_loop_allow_blocking (void)
-{
-    blocking_allowed++;
-}
-
-void
-relais_loop_forbid_blocking (void)
-{
-    g_assert (blocking_allowed > 0);
-    blocking_allowed--;
 }
 
 void

@@ -49,4 +49,3 @@ void relais_timer_heap_free (RelaisTimerHeap *heap);
 gint64 relais_timer_heap_next_us (const RelaisTimerHeap *heap);
 /* Takes the first timer that is due at `now_us` out of the heap, or returns NULL. */
 RelaisTimer *relais_timer_heap_take (RelaisTimerHeap *heap, gint64 now_us);
-gsize relais_timer_heap_size (const RelaisTimerHeap *heap);

@@ -116,12 +116,6 @@ relais_timer_heap_take (RelaisTimerHeap *heap, gint64 now_us)
     return first;
 }
 
-gsize
-relais_timer_heap_size (const RelaisTimerHeap *heap)
-{
-    return heap->timers->len - 1;
-}
-
 void
 relais_timer_init (RelaisTimer *timer, RelaisLoop *loop, RelaisTimerFunc func, gpointer data)
 {

@@ -138,7 +138,5 @@ void relais_smtp_client_quit (RelaisSmtpClient *client);
 /* Cuts the connection and frees; no callback. NULL ok. */
 void relais_smtp_client_free (RelaisSmtpClient *client);
 
-const RelaisSmtpCaps *relais_smtp_client_caps (const RelaisSmtpClient *client);
 RelaisSmtpPhase relais_smtp_client_phase (const RelaisSmtpClient *client);
 RelaisStream *relais_smtp_client_stream (RelaisSmtpClient *client); /* for TLS facts in the log */
-guint relais_smtp_client_transactions (const RelaisSmtpClient *client);

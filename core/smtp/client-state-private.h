@@ -64,7 +64,6 @@ struct RelaisSmtpClient {
     bool needs_rset; /* the last transaction did not end with a message taken */
     guint owed;      /* replies that the peer owes us */
     guint ehlo_lines;
-    guint transactions;
     RelaisReplyParser *parser;
     RelaisSmtpReply reply; /* the last one */
     RelaisSmtpCaps caps;

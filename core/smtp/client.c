@@ -519,7 +519,6 @@ relais_smtp_client_send (RelaisSmtpClient *client, const RelaisSmtpTransaction *
     g_return_if_fail (tx->n_recipients > 0);
     g_clear_pointer (&client->planned.text, g_free);
     client->planned = (RelaisSmtpFailure){0};
-    client->transactions++;
     client->tx = smtp_transaction_new (client, tx, &client->planned);
     if (client->planned.refused != RELAIS_REFUSED_NOT)
         relais_timer_set (&client->later, 0);
@@ -541,12 +540,6 @@ relais_smtp_client_quit (RelaisSmtpClient *client)
     relais_timer_set (&client->later, 0);
 }
 
-const RelaisSmtpCaps *
-relais_smtp_client_caps (const RelaisSmtpClient *client)
-{
-    return &client->caps;
-}
-
 RelaisSmtpPhase
 relais_smtp_client_phase (const RelaisSmtpClient *client)
 {
@@ -557,10 +550,4 @@ RelaisStream *
 relais_smtp_client_stream (RelaisSmtpClient *client)
 {
     return client->stream;
-}
-
-guint
-relais_smtp_client_transactions (const RelaisSmtpClient *client)
-{
-    return client->transactions;
 }
