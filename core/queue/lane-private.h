@@ -54,6 +54,7 @@ struct RelaisLane {
     guint uses;        /* strands, paths and connections */
     GHashTable *paths; /* set -> RelaisPath */
     bool dirty;
+    bool waited;  /* let another source of a pool go first */
     bool starved; /* waits for a place of the daemon's total */
     bool invited; /* one was kept for it */
     GList dirty_link, starved_link;

@@ -166,25 +166,27 @@ update (RelaisStrand *strand)
 void
 relais_lane_update_flow (RelaisFlow *flow)
 {
-    guint n = flow->pool->sources->len;
-    RelaisStrand *first = NULL;
-
-    if (n == 1) {
-        update (&flow->strands[0]);
-        return;
-    }
-    /* The lane that has had least by its weight is looked at first. */
-    for (guint i = 0; i < n; i++) {
-        RelaisStrand *strand = &flow->strands[i];
-
-        if (strand->lane != NULL && strand->lane->source->weight > 0 &&
-            (first == NULL || strand->lane->served < first->lane->served))
-            first = strand;
-    }
-    if (first != NULL)
-        update (first);
-    for (guint i = 0; i < n; i++)
+    for (guint i = 0; i < flow->pool->sources->len; i++)
         update (&flow->strands[i]);
+}
+
+/* Whether another source of the pool is to have the strand's head: its lane has had less by its weight
+ * and is looked at after this one. A retry that keeps its source is for nobody else. */
+static bool
+is_for_another (const RelaisStrand *strand)
+{
+    const RelaisFlow *flow = strand->flow;
+
+    if (flow->due[1 + place_of (strand)].n > 0)
+        return false;
+    for (guint i = 0; i < flow->pool->sources->len; i++) {
+        const RelaisStrand *other = &flow->strands[i];
+
+        if (other->active && other->lane->dirty && other->lane->source->weight > 0 &&
+            other->lane->served < strand->lane->served)
+            return true;
+    }
+    return false;
 }
 
 /* Whose turn it is; NULL when nothing is there to go. Strands that have nothing leave. */
@@ -331,14 +333,23 @@ find_room (RelaisLane *lane, const RelaisStrand *strand, RelaisConnection **conn
 void
 relais_lane_pump (RelaisLane *lane)
 {
+    bool waited = lane->waited;
     RelaisStrand *strand;
 
     lane->uses++;
+    lane->waited = false;
     while (relais_queue_may_send (lane->queue) && (strand = next_strand (lane)) != NULL) {
         RelaisConnection *connection = NULL;
-        Room room = find_room (lane, strand, &connection);
         RelaisAttempt *attempt;
+        Room room;
 
+        if (!waited && is_for_another (strand)) {
+            lane->waited = true;
+            relais_lane_mark (lane);
+            break;
+        }
+        waited = false;
+        room = find_room (lane, strand, &connection);
         if (room == ROOM_NONE)
             break;
         end_turn (lane, strand);

@@ -70,6 +70,24 @@ test_both_serve (void)
     test_close (&test);
 }
 
+/* Mail that comes one by one, each when the last is gone: the sources take it by their weights. */
+static void
+test_weights_of_a_trickle (void)
+{
+    Test test;
+
+    test_open (&test, "[source one]\naddress4 = 127.0.0.2\nweight = 3\n"
+                      "[source two]\naddress4 = 127.0.0.3\nweight = 1\n");
+    for (guint i = 0; i < 16; i++) {
+        fixture_mail (&test.fixture, "x@a.rcpt.test");
+        fixture_settle (&test.fixture);
+    }
+    g_assert_cmpuint (test.sink->messages->len, ==, 16);
+    g_assert_cmpuint (count_from (test.sink, "127.0.0.2"), >=, 11);
+    g_assert_cmpuint (count_from (test.sink, "127.0.0.2"), <=, 13);
+    test_close (&test);
+}
+
 static void
 test_retry_keeps_its_source (void)
 {
@@ -157,6 +175,7 @@ main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/queue/sources/both-serve", test_both_serve);
+    g_test_add_func ("/queue/sources/weights-of-a-trickle", test_weights_of_a_trickle);
     g_test_add_func ("/queue/sources/retry-keeps-its-source", test_retry_keeps_its_source);
     g_test_add_func ("/queue/sources/other-source-takes-over", test_other_source_takes_over);
     g_test_add_func ("/queue/sources/providers", test_providers);
