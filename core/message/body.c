@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "loop/loop-private.h"
+#include "message/lines-private.h"
 
 struct RelaisBody {
     gatomicrefcount refs;
@@ -137,16 +138,17 @@ note_line (RelaisBodyScanner *scanner, guint32 length)
         facts->longest_header_line = MAX (facts->longest_header_line, length);
 }
 
-/* Takes the bytes up to and with the next LF, or all; returns how many. A line ends at CRLF alone. */
+/* Takes a line of the header up to and with the next LF, or all; returns how many octets. A line ends
+ * at CRLF alone. */
 static gsize
-scan_line (RelaisBodyScanner *scanner, const guint8 *bytes, gsize size)
+scan_header_line (RelaisBodyScanner *scanner, const guint8 *bytes, gsize size)
 {
     const guint8 *lf = memchr (bytes, '\n', size);
     gsize taken = lf != NULL ? (gsize)(lf - bytes) + 1 : size;
     bool ended = lf != NULL && (taken > 1 ? bytes[taken - 2] : scanner->last) == '\r';
 
     scanner->line = line_plus (scanner->line, taken);
-    if (!scanner->in_content && !scanner->facts.eight_bit_header)
+    if (!scanner->facts.eight_bit_header)
         scanner->facts.eight_bit_header = has_eight_bit (bytes, taken);
     scanner->facts.size_bytes += taken;
     scanner->last = bytes[taken - 1];
@@ -154,13 +156,51 @@ scan_line (RelaisBodyScanner *scanner, const guint8 *bytes, gsize size)
         guint32 length = scanner->line - 2;
 
         note_line (scanner, length);
-        if (!scanner->in_content && length == 0) {
+        if (length == 0) {
             scanner->in_content = true;
             scanner->facts.header_bytes = scanner->facts.size_bytes;
         }
         scanner->line = 0;
     }
     return taken;
+}
+
+/* The lines that end at these places of a block that begins at `at`; `from` is where the line under
+ * way began. Returns where the next one does. */
+static gsize
+note_line_ends (RelaisBodyScanner *scanner, const guint8 *bytes, gsize at, guint64 lfs, gsize from)
+{
+    for (; lfs != 0; lfs &= lfs - 1) {
+        const gsize lf = at + (gsize)__builtin_ctzll (lfs);
+
+        if ((lf > 0 ? bytes[lf - 1] : scanner->last) != '\r')
+            continue;
+        note_line (scanner, line_plus (scanner->line, lf + 1 - from) - 2);
+        scanner->line = 0;
+        from = lf + 1;
+    }
+    return from;
+}
+
+static void
+scan_content (RelaisBodyScanner *scanner, const guint8 *bytes, gsize size)
+{
+    guint8 rest[RELAIS_BLOCK_BYTES] = {0};
+    gsize from = 0, at = 0;
+
+    if (size == 0)
+        return;
+    if (!scanner->facts.eight_bit)
+        scanner->facts.eight_bit = has_eight_bit (bytes, size);
+    for (; size - at >= RELAIS_BLOCK_BYTES; at += RELAIS_BLOCK_BYTES)
+        from = note_line_ends (scanner, bytes, at, relais_block_find (bytes + at, '\n'), from);
+    if (at < size) {
+        memcpy (rest, bytes + at, size - at);
+        from = note_line_ends (scanner, bytes, at, relais_block_find (rest, '\n'), from);
+    }
+    scanner->line = line_plus (scanner->line, size - from);
+    scanner->facts.size_bytes += size;
+    scanner->last = bytes[size - 1];
 }
 
 void
@@ -171,19 +211,12 @@ relais_body_scan (RelaisBodyScanner *scanner, const guint8 *bytes, gsize size)
     if (!scanner->facts.has_nul)
         scanner->facts.has_nul = memchr (bytes, '\0', size) != NULL;
     while (size > 0 && !scanner->in_content) {
-        gsize taken = scan_line (scanner, bytes, size);
+        gsize taken = scan_header_line (scanner, bytes, size);
 
         bytes += taken;
         size -= taken;
     }
-    if (!scanner->facts.eight_bit)
-        scanner->facts.eight_bit = has_eight_bit (bytes, size);
-    while (size > 0) {
-        gsize taken = scan_line (scanner, bytes, size);
-
-        bytes += taken;
-        size -= taken;
-    }
+    scan_content (scanner, bytes, size);
 }
 
 const RelaisBodyFacts *

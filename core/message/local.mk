@@ -4,7 +4,8 @@ libcore_la_SOURCES += \
     core/message/body.c core/message/codec.c \
     core/message/dsn.c core/message/dsn-private.h \
     core/message/header.c core/message/header-private.h \
-    core/message/hygiene.c core/message/mailbox.c \
+    core/message/hygiene.c core/message/lines.c core/message/lines-private.h \
+    core/message/mailbox.c \
     core/message/mime.c core/message/mime-fields.c core/message/mime-private.h \
     core/message/outgoing.c core/message/outgoing-private.h \
     core/message/sink.c core/message/sink-private.h \
@@ -22,6 +23,12 @@ TESTS += tests/message/test-header
 tests_message_test_header_SOURCES = tests/message/test-header.c
 tests_message_test_header_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_header_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/message/test-lines
+TESTS += tests/message/test-lines
+tests_message_test_lines_SOURCES = tests/message/test-lines.c
+tests_message_test_lines_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_test_lines_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/message/test-message
 TESTS += tests/message/test-message

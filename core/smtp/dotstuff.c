@@ -7,7 +7,7 @@
 
 #include "smtp/dotstuff-private.h"
 
-#include <string.h>
+#include "message/lines-private.h"
 
 static bool
 broken (RelaisDotStuff *stuff)
@@ -41,24 +41,26 @@ relais_dot_stuff (RelaisDotStuff *stuff, const guint8 *bytes, gsize size, Relais
         stuff->state = RELAIS_DOT_LINE_START;
     }
     while (at < end) {
-        if (stuff->state == RELAIS_DOT_LINE_START && *at == '.') {
+        const bool line_start = stuff->state == RELAIS_DOT_LINE_START;
+        const gsize ordinary = relais_lines_ordinary (at, (gsize)(end - at), line_start);
+
+        at += ordinary;
+        if (ordinary > 0)
+            stuff->state = at[-1] == '\n' ? RELAIS_DOT_LINE_START : RELAIS_DOT_IN_LINE;
+        if (at == end)
+            break;
+        if (*at == '.') {
             emit_run (emit, data, run, at);
             emit (data, (const guint8 *)".", 1);
-            run = at;
-        }
-        const guint8 *lf = memchr (at, '\n', (gsize)(end - at));
-        const guint8 *stop = lf != NULL ? lf : end;
-        const guint8 *cr = memchr (at, '\r', (gsize)(stop - at));
-
-        if (cr != NULL ? cr + 1 != stop : lf != NULL)
-            return broken (stuff);
-        if (lf == NULL) {
-            stuff->state = cr != NULL ? RELAIS_DOT_AFTER_CR : RELAIS_DOT_IN_LINE;
-            emit_run (emit, data, run, cr != NULL ? cr : end);
+            run = at++;
+            stuff->state = RELAIS_DOT_IN_LINE;
+        } else if (*at == '\r' && at + 1 == end) {
+            stuff->state = RELAIS_DOT_AFTER_CR;
+            emit_run (emit, data, run, at);
             return true;
+        } else {
+            return broken (stuff);
         }
-        stuff->state = RELAIS_DOT_LINE_START;
-        at = lf + 1;
     }
     emit_run (emit, data, run, end);
     return true;

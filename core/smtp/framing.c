@@ -2,13 +2,14 @@
  *
  * The decoder of message data. Five states and the rule that CRLF.CRLF alone ends data: whatever
  * else a peer may take for a line end is either refused on the spot or turned into CRLF for those
- * who read the message later, but is never a line end here. Owns nothing, allocates nothing.
+ * who read the message later, but is never a line end here. Ordinary text is passed over in one go;
+ * the states look at what is not. Owns nothing, allocates nothing.
  */
 #include "config.h"
 
 #include "smtp/framing-private.h"
 
-#include <string.h>
+#include "message/lines-private.h"
 
 static const guint8 crlf[] = {'\r', '\n'};
 
@@ -17,8 +18,6 @@ typedef struct {
     RelaisFraming *framing;
     const guint8 *bytes;
     gsize size, at, run;
-    gsize lf; /* place of the next LF from `at` on, or `size`; so that no octet is searched twice */
-    bool lf_known;
     RelaisFramingSink sink;
     gpointer data;
 } Decoding;
@@ -36,19 +35,6 @@ flush (Decoding *d, gsize end)
         d->sink (d->data, d->bytes + d->run, end - d->run);
 }
 
-static gsize
-next_lf (Decoding *d)
-{
-    const guint8 *found;
-
-    if (d->lf_known && d->lf >= d->at)
-        return d->lf;
-    found = memchr (d->bytes + d->at, '\n', d->size - d->at);
-    d->lf = found != NULL ? (gsize)(found - d->bytes) : d->size;
-    d->lf_known = true;
-    return d->lf;
-}
-
 /* A CR or LF alone, whose place in the input (if it is there) is `place`; the next octet to look at
  * is `next`. False if that is the end of it. */
 static bool
@@ -63,30 +49,35 @@ bare_newline (Decoding *d, gsize place, gsize next)
     return true;
 }
 
+/* At a CR or LF that is not part of a CRLF in this piece. */
+static bool
+decode_newline (Decoding *d)
+{
+    if (d->bytes[d->at] == '\n' || d->at + 1 < d->size)
+        return bare_newline (d, d->at, d->at + 1);
+    flush (d, d->at);
+    d->at = d->run = d->size;
+    d->framing->state = RELAIS_FRAME_CR;
+    return true;
+}
+
+/* In a line or at its start: passes over what is ordinary, and looks at what then stands there. */
 static bool
 decode_text (Decoding *d)
 {
-    const gsize lf = next_lf (d);
-    const guint8 *found = memchr (d->bytes + d->at, '\r', lf - d->at);
-    gsize cr;
+    const bool line_start = d->framing->state == RELAIS_FRAME_LINE;
+    const gsize run = relais_lines_ordinary (d->bytes + d->at, d->size - d->at, line_start);
 
-    if (found == NULL) {
-        if (lf < d->size)
-            return bare_newline (d, lf, lf + 1);
-        d->at = d->size;
+    d->at += run;
+    if (run > 0)
+        d->framing->state = d->bytes[d->at - 1] == '\n' ? RELAIS_FRAME_LINE : RELAIS_FRAME_TEXT;
+    if (d->at == d->size)
         return true;
-    }
-    cr = (gsize)(found - d->bytes);
-    if (cr + 1 == d->size) {
-        flush (d, cr);
-        d->at = d->run = d->size;
-        d->framing->state = RELAIS_FRAME_CR;
-        return true;
-    }
-    if (cr + 1 != lf)
-        return bare_newline (d, cr, cr + 1);
-    d->at = lf + 1;
-    d->framing->state = RELAIS_FRAME_LINE;
+    if (d->bytes[d->at] != '.')
+        return decode_newline (d);
+    flush (d, d->at);
+    d->run = ++d->at;
+    d->framing->state = RELAIS_FRAME_DOT;
     return true;
 }
 
@@ -100,18 +91,6 @@ decode_after_cr (Decoding *d)
     d->run = ++d->at;
     d->framing->state = RELAIS_FRAME_LINE;
     return true;
-}
-
-static void
-decode_line_start (Decoding *d)
-{
-    if (d->bytes[d->at] != '.') {
-        d->framing->state = RELAIS_FRAME_TEXT;
-        return;
-    }
-    flush (d, d->at);
-    d->run = ++d->at;
-    d->framing->state = RELAIS_FRAME_DOT;
 }
 
 /* A leading dot before anything but CRLF was stuffed: it is left out (section 4.5.2). */
@@ -130,15 +109,14 @@ RelaisFramingStatus
 relais_framing_decode (RelaisFraming *framing, const guint8 *bytes, gsize size, gsize *used,
                        RelaisFramingSink sink, gpointer data)
 {
-    Decoding d = {
-        .framing = framing, .bytes = bytes, .size = size, .lf = size, .sink = sink, .data = data};
+    Decoding d = {.framing = framing, .bytes = bytes, .size = size, .sink = sink, .data = data};
     bool good = true;
 
     while (good && d.at < size) {
         switch (framing->state) {
-        case RELAIS_FRAME_TEXT: good = decode_text (&d); break;
+        case RELAIS_FRAME_TEXT:
+        case RELAIS_FRAME_LINE: good = decode_text (&d); break;
         case RELAIS_FRAME_CR: good = decode_after_cr (&d); break;
-        case RELAIS_FRAME_LINE: decode_line_start (&d); break;
         case RELAIS_FRAME_DOT: decode_after_dot (&d); break;
         case RELAIS_FRAME_DOT_CR:
             if (bytes[d.at] == '\n') {
