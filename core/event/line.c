@@ -19,6 +19,29 @@ struct RelaisEventLine {
     GString *text;
 };
 
+/* Room for `n` more octets, which the caller fills. There are two or three lines a message, so that
+ * the members they are made of are written in place. */
+static char *
+extend (GString *text, gsize n)
+{
+    const gsize at = text->len;
+
+    if (n < text->allocated_len - at) {
+        text->len += n;
+        text->str[text->len] = '\0';
+    } else {
+        g_string_set_size (text, at + n);
+    }
+    return text->str + at;
+}
+
+static char *
+put (char *to, const char *bytes, gsize n)
+{
+    memcpy (to, bytes, n);
+    return to + n;
+}
+
 static void
 append_escape (GString *text, gunichar c)
 {
@@ -79,20 +102,28 @@ is_plain (char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-static void
-append_string (GString *text, const char *value)
+static gsize
+count_plain (const char *p, const char *end)
 {
-    gsize size = strlen (value);
+    const char *from = p;
+
+    while (p < end && is_plain (*p))
+        p++;
+    return (gsize)(p - from);
+}
+
+/* Appends a value that is not all plain, and the quote behind it. */
+static void
+append_odd_string (GString *text, const char *value, gsize size)
+{
     const char *p = value;
     const char *end = value + MIN (size, (gsize)VALUE_BYTES);
 
-    g_string_append_c (text, '"');
     while (p < end) {
-        const char *run = p;
+        gsize run = count_plain (p, end);
 
-        while (p < end && is_plain (*p))
-            p++;
-        g_string_append_len (text, run, p - run);
+        g_string_append_len (text, p, (gssize)run);
+        p += run;
         if (p < end)
             p = append_special (text, p, end);
     }
@@ -101,30 +132,96 @@ append_string (GString *text, const char *value)
     g_string_append_c (text, '"');
 }
 
-static void
-append_key (RelaisEventLine *line, const char *key)
+/* Appends ,"key": and room for `more` octets, which is returned. */
+static char *
+append_key (GString *text, const char *key, gsize more)
 {
-    g_string_append (line->text, ",\"");
-    g_string_append (line->text, key);
-    g_string_append (line->text, "\":");
+    const gsize size = strlen (key);
+    char *to = extend (text, size + 4 + more);
+
+    to = put (to, ",\"", 2);
+    to = put (to, key, size);
+    return put (to, "\":", 2);
+}
+
+/* Writes a number that is not negative, in `digits` digits or, if that is 0, as many as it needs; returns
+ * how many it wrote, 20 at most. */
+static gsize
+put_digits (char *to, guint64 value, guint digits)
+{
+    char reversed[20];
+    guint n = 0;
+
+    do {
+        reversed[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0 || n < digits);
+    for (guint i = 0; i < n; i++)
+        to[i] = reversed[n - 1 - i];
+    return n;
+}
+
+static gsize
+put_number (char *to, gint64 value)
+{
+    if (value >= 0)
+        return put_digits (to, (guint64)value, 0);
+    *to = '-';
+    return 1 + put_digits (to + 1, -(guint64)value, 0);
+}
+
+enum { NUMBER_BYTES = 21, SECOND_BYTES = 19, TIME_BYTES = 29 };
+
+/* "2026-11-23T10:00:00", anew only when the second is another one than at the last call. */
+static const char *
+second_to_text (gint64 second)
+{
+    static __thread gint64 known = -1;
+    static __thread char text[SECOND_BYTES + 1];
+    g_autoptr (GDateTime) time = NULL;
+    g_autofree char *formatted = NULL;
+
+    if (second == known)
+        return text;
+    time = g_date_time_new_from_unix_utc (second);
+    formatted = time != NULL ? g_date_time_format (time, "%Y-%m-%dT%H:%M:%S") : NULL;
+    if (formatted == NULL || strlen (formatted) != SECOND_BYTES)
+        return "1970-01-01T00:00:00";
+    memcpy (text, formatted, sizeof text);
+    known = second;
+    return text;
 }
 
 /* RFC 3339 in UTC with microseconds. */
 static void
-append_time (GString *text, gint64 wall_us)
+add_time (RelaisEventLine *line, const char *key, gint64 wall_us)
 {
-    g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc (wall_us / RELAIS_USEC_PER_SEC);
-    gint64 fraction = wall_us % RELAIS_USEC_PER_SEC;
+    const gint64 us = MAX (wall_us, 0);
+    char *to = append_key (line->text, key, TIME_BYTES);
 
-    if (time == NULL || wall_us < 0) {
-        g_string_append (text, "\"1970-01-01T00:00:00.000000Z\"");
-        return;
-    }
-    g_string_append_printf (text, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"",
-                            g_date_time_get_year (time), g_date_time_get_month (time),
-                            g_date_time_get_day_of_month (time), g_date_time_get_hour (time),
-                            g_date_time_get_minute (time), g_date_time_get_second (time),
-                            (int)fraction);
+    *to++ = '"';
+    to = put (to, second_to_text (us / RELAIS_USEC_PER_SEC), SECOND_BYTES);
+    *to++ = '.';
+    to += put_digits (to, (guint64)(us % RELAIS_USEC_PER_SEC), 6);
+    put (to, "Z\"", 2);
+}
+
+/* "QUEUEID-RECIPIENT-ATTEMPT-TYPE": the same for the same event, however often it is told. */
+static void
+add_id (RelaisEventLine *line, const char *queue_id, int recipient, int attempt, const char *type)
+{
+    char numbers[2 * NUMBER_BYTES + 4];
+    char *to = numbers;
+    g_autofree char *id = NULL;
+
+    *to++ = '-';
+    to += put_number (to, recipient);
+    *to++ = '-';
+    to += put_number (to, attempt);
+    *to++ = '-';
+    *to = '\0';
+    id = g_strconcat (queue_id, numbers, type, NULL);
+    relais_event_line_add (line, "id", id);
 }
 
 RelaisEventLine *
@@ -132,14 +229,12 @@ relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id, i
                        int attempt)
 {
     RelaisEventLine *line = g_new (RelaisEventLine, 1);
-    g_autofree char *id = g_strdup_printf ("%s-%d-%d-%s", queue_id, recipient, attempt, type);
 
-    line->text = g_string_sized_new (512);
-    g_string_append_printf (line->text, "{\"v\":%d,\"id\":", SCHEMA_VERSION);
-    append_string (line->text, id);
+    line->text = g_string_sized_new (1000);
+    g_string_append_printf (line->text, "{\"v\":%d", SCHEMA_VERSION);
+    add_id (line, queue_id, recipient, attempt, type);
     relais_event_line_add (line, "type", type);
-    append_key (line, "time");
-    append_time (line->text, wall_us);
+    add_time (line, "time", wall_us);
     relais_event_line_add (line, "queue_id", queue_id);
     if (recipient >= 0)
         relais_event_line_add_int (line, "recipient_number", recipient);
@@ -150,32 +245,47 @@ relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id, i
 void
 relais_event_line_add (RelaisEventLine *line, const char *key, const char *value)
 {
+    gsize size;
+    char *to;
+
     if (value == NULL)
         return;
-    append_key (line, key);
-    append_string (line->text, value);
+    size = strlen (value);
+    if (size <= VALUE_BYTES && count_plain (value, value + size) == size) {
+        to = append_key (line->text, key, size + 2);
+        *to++ = '"';
+        *put (to, value, size) = '"';
+    } else {
+        *append_key (line->text, key, 1) = '"';
+        append_odd_string (line->text, value, size);
+    }
 }
 
 void
 relais_event_line_add_int (RelaisEventLine *line, const char *key, gint64 value)
 {
-    append_key (line, key);
-    g_string_append_printf (line->text, "%" G_GINT64_FORMAT, value);
+    char digits[NUMBER_BYTES];
+    const gsize n = put_number (digits, value);
+
+    put (append_key (line->text, key, n), digits, n);
 }
 
 void
 relais_event_line_add_bool (RelaisEventLine *line, const char *key, bool value)
 {
-    append_key (line, key);
-    g_string_append (line->text, value ? "true" : "false");
+    const char *word = value ? "true" : "false";
+    const gsize n = strlen (word);
+
+    put (append_key (line->text, key, n), word, n);
 }
 
 GBytes *
 relais_event_line_end (RelaisEventLine *line)
 {
-    g_string_append_c (line->text, '}');
-    GBytes *bytes = g_string_free_to_bytes (line->text);
+    GBytes *bytes;
 
+    g_string_append_c (line->text, '}');
+    bytes = g_string_free_to_bytes (line->text);
     g_free (line);
     return bytes;
 }

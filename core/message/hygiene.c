@@ -19,7 +19,8 @@ enum {
     CAMPAIGN_BYTES = 128,
     MESSAGE_ID_BYTES = 250,  /* a longer one is not kept in the envelope */
     CLIENT_TEXT_BYTES = 600, /* of the Received field's lines, so that each stays far under 998 */
-    TLS_TEXT_BYTES = 100
+    TLS_TEXT_BYTES = 100,
+    DATE_BYTES = 40
 };
 
 typedef enum {
@@ -318,6 +319,19 @@ append_outside (GString *to, const char *text, gsize limit)
         g_string_append_c (to, text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?');
 }
 
+/* Each of the texts up to a NULL. */
+static void G_GNUC_NULL_TERMINATED
+append_all (GString *to, ...)
+{
+    va_list texts;
+    const char *text;
+
+    va_start (texts, to);
+    while ((text = va_arg (texts, const char *)) != NULL)
+        g_string_append (to, text);
+    va_end (texts);
+}
+
 static void
 append_received (GString *to, const Hygiene *hygiene)
 {
@@ -333,22 +347,22 @@ append_received (GString *to, const Hygiene *hygiene)
         append_outside (to, options->client_name_and_address, CLIENT_TEXT_BYTES);
         g_string_append (to, "\r\n\t");
     }
-    g_string_append_printf (to, "by %s", options->hostname);
+    append_all (to, "by ", options->hostname, NULL);
     if (options->received_with != NULL)
-        g_string_append_printf (to, " with %s", options->received_with);
+        append_all (to, " with ", options->received_with, NULL);
     if (options->tls != NULL) {
         g_string_append (to, "\r\n\t(");
         append_outside (to, options->tls, TLS_TEXT_BYTES);
         g_string_append_c (to, ')');
     }
-    g_string_append_printf (to, "\r\n\tid %s", id);
+    append_all (to, "\r\n\tid ", id, NULL);
     /* Told only when it can give away nobody. */
     if (envelope->recipients->len == 1) {
         g_string_append (to, "\r\n\tfor <");
         append_outside (to, relais_envelope_recipient (envelope, 0)->address, CLIENT_TEXT_BYTES);
         g_string_append_c (to, '>');
     }
-    g_string_append_printf (to, ";\r\n\t%s\r\n", date);
+    append_all (to, ";\r\n\t", date, "\r\n", NULL);
 }
 
 /* Unique even if a spool was begun anew: the id and the moment. */
@@ -383,13 +397,13 @@ add_missing (Hygiene *hygiene, GString *prepend)
     if (no_date && fix) {
         g_autofree char *date = relais_date_to_string (options->wall_us);
 
-        g_string_append_printf (prepend, "Date: %s\r\n", date);
+        append_all (prepend, "Date: ", date, "\r\n", NULL);
     }
     g_free (envelope->message_id);
     envelope->message_id = no_id ? NULL : find_message_id (&hygiene->first[FIELD_MESSAGE_ID]);
     if (no_id && fix) {
         envelope->message_id = make_message_id (hygiene);
-        g_string_append_printf (prepend, "Message-ID: %s\r\n", envelope->message_id);
+        append_all (prepend, "Message-ID: ", envelope->message_id, "\r\n", NULL);
     }
     return true;
 }
@@ -417,17 +431,33 @@ relais_hygiene_apply (RelaisMessage *message, const guint8 *block, gsize size,
     return true;
 }
 
-char *
-relais_date_to_string (gint64 wall_us)
+static char *
+format_date (gint64 second)
 {
     static const char days[] = "MonTueWedThuFriSatSun";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    g_autoptr (GDateTime) time =
-        g_date_time_new_from_unix_utc (MAX (wall_us, 0) / RELAIS_USEC_PER_SEC);
+    g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc (second);
 
     return g_strdup_printf (
         "%.3s, %02d %.3s %04d %02d:%02d:%02d +0000",
         days + 3 * (g_date_time_get_day_of_week (time) - 1), g_date_time_get_day_of_month (time),
         months + 3 * (g_date_time_get_month (time) - 1), g_date_time_get_year (time),
         g_date_time_get_hour (time), g_date_time_get_minute (time), g_date_time_get_second (time));
+}
+
+/* The messages of one second share one date; it is made anew for the next. */
+char *
+relais_date_to_string (gint64 wall_us)
+{
+    static __thread gint64 known = -1;
+    static __thread char text[DATE_BYTES];
+    const gint64 second = MAX (wall_us, 0) / RELAIS_USEC_PER_SEC;
+
+    if (second != known) {
+        g_autofree char *date = format_date (second);
+
+        g_strlcpy (text, date, sizeof text);
+        known = second;
+    }
+    return g_strdup (text);
 }

@@ -68,19 +68,30 @@ relais_settlement_new (RelaisLive *live, const RelaisResultFacts *facts)
 
 /* --- One result ------------------------------------------------------------------------------- */
 
+enum { CODES_BYTES = 24 };
+
+/* "550 5.1.1 ": code and enhanced code, as far as there are such. */
+static void
+codes_to_text (const RelaisResult *result, char text[CODES_BYTES])
+{
+    const guint8 *e = result->enhanced;
+    int n = 0;
+
+    text[0] = '\0';
+    if (result->code != 0)
+        n = g_snprintf (text, CODES_BYTES, "%u ", result->code);
+    if (e[0] != 0)
+        g_snprintf (text + n, (gulong)(CODES_BYTES - n), "%u.%u.%u ", e[0], e[1], e[2]);
+}
+
 /* The reply as one line, as states, logs and reports show it. */
 static char *
 reply_line (const RelaisResult *result)
 {
-    g_autofree char *enhanced = result->enhanced[0] != 0
-                                    ? g_strdup_printf ("%u.%u.%u ", result->enhanced[0],
-                                                       result->enhanced[1], result->enhanced[2])
-                                    : g_strdup ("");
+    char codes[CODES_BYTES];
 
-    if (result->code != 0)
-        return g_strdup_printf ("%u %s%s", result->code, enhanced,
-                                result->text != NULL ? result->text : "");
-    return g_strdup_printf ("%s%s", enhanced, result->text != NULL ? result->text : "");
+    codes_to_text (result, codes);
+    return g_strconcat (codes, result->text, NULL);
 }
 
 static void

@@ -159,16 +159,22 @@ relais_session_finish (RelaisSession *session)
 
 /* --- Replies ---------------------------------------------------------------------------------- */
 
+/* There are four replies a message: they are put together without printf (). */
 static void
 write_reply (RelaisSession *session, const RelaisServerReply *reply)
 {
+    const char code[] = {(char)('0' + reply->code / 100), (char)('0' + reply->code / 10 % 10),
+                         (char)('0' + reply->code % 10), ' '};
+
     if (session->stream == NULL)
         return;
-    if (reply->enhanced != NULL)
-        relais_stream_printf (session->stream, "%u %s %s\r\n", reply->code, reply->enhanced,
-                              reply->text);
-    else
-        relais_stream_printf (session->stream, "%u %s\r\n", reply->code, reply->text);
+    relais_stream_write (session->stream, code, sizeof code);
+    if (reply->enhanced != NULL) {
+        relais_stream_write (session->stream, reply->enhanced, strlen (reply->enhanced));
+        relais_stream_write (session->stream, " ", 1);
+    }
+    relais_stream_write (session->stream, reply->text, strlen (reply->text));
+    relais_stream_write (session->stream, "\r\n", 2);
 }
 
 static void
