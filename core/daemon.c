@@ -25,6 +25,9 @@
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 #include <locale.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,9 +104,8 @@ configuration_dirs (const Daemon *daemon)
 {
     static const char *const shipped[] = {RELAIS_VENDOR_CONF_DIR, RELAIS_ADMIN_CONF_DIR, NULL};
 
-    return daemon->arguments.conf_dirs != NULL
-               ? (const char *const *) daemon->arguments.conf_dirs
-               : shipped;
+    return daemon->arguments.conf_dirs != NULL ? (const char *const *)daemon->arguments.conf_dirs
+                                               : shipped;
 }
 
 static bool
@@ -147,8 +149,8 @@ lend_options (Daemon *daemon, char **enabled, RelaisSchema *schema, GError **err
 
     daemon->off_host = new_host (daemon);
     for (char **name = mentioned; *name != NULL; name++)
-        if (!g_strv_contains ((const char *const *) enabled, *name))
-            (void) relais_host_load (daemon->off_host, *name, NULL);
+        if (!g_strv_contains ((const char *const *)enabled, *name))
+            (void)relais_host_load (daemon->off_host, *name, NULL);
     return relais_host_add_options (daemon->off_host, schema, error);
 }
 
@@ -159,8 +161,7 @@ read_configuration (Daemon *daemon, const RelaisSchema *schema)
 
     daemon->config = relais_config_read (schema, configuration_dirs (daemon), findings);
     for (guint i = 0; i < findings->len; i++) {
-        g_autofree char *text =
-            relais_config_finding_to_string (g_ptr_array_index (findings, i));
+        g_autofree char *text = relais_config_finding_to_string (g_ptr_array_index (findings, i));
 
         fprintf (stderr, "%s\n", text);
     }
@@ -209,10 +210,10 @@ drop_privileges (Daemon *daemon, GError **error)
 static guint
 worker_count (const RelaisConfig *config)
 {
-    gint64 n = relais_section_get_int (relais_config_find_section (config, "relais", NULL),
-                                       "workers");
+    gint64 n =
+        relais_section_get_int (relais_config_find_section (config, "relais", NULL), "workers");
 
-    return n > 0 ? (guint) n : MAX (2, g_get_num_processors ());
+    return n > 0 ? (guint)n : MAX (2, g_get_num_processors ());
 }
 
 static bool
@@ -222,19 +223,18 @@ open_spool (Daemon *daemon, GError **error)
     const RelaisSection *spool = section (daemon, "spool");
     const RelaisSpoolOptions options = {
         .dir = relais_section_get_string (relais, "spool_dir"),
-        .segment_bytes = (guint64) relais_section_get_int (spool, "segment_size"),
-        .hot_memory_bytes = (guint64) relais_section_get_int (spool, "hot_memory"),
-        .receive_memory_bytes = (guint64) relais_section_get_int (spool, "receive_memory"),
-        .min_free_bytes = (guint64) relais_section_get_int (spool, "min_free"),
-        .min_free_inodes = (guint64) relais_section_get_int (spool, "min_free_inodes"),
+        .segment_bytes = (guint64)relais_section_get_int (spool, "segment_size"),
+        .hot_memory_bytes = (guint64)relais_section_get_int (spool, "hot_memory"),
+        .receive_memory_bytes = (guint64)relais_section_get_int (spool, "receive_memory"),
+        .min_free_bytes = (guint64)relais_section_get_int (spool, "min_free"),
+        .min_free_inodes = (guint64)relais_section_get_int (spool, "min_free_inodes"),
     };
 
     daemon->events =
         relais_event_log_open (relais_section_get_string (relais, "log_dir"), daemon->loop, error);
     if (daemon->events == NULL)
         return false;
-    daemon->spool =
-        relais_spool_open (&options, daemon->loop, daemon->pool, daemon->events, error);
+    daemon->spool = relais_spool_open (&options, daemon->loop, daemon->pool, daemon->events, error);
     return daemon->spool != NULL;
 }
 
@@ -248,8 +248,8 @@ open_resolver (Daemon *daemon, GError **error)
         .trust_anchor_file = relais_section_get_string (dns, "trust_anchor"),
         .allow = relais_section_get_list (dns, "allow"),
         .timeout_us = relais_section_get_int (dns, "timeout"),
-        .cache_bytes = (guint64) relais_section_get_int (dns, "cache"),
-        .max_queries = (guint) relais_section_get_int (dns, "max_queries"),
+        .cache_bytes = (guint64)relais_section_get_int (dns, "cache"),
+        .max_queries = (guint)relais_section_get_int (dns, "max_queries"),
     };
 
     daemon->dns = relais_dns_new (&options, daemon->loop, error);
@@ -259,7 +259,7 @@ open_resolver (Daemon *daemon, GError **error)
 static void
 found_message (gpointer data, RelaisMessage *message)
 {
-    relais_queue_add (((Daemon *) data)->queue, message);
+    relais_queue_add (((Daemon *)data)->queue, message);
 }
 
 static bool
@@ -291,9 +291,9 @@ open_server (Daemon *daemon, GError **error)
         return false;
     own = g_ptr_array_new ();
     for (guint i = 0; relais_smtp_server_listener (daemon->server, i, NULL) != NULL; i++)
-        g_ptr_array_add (own, (gpointer) relais_smtp_server_listener (daemon->server, i, NULL));
+        g_ptr_array_add (own, (gpointer)relais_smtp_server_listener (daemon->server, i, NULL));
     g_ptr_array_add (own, NULL);
-    relais_dns_set_own_addresses (daemon->dns, (const char *const *) own->pdata);
+    relais_dns_set_own_addresses (daemon->dns, (const char *const *)own->pdata);
     g_ptr_array_unref (own);
     return true;
 }
@@ -303,7 +303,7 @@ add_module_command (gpointer data, const RelaisCommand *command, gpointer comman
 {
     g_autoptr (GError) error = NULL;
 
-    if (!relais_commands_add (((Daemon *) data)->commands, command, command_data, &error))
+    if (!relais_commands_add (((Daemon *)data)->commands, command, command_data, &error))
         say (error);
 }
 
@@ -316,8 +316,8 @@ open_control (Daemon *daemon, GError **error)
     gsize n;
 
     daemon->commands = relais_commands_new ();
-    daemon->status = (RelaisStatus){daemon->loop, daemon->spool, daemon->server, daemon->queue,
-                                    daemon->pool, g_get_real_time ()};
+    daemon->status = (RelaisStatus){daemon->loop,  daemon->spool, daemon->server,
+                                    daemon->queue, daemon->pool,  g_get_real_time ()};
     commands = relais_status_commands (&n);
     for (gsize i = 0; i < n; i++)
         if (!relais_commands_add (daemon->commands, &commands[i], &daemon->status, error))
@@ -337,7 +337,7 @@ open_control (Daemon *daemon, GError **error)
 static void
 observe_event (gpointer data, guint64 seq, GBytes *line)
 {
-    relais_host_notify_event (((Daemon *) data)->host, seq, line);
+    relais_host_notify_event (((Daemon *)data)->host, seq, line);
 }
 
 static bool
@@ -359,7 +359,7 @@ bring_up (Daemon *daemon, GError **error)
 static void
 quit_now (gpointer data)
 {
-    relais_loop_quit (((Daemon *) data)->loop);
+    relais_loop_quit (((Daemon *)data)->loop);
 }
 
 static void
@@ -428,7 +428,7 @@ raise_descriptor_limit (void)
 
     if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
-        (void) setrlimit (RLIMIT_NOFILE, &limit);
+        (void)setrlimit (RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -448,8 +448,8 @@ check_or_dump (Daemon *daemon)
 static void
 start_threads (Daemon *daemon)
 {
-    daemon->pool = relais_pool_new (daemon->loop, "worker", worker_count (daemon->config),
-                                    WORKER_JOBS);
+    daemon->pool =
+        relais_pool_new (daemon->loop, "worker", worker_count (daemon->config), WORKER_JOBS);
     daemon->auth_pool = relais_pool_new (daemon->loop, "auth", 1, AUTH_JOBS);
     relais_host_set_pool (daemon->host, daemon->pool);
 }
@@ -473,6 +473,18 @@ run (Daemon *daemon)
     return status;
 }
 
+/* Messages come and go by the thousand. What they leave is kept for the next ones: returned to the system
+ * with each lull, every page of it would have to be mapped and cleared again. */
+static void
+keep_freed_memory (void)
+{
+#ifdef M_TRIM_THRESHOLD
+    mallopt (M_TRIM_THRESHOLD, 64 << 20);
+    mallopt (M_TOP_PAD, 1 << 20);
+    mallopt (M_MMAP_THRESHOLD, 4 << 20);
+#endif
+}
+
 int
 relais_daemon_main (int argc, char **argv)
 {
@@ -485,6 +497,7 @@ relais_daemon_main (int argc, char **argv)
     bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
     bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
     signal (SIGPIPE, SIG_IGN);
+    keep_freed_memory ();
     if (!parse_arguments (&daemon.arguments, argc, argv))
         return EXIT_CONFIG;
     if (daemon.arguments.version) {
