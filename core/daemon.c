@@ -60,6 +60,7 @@ typedef struct {
     RelaisSmtpServer *server;
     RelaisCommands *commands;
     RelaisControl *control;
+    RelaisLoadMeter *meter;
     RelaisStatus status;
     RelaisTimer drain_timer;
     guint draining; /* parts that have not drained yet */
@@ -316,8 +317,10 @@ open_control (Daemon *daemon, GError **error)
     gsize n;
 
     daemon->commands = relais_commands_new ();
+    daemon->meter =
+        relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool, daemon->queue);
     daemon->status = (RelaisStatus){daemon->loop,  daemon->spool, daemon->server,
-                                    daemon->queue, daemon->pool,  g_get_real_time ()};
+                                    daemon->queue, daemon->meter, g_get_real_time ()};
     commands = relais_status_commands (&n);
     for (gsize i = 0; i < n; i++)
         if (!relais_commands_add (daemon->commands, &commands[i], &daemon->status, error))
@@ -404,6 +407,7 @@ take_down (Daemon *daemon)
 {
     relais_timer_stop (&daemon->drain_timer);
     relais_control_free (daemon->control);
+    relais_load_meter_free (daemon->meter);
     relais_smtp_server_free (daemon->server);
     relais_queue_free (daemon->queue);
     relais_dns_free (daemon->dns);

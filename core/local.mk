@@ -10,12 +10,19 @@ CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 # The daemon: its assembly is in the library, its main is thin.
 libcore_la_SOURCES += \
     core/ctl.c core/daemon.c core/mains-private.h \
+    core/limiter.c core/limiter-private.h \
     core/privileges.c core/privileges-private.h \
     core/status.c core/status-private.h
 sbin_PROGRAMS += relaisd
 relaisd_SOURCES = core/relaisd.c
 relaisd_CPPFLAGS = $(CORE_CPPFLAGS)
 relaisd_LDADD = librelais.la $(GLIB_LIBS)
+
+check_PROGRAMS += tests/daemon/test-limiter
+TESTS += tests/daemon/test-limiter
+tests_daemon_test_limiter_SOURCES = tests/daemon/test-limiter.c
+tests_daemon_test_limiter_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_daemon_test_limiter_LDADD = $(CORE_TEST_LDADD)
 
 bin_PROGRAMS += relaisctl
 relaisctl_SOURCES = core/relaisctl.c

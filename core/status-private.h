@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "limiter-private.h"
 #include "queue/queue-private.h"
 #include "smtp/server-private.h"
 
@@ -15,7 +16,7 @@ typedef struct {
     RelaisSpool *spool;
     RelaisSmtpServer *server;
     RelaisQueue *queue;
-    RelaisPool *pool;
+    RelaisLoadMeter *meter;
     gint64 started_us;
 } RelaisStatus;
 

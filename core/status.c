@@ -79,6 +79,8 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
     row (call, "queue.messages", (gint64) figures.messages);
     row (call, "queue.deliveries", (gint64) figures.deliveries);
     row (call, "queue.due", (gint64) figures.due);
+    row (call, "queue.due_looking", (gint64) figures.due_looking);
+    row (call, "queue.due_unrouted", (gint64) figures.due_unrouted);
     row (call, "queue.held", (gint64) figures.held);
     row (call, "queue.active", (gint64) figures.active);
     row (call, "queue.flows", (gint64) figures.flows);
@@ -88,7 +90,28 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
     row (call, "queue.deferred_total", (gint64) figures.deferred_total);
     row (call, "queue.bounced_total", (gint64) figures.bounced_total);
     row (call, "queue.expired_total", (gint64) figures.expired_total);
-    row (call, "queue.oldest_s", figures.oldest_us / RELAIS_USEC_PER_SEC);
+}
+
+static void
+put_load (RelaisCommandCall *call, RelaisLoadMeter *meter)
+{
+    RelaisLoad load;
+
+    relais_load_meter_read (meter, &load);
+    row_text (call, "limiter", relais_limiter_to_string (relais_limiter_of (&load)));
+    row (call, "loop.busy_percent", load.loop_percent);
+    row (call, "workers.busy_percent", load.workers_percent);
+    row (call, "workers.queued", load.workers_queued);
+    row (call, "spool.sync_percent", load.sync_percent);
+}
+
+static void
+on_oldest (gpointer data, gint64 age_us)
+{
+    RelaisCommandCall *call = data;
+
+    row (call, "queue.oldest_s", age_us / RELAIS_USEC_PER_SEC);
+    relais_command_finish (call);
 }
 
 static void
@@ -100,13 +123,13 @@ status (RelaisCommandCall *call, gpointer data)
     row_text (call, "version", PACKAGE_VERSION_STRING);
     row (call, "pid", getpid ());
     row (call, "up_s", (g_get_real_time () - what->started_us) / RELAIS_USEC_PER_SEC);
+    put_load (call, what->meter);
     put_listeners (call, what->server);
     put_server (call, what->server);
     put_queue (call, what->queue);
     put_spool (call, what->spool);
     row (call, "loop.longest_gap_us", relais_loop_longest_gap_us (what->loop, reset));
-    row (call, "workers.queued", relais_pool_queued (what->pool));
-    relais_command_finish (call);
+    relais_queue_find_oldest (what->queue, on_oldest, call);
 }
 
 static const RelaisCommand commands[] = {

@@ -43,6 +43,8 @@ const RelaisClock *relais_loop_clock (const RelaisLoop *loop);
 /* The longest time that one turn kept the loop from looking at its descriptors, and the time since
  * start. The clock of the machine, whatever clock was injected. Resets when `reset`. */
 gint64 relais_loop_longest_gap_us (RelaisLoop *loop, bool reset);
+/* Microseconds spent in turns, since the loop was made. */
+gint64 relais_loop_busy_us (const RelaisLoop *loop);
 
 /* The context the loop runs in, for GLib sources (signals). Borrowed. */
 GMainContext *relais_loop_context (RelaisLoop *loop);

@@ -48,6 +48,7 @@ struct RelaisLoop {
     gint64 wall_us;
     gint64 awake_since_us; /* machine's monotonic clock at the last return from waiting */
     gint64 longest_gap_us;
+    gint64 busy_us; /* in turns, in all */
     RelaisTimerHeap *timers;
     RelaisIo *dead;
     GArray *turn_funcs; /* Callback */
@@ -93,6 +94,7 @@ note_gap (RelaisLoop *loop)
 {
     gint64 gap = g_get_monotonic_time () - loop->awake_since_us;
 
+    loop->busy_us += gap;
     if (gap > loop->longest_gap_us)
         loop->longest_gap_us = gap;
 }
@@ -379,6 +381,12 @@ relais_loop_longest_gap_us (RelaisLoop *loop, bool reset)
     if (reset)
         loop->longest_gap_us = 0;
     return gap;
+}
+
+gint64
+relais_loop_busy_us (const RelaisLoop *loop)
+{
+    return loop->busy_us;
 }
 
 GMainContext *

@@ -27,7 +27,12 @@ void relais_pool_free (RelaisPool *pool);
  * owner that may go holds it by reference. Any thread. */
 bool relais_pool_run (RelaisPool *pool, RelaisLoopFunc work, RelaisLoopFunc done, gpointer data);
 
-/* Jobs that wait for a thread now. Any thread. */
-guint relais_pool_queued (RelaisPool *pool);
+typedef struct {
+    guint threads;
+    guint queued;   /* jobs that wait for a thread now */
+    gint64 busy_us; /* in jobs that ended, of all threads together */
+} RelaisPoolFigures;
+/* Any thread. */
+void relais_pool_figures (RelaisPool *pool, RelaisPoolFigures *figures);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisPool, relais_pool_free)

@@ -17,6 +17,7 @@ struct RelaisPool {
     RelaisLoop *loop;
     GPtrArray *threads;
     guint max_queued;
+    gint64 busy_us; /* atomic */
 
     GMutex mutex;
     GCond ready;
@@ -92,7 +93,10 @@ worker_main (gpointer data)
     Job job;
 
     while (take (pool, &job)) {
+        const gint64 began = g_get_monotonic_time ();
+
         job.work (job.data);
+        __atomic_fetch_add (&pool->busy_us, g_get_monotonic_time () - began, __ATOMIC_RELAXED);
         if (job.done != NULL)
             finish (pool, &job);
     }
@@ -158,13 +162,12 @@ relais_pool_run (RelaisPool *pool, RelaisLoopFunc work, RelaisLoopFunc done, gpo
     return taken;
 }
 
-guint
-relais_pool_queued (RelaisPool *pool)
+void
+relais_pool_figures (RelaisPool *pool, RelaisPoolFigures *figures)
 {
-    guint n;
-
+    figures->threads = pool->threads->len;
+    figures->busy_us = __atomic_load_n (&pool->busy_us, __ATOMIC_RELAXED);
     g_mutex_lock (&pool->mutex);
-    n = pool->jobs.length;
+    figures->queued = pool->jobs.length;
     g_mutex_unlock (&pool->mutex);
-    return n;
 }

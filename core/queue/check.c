@@ -6,6 +6,8 @@
 
 #include "queue/connection-private.h"
 
+#include <string.h>
+
 static char *
 check_due (const RelaisQueue *queue, guint32 number, const RelaisFlow *flow)
 {
@@ -65,6 +67,7 @@ check_delivery (const RelaisQueue *queue, guint32 number)
 
 typedef struct {
     guint64 deliveries, active, held, attempts;
+    guint64 due[RELAIS_N_DESTINATION_STATES];
 } Counts;
 
 static char *
@@ -84,6 +87,8 @@ check_slot (const RelaisQueue *queue, guint32 number, Counts *counts)
         open++;
         counts->active += delivery->place == RELAIS_PLACE_ACTIVE;
         counts->held += delivery->place == RELAIS_PLACE_HELD;
+        if (delivery->place == RELAIS_PLACE_DUE)
+            counts->due[relais_queue_flow_at (queue, delivery->flow)->destination->state]++;
         /* Only what an operator holds may be without a deadline. */
         if (slot->deadline_s == 0 && delivery->place != RELAIS_PLACE_HELD &&
             delivery->place != RELAIS_PLACE_LOCAL && delivery->place != RELAIS_PLACE_ACTIVE)
@@ -111,5 +116,7 @@ relais_queue_check (RelaisQueue *queue, char **problem)
         *problem = g_strdup ("an active delivery has no owner");
     if (*problem == NULL && counts.held != queue->held)
         *problem = g_strdup ("held deliveries are miscounted");
+    if (*problem == NULL && memcmp (counts.due, queue->n_due, sizeof counts.due) != 0)
+        *problem = g_strdup ("due deliveries are miscounted");
     return *problem == NULL;
 }

@@ -9,6 +9,9 @@
 /* `why ID`. */
 void relais_queue_command_why (RelaisCommandCall *call, gpointer queue);
 
+/* `queue ages`. */
+void relais_queue_command_ages (RelaisCommandCall *call, gpointer queue);
+
 /* The queue id that is the call's one argument; false after the call was failed. */
 bool relais_queue_command_id (RelaisCommandCall *call, guint64 *id);
 /* Puts what a delivery waits for, and until when, into the row. */

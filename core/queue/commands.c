@@ -452,6 +452,8 @@ static const RelaisCommand commands[] = {
      RELAIS_COMMAND_ONLINE, 0, run_list},
     {"queue", "show", "ID", "", N_ ("Show one message and each of its recipients."),
      RELAIS_COMMAND_ONLINE, 0, run_show},
+    {"queue", "ages", "", "", N_ ("Show how much waits for each site and class, and for how long."),
+     RELAIS_COMMAND_ONLINE, 0, relais_queue_command_ages},
     {"queue", "hold", SELECTION_USAGE " [--all]", SELECTION " all",
      N_ ("Keep deliveries from being tried until they are released."), RELAIS_COMMAND_ONLINE, 0,
      run_hold},

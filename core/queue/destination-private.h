@@ -15,19 +15,12 @@ typedef struct {
     gint64 length_us; /* of the last; 0: none yet */
 } RelaisNap;
 
-typedef enum {
-    RELAIS_DESTINATION_UNKNOWN,
-    RELAIS_DESTINATION_LOOKING,
-    RELAIS_DESTINATION_ROUTED,
-    RELAIS_DESTINATION_ASLEEP, /* the last lookup failed for now */
-    RELAIS_DESTINATION_REFUSED /* no mail can go there */
-} RelaisDestinationState;
-
 struct RelaisDestination {
     RelaisQueue *queue;
     char *name;
     const RelaisStaticRoute *fixed;
     guint n_domains; /* that lead here */
+    guint n_due;     /* deliveries of its flows */
     RelaisDestinationState state;
     RelaisMailLookup *lookup;
     RelaisRoute *route; /* ROUTED */
@@ -46,6 +39,8 @@ void relais_destination_release (RelaisDestination *destination);
 void relais_destination_stop (RelaisDestination *destination);
 void relais_destination_add_flow (RelaisDestination *destination, RelaisFlow *flow);
 void relais_destination_remove_flow (RelaisDestination *destination, RelaisFlow *flow);
+/* One of its deliveries became due, or is no more. */
+void relais_destination_count_due (RelaisDestination *destination, int change);
 /* Something of the flow is due: look up, let the lanes know, or send it back. */
 void relais_destination_serve (RelaisDestination *destination, RelaisFlow *flow);
 /* True while its route may be used; else a lookup was begun. */

@@ -30,6 +30,25 @@ relais_nap_start (RelaisNap *nap, const RelaisQueue *queue, gint64 least_us)
     return nap->length_us;
 }
 
+/* --- State ------------------------------------------------------------------------------------ */
+
+static void
+set_state (RelaisDestination *destination, RelaisDestinationState state)
+{
+    RelaisQueue *queue = destination->queue;
+
+    queue->n_due[destination->state] -= destination->n_due;
+    queue->n_due[state] += destination->n_due;
+    destination->state = state;
+}
+
+void
+relais_destination_count_due (RelaisDestination *destination, int change)
+{
+    destination->n_due += (guint)change;
+    destination->queue->n_due[destination->state] += (guint64)change;
+}
+
 /* --- Lookup ----------------------------------------------------------------------------------- */
 
 static void serve_all (RelaisDestination *destination);
@@ -76,7 +95,7 @@ use_route (RelaisDestination *destination, const RelaisMailRoute *mail)
 {
     RelaisQueue *queue = destination->queue;
 
-    destination->state = RELAIS_DESTINATION_ROUTED;
+    set_state (destination, RELAIS_DESTINATION_ROUTED);
     destination->nap.length_us = 0;
     destination->expires_us = mail->expires_us;
     relais_route_unref (destination->route);
@@ -96,13 +115,13 @@ on_route (gpointer data, RelaisMailRoute *answer)
     case RELAIS_ROUTE_HOSTS: use_route (destination, mail); return;
     case RELAIS_ROUTE_TEMPORARY:
         set_problem (destination, mail);
-        destination->state = RELAIS_DESTINATION_ASLEEP;
+        set_state (destination, RELAIS_DESTINATION_ASLEEP);
         relais_nap_start (&destination->nap, destination->queue, mail->expires_us - now);
         defer_heads (destination);
         return;
     case RELAIS_ROUTE_PERMANENT:
         set_problem (destination, mail);
-        destination->state = RELAIS_DESTINATION_REFUSED;
+        set_state (destination, RELAIS_DESTINATION_REFUSED);
         destination->expires_us = mail->expires_us;
         serve_all (destination);
         return;
@@ -115,7 +134,7 @@ look_up (RelaisDestination *destination)
     RelaisQueue *queue = destination->queue;
 
     detach_flows (destination);
-    destination->state = RELAIS_DESTINATION_LOOKING;
+    set_state (destination, RELAIS_DESTINATION_LOOKING);
     if (destination->fixed != NULL)
         destination->lookup =
             relais_dns_lookup_host (queue->dns, destination->fixed->host, on_route, destination);
@@ -176,7 +195,7 @@ on_nap_over (gpointer data)
 {
     RelaisDestination *destination = data;
 
-    destination->state = RELAIS_DESTINATION_UNKNOWN;
+    set_state (destination, RELAIS_DESTINATION_UNKNOWN);
     serve_all (destination);
 }
 
@@ -220,7 +239,7 @@ destination_new (RelaisQueue *queue, const char *name, const RelaisStaticRoute *
     destination->fixed = fixed;
     relais_timer_init (&destination->nap.timer, queue->loop, on_nap_over, destination);
     if (fixed != NULL && (destination->route = relais_route_new_literal (queue, fixed)) != NULL) {
-        destination->state = RELAIS_DESTINATION_ROUTED;
+        set_state (destination, RELAIS_DESTINATION_ROUTED);
         destination->expires_us = G_MAXINT64;
     }
     g_hash_table_insert (queue->destinations, destination->name, destination);

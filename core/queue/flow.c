@@ -7,6 +7,7 @@
 
 #include "queue/flow-private.h"
 
+#include "queue/destination-private.h"
 #include "queue/lane-private.h"
 
 enum { DUE_PER_TURN = 1000 };
@@ -252,6 +253,7 @@ relais_flow_put_due (RelaisFlow *flow, guint32 number, bool first)
     else
         relais_delivery_list_append (records, &flow->due[delivery->list], number);
     flow->n_due++;
+    relais_destination_count_due (flow->destination, 1);
     relais_destination_serve (flow->destination, flow);
 }
 
@@ -281,6 +283,7 @@ relais_flow_remove (RelaisFlow *flow, guint32 number)
     } else if (delivery->place == RELAIS_PLACE_DUE) {
         relais_delivery_list_remove (records, &flow->due[delivery->list], number);
         flow->n_due--;
+        relais_destination_count_due (flow->destination, -1);
     }
     delivery->place = RELAIS_PLACE_NONE;
 }

@@ -122,6 +122,7 @@ enter_order (RelaisStrand *strand)
     }
     strand->turn = turn;
     strand->active = true;
+    lane->queue->n_in_order++;
     g_queue_push_tail_link (&turn->strands, &strand->link);
     relais_lane_mark (lane);
 }
@@ -134,6 +135,7 @@ leave_order (RelaisStrand *strand)
     if (!strand->active)
         return;
     strand->active = false;
+    strand->lane->queue->n_in_order--;
     g_queue_unlink (&turn->strands, &strand->link);
     if (turn->strands.length == 0)
         g_queue_unlink (&strand->lane->turns[strand->flow->key.klass], &turn->link);

@@ -1,6 +1,7 @@
 # core/queue: what this room compiles, and its unit tests (tests/queue).
 libcore_la_SOURCES += \
     core/queue/queue-private.h core/queue/types-private.h core/queue/state-private.h \
+    core/queue/ages.c \
     core/queue/attempt.c core/queue/attempt-private.h \
     core/queue/check.c \
     core/queue/commands.c \

@@ -32,14 +32,22 @@ void relais_queue_start (RelaisQueue *queue);
 void relais_queue_drain (RelaisQueue *queue, RelaisLoopFunc drained, gpointer data);
 void relais_queue_free (RelaisQueue *queue);
 
-/* relaisctl's queue commands: queue list|hold|release|retry|delete|bounce, why. Static table; their
- * data is the queue. */
+/* relaisctl's queue commands: queue list|ages|hold|release|retry|delete|bounce, why. Static table;
+ * their data is the queue. */
 const RelaisCommand *relais_queue_commands (gsize *n);
 
 typedef struct {
-    guint64 messages, deliveries, due, held, active;
+    guint64 messages, deliveries, held, active;
+    guint64 due;                       /* deliveries whose time has come, wherever they stand */
+    guint64 due_looking, due_unrouted; /* of them: their destination is asked for; had no answer */
+    guint64 flows_in_order;            /* flows that could go and wait for a turn in a lane */
     guint64 flows, lanes, connections;
     guint64 delivered_total, deferred_total, bounced_total, expired_total;
-    gint64 oldest_us; /* age of the oldest delivery */
 } RelaisQueueFigures;
+/* Counts that are kept; costs the same however much is queued. */
 void relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures);
+
+/* Age of the oldest delivery in microseconds, 0 if there is none. Looks at each message, in slices of
+ * many turns; `done` is called in a later turn. */
+typedef void (*RelaisQueueOldest) (gpointer data, gint64 age_us);
+void relais_queue_find_oldest (RelaisQueue *queue, RelaisQueueOldest done, gpointer data);

@@ -606,12 +606,13 @@ relais_queue_free (RelaisQueue *queue)
 void
 relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures)
 {
-    gint64 oldest = relais_loop_now_us (queue->loop);
-
     *figures = (RelaisQueueFigures){.messages = queue->records.slots.used,
                                     .deliveries = queue->records.deliveries.used,
                                     .held = queue->held,
                                     .active = queue->active,
+                                    .due_looking = queue->n_due[RELAIS_DESTINATION_LOOKING],
+                                    .due_unrouted = queue->n_due[RELAIS_DESTINATION_ASLEEP],
+                                    .flows_in_order = queue->n_in_order,
                                     .flows = g_hash_table_size (queue->flows),
                                     .lanes = g_hash_table_size (queue->lanes),
                                     .connections = queue->n_connections,
@@ -619,14 +620,6 @@ relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures)
                                     .deferred_total = queue->deferred_total,
                                     .bounced_total = queue->bounced_total,
                                     .expired_total = queue->expired_total};
-    for (guint i = 0; i < queue->flow_table->len; i++)
-        if (queue->flow_table->pdata[i] != NULL)
-            figures->due += ((const RelaisFlow *)queue->flow_table->pdata[i])->n_due;
-    for (guint32 i = 1; i < queue->records.slots.top; i++) {
-        const RelaisSlot *slot = relais_slot_at (&queue->records, i);
-
-        if (slot->used)
-            oldest = MIN (oldest, slot->born_us);
-    }
-    figures->oldest_us = relais_loop_now_us (queue->loop) - oldest;
+    for (guint i = 0; i < RELAIS_N_DESTINATION_STATES; i++)
+        figures->due += queue->n_due[i];
 }

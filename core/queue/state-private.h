@@ -72,6 +72,8 @@ struct RelaisQueue {
     RelaisLoopFunc drained;
     gpointer drained_data;
 
+    guint64 n_due[RELAIS_N_DESTINATION_STATES]; /* deliveries, by the state of their destination */
+    guint64 n_in_order;                         /* flows that wait for a turn in some lane */
     guint64 held, active;
     guint64 delivered_total, deferred_total, bounced_total, expired_total;
     guint64 steps; /* things looked at to decide what goes next; for the test of growth */

@@ -13,6 +13,15 @@
 
 #include "loop/loop-private.h"
 
+typedef enum {
+    RELAIS_DESTINATION_UNKNOWN,
+    RELAIS_DESTINATION_LOOKING,
+    RELAIS_DESTINATION_ROUTED,
+    RELAIS_DESTINATION_ASLEEP, /* the last lookup failed for now */
+    RELAIS_DESTINATION_REFUSED /* no mail can go there */
+} RelaisDestinationState;
+enum { RELAIS_N_DESTINATION_STATES = RELAIS_DESTINATION_REFUSED + 1 };
+
 typedef struct RelaisAttempt RelaisAttempt;
 typedef struct RelaisConnection RelaisConnection;
 typedef struct RelaisDestination RelaisDestination;

@@ -142,6 +142,7 @@ typedef struct {
     guint64 groups, records, syncs, failed_syncs;
     guint64 quarantined;
     gint64 last_sync_us;
+    gint64 sync_us; /* spent in syncs, in all */
     bool stopped;
 } RelaisSpoolFigures;
 void relais_spool_figures (RelaisSpool *spool, RelaisSpoolFigures *figures);

@@ -100,7 +100,7 @@ struct RelaisSpool {
     guint64 free_bytes, min_free; /* as the keeper last saw them */
     bool low_inodes;
     guint64 n_groups, n_records, n_syncs, n_failed_syncs, n_quarantined;
-    gint64 last_sync_us;
+    gint64 last_sync_us, sync_us;
 
     GMutex log_lock;
     GCond writer_wake, syncer_wake, keeper_wake, blank_ready;

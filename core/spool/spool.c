@@ -478,6 +478,7 @@ relais_spool_figures (RelaisSpool *spool, RelaisSpoolFigures *figures)
         .failed_syncs = __atomic_load_n (&spool->n_failed_syncs, __ATOMIC_RELAXED),
         .quarantined = __atomic_load_n (&spool->n_quarantined, __ATOMIC_RELAXED),
         .last_sync_us = __atomic_load_n (&spool->last_sync_us, __ATOMIC_RELAXED),
+        .sync_us = __atomic_load_n (&spool->sync_us, __ATOMIC_RELAXED),
         .stopped = relais_spool_is_stopped (spool)};
     g_mutex_lock (&spool->log_lock);
     figures->free_segments = spool->blanks->len;

@@ -225,7 +225,7 @@ end_round (RelaisSpool *spool)
 static void
 run_round (RelaisSpool *spool, Round *round)
 {
-    gint64 began = g_get_monotonic_time ();
+    gint64 began = g_get_monotonic_time (), took;
     GError *error = NULL;
 
     for (guint i = 0; i < round->groups->len && !round->files; i++)
@@ -243,7 +243,9 @@ run_round (RelaisSpool *spool, Round *round)
         end_round (spool);
         return;
     }
-    __atomic_store_n (&spool->last_sync_us, g_get_monotonic_time () - began, __ATOMIC_RELAXED);
+    took = g_get_monotonic_time () - began;
+    __atomic_store_n (&spool->last_sync_us, took, __ATOMIC_RELAXED);
+    __atomic_fetch_add (&spool->sync_us, took, __ATOMIC_RELAXED);
     __atomic_fetch_add (&spool->n_syncs, 1, __ATOMIC_RELAXED);
     g_mutex_lock (&spool->log_lock);
     settle_segments (spool, round);

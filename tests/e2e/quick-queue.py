@@ -108,10 +108,30 @@ def test_dns(lab):
     tap.ok(lab.wait(lambda: sunk_for(lab, "x@nomx.test"), 20), "no MX: the domain's own address is used")
 
 
+def limiter(lab):
+    return lab.status()["limiter"]
+
+
+def test_limiter():
+    """What holds mail back has a name in status, and its age stands by site and class."""
+    with harness.Lab("--set", "queue.first_connections=1", "--set", "provider.slow.mx=.sender.test, .rcpt.test") as lab:
+        tap.equal(limiter(lab), "none", "an idle daemon is limited by nothing")
+        lab.script("delay 3000\n")
+        for i in range(4):
+            send(lab, ["u%d@limits.rcpt.test" % i])
+        lab.wait(lambda: limiter(lab) == "limits", 10, "limits as the limiter")
+        tap.ok(True, "mail that waits for a connection is held back by limits")
+        time.sleep(1.1)
+        rows = lab.rows("queue", "ages")
+        tap.equal([(r["class"], r["deliveries"], r["under_1m"]) for r in rows], [("transactional", 4, 4)], "one row for one site and class")
+        tap.ok(rows[0]["oldest_s"] >= 1 and rows[0]["due"] >= 1, "with its age and what is due", rows)
+
+
 def test_dns_dead():
     """Without an answering DNS server nothing bounces; private targets are refused unless allowed."""
-    with harness.Lab("--set", "dns.server=127.0.0.1@9", "--set", "dns.timeout=500ms") as lab:
+    with harness.Lab("--set", "dns.server=127.0.0.1@9", "--set", "dns.timeout=3s") as lab:
         queue_id = send(lab, ["x@one.rcpt.test"])
+        lab.wait(lambda: limiter(lab) == "dns", 10, "dns as the limiter")
         event = wait_event(lab, queue_id, "deferred")[0]
         tap.equal(event["enhanced"], "4.4.3", "a dead DNS server is 4.4.3, and the mail waits")
     with harness.Lab("--set", "dns.allow=") as lab:
@@ -201,4 +221,5 @@ with harness.Lab(*QUICK) as lab:
 with harness.Lab("--set", "class.transactional.retry=1h") as lab:
     tap.case(test_verbs, lab)
 tap.case(test_dns_dead)
+tap.case(test_limiter)
 tap.end()

@@ -211,24 +211,41 @@ count_done (gpointer data)
         relais_loop_quit (work->loop);
 }
 
+static guint
+queued (RelaisPool *pool)
+{
+    RelaisPoolFigures figures;
+
+    relais_pool_figures (pool, &figures);
+    return figures.queued;
+}
+
 static void
 test_pool_is_bounded (void)
 {
+    enum { THREADS = 2, QUEUED = 10 };
     g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
-    Work work = {.loop = loop};
-    RelaisPool *pool = relais_pool_new (loop, "test", 2, 10);
+    Work work = {.loop = loop, .wanted = THREADS + QUEUED};
+    RelaisPool *pool = relais_pool_new (loop, "test", THREADS, QUEUED);
+    RelaisPoolFigures figures;
 
     g_mutex_init (&work.gate);
     g_mutex_lock (&work.gate);
-    while (relais_pool_run (pool, work_behind_gate, count_done, &work) && work.wanted < 100) {
-        work.wanted++;
-        g_usleep (2000); /* lets the two threads take their first job */
-    }
-    g_assert_cmpint (work.wanted, ==, 12);
-    g_assert_cmpuint (relais_pool_queued (pool), ==, 10);
+    for (guint i = 0; i < THREADS; i++)
+        g_assert_true (relais_pool_run (pool, work_behind_gate, count_done, &work));
+    while (queued (pool) > 0) /* until each thread has one */
+        g_usleep (1000);
+    for (guint i = 0; i < QUEUED; i++)
+        g_assert_true (relais_pool_run (pool, work_behind_gate, count_done, &work));
+    g_assert_false (relais_pool_run (pool, work_behind_gate, count_done, &work));
+    g_assert_cmpuint (queued (pool), ==, QUEUED);
+    g_usleep (2000);
     g_mutex_unlock (&work.gate);
     relais_loop_run (loop);
-    g_assert_cmpint (work.done, ==, 12);
+    g_assert_cmpint (work.done, ==, THREADS + QUEUED);
+    relais_pool_figures (pool, &figures);
+    g_assert_cmpuint (figures.threads, ==, THREADS);
+    g_assert_cmpint (figures.busy_us, >=, THREADS * 2000); /* both stood behind the gate */
     relais_pool_free (pool);
     g_mutex_clear (&work.gate);
 }

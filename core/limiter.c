@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The load meter, and the conclusion from what it says. Whoever is busy nearly all of the time is the
+ * limiter, threads that others wait for first; if nobody is, what is due waits for somebody outside.
+ */
+#include "config.h"
+
+#include "limiter-private.h"
+
+enum { WINDOW = 5, BUSY_PERCENT = 80, DISK_PERCENT = 60 };
+
+static const char *const names[] = {"none", "disk", "cpu", "workers", "dns", "limits", "peers"};
+
+const char *
+relais_limiter_to_string (RelaisLimiter limiter)
+{
+    return names[limiter];
+}
+
+RelaisLimiter
+relais_limiter_of (const RelaisLoad *load)
+{
+    if (load->spool_stopped)
+        return RELAIS_LIMITER_DISK;
+    if (load->workers_percent >= BUSY_PERCENT && load->workers_queued > 0)
+        return RELAIS_LIMITER_WORKERS;
+    if (load->loop_percent >= BUSY_PERCENT)
+        return RELAIS_LIMITER_CPU;
+    if (load->sync_percent >= DISK_PERCENT)
+        return RELAIS_LIMITER_DISK;
+    if (load->due == 0)
+        return RELAIS_LIMITER_NONE;
+    if (load->due_looking > load->due / 2)
+        return RELAIS_LIMITER_DNS;
+    return load->flows_in_order > 0 ? RELAIS_LIMITER_LIMITS : RELAIS_LIMITER_PEERS;
+}
+
+/* --- The meter -------------------------------------------------------------------------------- */
+
+typedef struct {
+    gint64 at_us, loop_us, workers_us, sync_us;
+} Sample;
+
+struct RelaisLoadMeter {
+    RelaisLoop *loop;
+    RelaisPool *pool;
+    RelaisSpool *spool;
+    RelaisQueue *queue;
+    RelaisTimer timer;
+    Sample samples[WINDOW]; /* a ring, `n` samples were taken in all */
+    guint n;
+};
+
+static Sample
+take_sample (const RelaisLoadMeter *meter)
+{
+    RelaisSpoolFigures spool;
+    RelaisPoolFigures pool;
+
+    relais_spool_figures (meter->spool, &spool);
+    relais_pool_figures (meter->pool, &pool);
+    return (Sample){g_get_monotonic_time (), relais_loop_busy_us (meter->loop), pool.busy_us,
+                    spool.sync_us};
+}
+
+static void
+on_second (gpointer data)
+{
+    RelaisLoadMeter *meter = data;
+
+    meter->samples[meter->n++ % WINDOW] = take_sample (meter);
+    relais_timer_set (&meter->timer, RELAIS_USEC_PER_SEC);
+}
+
+RelaisLoadMeter *
+relais_load_meter_new (RelaisLoop *loop, RelaisPool *pool, RelaisSpool *spool, RelaisQueue *queue)
+{
+    RelaisLoadMeter *meter = g_new0 (RelaisLoadMeter, 1);
+
+    *meter = (RelaisLoadMeter){.loop = loop, .pool = pool, .spool = spool, .queue = queue};
+    relais_timer_init (&meter->timer, loop, on_second, meter);
+    on_second (meter);
+    return meter;
+}
+
+void
+relais_load_meter_free (RelaisLoadMeter *meter)
+{
+    if (meter == NULL)
+        return;
+    relais_timer_stop (&meter->timer);
+    g_free (meter);
+}
+
+static guint
+percent (gint64 part_us, gint64 whole_us)
+{
+    return whole_us > 0 ? (guint)CLAMP (part_us * 100 / whole_us, 0, 100) : 0;
+}
+
+void
+relais_load_meter_read (RelaisLoadMeter *meter, RelaisLoad *load)
+{
+    const Sample *then = &meter->samples[meter->n > WINDOW ? meter->n % WINDOW : 0];
+    const Sample now = take_sample (meter);
+    const gint64 window = now.at_us - then->at_us;
+    RelaisQueueFigures queue;
+    RelaisSpoolFigures spool;
+    RelaisPoolFigures pool;
+
+    relais_queue_figures (meter->queue, &queue);
+    relais_spool_figures (meter->spool, &spool);
+    relais_pool_figures (meter->pool, &pool);
+    *load = (RelaisLoad){.loop_percent = percent (now.loop_us - then->loop_us, window),
+                         .workers_percent =
+                             percent (now.workers_us - then->workers_us, window * pool.threads),
+                         .sync_percent = percent (now.sync_us - then->sync_us, window),
+                         .workers_queued = pool.queued,
+                         .spool_stopped = spool.stopped,
+                         .due = queue.due,
+                         .due_looking = queue.due_looking,
+                         .flows_in_order = queue.flows_in_order};
+}
