@@ -3,9 +3,16 @@
  * The injector: keeps the wanted number of connections busy, each with one message at a time,
  * envelope pipelined. A connection that is lost is made again, so a server may be killed and
  * started anew under load; the message it carried is "broken", for nobody knows its fate.
+ *
+ *   CONNECTING -> BANNER -> EHLO [-> STARTTLS -> HANDSHAKE -> EHLO] [-> AUTH] -> WAITING
+ *   WAITING -> ENVELOPE -> DOT -> WAITING or QUIT
+ *
+ * With a rate, each message has a moment at which it is due, and its time runs from there, even if
+ * no connection was free: a slow server must not slow down the clock that judges it.
  */
 #include "config.h"
 
+#include "load-wire.h"
 #include "load.h"
 
 #include <errno.h>
@@ -15,16 +22,29 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { INPUT_BYTES = 8192, EVENTS = 256, HEAD_BYTES = 768, RETRY_MS = 50 };
+enum { INPUT_BYTES = 8192, EVENTS = 256, RETRY_NS = 50000000 };
 
-typedef enum { CLOSED, CONNECTING, BANNER, EHLO, ENVELOPE, DOT, QUIT } State;
+typedef enum {
+    CLOSED,
+    CONNECTING,
+    BANNER,
+    EHLO,
+    STARTTLS,
+    HANDSHAKE,
+    AUTH,
+    WAITING,
+    ENVELOPE,
+    DOT,
+    QUIT
+} State;
 
-typedef struct {
-    int fd;
+typedef struct Conn Conn;
+
+struct Conn {
+    LoadWire wire;
     State state;
     long number;   /* message under way, -1: none */
     long sent;     /* messages on this connection */
@@ -37,84 +57,67 @@ typedef struct {
     char *head; /* commands, or the message's header */
     size_t head_bytes;
     struct iovec out[2];
-} Conn;
+    Conn *next_idle;
+    bool in_idle; /* it may stand there though it waits no more */
+};
 
 typedef struct {
     Load *load;
     int epoll;
-    Conn *conns;
-    char *body; /* the same for all, with its dot */
+    Conn *conns, *idle;
+    SSL_CTX *tls;
+    char auth[768];
+    int64_t paced_ns; /* when the first paced message was due */
+    char *body;       /* the same for all, with its dot */
     size_t body_bytes;
     long next; /* message */
     long open; /* messages without an end */
     int64_t moved_ns;
 } Injector;
 
-/* --- Messages --------------------------------------------------------------------------------- */
+/* --- Turns ------------------------------------------------------------------------------------ */
 
-static void
-make_body (Injector *injector)
+/* When the next message is due; 0 when that is not known yet: bulk has to be accepted before. */
+static int64_t
+find_due (Injector *injector)
 {
-    const size_t size = (size_t)injector->load->size;
-    char *body = malloc (size + 16);
+    const Load *load = injector->load;
+    const long ended = load->accepted + load->refused + load->broken;
 
-    if (body == NULL)
-        load_fail ("malloc");
-    for (size_t i = 0; i < size; i++)
-        body[i] = (char)(i % 76 == 74 ? '\r' : i % 76 == 75 ? '\n' : 'a' + (int)(i % 23));
-    if (size >= 2)
-        memcpy (body + size - 2, "\r\n", 2);
-    if (size >= 3 && body[size - 3] == '\r')
-        body[size - 3] = 'x';
-    memcpy (body + size, ".\r\n", 3);
-    injector->body = body;
-    injector->body_bytes = size + 3;
+    if (injector->next < load->bulk)
+        return 1;
+    if (load->bulk > 0 && ended < load->bulk)
+        return 0;
+    if (load->rate == 0)
+        return 1;
+    if (injector->paced_ns == 0)
+        injector->paced_ns = load_now_ns ();
+    return injector->paced_ns +
+           (int64_t)((double)(injector->next - load->bulk) * 1e9 / (double)load->rate);
 }
 
 static void
-put_recipient (const Load *load, long number, long recipient, char *to, size_t size)
+push_idle (Injector *injector, Conn *conn)
 {
-    if (load->domains > 1)
-        snprintf (to, size, "r%ld@d%ld.%s", recipient, (number + recipient) % load->domains,
-                  load->domain);
-    else
-        snprintf (to, size, "r%ld@%s", recipient, load->domain);
+    if (conn->in_idle)
+        return;
+    conn->in_idle = true;
+    conn->next_idle = injector->idle;
+    injector->idle = conn;
 }
 
-static void
-put_envelope (const Load *load, Conn *conn)
+static Conn *
+pop_idle (Injector *injector)
 {
-    size_t room = conn->head_bytes, used;
-    char recipient[320];
+    while (injector->idle != NULL) {
+        Conn *conn = injector->idle;
 
-    used = (size_t)snprintf (conn->head, room, "%sMAIL FROM:<%s>\r\n", conn->rset ? "RSET\r\n" : "",
-                             load->sender);
-    for (long i = 0; i < load->recipients; i++) {
-        put_recipient (load, conn->number, i, recipient, sizeof recipient);
-        used += (size_t)snprintf (conn->head + used, room - used, "RCPT TO:<%s>\r\n", recipient);
+        injector->idle = conn->next_idle;
+        conn->in_idle = false;
+        if (conn->state == WAITING)
+            return conn;
     }
-    used += (size_t)snprintf (conn->head + used, room - used, "DATA\r\n");
-    conn->out[0] = (struct iovec){conn->head, used};
-    conn->owed = (unsigned)load->recipients + 2 + conn->rset;
-}
-
-static void
-put_header (const Load *load, Conn *conn)
-{
-    char date[64], recipient[320];
-    time_t now = time (NULL);
-    struct tm tm;
-
-    gmtime_r (&now, &tm);
-    strftime (date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &tm);
-    put_recipient (load, conn->number, 0, recipient, sizeof recipient);
-    conn->out[0].iov_base = conn->head;
-    conn->out[0].iov_len =
-        (size_t)snprintf (conn->head, conn->head_bytes,
-                          "From: <%s>\r\nTo: <%s>\r\nDate: %s\r\nMessage-ID: <%s.%ld@load.test>\r\n"
-                          "Subject: message %ld\r\nX-Load: %s-%ld\r\n\r\n",
-                          load->sender, recipient, date, load->run, conn->number, conn->number,
-                          load->run, conn->number);
+    return NULL;
 }
 
 /* --- Connections ------------------------------------------------------------------------------ */
@@ -125,7 +128,7 @@ watch (Injector *injector, Conn *conn, int operation, bool out)
     struct epoll_event event = {.events = EPOLLIN | (out ? EPOLLOUT : 0), .data.ptr = conn};
 
     conn->wants_out = out;
-    if (epoll_ctl (injector->epoll, operation, conn->fd, &event) < 0)
+    if (epoll_ctl (injector->epoll, operation, conn->wire.fd, &event) < 0)
         load_fail ("epoll_ctl");
 }
 
@@ -135,10 +138,10 @@ open_connection (Injector *injector, Conn *conn)
     const struct sockaddr_in *target = &injector->load->target;
     const int on = 1;
 
-    conn->fd = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (conn->fd < 0)
+    conn->wire = (LoadWire){.fd = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    if (conn->wire.fd < 0)
         load_fail ("socket");
-    setsockopt (conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt (conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     conn->state = CONNECTING;
     conn->number = -1;
     conn->sent = 0;
@@ -146,7 +149,7 @@ open_connection (Injector *injector, Conn *conn)
     conn->rset = false;
     memset (conn->out, 0, sizeof conn->out);
     watch (injector, conn, EPOLL_CTL_ADD, true);
-    if (connect (conn->fd, (const struct sockaddr *)target, sizeof *target) < 0 &&
+    if (connect (conn->wire.fd, (const struct sockaddr *)target, sizeof *target) < 0 &&
         errno != EINPROGRESS)
         return; /* epoll tells */
 }
@@ -160,7 +163,7 @@ lose (Injector *injector, Conn *conn)
         injector->load->broken++;
         injector->open--;
     }
-    close (conn->fd);
+    load_wire_close (&conn->wire);
     conn->state = CLOSED;
     conn->number = -1;
 }
@@ -170,8 +173,7 @@ static bool
 flush (Injector *injector, Conn *conn)
 {
     while (conn->out[0].iov_len + conn->out[1].iov_len > 0) {
-        struct msghdr message = {.msg_iov = conn->out, .msg_iovlen = 2};
-        ssize_t n = sendmsg (conn->fd, &message, MSG_NOSIGNAL);
+        ssize_t n = load_wire_write (&conn->wire, conn->out);
 
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return false;
@@ -204,9 +206,27 @@ say (Conn *conn, const char *text)
 }
 
 static void
-next_message (Injector *injector, Conn *conn)
+begin_message (Injector *injector, Conn *conn, int64_t due)
 {
     Load *load = injector->load;
+
+    conn->number = injector->next++;
+    conn->sent++;
+    conn->refused = false;
+    conn->out[0] = (struct iovec){conn->head, load_message_envelope (load, conn->number, conn->rset,
+                                                                     conn->head, conn->head_bytes)};
+    conn->owed = (unsigned)load->recipients + 2 + conn->rset;
+    conn->state = ENVELOPE;
+    load->start_ns[conn->number] = due > 1 ? due : load_now_ns ();
+    if (load->first_ns == 0)
+        load->first_ns = load->start_ns[conn->number];
+}
+
+static void
+next_message (Injector *injector, Conn *conn)
+{
+    const Load *load = injector->load;
+    int64_t due;
 
     if (injector->next == load->messages ||
         (load->per_connection > 0 && conn->sent == load->per_connection)) {
@@ -214,14 +234,13 @@ next_message (Injector *injector, Conn *conn)
         say (conn, "QUIT\r\n");
         return;
     }
-    conn->number = injector->next++;
-    conn->sent++;
-    conn->refused = false;
-    put_envelope (load, conn);
-    conn->state = ENVELOPE;
-    load->start_ns[conn->number] = load_now_ns ();
-    if (load->first_ns == 0)
-        load->first_ns = load->start_ns[conn->number];
+    due = find_due (injector);
+    if (due != 0 && due <= load_now_ns ()) {
+        begin_message (injector, conn, due);
+        return;
+    }
+    conn->state = WAITING;
+    push_idle (injector, conn);
 }
 
 static void
@@ -246,7 +265,9 @@ static void
 end_envelope (Injector *injector, Conn *conn, int code)
 {
     if (code == 354) {
-        put_header (injector->load, conn);
+        conn->out[0] =
+            (struct iovec){conn->head, load_message_header (injector->load, conn->number,
+                                                            conn->head, conn->head_bytes)};
         conn->out[1] = (struct iovec){injector->body, injector->body_bytes};
         conn->owed = 1;
         conn->state = DOT;
@@ -255,33 +276,75 @@ end_envelope (Injector *injector, Conn *conn, int code)
     }
 }
 
+/* EHLO's reply is here. */
 static void
+greeted (Injector *injector, Conn *conn)
+{
+    Load *load = injector->load;
+
+    if (load->tls && conn->wire.ssl == NULL) {
+        conn->state = STARTTLS;
+        say (conn, "STARTTLS\r\n");
+        return;
+    }
+    if (load->auth != NULL) {
+        conn->state = AUTH;
+        say (conn, injector->auth);
+        return;
+    }
+    load->connects++;
+    next_message (injector, conn);
+}
+
+static void
+note_refusal (Load *load, State state, int code, const char *line)
+{
+    const char *what = state == STARTTLS ? "STARTTLS" : "AUTH";
+
+    snprintf (load->last_refusal, sizeof load->last_refusal, "%.*s", (int)strcspn (line, "\r\n"),
+              line);
+    if ((state != STARTTLS && state != AUTH) || code / 100 != 5)
+        return;
+    fprintf (stderr, "relais-load: %s refused: %s\n", what, load->last_refusal);
+    exit (1);
+}
+
+/* False when the connection is to be closed. */
+static bool
 take_reply (Injector *injector, Conn *conn, int code, const char *line)
 {
     bool good = code / 100 == 2 || code == 354;
 
     if (!good) {
         conn->refused = true;
-        snprintf (injector->load->last_refusal, sizeof injector->load->last_refusal, "%.*s",
-                  (int)strcspn (line, "\r\n"), line);
+        note_refusal (injector->load, conn->state, code, line);
     }
     if (conn->owed == 0 || --conn->owed > 0)
-        return;
+        return true;
     switch (conn->state) {
     case BANNER:
         conn->state = EHLO;
         say (conn, "EHLO load.test\r\n");
         break;
-    case EHLO:
-        injector->load->connects++;
-        next_message (injector, conn);
-        break;
+    case EHLO: greeted (injector, conn); break;
+    case STARTTLS:
+        load_wire_start_tls (&conn->wire, injector->tls);
+        conn->state = HANDSHAKE;
+        return good;
+    case AUTH:
+        injector->load->connects += good;
+        if (good)
+            next_message (injector, conn);
+        return good;
     case ENVELOPE: end_envelope (injector, conn, code); break;
     case DOT: end_message (injector, conn, good && !conn->refused); break;
     case CLOSED:
     case CONNECTING:
+    case HANDSHAKE:
+    case WAITING:
     case QUIT: break;
     }
+    return true;
 }
 
 /* The reply code at the head of a line, or 0. */
@@ -298,7 +361,8 @@ parse_code (const char *line)
 static bool
 take_input (Injector *injector, Conn *conn)
 {
-    ssize_t n = recv (conn->fd, conn->input + conn->filled, sizeof conn->input - conn->filled, 0);
+    ssize_t n =
+        load_wire_read (&conn->wire, conn->input + conn->filled, sizeof conn->input - conn->filled);
     char *at = conn->input, *end, *lf;
 
     if (n < 0)
@@ -312,8 +376,8 @@ take_input (Injector *injector, Conn *conn)
 
         if (code == 0 || code == 421)
             return false;
-        if (at[3] != '-')
-            take_reply (injector, conn, code, at);
+        if (at[3] != '-' && !take_reply (injector, conn, code, at))
+            return false;
         if (conn->state == QUIT && conn->owed == 0)
             return false;
         at = lf + 1;
@@ -324,18 +388,43 @@ take_input (Injector *injector, Conn *conn)
 }
 
 static bool
+connected (Conn *conn)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+
+    if (getsockopt (conn->wire.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0)
+        return false;
+    conn->state = BANNER;
+    conn->owed = 1;
+    return true;
+}
+
+/* TLS moves on; EHLO follows when it stands. */
+static bool
+shake_hands (Injector *injector, Conn *conn)
+{
+    int result = load_wire_handshake (&conn->wire);
+
+    if (result > 0) {
+        injector->moved_ns = load_now_ns ();
+        conn->state = EHLO;
+        say (conn, "EHLO load.test\r\n");
+    }
+    return result >= 0;
+}
+
+static bool
 serve (Injector *injector, Conn *conn, uint32_t events)
 {
-    if (conn->state == CONNECTING) {
-        int error = 0;
-        socklen_t size = sizeof error;
-
-        if (getsockopt (conn->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0)
-            return false;
-        conn->state = BANNER;
-        conn->owed = 1;
-    }
-    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0 && !take_input (injector, conn))
+    if (conn->state == CONNECTING && !connected (conn))
+        return false;
+    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0 && conn->state != HANDSHAKE)
+        do {
+            if (!take_input (injector, conn))
+                return false;
+        } while (load_wire_pending (&conn->wire));
+    if (conn->state == HANDSHAKE && !shake_hands (injector, conn))
         return false;
     return flush (injector, conn);
 }
@@ -360,13 +449,15 @@ start (Injector *injector)
     injector->conns = calloc ((size_t)load->connections, sizeof *injector->conns);
     if (injector->epoll < 0 || injector->conns == NULL)
         load_fail ("cannot begin");
-    make_body (injector);
+    injector->body = load_message_body (load, &injector->body_bytes);
+    if (load->tls)
+        injector->tls = load_wire_context ();
+    if (load->auth != NULL)
+        snprintf (injector->auth, sizeof injector->auth, "AUTH PLAIN %s\r\n", load->auth);
     for (long i = 0; i < load->connections; i++) {
         Conn *conn = &injector->conns[i];
 
-        conn->head_bytes = HEAD_BYTES + 2 * strlen (load->sender) +
-                           (size_t)load->recipients * (48 + strlen (load->domain)) +
-                           strlen (load->domain);
+        conn->head_bytes = load_message_room (load);
         conn->head = malloc (conn->head_bytes);
         if (conn->head == NULL)
             load_fail ("malloc");
@@ -377,13 +468,42 @@ static void
 finish (Injector *injector)
 {
     for (long i = 0; i < injector->load->connections; i++) {
-        if (injector->conns[i].state != CLOSED)
-            lose (injector, &injector->conns[i]);
-        free (injector->conns[i].head);
+        Conn *conn = &injector->conns[i];
+
+        if (conn->state != CLOSED) {
+            injector->load->broken += conn->number >= 0;
+            load_wire_close (&conn->wire);
+        }
+        free (conn->head);
     }
     free (injector->conns);
     free (injector->body);
+    SSL_CTX_free (injector->tls);
     close (injector->epoll);
+}
+
+/* Begins what is due on connections that wait; how long until there is more to begin. */
+static int64_t
+begin_due (Injector *injector)
+{
+    const int64_t now = load_now_ns ();
+
+    while (injector->next < injector->load->messages) {
+        int64_t due = find_due (injector);
+        Conn *conn;
+
+        if (due == 0)
+            break;
+        if (due > now)
+            return due - now < RETRY_NS ? due - now : RETRY_NS;
+        conn = pop_idle (injector);
+        if (conn == NULL)
+            break;
+        begin_message (injector, conn, due);
+        if (!flush (injector, conn))
+            lose (injector, conn);
+    }
+    return RETRY_NS;
 }
 
 void
@@ -394,11 +514,14 @@ load_inject (Load *load)
     struct epoll_event events[EVENTS];
 
     start (&injector);
-    while (injector.open > 0 && load_now_ns () - injector.moved_ns < patience) {
+    while (injector.open > 0 && load_now_ns () - injector.moved_ns < patience &&
+           !atomic_load (&load->stop)) {
+        struct timespec pause = {0};
         int n;
 
         reopen (&injector);
-        n = epoll_wait (injector.epoll, events, EVENTS, RETRY_MS);
+        pause.tv_nsec = begin_due (&injector);
+        n = epoll_pwait2 (injector.epoll, events, EVENTS, &pause, NULL);
         for (int i = 0; i < n; i++) {
             Conn *conn = events[i].data.ptr;
 

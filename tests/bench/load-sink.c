@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The sink: takes all mail at once and notes when which message came for whom. One thread, one
- * epoll descriptor. Replies to what one read brought go out in one write; they are so short that a
- * peer which does not take them is dropped.
+ * The sink: takes all mail and notes when which message came for whom. One thread, one epoll
+ * descriptor. Replies to what one read brought go out in one write; they are so short that a peer
+ * which does not take them is dropped.
+ *
+ * A slow sink keeps its answer to a message back for a while, always the same, so that those who
+ * wait stand in a queue; nothing is read from them meanwhile.
  */
 #include "config.h"
 
@@ -19,8 +22,13 @@
 
 enum { INPUT_BYTES = 16 * 1024, EVENTS = 256, REPLY_BYTES = 32 };
 
-typedef struct {
+typedef struct Conn Conn;
+
+struct Conn {
     int fd;
+    int64_t due_ns; /* 0, or when the answer that is kept back goes out */
+    Conn *next_due;
+    bool lost; /* while it stood in the queue */
     bool in_data, in_header, in_long_line, quit;
     long number; /* of the message; -1: not seen, or foreign */
     unsigned n_recipients;
@@ -29,7 +37,14 @@ typedef struct {
     char input[INPUT_BYTES];
     size_t n_out;
     char out[INPUT_BYTES / 4 * REPLY_BYTES]; /* a reply for each of the shortest lines */
-} Conn;
+};
+
+typedef struct {
+    Load *load;
+    int epoll;
+    long fail_due; /* of 100: a recipient is refused when it gets there */
+    Conn *due, **due_end;
+} Sink;
 
 static void
 say (Conn *conn, const char *text)
@@ -61,8 +76,18 @@ take_delivery (Load *load, long number, unsigned recipient, int64_t now)
 }
 
 static void
-end_message (Load *load, Conn *conn)
+keep_back (Sink *sink, Conn *conn, int64_t now)
 {
+    conn->due_ns = now + sink->load->slow_ms * 1000000;
+    conn->next_due = NULL;
+    *sink->due_end = conn;
+    sink->due_end = &conn->next_due;
+}
+
+static void
+end_message (Sink *sink, Conn *conn)
+{
+    Load *load = sink->load;
     int64_t now = load_now_ns ();
 
     conn->in_data = false;
@@ -74,6 +99,8 @@ end_message (Load *load, Conn *conn)
     atomic_store (&load->last_receipt_ns, now);
     conn->n_recipients = 0;
     say (conn, "250 2.0.0 taken\r\n");
+    if (load->slow_ms > 0)
+        keep_back (sink, conn, now);
 }
 
 /* "X-Load: RUN-NUMBER" */
@@ -98,26 +125,33 @@ take_header (const Load *load, Conn *conn, const char *line, size_t size)
 }
 
 static void
-take_data_line (Load *load, Conn *conn, const char *line, size_t size)
+take_data_line (Sink *sink, Conn *conn, const char *line, size_t size)
 {
     if (size == 3 && memcmp (line, ".\r\n", 3) == 0)
-        end_message (load, conn);
+        end_message (sink, conn);
     else if (size == 2)
         conn->in_header = false;
     else if (conn->in_header && line[0] == 'X')
-        take_header (load, conn, line, size);
+        take_header (sink->load, conn, line, size);
 }
 
 /* --- Commands --------------------------------------------------------------------------------- */
 
 /* "RCPT TO:<r12@..." */
 static void
-take_rcpt (const Load *load, Conn *conn, const char *line, size_t size)
+take_rcpt (Sink *sink, Conn *conn, const char *line, size_t size)
 {
     const char *at = memchr (line, '<', size);
     long recipient = at != NULL && at[1] == 'r' ? strtol (at + 2, NULL, 10) : -1;
 
-    if (recipient < 0 || recipient >= load->recipients ||
+    sink->fail_due += sink->load->fail;
+    if (sink->fail_due >= 100) {
+        sink->fail_due -= 100;
+        atomic_fetch_add (&sink->load->deferred, 1);
+        say (conn, "450 4.2.1 not now\r\n");
+        return;
+    }
+    if (recipient < 0 || recipient >= sink->load->recipients ||
         conn->n_recipients == LOAD_MAX_RECIPIENTS) {
         say (conn, "550 5.1.1 no such user\r\n");
         return;
@@ -127,10 +161,10 @@ take_rcpt (const Load *load, Conn *conn, const char *line, size_t size)
 }
 
 static void
-take_command (const Load *load, Conn *conn, const char *line, size_t size)
+take_command (Sink *sink, Conn *conn, const char *line, size_t size)
 {
     if (size >= 4 && strncasecmp (line, "RCPT", 4) == 0) {
-        take_rcpt (load, conn, line, size);
+        take_rcpt (sink, conn, line, size);
     } else if (size >= 4 && strncasecmp (line, "MAIL", 4) == 0) {
         conn->n_recipients = 0;
         say (conn, "250 2.1.0 ok\r\n");
@@ -157,32 +191,64 @@ take_command (const Load *load, Conn *conn, const char *line, size_t size)
 /* --- Connections ------------------------------------------------------------------------------ */
 
 static void
-take_lines (Load *load, Conn *conn)
+take_lines (Sink *sink, Conn *conn)
 {
     const char *at = conn->input, *end = conn->input + conn->filled, *lf;
 
-    while (!conn->quit && (lf = memchr (at, '\n', (size_t)(end - at))) != NULL) {
+    while (!conn->quit && conn->due_ns == 0 &&
+           (lf = memchr (at, '\n', (size_t)(end - at))) != NULL) {
         size_t size = (size_t)(lf + 1 - at);
 
         if (conn->in_long_line)
             conn->in_long_line = false;
         else if (conn->in_data)
-            take_data_line (load, conn, at, size);
+            take_data_line (sink, conn, at, size);
         else
-            take_command (load, conn, at, size);
+            take_command (sink, conn, at, size);
         at = lf + 1;
     }
     conn->filled = (size_t)(end - at);
     memmove (conn->input, at, conn->filled);
-    if (conn->filled == sizeof conn->input) { /* no line of ours; its rest is passed over */
+    if (conn->filled == sizeof conn->input &&
+        conn->due_ns == 0) { /* no line of ours; its rest is passed over */
         conn->in_long_line = true;
         conn->filled = 0;
     }
 }
 
+static bool
+answer (Conn *conn)
+{
+    const size_t size = conn->n_out;
+
+    conn->n_out = 0;
+    return (size == 0 || send (conn->fd, conn->out, size, MSG_NOSIGNAL) == (ssize_t)size) &&
+           !conn->quit;
+}
+
+static void
+watch (Sink *sink, Conn *conn, int operation, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = conn};
+
+    if (epoll_ctl (sink->epoll, operation, conn->fd, &event) < 0)
+        load_fail ("epoll_ctl");
+}
+
+/* Handles what was read; false when the connection is over. */
+static bool
+proceed (Sink *sink, Conn *conn)
+{
+    take_lines (sink, conn);
+    if (conn->due_ns == 0)
+        return answer (conn);
+    watch (sink, conn, EPOLL_CTL_MOD, 0);
+    return true;
+}
+
 /* False when the connection is over. */
 static bool
-serve (Load *load, Conn *conn)
+serve (Sink *sink, Conn *conn)
 {
     ssize_t n = recv (conn->fd, conn->input + conn->filled, sizeof conn->input - conn->filled, 0);
 
@@ -191,20 +257,46 @@ serve (Load *load, Conn *conn)
     if (n == 0)
         return false;
     conn->filled += (size_t)n;
-    take_lines (load, conn);
-    if (conn->n_out > 0 &&
-        send (conn->fd, conn->out, conn->n_out, MSG_NOSIGNAL) != (ssize_t)conn->n_out)
-        return false;
-    conn->n_out = 0;
-    return !conn->quit;
+    return proceed (sink, conn);
 }
 
 static void
-welcome (int epoll, int listener)
+end (Conn *conn)
+{
+    close (conn->fd);
+    if (conn->due_ns != 0)
+        conn->lost = true; /* the queue has it */
+    else
+        free (conn);
+}
+
+/* Lets those go on whose time has come. */
+static void
+release (Sink *sink)
+{
+    const int64_t now = load_now_ns ();
+    Conn *conn;
+
+    while ((conn = sink->due) != NULL && conn->due_ns <= now) {
+        sink->due = conn->next_due;
+        if (sink->due == NULL)
+            sink->due_end = &sink->due;
+        conn->due_ns = 0;
+        if (conn->lost) {
+            free (conn);
+            continue;
+        }
+        watch (sink, conn, EPOLL_CTL_MOD, EPOLLIN);
+        if (!answer (conn) || !proceed (sink, conn))
+            end (conn);
+    }
+}
+
+static void
+welcome (Sink *sink, int listener)
 {
     for (;;) {
         int fd = accept4 (listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        struct epoll_event event = {.events = EPOLLIN};
         Conn *conn;
 
         if (fd < 0)
@@ -216,9 +308,7 @@ welcome (int epoll, int listener)
         memset (conn, 0, offsetof (Conn, recipients));
         conn->filled = conn->n_out = 0;
         conn->fd = fd;
-        event.data.ptr = conn;
-        if (epoll_ctl (epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-            load_fail ("epoll_ctl");
+        watch (sink, conn, EPOLL_CTL_ADD, EPOLLIN);
         (void)!send (fd, "220 sink.test\r\n", 15, MSG_NOSIGNAL);
     }
 }
@@ -236,27 +326,36 @@ load_sink_open (Load *load)
     return fd;
 }
 
+/* Milliseconds to sleep at most: to the next answer that is due, or until `stop` is looked at. */
+static int
+find_pause (const Sink *sink)
+{
+    int64_t left = sink->due != NULL ? sink->due->due_ns - load_now_ns () : 50000000;
+
+    return left <= 0 ? 0 : left < 50000000 ? (int)((left + 999999) / 1000000) : 50;
+}
+
 void
 load_sink_run (Load *load, int listener)
 {
-    int epoll = epoll_create1 (EPOLL_CLOEXEC);
+    Sink sink = {.load = load, .epoll = epoll_create1 (EPOLL_CLOEXEC)};
     struct epoll_event events[EVENTS] = {{.events = EPOLLIN}};
 
-    if (epoll < 0 || epoll_ctl (epoll, EPOLL_CTL_ADD, listener, &events[0]) < 0)
+    sink.due_end = &sink.due;
+    if (sink.epoll < 0 || epoll_ctl (sink.epoll, EPOLL_CTL_ADD, listener, &events[0]) < 0)
         load_fail ("epoll");
     while (!atomic_load (&load->stop)) {
-        int n = epoll_wait (epoll, events, EVENTS, 50);
+        int n = epoll_wait (sink.epoll, events, EVENTS, find_pause (&sink));
 
         for (int i = 0; i < n; i++) {
             Conn *conn = events[i].data.ptr;
 
-            if (conn == NULL) {
-                welcome (epoll, listener);
-            } else if (!serve (load, conn)) {
-                close (conn->fd);
-                free (conn);
-            }
+            if (conn == NULL)
+                welcome (&sink, listener);
+            else if (!serve (&sink, conn))
+                end (conn);
         }
+        release (&sink);
     }
-    close (epoll);
+    close (sink.epoll);
 }
