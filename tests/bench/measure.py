@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the benchmark measures with: the load tool, processor time of all that a server started, the
+disk's sync, the machine. Owns no server; see servers.py."""
+import glob
+import json
+import os
+import platform
+import statistics
+import subprocess
+import tempfile
+import time
+
+
+class Failed(Exception):
+    """A run whose figures do not count."""
+
+
+# --- Load ----------------------------------------------------------------------------------------
+
+def load(build, *arguments, judge=True, timeout=900):
+    """Runs relais-load with --json; unless told otherwise, every message must have been accepted and
+    have come once, or its figures are worth nothing."""
+    argv = [os.path.join(build, "tests/bench/relais-load"), "--json", *map(str, arguments)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
+    try:
+        figures = json.loads(done.stdout)
+    except ValueError:
+        raise Failed("%s: %s%s" % (" ".join(argv), done.stdout, done.stderr))
+    if judge and done.returncode != 0:
+        raise Failed("%(accepted)d of %(messages)d accepted, %(missing)d missing, %(duplicates)d duplicates; "
+                     "last refusal: %(last_refusal)s" % figures)
+    return figures
+
+
+class Background:
+    """A relais-load that runs on, as sink or with idle connections, until `end`."""
+
+    def __init__(self, build, *arguments):
+        argv = [os.path.join(build, "tests/bench/relais-load"), *map(str, arguments)]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+    def line(self):
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.terminate()
+        self.process.communicate(timeout=60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+# --- Processor time ------------------------------------------------------------------------------
+
+class Group:
+    """A control group of its own for a server: what it used holds also what its ended children did.
+    Where none can be made, times of the living tree and of children that were waited for."""
+
+    NUMBER = 0
+
+    def __init__(self, name):
+        Group.NUMBER += 1
+        self.path, self.pid = None, None
+        for home, file, scale in (("/sys/fs/cgroup", "cpu.stat", 1e6), ("/sys/fs/cgroup/unified", "cpu.stat", 1e6),
+                                  ("/sys/fs/cgroup/cpuacct", "cpuacct.usage", 1e9)):
+            path = os.path.join(home, "relais-bench-%d-%d-%s" % (os.getpid(), Group.NUMBER, name))
+            try:
+                os.mkdir(path)
+                self.file = os.path.join(path, file)
+                open(self.file).close()
+            except OSError:
+                if os.path.isdir(path):
+                    os.rmdir(path)
+                continue
+            self.path, self.scale = path, scale
+            break
+
+    def enter(self):
+        """For the child that is to start the server."""
+        if self.path:
+            with open(os.path.join(self.path, "cgroup.procs"), "w") as file:
+                file.write(str(os.getpid()))
+
+    def seconds(self):
+        if not self.path:
+            return tree_seconds(self.pid)
+        text = open(self.file).read().split()
+        return int(text[text.index("usage_usec") + 1] if "usage_usec" in text else text[0]) / self.scale
+
+    def remove(self):
+        for _ in range(100):
+            try:
+                if self.path:
+                    os.rmdir(self.path)
+                return
+            except OSError:
+                time.sleep(0.05)
+
+    def how(self):
+        return "control group" if self.path else "process tree"
+
+
+def tree_seconds(root):
+    ticks, parents = {}, {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            fields = open(path).read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        pid = int(path.split("/")[2])
+        parents[pid] = int(fields[1])
+        ticks[pid] = sum(map(int, fields[11:15]))
+    total = 0
+    for pid in ticks:
+        at = pid
+        while at and at != root:
+            at = parents.get(at, 0)
+        total += ticks[pid] if at == root else 0
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid):
+    for line in open("/proc/%d/status" % pid):
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise Failed("process %d is gone" % pid)
+
+
+# --- The machine ---------------------------------------------------------------------------------
+
+def sync_seconds(directory, n=300):
+    """Median of fdatasync after an append of 4 KiB."""
+    times = []
+    with tempfile.NamedTemporaryFile(dir=directory) as file:
+        for _ in range(n):
+            os.write(file.fileno(), b"x" * 4096)
+            began = time.monotonic()
+            os.fdatasync(file.fileno())
+            times.append(time.monotonic() - began)
+    return statistics.median(times)
+
+
+def signature_seconds():
+    """One RSA-2048 signature by `openssl speed`, on one processor."""
+    done = subprocess.run(["openssl", "speed", "-mr", "-seconds", "2", "rsa2048"], capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        if line.startswith("+F2:"):
+            return 1 / float(line.split(":")[3])
+    raise Failed("openssl speed: %s%s" % (done.stdout, done.stderr))
+
+
+def machine(directory):
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    kind = subprocess.run(["stat", "-f", "-c", "%T", directory], capture_output=True, text=True).stdout.strip()
+    return {"cores": os.cpu_count(), "model": model, "memory_gib": round(memory / 2**30, 1), "kernel": platform.release(),
+            "file_system": kind, "fdatasync_ms": round(sync_seconds(directory) * 1000, 3),
+            "load_before": round(os.getloadavg()[0], 2)}

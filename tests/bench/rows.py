@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rows of the benchmark: each gives its servers the same work in turn (A B A B), takes medians and
+judges them by its target. What was not measured is not in a row.
+
+A result is a dictionary: row, what, unit, relais, postfix (or None), ratio, target, met (True, False or
+None where only reported), note, and the runs it comes from.
+"""
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import measure
+import servers
+
+PEER_MESSAGES = 3000  # of a row, all its runs together: a peer may be slow
+
+
+def tell(text):
+    print("bench: " + text, file=sys.stderr, flush=True)
+
+
+def median(runs, *path):
+    def value(run):
+        for key in path:
+            run = run[key]
+        return run
+    return statistics.median(map(value, runs))
+
+
+def result(row, what, unit, relais, postfix=None, target="", met=None, note="", runs=None):
+    ratio = relais / postfix if postfix else None
+    return {"row": row, "what": what, "unit": unit, "relais": relais, "postfix": postfix, "ratio": ratio,
+            "target": target, "met": None if met is None else bool(met), "note": note, "runs": runs or {}}
+
+
+class Bench:
+    """What all rows share: the options, a sink port, and runs that were made already."""
+
+    def __init__(self, build, runs, messages, full, facts):
+        self.build, self.runs, self.messages, self.full, self.facts = build, runs, messages, full, facts
+        self.sink_port = servers.lab.free_port()
+        self.done = {}
+
+    def relais(self, *options):
+        return servers.Relais(self.build, self.sink_port, *options)
+
+    def in_turn(self, name, parties, warm_up=200):
+        """Runs A B A B; parties are (server, messages, arguments). Runs by the server's name."""
+        for server, messages, arguments in parties:
+            measure.load(self.build, *server.ends(), "--messages", min(warm_up, messages), *arguments)
+        out = {server.name: [] for server, _, _ in parties}
+        for i in range(self.runs):
+            for server, messages, arguments in parties:
+                figures = server.measure("--messages", messages, *arguments)
+                out[server.name].append(figures)
+                tell("%s, run %d of %d, %s: %.0f/s, %.0f us of CPU a message" % (
+                    name, i + 1, self.runs, server.name, figures["delivered_per_s"], figures["cpu_us"]))
+        return out
+
+
+# --- Accept and deliver --------------------------------------------------------------------------
+
+# name: connections, size, messages of Relais, of a peer (each run)
+WORK = {
+    "c1": ("1 connection, 4 KiB", 1, 4096, 0.1, 0.3),
+    "c20": ("20 connections, 4 KiB", 20, 4096, 0.5, 1),
+    "c200": ("200 connections, 4 KiB", 200, 4096, 1, 1),
+    "c1000": ("1 000 connections, 4 KiB", 1000, 4096, 1, 1),
+    "50k": ("20 connections, 50 KiB", 20, 50 << 10, 0.2, 0.6),
+    "1m": ("20 connections, 1 MiB", 20, 1 << 20, 0.015, 0.1),
+}
+
+
+def plain_work(bench, wanted):
+    """The work of the rows wanted that no row before had done, on one pair of servers."""
+    wanted = [name for name in wanted if name not in bench.done]
+    if not wanted:
+        return
+    with contextlib.ExitStack() as stack:
+        relais = stack.enter_context(bench.relais())
+        peers = [stack.enter_context(kind(bench.build, bench.sink_port))
+                 for kind in [servers.Postfix] + servers.others(bench.build)]
+        for name in wanted:
+            try:
+                bench.done[name] = one_work(bench, name, relais, peers)
+            except measure.Failed as failure:
+                tell("%s failed: %s" % (name, failure))
+                bench.done[name] = failure
+
+
+def work_done(bench, name):
+    plain_work(bench, [name])
+    if isinstance(bench.done[name], measure.Failed):
+        raise bench.done[name]
+    return bench.done[name]
+
+
+def one_work(bench, name, relais, peers):
+    if name == "latency":
+        arguments = ["--rate", 150, "--connections", 20, "--size", 4096]
+        return bench.in_turn(name, [(relais, 1500, arguments)] + [(peer, PEER_MESSAGES // bench.runs, arguments) for peer in peers])
+    _, connections, size, share, peer_share = WORK[name]
+    arguments = ["--connections", connections, "--size", size]
+    mine, theirs = int(bench.messages * share), int(PEER_MESSAGES / bench.runs * peer_share)
+    return bench.in_turn(name, [(relais, mine, arguments)] + [(peer, theirs, arguments) for peer in peers], warm_up=1000)
+
+
+def rate_row(bench, name):
+    runs = work_done(bench, name)
+    relais, postfix = median(runs["Relais"], "delivered_per_s"), median(runs["Postfix"], "delivered_per_s")
+    slow_disk = bench.facts["fdatasync_ms"] > 2
+    if name == "c200":
+        target = ">= 10 000/s" + (", >= 20x" if slow_disk else ", >= 5x")
+        met = relais >= 10000 and relais >= (20 if slow_disk else 5) * postfix
+    else:
+        least = 1 if name == "c1" else 5
+        target, met = ">= %dx" % least, relais >= least * postfix
+    note = ", ".join("%s %.0f" % (other, median(runs[other], "delivered_per_s")) for other in runs if other not in ("Relais", "Postfix"))
+    return [result(name, WORK[name][0], "/s", relais, postfix, target, met, note, runs)]
+
+
+def cpu_row(bench):
+    runs = work_done(bench, "c200")
+    relais, postfix = median(runs["Relais"], "cpu_us"), median(runs["Postfix"], "cpu_us")
+    return [result("cpu", "CPU a message, whole tree, 200 connections", "us", relais, postfix, "<= 0.05x", relais <= postfix / 20)]
+
+
+def latency_row(bench):
+    runs = work_done(bench, "latency")
+    out = []
+    for part, most in (("p50", 0.5), ("p99", 0.33)):
+        relais, postfix = (median(runs[name], "start_to_delivered_ms", part) for name in ("Relais", "Postfix"))
+        out.append(result("latency", "latency at 150/s, %s, to delivery" % part, "ms", relais, postfix, "<= %gx" % most,
+                          relais <= most * postfix, runs=runs if part == "p50" else None))
+    return out
+
+
+# --- TLS, signatures, syncs ----------------------------------------------------------------------
+
+def tls_row(bench):
+    with bench.relais() as relais:
+        relais.ctl("user", "add", "ann", "--tenant=sender", text="secret\n")
+        work = ["--tls", "--auth", "ann:secret", "--per-connection", 1, "--connections", 50]
+        runs = bench.in_turn("tls", [(relais, 2000, work)])
+    rate = median(runs["Relais"], "delivered_per_s")
+    return [result("tls", "a connection a message, STARTTLS and AUTH", "/s", rate, None, ">= 500/s", rate >= 500, runs=runs)]
+
+
+def dkim_row(bench):
+    work = ["--connections", 200, "--size", 10 << 10]
+    mine, theirs = bench.messages // 2, PEER_MESSAGES // bench.runs
+    with bench.relais() as relais:
+        unsigned = bench.in_turn("dkim, unsigned", [(relais, mine, work)], 1000)["Relais"]
+    with bench.relais("--module", "dkim") as relais, servers.SigningPostfix(bench.build, bench.sink_port) as postfix:
+        runs = bench.in_turn("dkim", [(relais, mine, work), (postfix, theirs, work)], 1000)
+    rates = [median(runs[name], "delivered_per_s") for name in ("Relais", "Postfix")]
+    cpu, before, one = median(runs["Relais"], "cpu_us"), median(unsigned, "cpu_us"), measure.signature_seconds() * 1e6
+    most = before + 1.25 * one
+    return [
+        result("dkim", "RSA-2048 signed, 200 connections, 10 KiB", "/s", *rates, ">= 3 500/s, >= 12x",
+               rates[0] >= 3500 and rates[0] >= 12 * rates[1], "Postfix with opendkim as milter", runs),
+        result("dkim", "CPU a signed message", "us", cpu, median(runs["Postfix"], "cpu_us"), "<= %.0f us" % most, cpu <= most,
+               "unsigned %.0f us + 1.25 x %.0f us (openssl speed)" % (before, one), {"unsigned": unsigned}),
+    ]
+
+
+def syncs_row(bench):
+    many = median(work_done(bench, "c200")["Relais"], "syncs")
+    lone = []
+    with bench.relais() as relais, measure.Background(
+            bench.build, "--listen", "127.0.0.1:%d" % bench.sink_port, "--slow", 3000, "--timeout", 600, "--messages", 100):
+        time.sleep(0.5)
+        for _ in range(max(3, bench.runs)):  # its delivery's sync comes 50 ms after the sink's answer
+            time.sleep(4)
+            before = relais.syncs()
+            measure.load(bench.build, "--connect", "127.0.0.1:%d" % relais.port, "--messages", 1)
+            lone.append(relais.syncs() - before)
+    return [result("syncs", "syncs a message, 200 connections", "", many, None, "<= 0.05", many <= 0.05),
+            result("syncs", "syncs of a lone message until its 250", "", statistics.median(lone), None, "1",
+                   statistics.median(lone) == 1, runs={"lone": lone})]
+
+
+# --- Idle connections ----------------------------------------------------------------------------
+
+def p99_of_good_client(bench, relais):
+    work = ["--rate", 150, "--connections", 10, "--size", 4096, "--messages", 900]
+    return statistics.median(measure.load(bench.build, *relais.ends(), *work)["start_to_accepted_ms"]["p99"] for _ in range(bench.runs))
+
+
+def idle_row(bench):
+    out = []
+    for word, most, more in (("plaintext", 4, []), ("TLS", 24, ["--tls"])):
+        with bench.relais("--set", "limits.sessions_per_client=20000") as relais:
+            alone = p99_of_good_client(bench, relais)
+            before = measure.resident_bytes(relais.pid)
+            with measure.Background(bench.build, "--connect", "127.0.0.1:%d" % relais.port, "--idle", 5000, *more) as idle:
+                said = idle.line()
+                if said != "idle 5000 of 5000":
+                    raise measure.Failed("the load tool said %r" % said)
+                each = (measure.resident_bytes(relais.pid) - before) / 5000 / 1024
+                beside = p99_of_good_client(bench, relais)
+        tell("idle, %s: %.1f KiB each, p99 %.2f ms alone, %.2f ms beside" % (word, each, alone, beside))
+        out.append(result("idle", "5 000 idle connections, %s, each" % word, "KiB", each, None, "<= %d KiB" % most, each <= most))
+        out.append(result("idle", "a good client's p99 beside those", "ms", beside, None, "< 2x of alone", beside < 2 * alone,
+                          "%.2f ms alone" % alone))
+    return out
+
+
+# --- Fairness ------------------------------------------------------------------------------------
+
+def read_log(path):
+    """(number, start, accepted, received) of each message."""
+    return [tuple(map(int, line.split())) for line in open(path)]
+
+
+def fair_load(bench, bulk, transactional, *more):
+    """Transactional mail behind waiting bulk, through one connection that takes 10 ms a message: the log."""
+    with tempfile.TemporaryDirectory() as directory, bench.relais("--set", "route.next-hop.connections=1") as relais:
+        log = os.path.join(directory, "log")
+        measure.load(bench.build, *relais.ends(), "--bulk", bulk, "--messages", bulk + transactional, "--size", 256,
+                     "--slow", 10, "--connections", 100, "--log", log, *more)
+        return read_log(log)
+
+
+def fair_row(bench):
+    bulk = 100000
+    lone = fair_load(bench, bulk, 50, "--rate", 10)
+    receipts = sorted(line[3] for line in lone if line[3])
+    turns = [sum(accepted < at < received for at in receipts) for _, _, accepted, received in lone[bulk:]]
+    waiting = sum(1 for line in lone[:bulk] if not line[3] or line[3] > lone[bulk][2])
+    tell("fair: at most %d turns passed, %d bulk waiting" % (max(turns), waiting))
+    burst = fair_load(bench, bulk, 400)
+    begin = max(line[2] for line in burst[bulk:])
+    end = max(line[3] for line in burst[bulk:])
+    during = [line[0] for line in burst if begin < line[3] <= end]
+    share = sum(number < bulk for number in during) / max(1, len(during))
+    return [
+        result("fair", "turns others had before a transactional one", "", max(turns), None, "<= 4", max(turns) <= 4,
+               "50 one by one, %d bulk waiting for the same connection" % waiting, {"turns": turns}),
+        result("fair", "bulk's share beside 400 transactional", "", share, None, ">= 0.2", share >= 0.2,
+               "of %d turns" % len(during)),
+    ]
+
+
+# --- A full queue --------------------------------------------------------------------------------
+
+NEW_MAIL = ["--connections", 200, "--size", 1024]
+
+
+def fill(bench, relais, n):
+    """n deliveries that the next hop put off, each a message of its own."""
+    began = time.monotonic()
+    with measure.Background(bench.build, "--listen", "127.0.0.1:%d" % bench.sink_port, "--fail", 100, "--timeout", 3600):
+        time.sleep(0.3)
+        measure.load(bench.build, "--connect", "127.0.0.1:%d" % relais.port, "--messages", n, *NEW_MAIL, timeout=2400)
+        accepted = time.monotonic() - began
+        while any(int(relais.status()["queue." + figure]) > 0 for figure in ("due", "active")):
+            time.sleep(0.5)
+    tell("deferred: %d accepted in %.0f s, put off in %.0f s" % (n, accepted, time.monotonic() - began))
+
+
+def restart(bench, relais, cold=False):
+    """Seconds until a message got through the daemon that was started anew."""
+    relais.stop()
+    if cold and not drop_caches():
+        return None
+    began = time.monotonic()
+    relais.up()
+    measure.load(bench.build, *relais.ends(), "--messages", 1, "--connections", 1)
+    return time.monotonic() - began - 0.3  # relais-load lingers so long for copies
+
+
+def drop_caches():
+    subprocess.run(["sync"])
+    try:
+        with open("/proc/sys/vm/drop_caches", "w") as file:
+            file.write("3\n")
+    except OSError:
+        return False
+    return True
+
+
+def new_mail(bench, relais, name):
+    runs = bench.in_turn(name, [(relais, bench.messages, NEW_MAIL)], 1000)["Relais"]
+    return median(runs, "delivered_per_s"), median(runs, "cpu_us"), runs
+
+
+def deferred_row(bench):
+    million = 1000000
+    with bench.relais("--set", "class.transactional.retry=12h", "--set", "spool.min_free=1G") as relais:
+        fresh = measure.resident_bytes(relais.pid)
+        empty_rate, _, _ = new_mail(bench, relais, "deferred, empty queue")
+        fill(bench, relais, 1000)
+        _, small_cpu, small_runs = new_mail(bench, relais, "deferred, 1 000 waiting")
+        fill(bench, relais, million - 1000)
+        waiting = relais.status().get("queue.deliveries", 0)
+        warm = restart(bench, relais)
+        each = (measure.resident_bytes(relais.pid) - fresh) / million
+        cold = restart(bench, relais, cold=True)
+        if cold is None:  # stopped, and not started
+            relais.up()
+        full_rate, full_cpu, full_runs = new_mail(bench, relais, "deferred, 1 000 000 waiting")
+    note = "%s waiting" % waiting
+    return [
+        result("deferred", "1 000 000 deferred, memory of each", "bytes", each, None, "<= 150 bytes", each <= 150, note),
+        result("deferred", "ready and delivering after start, warm cache", "s", warm, None, "<= 5 s", warm <= 5,
+               "" if cold is None else "cold %.1f s" % cold),
+        result("deferred", "new mail beside them", "/s", full_rate, None, ">= 0.9x empty", full_rate >= 0.9 * empty_rate,
+               "%.0f/s with an empty queue" % empty_rate, {"full": full_runs, "small": small_runs}),
+        result("cost", "CPU a message, queue of 1M against 1k", "us", full_cpu, None, "<= 1.2x", full_cpu <= 1.2 * small_cpu,
+               "%.0f us at 1k" % small_cpu),
+    ]
+
+
+# Each row: what makes it, and the plain work it takes its figures from.
+ROWS = {
+    "c200": (lambda bench: rate_row(bench, "c200"), "c200"),
+    "c1": (lambda bench: rate_row(bench, "c1"), "c1"),
+    "c20": (lambda bench: rate_row(bench, "c20"), "c20"),
+    "c1000": (lambda bench: rate_row(bench, "c1000"), "c1000"),
+    "50k": (lambda bench: rate_row(bench, "50k"), "50k"),
+    "1m": (lambda bench: rate_row(bench, "1m"), "1m"),
+    "cpu": (cpu_row, "c200"),
+    "latency": (latency_row, "latency"),
+    "tls": (tls_row, None),
+    "dkim": (dkim_row, None),
+    "syncs": (syncs_row, "c200"),
+    "idle": (idle_row, None),
+    "fair": (fair_row, None),
+    "deferred": (deferred_row, None),
+}
+FULL = ["deferred"]  # with --full, or by name
+
+
+def run(bench, names):
+    """All results, in order; a row that failed says so and is missed."""
+    plain = [ROWS[name][1] for name in names if ROWS[name][1]]
+    plain_work(bench, list(dict.fromkeys(plain)))
+    results = []
+    for name in names:
+        began = time.monotonic()
+        try:
+            results.extend(ROWS[name][0](bench))
+        except (measure.Failed, servers.lab.Trouble, subprocess.TimeoutExpired) as failure:
+            tell("%s failed: %s" % (name, failure))
+            results.append(result(name, "failed", "", None, met=False, note=str(failure)[:200]))
+        tell("%s done in %.0f s" % (name, time.monotonic() - began))
+    return results
