@@ -20,26 +20,25 @@ def ratio(value):
     return "" if value is None else "%.0fx" % value if value >= 20 else "%.1fx" % value if value >= 1 else "%.3fx" % value
 
 
-def table(command, facts, results, others):
+def table(command, facts, results):
     lines = [
-        "$ " + command,
+        *textwrap.wrap("$ " + command, 96, subsequent_indent="    "),
         "%(cores)d cores, %(model)s, %(memory_gib)s GiB, Linux %(kernel)s, %(file_system)s" % facts,
         "fdatasync of 4 KiB appended: %(fdatasync_ms)s ms (median); load average before: %(load_before)s" % facts,
         "Postfix %(postfix)s as Debian ships it; medians of %(runs)d runs, in turn; processor time by %(cpu)s" % facts,
         "",
-        "%-41s %13s %12s %7s %16s %s" % ("", "Relais", "Postfix", "ratio", "target", ""),
+        "%-38s %11s %10s %7s %19s %s" % ("", "Relais", "Postfix", "ratio", "target", ""),
         "-" * 100,
     ]
     for r in results:
-        first, *rest = textwrap.wrap(r["what"], 41) or [""]
-        lines.append("%-41s %13s %12s %7s %16s %s" % (first, number(r["relais"], r["unit"]), number(r["postfix"], r["unit"]),
+        first, *rest = textwrap.wrap(r["what"], 38) or [""]
+        lines.append("%-38s %11s %10s %7s %19s %s" % (first, number(r["relais"], r["unit"]), number(r["postfix"], r["unit"]),
                                                      ratio(r["ratio"]), r["target"], VERDICTS[r["met"]]))
         lines += rest
         lines += textwrap.wrap(r["note"], 96, initial_indent="    ", subsequent_indent="    ")
     met = sum(r["met"] is True for r in results)
     missed = sum(r["met"] is False for r in results)
     lines += ["-" * 100, "%d met, %d missed" % (met, missed)]
-    lines += ["Also measured: " + ", ".join("%s %s" % item for item in others.items())] if others else []
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the benchmark stands on does what it says: the options of relais-load, the table, and tests/lab/peer
+up to the point where it would make a root. Nothing here judges a time."""
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness
+
+sys.path.insert(0, os.path.join(harness.SOURCE, "tests", "bench"))
+import lab
+import measure
+import report
+
+tap = harness.Tap()
+PROGRAM = os.path.join(harness.BUILD, "tests/bench/relais-load")
+
+
+def ends(lab, sink=True):
+    return ["--connect", "127.0.0.1:%d" % lab.port] + (["--listen", lab.hop] if sink else [])
+
+
+def load(lab, *arguments, **more):
+    return measure.load(harness.BUILD, *ends(lab), *arguments, **more)
+
+
+def raw(*arguments):
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_pace(lab, directory):
+    log = os.path.join(directory, "log")
+    load(lab, "--messages", 40, "--rate", 200, "--connections", 3, "--log", log)
+    lines = [list(map(int, line.split())) for line in open(log)]
+    tap.equal({b[1] - a[1] for a, b in zip(lines, lines[1:])}, {5000000}, "paced messages are timed from when they are due")
+    tap.ok(all(start < received for _, start, _, received in lines), "the log has all receipts", lines)
+
+
+def test_bulk(lab, directory):
+    log = os.path.join(directory, "log")
+    load(lab, "--messages", 30, "--bulk", 20, "--connections", 4, "--log", log)
+    lines = [list(map(int, line.split())) for line in open(log)]
+    tap.ok(max(line[2] for line in lines[:20]) <= min(line[1] for line in lines[20:]), "bulk is accepted before the rest starts", lines)
+
+
+def test_slow(lab):
+    figures = load(lab, "--messages", 30, "--slow", 5, "--connections", 5)
+    tap.equal((figures["deliveries"], figures["duplicates"]), (30, 0), "a slow sink gets all, once")
+
+
+def test_refused(lab):
+    before = lab.status()["queue.deferred_total"]
+    with measure.Background(harness.BUILD, "--listen", lab.hop, "--fail", 100, "--timeout", 600):
+        measure.load(harness.BUILD, *ends(lab, sink=False), "--messages", 10, "--connections", 2)
+        lab.wait(lambda: lab.status()["queue.deferred_total"] >= before + 10, what="ten deferrals")
+    tap.equal(lab.status()["queue.deferred_total"], before + 10, "what the sink answers 450 to is put off")
+    lab.ctl("queue", "delete", "--all")
+
+
+def test_login(lab):
+    subprocess.run([lab.facts["relaisctl"], "user", "add", "ann", "--tenant=sender"], input="secret\n", text=True, check=True,
+                   stdout=subprocess.DEVNULL)
+    work = ["--messages", 12, "--per-connection", 1, "--connections", 3]
+    figures = load(lab, "--tls", "--auth", "ann:secret", *work)
+    tap.ok(figures["connects"] >= 12, "a connection a message, with STARTTLS and AUTH", figures)
+    status, text = raw(*ends(lab), "--messages", "1", "--tls", "--auth", "ann:wrong")
+    tap.ok(status == 1 and "AUTH refused: 535" in text, "a wrong password ends the tool", text)
+    status, text = raw(*ends(lab), "--messages", "1", "--auth", "ann:secret")
+    tap.ok(status == 1 and "AUTH refused" in text, "a login in clear is not taken", text)
+
+
+def test_idle(lab):
+    for more in ([], ["--tls"]):
+        idle = measure.Background(harness.BUILD, *ends(lab, sink=False), "--idle", 25, *more)
+        tap.equal(idle.line(), "idle 25 of 25", "idle connections stand %s" % " ".join(more))
+        lab.wait(lambda: int(lab.status()["smtp.sessions"]) == 25, what="25 sessions")
+        idle.end()
+        tap.equal(idle.process.returncode, 0, "and they end when told to")
+        lab.wait(lambda: int(lab.status()["smtp.sessions"]) == 0, what="no session")
+
+
+def test_usage():
+    for words in (["--idle", "3"], ["--connect", "127.0.0.1:1", "--auth", "nobody"], ["--connect", "127.0.0.1:1", "--fail", "101"]):
+        status, text = raw(*words)
+        tap.equal(status, 2, "relais-load refuses " + " ".join(words))
+
+
+def test_peer(directory):
+    peer = os.path.join(harness.SOURCE, "tests/lab/peer")
+    for words, wanted in ((["up", "postfix"], 1), (["up", "sendmail"], 2), (["down", "postfix"], 0)):
+        done = subprocess.run([peer, *words, "--directory", directory], capture_output=True, text=True)
+        tap.equal(done.returncode, wanted, "peer " + " ".join(words) + " without a next hop or a root")
+    tap.equal(os.listdir(directory), [], "nothing was made")
+
+
+def test_report(directory):
+    run = os.path.join(harness.SOURCE, "tests/bench/run")
+    done = subprocess.run([run, "--rows", "nothing"], capture_output=True, text=True)
+    tap.equal(done.returncode, 2, "bench refuses a row it does not know")
+    facts = {"cores": 2, "model": "x", "memory_gib": 1, "kernel": "y", "file_system": "ext4", "fdatasync_ms": 1,
+             "load_before": 0, "postfix": "3", "runs": 3, "cpu": "control group"}
+    row = {"row": "a", "what": "words " * 20, "unit": "us", "relais": 123456.5, "postfix": 99999.5, "ratio": 0.123, "target": ">= 10 000/s, >= 20x",
+           "met": False, "note": "a note " * 30, "runs": {}}
+    text = report.table("tests/bench/run", facts, [row, dict(row, relais=None, postfix=None, ratio=None, met=None)])
+    tap.ok(max(map(len, text.splitlines())) <= 100, "the table fits 100 columns", text)
+    tap.ok("0 met, 1 missed" in text, "what is only reported is neither met nor missed", text)
+
+
+with tempfile.TemporaryDirectory() as directory:
+    tap.case(test_usage)
+    tap.case(test_peer, directory)
+    tap.case(test_report, directory)
+    hop = "127.0.0.1:%d" % lab.free_port()
+    with harness.Lab("--next-hop", hop) as laboratory:
+        laboratory.hop = hop
+        for test in (test_pace, test_bulk):
+            tap.case(test, laboratory, directory)
+        for test in (test_slow, test_login, test_idle, test_refused):
+            tap.case(test, laboratory)
+        laboratory.clean(tap)
+tap.end()
