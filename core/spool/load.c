@@ -69,6 +69,16 @@ release (RelaisSpool *spool, const Where *where)
     g_mutex_unlock (&spool->index_lock);
 }
 
+/* Segments that are read from, kept open as long as the next message lies in the same ones: at start,
+ * where messages are read in the order of their ids, nearly always. `number` 0: none. */
+typedef struct {
+    guint32 number;
+    int fd;
+} OpenSegment;
+typedef struct {
+    OpenSegment messages, states;
+} Reader;
+
 static int
 open_segment (RelaisSpool *spool, guint32 number, GError **error)
 {
@@ -80,6 +90,34 @@ open_segment (RelaisSpool *spool, guint32 number, GError **error)
     if (fd < 0)
         relais_spool_set_errno (error, errno, "cannot open a segment");
     return fd;
+}
+
+static void
+close_segment (OpenSegment *open)
+{
+    if (open->number != 0)
+        close (open->fd);
+    open->number = 0;
+}
+
+/* The descriptor stays the reader's; -1 on failure. */
+static int
+turn_to_segment (RelaisSpool *spool, OpenSegment *open, guint32 number, GError **error)
+{
+    if (open->number == number)
+        return open->fd;
+    close_segment (open);
+    open->fd = open_segment (spool, number, error);
+    if (open->fd >= 0)
+        open->number = number;
+    return open->fd;
+}
+
+static void
+reader_clear (Reader *reader)
+{
+    close_segment (&reader->messages);
+    close_segment (&reader->states);
 }
 
 /* --- Decoding ----------------------------------------------------------------------------------- */
@@ -153,7 +191,7 @@ decode (RelaisSpool *spool, const Where *where, const RelaisRecord *record, GByt
 /* --- Reading ------------------------------------------------------------------------------------ */
 
 static GBytes *
-read_state (RelaisSpool *spool, const Where *where)
+read_state (RelaisSpool *spool, Reader *reader, const Where *where)
 {
     RelaisRecord record;
     GBytes *state;
@@ -161,33 +199,31 @@ read_state (RelaisSpool *spool, const Where *where)
 
     if (where->state.segment == 0)
         return NULL;
-    fd = open_segment (spool, where->state.segment, NULL);
+    fd = turn_to_segment (spool, &reader->states, where->state.segment, NULL);
     if (fd < 0)
         return NULL;
     state = relais_segment_read_record (fd, &where->state_framing, where->state.offset, false,
                                         &record, NULL);
-    close (fd);
     if (state != NULL && (record.type != RELAIS_RECORD_STATE || record.id != where->id))
         g_clear_pointer (&state, g_bytes_unref);
     return state;
 }
 
 static RelaisMessage *
-read_message (RelaisSpool *spool, const Where *where, bool with_body, RelaisRecord *record,
-              RelaisBodyFacts *facts, GError **error)
+read_message (RelaisSpool *spool, Reader *reader, const Where *where, bool with_body,
+              RelaisRecord *record, RelaisBodyFacts *facts, GError **error)
 {
     g_autoptr (GBytes) payload = NULL;
     g_autoptr (GBytes) state = NULL;
-    int fd = open_segment (spool, where->message.segment, error);
+    int fd = turn_to_segment (spool, &reader->messages, where->message.segment, error);
 
     if (fd < 0)
         return NULL;
     payload = relais_segment_read_record (fd, &where->message_framing, where->message.offset,
                                           with_body, record, error);
-    close (fd);
     if (payload == NULL)
         return NULL;
-    state = read_state (spool, where);
+    state = read_state (spool, reader, where);
     return decode (spool, where, record, payload, with_body, state, facts, error);
 }
 
@@ -199,8 +235,11 @@ load_work (gpointer data)
     Load *load = data;
     RelaisBodyFacts facts = {0};
     RelaisRecord record;
+    Reader reader = {0};
 
-    load->message = read_message (load->spool, &load->where, true, &record, &facts, &load->error);
+    load->message =
+        read_message (load->spool, &reader, &load->where, true, &record, &facts, &load->error);
+    reader_clear (&reader);
 }
 
 static void
@@ -384,8 +423,8 @@ drop (RelaisSpool *spool, const Where *where)
 }
 
 static void
-recover_one (RelaisSpool *spool, guint64 id, GHashTable *wanted, RelaisSpoolFound func,
-             gpointer data)
+recover_one (RelaisSpool *spool, Reader *reader, guint64 id, GHashTable *wanted,
+             RelaisSpoolFound func, gpointer data)
 {
     g_autoptr (RelaisMessage) message = NULL;
     g_autoptr (GError) error = NULL;
@@ -395,7 +434,7 @@ recover_one (RelaisSpool *spool, guint64 id, GHashTable *wanted, RelaisSpoolFoun
 
     if (!hold (spool, id, &where))
         return;
-    message = read_message (spool, &where, false, &record, &facts, &error);
+    message = read_message (spool, reader, &where, false, &record, &facts, &error);
     if (message != NULL && record.flags & RELAIS_RECORD_FILE &&
         !find_file (spool, &where, &record, wanted, facts.size_bytes)) {
         g_set_error_literal (&error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_DAMAGED,
@@ -433,12 +472,14 @@ relais_spool_recover (RelaisSpool *spool, RelaisSpoolFound func, gpointer data)
     g_autoptr (GHashTable) wanted =
         g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
     g_autoptr (GArray) ids = NULL;
+    Reader reader = {0};
 
     relais_assert_may_block ();
     g_mutex_lock (&spool->index_lock);
     ids = relais_index_ids (spool->index);
     g_mutex_unlock (&spool->index_lock);
     for (guint i = 0; i < ids->len; i++)
-        recover_one (spool, g_array_index (ids, guint64, i), wanted, func, data);
+        recover_one (spool, &reader, g_array_index (ids, guint64, i), wanted, func, data);
+    reader_clear (&reader);
     remove_orphans (spool, wanted);
 }
