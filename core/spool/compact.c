@@ -182,7 +182,7 @@ add_copy (RelaisCompaction *compaction, const RelaisRecordAt *at, RelaisGroup *g
         return true;
     if (item.type != RELAIS_RECORD_DONE) {
         item.bytes = relais_segment_read_record (compaction->fd, &compaction->framing, at->offset,
-                                                 true, &record, NULL);
+                                                 true, NULL, &record, NULL);
         if (item.bytes == NULL)
             return false;
     }

@@ -74,9 +74,11 @@ release (RelaisSpool *spool, const Where *where)
 typedef struct {
     guint32 number;
     int fd;
+    RelaisSegmentWindow window;
 } OpenSegment;
 typedef struct {
     OpenSegment messages, states;
+    bool ahead; /* many messages are read, in order */
 } Reader;
 
 static int
@@ -98,6 +100,7 @@ close_segment (OpenSegment *open)
     if (open->number != 0)
         close (open->fd);
     open->number = 0;
+    relais_segment_window_clear (&open->window);
 }
 
 /* The descriptor stays the reader's; -1 on failure. */
@@ -111,6 +114,13 @@ turn_to_segment (RelaisSpool *spool, OpenSegment *open, guint32 number, GError *
     if (open->fd >= 0)
         open->number = number;
     return open->fd;
+}
+
+/* One that reads a single message reads nothing ahead. */
+static RelaisSegmentWindow *
+window_of (const Reader *reader, OpenSegment *open)
+{
+    return reader->ahead ? &open->window : NULL;
 }
 
 static void
@@ -203,7 +213,7 @@ read_state (RelaisSpool *spool, Reader *reader, const Where *where)
     if (fd < 0)
         return NULL;
     state = relais_segment_read_record (fd, &where->state_framing, where->state.offset, false,
-                                        &record, NULL);
+                                        window_of (reader, &reader->states), &record, NULL);
     if (state != NULL && (record.type != RELAIS_RECORD_STATE || record.id != where->id))
         g_clear_pointer (&state, g_bytes_unref);
     return state;
@@ -219,8 +229,9 @@ read_message (RelaisSpool *spool, Reader *reader, const Where *where, bool with_
 
     if (fd < 0)
         return NULL;
-    payload = relais_segment_read_record (fd, &where->message_framing, where->message.offset,
-                                          with_body, record, error);
+    payload =
+        relais_segment_read_record (fd, &where->message_framing, where->message.offset, with_body,
+                                    window_of (reader, &reader->messages), record, error);
     if (payload == NULL)
         return NULL;
     state = read_state (spool, reader, where);
@@ -395,7 +406,7 @@ find_file (RelaisSpool *spool, const Where *where, const RelaisRecord *record, G
     if (fd < 0)
         return false;
     payload = relais_segment_read_record (fd, &where->message_framing, where->message.offset, true,
-                                          &again, NULL);
+                                          NULL, &again, NULL);
     close (fd);
     if (payload == NULL || record->body_bytes != RELAIS_BODY_FILE_BYTES)
         return false;
@@ -472,7 +483,7 @@ relais_spool_recover (RelaisSpool *spool, RelaisSpoolFound func, gpointer data)
     g_autoptr (GHashTable) wanted =
         g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
     g_autoptr (GArray) ids = NULL;
-    Reader reader = {0};
+    Reader reader = {.ahead = true};
 
     relais_assert_may_block ();
     g_mutex_lock (&spool->index_lock);

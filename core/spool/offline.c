@@ -150,7 +150,7 @@ look_at_record (Look *look, const char *name, int fd, const RelaisFraming *frami
     RelaisRecord record;
 
     look->records++;
-    payload = relais_segment_read_record (fd, framing, at->offset, true, &record, &error);
+    payload = relais_segment_read_record (fd, framing, at->offset, true, NULL, &record, &error);
     if (payload != NULL && record.type == RELAIS_RECORD_MESSAGE) {
         message = relais_message_decode (record.id, g_bytes_get_data (payload, NULL),
                                          record.head_bytes, &facts, &error);

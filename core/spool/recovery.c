@@ -358,8 +358,8 @@ hand_over_events (Reading *reading)
             open_number = event->segment;
         }
         if (fd >= 0)
-            line = relais_segment_read_record (fd, &segment->framing, event->offset, false, &record,
-                                               NULL);
+            line = relais_segment_read_record (fd, &segment->framing, event->offset, false, NULL,
+                                               &record, NULL);
         if (line != NULL)
             relais_event_log_append (spool->events, event->lsn, line);
         else

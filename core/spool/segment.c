@@ -17,7 +17,12 @@
 
 #include "spool/spool-private.h"
 
-enum { ZERO_BYTES = 1 << 20, FIRST_READ_BYTES = 4096 };
+enum {
+    ZERO_BYTES = 1 << 20,
+    FIRST_READ_BYTES = 4096,
+    WINDOW_BYTES = 256 << 10,
+    GAP_BYTES = 32 << 10
+};
 
 GQuark
 relais_spool_error_quark (void)
@@ -318,23 +323,74 @@ fail_damaged (const char *what, guint32 offset, GError **error)
     return NULL;
 }
 
+/* What there is at `offset`, as much as a record's head mostly needs; -1 with the error set. */
+static ssize_t
+read_some (int fd, guint32 offset, guint8 *to, gsize size, GError **error)
+{
+    ssize_t n;
+
+    do
+        n = pread (fd, to, size, offset);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        relais_spool_set_errno (error, errno, "cannot read from the spool");
+    return n;
+}
+
+static bool
+window_has (const RelaisSegmentWindow *window, guint32 offset)
+{
+    return offset >= window->from && offset < window->from + window->size &&
+           (window->at_end || window->from + window->size - offset >= FIRST_READ_BYTES);
+}
+
+/* The bytes at `offset` out of the window, which is moved there if it must be: far, as long as its user
+ * goes forward in small steps. */
+static ssize_t
+look_through_window (int fd, guint32 offset, RelaisSegmentWindow *window, const guint8 **bytes,
+                     GError **error)
+{
+    const guint32 end = window->from + window->size;
+    const bool near = offset >= window->from && (offset < end || offset - end < GAP_BYTES);
+    const gsize size = near ? WINDOW_BYTES : FIRST_READ_BYTES;
+    ssize_t n;
+
+    if (!window_has (window, offset)) {
+        if (window->bytes == NULL)
+            window->bytes = g_malloc (WINDOW_BYTES);
+        n = read_some (fd, offset, window->bytes, size, error);
+        if (n < 0)
+            return n;
+        window->from = offset;
+        window->size = (guint32)n;
+        window->at_end = (gsize)n < size;
+    }
+    *bytes = window->bytes + (offset - window->from);
+    return (ssize_t)(window->from + window->size - offset);
+}
+
+void
+relais_segment_window_clear (RelaisSegmentWindow *window)
+{
+    g_free (window->bytes);
+    *window = (RelaisSegmentWindow){0};
+}
+
 GBytes *
 relais_segment_read_record (int fd, const RelaisFraming *framing, guint32 offset, bool with_body,
-                            RelaisRecord *record, GError **error)
+                            RelaisSegmentWindow *window, RelaisRecord *record, GError **error)
 {
-    guint8 first[FIRST_READ_BYTES];
+    guint8 own[FIRST_READ_BYTES];
+    const guint8 *first = own;
     g_autofree guint8 *payload = NULL;
     gsize size, have;
     ssize_t n;
 
     relais_assert_may_block ();
-    do
-        n = pread (fd, first, sizeof first, offset);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        relais_spool_set_errno (error, errno, "cannot read from the spool");
+    n = window != NULL ? look_through_window (fd, offset, window, &first, error)
+                       : read_some (fd, offset, own, sizeof own, error);
+    if (n < 0)
         return NULL;
-    }
     if (n < RELAIS_RECORD_BYTES || !relais_record_decode (framing, first, record))
         return fail_damaged ("the record", offset, error);
     size = record->head_bytes + (with_body ? (gsize)record->body_bytes : 0);

@@ -85,10 +85,21 @@ GArray *relais_segment_read_index (int fd, const RelaisSegmentHeader *header);
 bool relais_segment_scan_file (int fd, const RelaisFraming *framing, guint32 valid,
                                RelaisScan *scan, GError **error);
 
+/* Part of a segment that was read ahead, for those who read one record after the other.
+ * Zero-initialised for each segment. */
+typedef struct {
+    guint8 *bytes;
+    guint32 from, size;
+    bool at_end; /* of the file */
+} RelaisSegmentWindow;
+void relais_segment_window_clear (RelaisSegmentWindow *window);
+
 /* Reads the record at `offset`: head, and body if `with_body`, into one block, and checks it.
- * RELAIS_SPOOL_ERROR_DAMAGED when it is not what it was. */
-GBytes *relais_segment_read_record (int fd, const RelaisFraming *framing, guint32 offset,
-                                    bool with_body, RelaisRecord *record, GError **error);
+ * RELAIS_SPOOL_ERROR_DAMAGED when it is not what it was. `window`, if not NULL, is looked
+ * through first. */
+GBytes *
+relais_segment_read_record (int fd, const RelaisFraming *framing, guint32 offset, bool with_body,
+                            RelaisSegmentWindow *window, RelaisRecord *record, GError **error);
 
 /* Reads exactly `size` bytes. */
 bool relais_spool_pread (int fd, gpointer to, gsize size, guint64 offset, GError **error);
