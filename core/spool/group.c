@@ -73,8 +73,10 @@ add_item (RelaisGroup *group, RelaisRecordType type, guint64 id)
 }
 
 static void
-make_hot (RelaisSpool *spool, RelaisMessage *message, guint64 size)
+make_hot (RelaisSpool *spool, RelaisMessage *message)
 {
+    const guint64 size = relais_spool_hot_cost (message);
+
     if (spool->hot_bytes + size > spool->options.hot_memory_bytes)
         return;
     spool->hot_bytes += size;
@@ -92,7 +94,7 @@ relais_group_add_message (RelaisGroup *group, RelaisMessage *message, RelaisDraf
     group->receive_bytes += memory;
     item->message = relais_message_ref (message);
     if (item->body != NULL)
-        make_hot (group->spool, message, g_bytes_get_size (item->body));
+        make_hot (group->spool, message);
 }
 
 void

@@ -14,6 +14,9 @@
 
 #include "spool/spool-state.h"
 
+/* What a message and each of its recipients take in memory beside the body, as measured. */
+enum { HOT_MESSAGE_BYTES = 2048, HOT_RECIPIENT_BYTES = 128 };
+
 /* Where a message lies; its segments are held while this is. */
 typedef struct {
     guint64 id;
@@ -295,6 +298,13 @@ relais_spool_peek (RelaisSpool *spool, guint64 id)
     return message != NULL ? relais_message_ref (message) : NULL;
 }
 
+guint64
+relais_spool_hot_cost (const RelaisMessage *message)
+{
+    return relais_body_facts (message->body)->size_bytes + HOT_MESSAGE_BYTES +
+           (guint64)message->envelope.recipients->len * HOT_RECIPIENT_BYTES;
+}
+
 void
 relais_spool_cool (RelaisSpool *spool, guint64 id)
 {
@@ -302,7 +312,7 @@ relais_spool_cool (RelaisSpool *spool, guint64 id)
 
     if (message == NULL)
         return;
-    spool->hot_bytes -= relais_body_facts (message->body)->size_bytes;
+    spool->hot_bytes -= relais_spool_hot_cost (message);
     g_hash_table_remove (spool->hot, &id);
 }
 

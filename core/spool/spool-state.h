@@ -191,6 +191,9 @@ RelaisCompaction *relais_compaction_new (RelaisSpool *spool);
 void relais_compaction_free (RelaisCompaction *compaction);
 void relais_compaction_step (RelaisCompaction *compaction);
 
+/* load.c: what a message in memory counts for within `hot_memory`. */
+guint64 relais_spool_hot_cost (const RelaisMessage *message);
+
 /* recovery.c */
 bool relais_spool_read_all (RelaisSpool *spool, GError **error);
 /* Saves bytes [start, end) of a segment under a name that says where they lay, and says so. */
