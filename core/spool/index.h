@@ -29,6 +29,8 @@ typedef struct RelaisIndex RelaisIndex;
 RelaisIndex *relais_index_new (void);
 void relais_index_free (RelaisIndex *index);
 guint64 relais_index_size (const RelaisIndex *index);
+/* Memory of all of it. */
+gsize relais_index_bytes (const RelaisIndex *index);
 /* Valid until the next insertion or removal. NULL if there is none. */
 RelaisIndexEntry *relais_index_find (RelaisIndex *index, guint64 id);
 /* The entry of `id`, made if it is not there; an id is never 0. */

@@ -386,6 +386,24 @@ test_table (void)
     relais_index_free (index);
 }
 
+/* Ids as they come, one after the other: what each costs, at every size. */
+static void
+test_table_memory (void)
+{
+    enum { N = 1000000, LEAST = 10000, MOST_BYTES = 36 };
+    RelaisIndex *index = relais_index_new ();
+
+    for (guint64 id = 1; id <= N; id++) {
+        relais_index_insert (index, id + (G_GUINT64_CONSTANT (1) << 50));
+        if (id >= LEAST && id % 1000 == 0)
+            g_assert_cmpuint (relais_index_bytes (index), <=, id * MOST_BYTES);
+    }
+    for (guint64 id = N; id > 100; id--)
+        relais_index_remove (index, id + (G_GUINT64_CONSTANT (1) << 50));
+    g_assert_cmpuint (relais_index_bytes (index), <=, 200000);
+    relais_index_free (index);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -400,5 +418,6 @@ main (int argc, char **argv)
     g_test_add_func ("/spool/record/lengths", test_scan_lengths);
     g_test_add_func ("/spool/record/index", test_index);
     g_test_add_func ("/spool/table", test_table);
+    g_test_add_func ("/spool/table/memory", test_table_memory);
     return g_test_run ();
 }
