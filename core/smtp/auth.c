@@ -2,7 +2,8 @@
  *
  * AUTH. Owns the table of users in force, the cache of successes and the jobs under way. The loop
  * parses, looks into the cache and takes results; a job on the pool alone looks at the file, and
- * hashes. Passwords are wiped where they were.
+ * hashes. Passwords are wiped where they were. Sessions that come with the same name and password
+ * while these are hashed wait for that one job: a sender opens its connections all at once.
  *
  * The cache holds HMACs of name and password, so it is of no use outside this process; it is emptied
  * whenever the file changed, and a login from the cache has the file looked at soon after, so that a
@@ -34,22 +35,33 @@ struct RelaisAuth {
     RelaisLoop *loop;
     RelaisPool *pool;
     char *file;
-    RelaisUsers *users;
+    RelaisUsers *users; /* in force */
+    guint64 version;    /* of them */
     guint8 secret[KEY_BYTES];
+    GHashTable *jobs;      /* key -> Job that hashes it */
     GHashTable *successes; /* key -> Success, which `order` owns */
     GQueue order;          /* oldest first; all live equally long, so the first to end is first */
     gint64 checked_us;     /* when the file was last looked at */
     bool rechecking;
+
+    GMutex mutex;
+    RelaisUsers *read;    /* as the file was last read; under mutex, as is its version */
+    guint64 read_version; /* counts the readings */
 };
 
 typedef struct {
-    RelaisAuth *auth;
-    RelaisUsers *users; /* before; afterwards those that were asked */
-    bool changed;
-    RelaisPlain plain; /* without a name: only look at the file */
-    RelaisUser *user;  /* the answer */
     RelaisAuthDone done;
     gpointer data;
+} Waiter;
+
+typedef struct {
+    RelaisAuth *auth;
+    guint8 key[KEY_BYTES];
+    RelaisPlain plain;  /* without a name: only look at the file */
+    RelaisUsers *users; /* those that were asked */
+    guint64 version;    /* of them */
+    RelaisUser *user;   /* the answer */
+    GArray *waiters;    /* Waiter */
 } Job;
 
 /* --- PLAIN ------------------------------------------------------------------------------------ */
@@ -179,26 +191,24 @@ drop_successes (RelaisAuth *auth)
 }
 
 static RelaisUser *
-find_success (RelaisAuth *auth, const RelaisPlain *plain)
+find_success (RelaisAuth *auth, const guint8 key[KEY_BYTES])
 {
     const gint64 now = relais_loop_now_us (auth->loop);
-    guint8 key[KEY_BYTES];
     Success *success;
 
     for (success = g_queue_peek_head (&auth->order); success != NULL && success->until_us <= now;
          success = g_queue_peek_head (&auth->order))
         drop_oldest (auth);
-    make_key (auth, plain, key);
     success = g_hash_table_lookup (auth->successes, key);
     return success != NULL ? relais_user_ref (success->user) : NULL;
 }
 
 static void
-add_success (RelaisAuth *auth, const RelaisPlain *plain, RelaisUser *user)
+add_success (RelaisAuth *auth, const guint8 key[KEY_BYTES], RelaisUser *user)
 {
     Success *success = g_new (Success, 1);
 
-    make_key (auth, plain, success->key);
+    memcpy (success->key, key, KEY_BYTES);
     if (g_hash_table_contains (auth->successes, success->key)) {
         g_free (success);
         return;
@@ -227,6 +237,9 @@ relais_auth_new (RelaisLoop *loop, RelaisPool *pool, const char *users_file, GEr
     auth->pool = pool;
     auth->file = g_strdup (users_file);
     auth->users = users;
+    auth->read = relais_users_ref (users);
+    g_mutex_init (&auth->mutex);
+    auth->jobs = g_hash_table_new (hash_key, equal_keys);
     auth->checked_us = relais_loop_now_us (loop);
     auth->successes = g_hash_table_new (hash_key, equal_keys);
     g_queue_init (&auth->order);
@@ -242,7 +255,10 @@ unref (RelaisAuth *auth)
         return;
     drop_successes (auth);
     g_hash_table_unref (auth->successes);
+    g_hash_table_unref (auth->jobs);
     relais_users_unref (auth->users);
+    relais_users_unref (auth->read);
+    g_mutex_clear (&auth->mutex);
     OPENSSL_cleanse (auth->secret, KEY_BYTES);
     g_free (auth->file);
     g_free (auth);
@@ -263,27 +279,33 @@ job_free (Job *job)
     relais_plain_clear (&job->plain);
     relais_user_unref (job->user);
     relais_users_unref (job->users);
+    g_array_unref (job->waiters);
     unref (job->auth);
     g_free (job);
 }
 
-/* On a worker. A file that cannot be read now leaves the users as they were. */
+/* On a worker. Takes the users as the file has them, read anew by the first job after a change. A file
+ * that cannot be read now leaves the users as they were. */
 static void
 refresh (Job *job)
 {
+    RelaisAuth *auth = job->auth;
     g_autoptr (GError) error = NULL;
-    RelaisUsers *users;
+    RelaisUsers *users = NULL;
 
-    if (relais_users_is_current (job->users, job->auth->file))
-        return;
-    users = relais_users_load (job->auth->file, &error);
-    if (users == NULL) {
-        g_warning ("the users stay as they were: %s", error->message);
-        return;
+    g_mutex_lock (&auth->mutex);
+    if (!relais_users_is_current (auth->read, auth->file))
+        users = relais_users_load (auth->file, &error);
+    if (users != NULL) {
+        relais_users_unref (auth->read);
+        auth->read = users;
+        auth->read_version++;
     }
-    relais_users_unref (job->users);
-    job->users = users;
-    job->changed = true;
+    job->users = relais_users_ref (auth->read);
+    job->version = auth->read_version;
+    g_mutex_unlock (&auth->mutex);
+    if (error != NULL)
+        g_warning ("the users stay as they were: %s", error->message);
 }
 
 static void
@@ -309,16 +331,22 @@ finish (gpointer data)
     auth->checked_us = relais_loop_now_us (auth->loop);
     if (job->plain.name == NULL)
         auth->rechecking = false;
-    if (job->changed) {
+    else
+        g_hash_table_remove (auth->jobs, job->key);
+    if (job->version > auth->version) {
         relais_users_unref (auth->users);
         auth->users = relais_users_ref (job->users);
+        auth->version = job->version;
         drop_successes (auth);
     }
     /* Not if a job behind this one found yet another file. */
-    if (job->user != NULL && job->users == auth->users)
-        add_success (auth, &job->plain, job->user);
-    if (job->done != NULL)
-        job->done (job->data, job->user);
+    if (job->user != NULL && job->version == auth->version)
+        add_success (auth, job->key, job->user);
+    for (guint i = 0; i < job->waiters->len; i++) {
+        const Waiter *waiter = &g_array_index (job->waiters, Waiter, i);
+
+        waiter->done (waiter->data, job->user);
+    }
     job_free (job);
 }
 
@@ -329,7 +357,7 @@ job_new (RelaisAuth *auth)
 
     auth->refs++;
     job->auth = auth;
-    job->users = relais_users_ref (auth->users);
+    job->waiters = g_array_new (FALSE, FALSE, sizeof (Waiter));
     return job;
 }
 
@@ -347,24 +375,42 @@ recheck (RelaisAuth *auth)
         job_free (job);
 }
 
+/* A job that hashes this; NULL if the pool takes no more. */
+static Job *
+start_job (RelaisAuth *auth, const RelaisPlain *plain, const guint8 key[KEY_BYTES])
+{
+    Job *job = job_new (auth);
+
+    memcpy (job->key, key, KEY_BYTES);
+    job->plain.name = g_strdup (plain->name);
+    job->plain.password = g_strdup (plain->password);
+    if (!relais_pool_run (auth->pool, work, finish, job)) {
+        job_free (job);
+        return NULL;
+    }
+    g_hash_table_insert (auth->jobs, job->key, job);
+    return job;
+}
+
 RelaisAuthStart
 relais_auth_start (RelaisAuth *auth, const RelaisPlain *plain, RelaisUser **user,
                    RelaisAuthDone done, gpointer data)
 {
+    const Waiter waiter = {done, data};
+    guint8 key[KEY_BYTES];
     Job *job;
 
-    *user = find_success (auth, plain);
+    make_key (auth, plain, key);
+    *user = find_success (auth, key);
     if (*user != NULL) {
         recheck (auth);
         return RELAIS_AUTH_KNOWN;
     }
-    job = job_new (auth);
-    job->plain.name = g_strdup (plain->name);
-    job->plain.password = g_strdup (plain->password);
-    job->done = done;
-    job->data = data;
-    if (relais_pool_run (auth->pool, work, finish, job))
-        return RELAIS_AUTH_STARTED;
-    job_free (job);
-    return RELAIS_AUTH_BUSY;
+    job = g_hash_table_lookup (auth->jobs, key);
+    if (job == NULL)
+        job = start_job (auth, plain, key);
+    if (job == NULL)
+        return RELAIS_AUTH_BUSY;
+    g_array_append_val (job->waiters, waiter);
+    return RELAIS_AUTH_STARTED;
 }

@@ -516,32 +516,56 @@ test_auth_limits (void)
     bed_run_alone (BED_STRANGER, "< 220 *\n> EHLO c\n< 250-*\n> AUTH PLAIN AAAA\n< 502 5.5.1 *\n");
 }
 
+enum { N_AT_ONCE = 8 };
+
+/* As many sessions as that log in at once; counts the replies that begin so. */
+static guint
+log_in_at_once (Bed *bed, const char *const *passwords, const char *answer)
+{
+    Peer *peers[N_AT_ONCE];
+    guint n = 0;
+
+    for (guint i = 0; i < N_AT_ONCE; i++) {
+        peers[i] = peer_new (bed, 0);
+        peer_run (peers[i], "< 220 *\n> EHLO c\n< 250-*\n");
+    }
+    for (guint i = 0; i < N_AT_ONCE; i++) {
+        g_autofree char *coded = plain ("anna", passwords[i]);
+        g_autofree char *script = g_strdup_printf ("> AUTH PLAIN %s\n", coded);
+
+        peer_run (peers[i], script);
+    }
+    for (guint i = 0; i < N_AT_ONCE; i++) {
+        g_autofree char *reply = peer_reply (peers[i]);
+
+        n += g_str_has_prefix (reply, answer);
+        peer_free (peers[i]);
+    }
+    return n;
+}
+
 /* In the pool of the bed one job may work and two wait. */
 static void
 test_auth_busy (void)
 {
+    static const char *const passwords[N_AT_ONCE] = {"1", "2", "3", "4", "5", "6", "7", "8"};
     Bed *bed = bed_new (BED_DOMAINS "[listener main]\nport = 0\nauth = yes\n");
-    g_autofree char *coded = plain ("anna", "secret");
-    g_autofree char *script = g_strdup_printf ("> AUTH PLAIN %s\n", coded);
-    Peer *peers[8];
-    guint busy = 0, wrong = 0;
 
-    for (guint i = 0; i < G_N_ELEMENTS (peers); i++) {
-        peers[i] = peer_new (bed, 0);
-        peer_run (peers[i], "< 220 *\n> EHLO c\n< 250-*\n");
-    }
-    for (guint i = 0; i < G_N_ELEMENTS (peers); i++)
-        peer_run (peers[i], script);
-    for (guint i = 0; i < G_N_ELEMENTS (peers); i++) {
-        g_autofree char *reply = peer_reply (peers[i]);
+    g_assert_cmpuint (log_in_at_once (bed, passwords, "454 4.7.0"), >, 0);
+    bed_free (bed);
+}
 
-        busy += g_str_has_prefix (reply, "454 4.7.0");
-        wrong += g_str_has_prefix (reply, "535 5.7.8");
-        peer_free (peers[i]);
-    }
-    g_assert_cmpuint (busy, >, 0);
-    g_assert_cmpuint (wrong, >=, 2);
-    g_assert_cmpuint (busy + wrong, ==, G_N_ELEMENTS (peers));
+/* Those that come with the same password take one place there together, be it right or wrong. */
+static void
+test_auth_together (void)
+{
+    static const char *const right[N_AT_ONCE] = {"a", "a", "a", "a", "a", "a", "a", "a"};
+    static const char *const wrong[N_AT_ONCE] = {"b", "b", "b", "b", "b", "b", "b", "b"};
+    Bed *bed = bed_new (BED_DOMAINS "[listener main]\nport = 0\nauth = yes\n");
+
+    bed_set_user (bed, RELAIS_USERS_ADD, "anna", "a", "one");
+    g_assert_cmpuint (log_in_at_once (bed, right, "235 2.7.0"), ==, N_AT_ONCE);
+    g_assert_cmpuint (log_in_at_once (bed, wrong, "535 5.7.8"), ==, N_AT_ONCE);
     bed_free (bed);
 }
 
@@ -640,6 +664,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/rights/auth-tenants", test_auth_tenants);
     g_test_add_func ("/smtp/rights/auth-limits", test_auth_limits);
     g_test_add_func ("/smtp/rights/auth-busy", test_auth_busy);
+    g_test_add_func ("/smtp/rights/auth-together", test_auth_together);
     g_test_add_func ("/smtp/rights/auth-cache", test_auth_cache);
     g_test_add_func ("/smtp/rights/proxy", test_proxy);
     g_test_add_func ("/smtp/rights/proxy-foreign", test_proxy_foreign);
