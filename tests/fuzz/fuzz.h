@@ -74,6 +74,13 @@ fuzz_exact (const guint8 *bytes, gsize size)
     return copy;
 }
 
+static inline void
+fuzz_assert_same (gconstpointer a, gsize a_size, gconstpointer b, gsize b_size)
+{
+    g_assert_cmpuint (a_size, ==, b_size);
+    g_assert_true (a_size == 0 || memcmp (a, b, a_size) == 0);
+}
+
 /* As a string: up to the first NUL. Owned. */
 static inline char *
 fuzz_string (const guint8 *bytes, gsize size)
