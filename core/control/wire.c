@@ -43,20 +43,57 @@ relais_wire_append_string (GString *out, const char *text)
     g_string_append_c (out, '"');
 }
 
-/* No deep nesting, and outside of strings neither quotes of ' nor comments, which json-glib would
- * take. Whatever else is wrong is the parser's to find. */
+/* The four hex digits of an escape "\uXXXX" at the head of the bytes; -1 if none stands there. */
+static int
+escaped_unit (const char *bytes, gsize size)
+{
+    int unit = 0;
+
+    if (size < 6 || bytes[0] != '\\' || bytes[1] != 'u')
+        return -1;
+    for (gsize i = 2; i < 6; i++) {
+        if (!g_ascii_isxdigit (bytes[i]))
+            return -1;
+        unit = unit * 16 + g_ascii_xdigit_value (bytes[i]);
+    }
+    return unit;
+}
+
+/* Octets of an escape; 0 if it stands for no character. Of NUL and of half a surrogate pair json-glib
+ * would make a string that ends early or is no UTF-8. */
+static gsize
+escape_size (const char *bytes, gsize size)
+{
+    const int unit = escaped_unit (bytes, size);
+    int low;
+
+    if (size < 2 || bytes[1] != 'u')
+        return 2;
+    if (unit <= 0 || (unit >= 0xdc00 && unit < 0xe000))
+        return 0;
+    if (unit < 0xd800 || unit >= 0xe000)
+        return 6;
+    low = escaped_unit (bytes + 6, size - 6);
+    return low >= 0xdc00 && low < 0xe000 ? 12 : 0;
+}
+
+/* No deep nesting, only escapes that stand for characters, and outside of strings neither quotes of '
+ * nor comments, which json-glib would take. Whatever else is wrong is the parser's to find. */
 static bool
 is_plain (const char *bytes, gsize size)
 {
     bool in_string = false;
     int depth = 0;
 
-    for (gsize i = 0; i < size; i++) {
+    for (gsize i = 0, n; i < size; i += n) {
         char c = bytes[i];
 
-        if (in_string && c == '\\')
-            i++;
-        else if (c == '"')
+        n = in_string && c == '\\' ? escape_size (bytes + i, size - i) : 1;
+        if (n == 0)
+            return false;
+        if (n > 1)
+            continue;
+        if (c == '"')
             in_string = !in_string;
         else if (!in_string && (c == '\'' || c == '/'))
             return false;
