@@ -31,6 +31,13 @@ tests_spool_test_model_SOURCES = tests/spool/test-model.c $(spool_fixture)
 tests_spool_test_model_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
 tests_spool_test_model_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/spool/test-slow
+TESTS += tests/spool/test-slow
+tests_spool_test_slow_SOURCES = tests/spool/test-slow.c $(spool_fixture)
+tests_spool_test_slow_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
+tests_spool_test_slow_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=relais_segment_write
+tests_spool_test_slow_LDADD = $(CORE_TEST_LDADD)
+
 # tests/fault: the order of writes, syncs and replies, on the spool as it is and on three mutants.
 check_LTLIBRARIES += tests/fault/shim.la
 tests_fault_shim_la_SOURCES = tests/fault/shim.c

@@ -129,7 +129,15 @@ checksum_item (RelaisSpool *spool, RelaisItem *item)
     item->record.body_crc = relais_record_crc (framing, body, item->record.body_bytes);
 }
 
-/* Gives the group's records their LSNs and places, and makes them count. */
+/* Whether readers are led to the record only once it is written: it takes the place of one that can be
+ * read until then. (A new MESSAGE has no readers yet, a DONE never has.) */
+static bool
+counts_when_written (const RelaisItem *item)
+{
+    return item->type == RELAIS_RECORD_STATE || (item->type == RELAIS_RECORD_MESSAGE && item->copy);
+}
+
+/* Gives the group's records their LSNs and places, and makes those count that need not wait. */
 static void
 place_group (RelaisSpool *spool, RelaisGroup *group, guint n)
 {
@@ -156,7 +164,8 @@ place_group (RelaisSpool *spool, RelaisGroup *group, guint n)
     for (guint i = 0; i < group->items->len; i++) {
         RelaisItem *item = &g_array_index (group->items, RelaisItem, i);
 
-        if (!item->skip)
+        item->counted = false;
+        if (!item->skip && !counts_when_written (item))
             relais_ledger_write (spool, item);
     }
     g_mutex_unlock (&spool->index_lock);
@@ -232,6 +241,24 @@ tell_written (RelaisSpool *spool)
                          RELAIS_NOTICE_WRITTEN);
 }
 
+/* Makes the rest of the batch count. */
+static void
+count_written (RelaisSpool *spool)
+{
+    g_mutex_lock (&spool->index_lock);
+    for (guint i = 0; i < spool->batch->len; i++) {
+        RelaisGroup *group = g_ptr_array_index (spool->batch, i);
+
+        for (guint k = 0; k < group->items->len; k++) {
+            RelaisItem *item = &g_array_index (group->items, RelaisItem, k);
+
+            if (!item->skip && counts_when_written (item))
+                relais_ledger_write (spool, item);
+        }
+    }
+    g_mutex_unlock (&spool->index_lock);
+}
+
 /* Passes the batch to the syncer: what failed goes there too, to be found with the rest. */
 static void
 pass_on (RelaisSpool *spool, bool good)
@@ -268,12 +295,12 @@ flush (RelaisSpool *spool)
     vector = make_vector (spool);
     good = relais_segment_write (spool->active, (struct iovec *)(gpointer)vector->data, vector->len,
                                  spool->active->end, &error);
-    if (good)
+    if (good) {
         spool->active->end += (guint32)spool->batch_bytes;
-    else
-        relais_spool_note_failure (spool, error);
-    if (good)
+        count_written (spool);
         tell_written (spool);
+    } else
+        relais_spool_note_failure (spool, error);
     pass_on (spool, good);
     clear_arena (spool);
     return good;
@@ -486,6 +513,9 @@ relais_spool_write_groups (RelaisSpool *spool, GPtrArray *groups)
         RelaisGroup *group = g_ptr_array_index (groups, i);
         Placing placing = FAILED;
 
+        /* Whether a copy is stale is known once all before it counts. */
+        if (is_copy (group) && !flush (spool))
+            return i;
         if (group->error == NULL && !__atomic_load_n (&spool->failing, __ATOMIC_ACQUIRE))
             placing = place (spool, group);
         else if (group->error != NULL)
@@ -498,7 +528,6 @@ relais_spool_write_groups (RelaisSpool *spool, GPtrArray *groups)
             relais_spool_notify (spool, &group, 1, RELAIS_NOTICE_SYNCED);
             continue;
         }
-        /* A reader may look for a copy at once, so it must not only be laid out. */
         if (spool->batch_bytes >= FLUSH_BYTES || spool->cuts->len >= FLUSH_CUTS ||
             is_copy (group)) {
             if (!flush (spool))
