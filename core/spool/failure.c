@@ -154,7 +154,7 @@ tell_resumed (gpointer data)
 {
     RelaisSpool *spool = data;
 
-    spool->resume_posted = false;
+    __atomic_store_n (&spool->resume_posted, false, __ATOMIC_RELEASE);
     if (spool->resumed != NULL)
         spool->resumed (spool->resumed_data);
 }
