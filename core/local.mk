@@ -4,6 +4,11 @@ libcore_la_SOURCES =
 libcore_la_CPPFLAGS = $(CORE_CPPFLAGS)
 libcore_la_LIBADD = $(CORE_LIBS)
 
+# GLib's locks as ThreadSanitizer sees them (tests/tsan).
+if TSAN
+libcore_la_SOURCES += tests/tsan/glib.c
+endif
+
 # What a core unit test links. It loads no module: with modules there would be two cores.
 CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 

@@ -4,3 +4,4 @@ EXTRA_DIST += tests/runner
 include tests/tree/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
+include tests/tsan/local.mk

@@ -18,20 +18,20 @@
 static gint64
 mono_us (const RelaisClock *self)
 {
-    return ((const TestClock *)self)->mono_us;
+    return __atomic_load_n (&((const TestClock *)self)->mono_us, __ATOMIC_RELAXED);
 }
 
 static gint64
 wall_us (const RelaisClock *self)
 {
-    return ((const TestClock *)self)->wall_us;
+    return __atomic_load_n (&((const TestClock *)self)->wall_us, __ATOMIC_RELAXED);
 }
 
 void
 fixture_advance (Fixture *fixture, gint64 us)
 {
-    fixture->clock.mono_us += us;
-    fixture->clock.wall_us += us;
+    __atomic_fetch_add (&fixture->clock.mono_us, us, __ATOMIC_RELAXED);
+    __atomic_fetch_add (&fixture->clock.wall_us, us, __ATOMIC_RELAXED);
 }
 
 /* --- The resolver ----------------------------------------------------------------------------- */

@@ -213,11 +213,11 @@ test_wall_clock_steps (void)
     test.sink->data = rules;
     fixture_mail (&test.fixture, "x@a.rcpt.test");
     fixture_settle (&test.fixture);
-    test.fixture.clock.wall_us += 400 * RELAIS_USEC_PER_DAY;
+    __atomic_fetch_add (&test.fixture.clock.wall_us, 400 * RELAIS_USEC_PER_DAY, __ATOMIC_RELAXED);
     fixture_settle (&test.fixture);
     g_assert_cmpuint (fixture_count (&test.fixture, "expired"), ==, 0);
     g_assert_cmpuint (test.sink->messages->len, ==, 0);
-    test.fixture.clock.wall_us -= 800 * RELAIS_USEC_PER_DAY;
+    __atomic_fetch_sub (&test.fixture.clock.wall_us, 800 * RELAIS_USEC_PER_DAY, __ATOMIC_RELAXED);
     fixture_advance (&test.fixture, 6 * RELAIS_USEC_PER_MIN);
     fixture_settle (&test.fixture);
     g_assert_cmpuint (test.sink->messages->len, ==, 1);

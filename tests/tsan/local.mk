@@ -1,0 +1,25 @@
+# tests/tsan: the unit tests in which several threads meet, for a build with --enable-tsan; tests/tsan/run
+# runs them. One a line; order by room.
+TSAN_TESTS = \
+    tests/loop/test-loop \
+    tests/event/test-event \
+    tests/spool/test-spool \
+    tests/spool/test-model \
+    tests/spool/test-slow \
+    tests/module/test-hook \
+    tests/control/test-control \
+    tests/smtp/test-users \
+    tests/smtp/test-server \
+    tests/smtp/test-server-hooks \
+    tests/smtp/test-client-body \
+    tests/queue/test-queue \
+    tests/queue/test-queue-hooks \
+    tests/queue/test-queue-trouble \
+    tests/queue/test-queue-verbs \
+    tests/modules/dkim/test-dkim \
+    tests/fuzz/recovery
+EXTRA_DIST += tests/tsan/glib.c tests/tsan/run tests/tsan/suppressions
+.PHONY: tsan-tests tsan-list
+tsan-tests: $(TSAN_TESTS)
+tsan-list:
+	@for test in $(TSAN_TESTS); do echo $$test; done
