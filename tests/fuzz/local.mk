@@ -10,7 +10,7 @@ TESTS += $(FUZZ_TARGETS)
 endif
 fuzz_ldadd = tests/fuzz/libfuzz.la $(CORE_TEST_LDADD)
 fuzz_ldflags = $(AM_LDFLAGS) $(RELAIS_FUZZ_LD)
-EXTRA_DIST += tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 
 FUZZ_TARGETS = \
     tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \

@@ -97,7 +97,7 @@ write_file (const File *file, const guint8 *bytes, gsize size)
     g_assert_cmpint (g_mkdir_with_parents (dir, 0700), ==, 0);
     to = fopen (path, "we");
     g_assert_nonnull (to);
-    g_assert_cmpuint (fwrite (bytes, 1, size, to), ==, size);
+    g_assert_true (size == 0 || fwrite (bytes, 1, size, to) == size);
     fclose (to);
 }
 
