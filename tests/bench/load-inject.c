@@ -488,6 +488,8 @@ begin_due (Injector *injector)
 {
     const int64_t now = load_now_ns ();
 
+    if (injector->paced_ns == 0 && injector->idle == NULL)
+        return RETRY_NS; /* the clock does not run before a connection stands */
     while (injector->next < injector->load->messages) {
         int64_t due = find_due (injector);
         Conn *conn;

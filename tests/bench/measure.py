@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import platform
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -51,6 +52,20 @@ class Background:
 
     def __exit__(self, *_):
         self.end()
+
+
+class Sink(Background):
+    """A sink that listens once it is made: mail that finds none would put its route to sleep."""
+
+    def __init__(self, build, port, *arguments):
+        super().__init__(build, "--listen", "127.0.0.1:%d" % port, "--timeout", 3600, *arguments)
+        for _ in range(500):
+            with socket.socket() as s:
+                if s.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.02)
+        self.end()
+        raise Failed("the sink does not listen")
 
 
 # --- Processor time ------------------------------------------------------------------------------
@@ -127,6 +142,44 @@ def resident_bytes(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise Failed("process %d is gone" % pid)
+
+
+# --- Others on the machine -----------------------------------------------------------------------
+
+def machine_seconds():
+    """Processor time that went to anything, of all there was."""
+    fields = [int(word) for word in open("/proc/stat").readline().split()[1:9]]
+    ticks = os.sysconf("SC_CLK_TCK")
+    return (sum(fields) - fields[3] - fields[4]) / ticks, sum(fields) / ticks
+
+
+def own_seconds():
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+class Elsewhere:
+    """The part of the machine's processors that went neither to a server's group nor to us."""
+
+    def __init__(self, group):
+        self.group, self.before = group, (machine_seconds(), group.seconds(), own_seconds())
+
+    def share(self):
+        (busy, total), group, own = self.before
+        now_busy, now_total = machine_seconds()
+        ours = self.group.seconds() - group + own_seconds() - own
+        return max(0.0, now_busy - busy - ours) / max(0.01, now_total - total)
+
+
+def await_idle(seconds):
+    """Until nine tenths of the machine were idle for a second, or so long has passed."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        busy, total = machine_seconds()
+        time.sleep(1)
+        now_busy, now_total = machine_seconds()
+        if now_busy - busy < 0.1 * (now_total - total):
+            return
 
 
 # --- The machine ---------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ def table(command, facts, results):
         "%(cores)d cores, %(model)s, %(memory_gib)s GiB, Linux %(kernel)s, %(file_system)s" % facts,
         "fdatasync of 4 KiB appended: %(fdatasync_ms)s ms (median); load average before: %(load_before)s" % facts,
         "Postfix %(postfix)s as Debian ships it; medians of %(runs)d runs, in turn; processor time by %(cpu)s" % facts,
+        "other work on the machine took %(elsewhere)d %% of the processors (median of runs), at most %(elsewhere_most)d %%" % facts,
         "",
         "%-38s %11s %10s %7s %19s %s" % ("", "Relais", "Postfix", "ratio", "target", ""),
         "-" * 100,

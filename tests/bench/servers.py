@@ -51,9 +51,10 @@ class Server:
 
     def measure(self, *arguments):
         """One run: what relais-load says, and processor time and syncs of it."""
-        cpu, syncs = self.group.seconds(), self.syncs()
+        syncs, elsewhere, cpu = self.syncs(), measure.Elsewhere(self.group), self.group.seconds()
         figures = measure.load(self.build, *self.ends(), *arguments)
         figures["cpu_us"] = (self.group.seconds() - cpu) * 1e6 / figures["accepted"]
+        figures["elsewhere"] = elsewhere.share()
         if syncs is not None:
             figures["syncs"] = (self.syncs() - syncs) / figures["accepted"]
         return figures

@@ -55,7 +55,7 @@ def test_slow(lab):
 
 def test_refused(lab):
     before = lab.status()["queue.deferred_total"]
-    with measure.Background(harness.BUILD, "--listen", lab.hop, "--fail", 100, "--timeout", 600):
+    with measure.Sink(harness.BUILD, int(lab.hop.split(":")[1]), "--fail", 100):
         measure.load(harness.BUILD, *ends(lab, sink=False), "--messages", 10, "--connections", 2)
         lab.wait(lambda: lab.status()["queue.deferred_total"] >= before + 10, what="ten deferrals")
     tap.equal(lab.status()["queue.deferred_total"], before + 10, "what the sink answers 450 to is put off")
@@ -68,9 +68,9 @@ def test_login(lab):
     work = ["--messages", 12, "--per-connection", 1, "--connections", 3]
     figures = load(lab, "--tls", "--auth", "ann:secret", *work)
     tap.ok(figures["connects"] >= 12, "a connection a message, with STARTTLS and AUTH", figures)
-    status, text = raw(*ends(lab), "--messages", "1", "--tls", "--auth", "ann:wrong")
+    status, text = raw(*ends(lab), "--messages", "1", "--connections", "1", "--tls", "--auth", "ann:wrong")
     tap.ok(status == 1 and "AUTH refused: 535" in text, "a wrong password ends the tool", text)
-    status, text = raw(*ends(lab), "--messages", "1", "--auth", "ann:secret")
+    status, text = raw(*ends(lab), "--messages", "1", "--connections", "1", "--auth", "ann:secret")
     tap.ok(status == 1 and "AUTH refused" in text, "a login in clear is not taken", text)
 
 
@@ -103,7 +103,8 @@ def test_report(directory):
     done = subprocess.run([run, "--rows", "nothing"], capture_output=True, text=True)
     tap.equal(done.returncode, 2, "bench refuses a row it does not know")
     facts = {"cores": 2, "model": "x", "memory_gib": 1, "kernel": "y", "file_system": "ext4", "fdatasync_ms": 1,
-             "load_before": 0, "postfix": "3", "runs": 3, "cpu": "control group"}
+             "load_before": 0, "postfix": "3", "runs": 3, "cpu": "control group",
+             "elsewhere": 10, "elsewhere_most": 20}
     row = {"row": "a", "what": "words " * 20, "unit": "us", "relais": 123456.5, "postfix": 99999.5, "ratio": 0.123, "target": ">= 10 000/s, >= 20x",
            "met": False, "note": "a note " * 30, "runs": {}}
     text = report.table("tests/bench/run", facts, [row, dict(row, relais=None, postfix=None, ratio=None, met=None)])

@@ -368,7 +368,7 @@ def start_relais(state, directory, pids):
         keeper = spawn([PYTHON, "-c", "import os,sys,time\nsys.path.insert(0,%r)\nimport lab\ntime.sleep(%d)\n"
                         "lab.Pids(%r).end('relaisd')" % (HERE, SECONDS, directory)], os.devnull)
         pids.note("keeper", keeper.pid)
-    wait_for("relaisd", lambda: read_status(state, directory), process, seconds=60, log=log)
+    wait_for("relaisd", lambda: read_status(state, directory), process, seconds=600, log=log)
 
 
 # --- The whole -----------------------------------------------------------------------------------
