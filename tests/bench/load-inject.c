@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The injector: keeps the wanted number of connections busy, each with one message at a time,
- * envelope pipelined. A connection that is lost is made again, so a server may be killed and
+ * envelope pipelined where the server offers it. A connection that is lost is made again, so a server may be killed and
  * started anew under load; the message it carried is "broken", for nobody knows its fate.
  *
  *   CONNECTING -> BANNER -> EHLO [-> STARTTLS -> HANDSHAKE -> EHLO] [-> AUTH] -> WAITING
@@ -51,12 +51,13 @@ struct Conn {
     unsigned owed; /* replies */
     bool refused;  /* part of the envelope was */
     bool rset;     /* owed before the next MAIL */
-    bool wants_out;
+    bool wants_out, pipelines;
     size_t filled;
     char input[INPUT_BYTES];
     char *head; /* commands, or the message's header */
     size_t head_bytes;
     struct iovec out[2];
+    struct iovec later; /* the rest of the envelope, where the server wants it line by line */
     Conn *next_idle;
     bool in_idle; /* it may stand there though it waits no more */
 };
@@ -146,7 +147,7 @@ open_connection (Injector *injector, Conn *conn)
     conn->number = -1;
     conn->sent = 0;
     conn->filled = 0;
-    conn->rset = false;
+    conn->rset = conn->pipelines = false;
     memset (conn->out, 0, sizeof conn->out);
     watch (injector, conn, EPOLL_CTL_ADD, true);
     if (connect (conn->wire.fd, (const struct sockaddr *)target, sizeof *target) < 0 &&
@@ -205,6 +206,18 @@ say (Conn *conn, const char *text)
     conn->owed = 1;
 }
 
+/* Hands the next line of the envelope to `out`. */
+static void
+next_line (Conn *conn)
+{
+    const char *lf = memchr (conn->later.iov_base, '\n', conn->later.iov_len);
+    size_t size = lf != NULL ? (size_t)(lf + 1 - (char *)conn->later.iov_base) : 0;
+
+    conn->out[0] = (struct iovec){conn->later.iov_base, size};
+    conn->later.iov_base = (char *)conn->later.iov_base + size;
+    conn->later.iov_len -= size;
+}
+
 static void
 begin_message (Injector *injector, Conn *conn, int64_t due)
 {
@@ -213,8 +226,12 @@ begin_message (Injector *injector, Conn *conn, int64_t due)
     conn->number = injector->next++;
     conn->sent++;
     conn->refused = false;
-    conn->out[0] = (struct iovec){conn->head, load_message_envelope (load, conn->number, conn->rset,
-                                                                     conn->head, conn->head_bytes)};
+    conn->later = (struct iovec){conn->head, load_message_envelope (load, conn->number, conn->rset,
+                                                                    conn->head, conn->head_bytes)};
+    if (conn->pipelines)
+        conn->out[0] = conn->later;
+    else
+        next_line (conn);
     conn->owed = (unsigned)load->recipients + 2 + conn->rset;
     conn->state = ENVELOPE;
     load->start_ns[conn->number] = due > 1 ? due : load_now_ns ();
@@ -319,8 +336,13 @@ take_reply (Injector *injector, Conn *conn, int code, const char *line)
         conn->refused = true;
         note_refusal (injector->load, conn->state, code, line);
     }
-    if (conn->owed == 0 || --conn->owed > 0)
+    if (conn->owed == 0)
         return true;
+    if (--conn->owed > 0) {
+        if (conn->state == ENVELOPE && !conn->pipelines)
+            next_line (conn);
+        return true;
+    }
     switch (conn->state) {
     case BANNER:
         conn->state = EHLO;
@@ -376,6 +398,8 @@ take_input (Injector *injector, Conn *conn)
 
         if (code == 0 || code == 421)
             return false;
+        if (conn->state == EHLO && lf - at >= 14 && memcmp (at + 4, "PIPELINING", 10) == 0)
+            conn->pipelines = true;
         if (at[3] != '-' && !take_reply (injector, conn, code, at))
             return false;
         if (conn->state == QUIT && conn->owed == 0)

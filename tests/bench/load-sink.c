@@ -28,7 +28,8 @@ struct Conn {
     int fd;
     int64_t due_ns; /* 0, or when the answer that is kept back goes out */
     Conn *next_due;
-    bool lost; /* while it stood in the queue */
+    Conn *previous, *next; /* of all */
+    bool lost;             /* while it stood in the queue */
     bool in_data, in_header, in_long_line, quit;
     long number; /* of the message; -1: not seen, or foreign */
     unsigned n_recipients;
@@ -44,6 +45,7 @@ typedef struct {
     int epoll;
     long fail_due; /* of 100: a recipient is refused when it gets there */
     Conn *due, **due_end;
+    Conn *all;
 } Sink;
 
 static void
@@ -261,13 +263,35 @@ serve (Sink *sink, Conn *conn)
 }
 
 static void
-end (Conn *conn)
+link_conn (Sink *sink, Conn *conn)
+{
+    conn->previous = NULL;
+    conn->next = sink->all;
+    if (sink->all != NULL)
+        sink->all->previous = conn;
+    sink->all = conn;
+}
+
+static void
+free_conn (Sink *sink, Conn *conn)
+{
+    if (conn->previous != NULL)
+        conn->previous->next = conn->next;
+    else
+        sink->all = conn->next;
+    if (conn->next != NULL)
+        conn->next->previous = conn->previous;
+    free (conn);
+}
+
+static void
+end (Sink *sink, Conn *conn)
 {
     close (conn->fd);
     if (conn->due_ns != 0)
         conn->lost = true; /* the queue has it */
     else
-        free (conn);
+        free_conn (sink, conn);
 }
 
 /* Lets those go on whose time has come. */
@@ -283,12 +307,12 @@ release (Sink *sink)
             sink->due_end = &sink->due;
         conn->due_ns = 0;
         if (conn->lost) {
-            free (conn);
+            free_conn (sink, conn);
             continue;
         }
         watch (sink, conn, EPOLL_CTL_MOD, EPOLLIN);
         if (!answer (conn) || !proceed (sink, conn))
-            end (conn);
+            end (sink, conn);
     }
 }
 
@@ -308,6 +332,7 @@ welcome (Sink *sink, int listener)
         memset (conn, 0, offsetof (Conn, recipients));
         conn->filled = conn->n_out = 0;
         conn->fd = fd;
+        link_conn (sink, conn);
         watch (sink, conn, EPOLL_CTL_ADD, EPOLLIN);
         (void)!send (fd, "220 sink.test\r\n", 15, MSG_NOSIGNAL);
     }
@@ -353,9 +378,14 @@ load_sink_run (Load *load, int listener)
             if (conn == NULL)
                 welcome (&sink, listener);
             else if (!serve (&sink, conn))
-                end (conn);
+                end (&sink, conn);
         }
         release (&sink);
+    }
+    while (sink.all != NULL) {
+        if (!sink.all->lost)
+            close (sink.all->fd);
+        free_conn (&sink, sink.all);
     }
     close (sink.epoll);
 }

@@ -111,7 +111,8 @@ def one_work(bench, name, relais, peers):
     _, connections, size, share, peer_share = WORK[name]
     arguments = ["--connections", connections, "--size", size]
     mine, theirs = int(bench.messages * share), int(PEER_MESSAGES / bench.runs * peer_share)
-    return bench.in_turn(name, [(relais, mine, arguments)] + [(peer, theirs, arguments) for peer in peers], warm_up=1000)
+    return bench.in_turn(name, [(relais, mine, arguments)] + [(peer, int(theirs * peer.share), arguments) for peer in peers],
+                         warm_up=1000)
 
 
 def rate_row(bench, name):

@@ -30,6 +30,8 @@ def run_in(group, argv):
 
 
 class Server:
+    share = 1
+
     def __init__(self, build, sink_port):
         self.build, self.sink_port = build, sink_port
         self.group = measure.Group(self.name)
@@ -133,6 +135,7 @@ class Exim(Peer):
 
 class Opensmtpd(Peer):
     peer = "opensmtpd"
+    share = 0.2  # of the messages that another peer gets: it holds its own deliveries back
 
 
 def others(build):
