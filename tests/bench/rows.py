@@ -111,7 +111,7 @@ def one_work(bench, name, relais, peers):
     _, connections, size, share, peer_share = WORK[name]
     arguments = ["--connections", connections, "--size", size]
     mine, theirs = int(bench.messages * share), int(PEER_MESSAGES / bench.runs * peer_share)
-    return bench.in_turn(name, [(relais, mine, arguments)] + [(peer, int(theirs * peer.share), arguments) for peer in peers],
+    return bench.in_turn(name, [(relais, mine, arguments)] + [(peer, int(theirs * peer.share), arguments + peer.takes) for peer in peers],
                          warm_up=1000)
 
 
@@ -125,7 +125,8 @@ def rate_row(bench, name):
     else:
         least = 1 if name == "c1" else 5
         target, met = ">= %dx" % least, relais >= least * postfix
-    note = ", ".join("%s %.0f/s" % (other, median(runs[other], "delivered_per_s")) for other in runs if other not in ("Relais", "Postfix"))
+    titles = {kind.__name__: kind.title or kind.__name__ for kind in servers.others(bench.build)}
+    note = ", ".join("%s %.0f/s" % (titles[other], median(runs[other], "delivered_per_s")) for other in runs if other in titles)
     return [result(name, WORK[name][0], "/s", relais, postfix, target, met, note, runs)]
 
 
