@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "loop/table-private.h"
 #include "message/message-private.h"
 #include "queue/slab-private.h"
 
@@ -72,10 +73,14 @@ typedef struct {
 _Static_assert(sizeof (RelaisSlot) <= 64, "a message slot is a small record");
 
 typedef struct {
+    guint32 *slots; /* numbers, 0 free; NULL: none yet */
+    guint32 size, capacity;
+} RelaisRecordsTable;
+
+typedef struct {
     RelaisSlab deliveries;
     RelaisSlab slots;
-    guint32 *index; /* open addressing, linear probing; slot numbers, 0 free */
-    gsize index_size;
+    RelaisRecordsTable tables[RELAIS_TABLES]; /* slots by message id */
 } RelaisRecords;
 
 void relais_records_init (RelaisRecords *records);

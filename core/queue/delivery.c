@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The records and the index. The index is a table of slot numbers with linear probing, kept at most
- * two thirds full; removal shifts back what follows, so there are no tombstones and a queue that
- * was turned over a thousand times finds as fast as a new one.
+ * The records and the index: slot numbers in small tables as loop/table-private.h shapes them. Removal
+ * shifts back what follows, so a queue that was turned over a thousand times finds as fast as a new
+ * one.
  */
 #include "config.h"
 
 #include "queue/delivery-private.h"
-
-enum { INDEX_FIRST_SIZE = 1024 };
 
 void
 relais_records_init (RelaisRecords *records)
 {
     relais_slab_init (&records->deliveries, sizeof (RelaisDelivery));
     relais_slab_init (&records->slots, sizeof (RelaisSlot));
-    records->index_size = INDEX_FIRST_SIZE;
-    records->index = g_new0 (guint32, INDEX_FIRST_SIZE);
 }
 
 void
@@ -24,81 +20,88 @@ relais_records_clear (RelaisRecords *records)
 {
     relais_slab_clear (&records->deliveries);
     relais_slab_clear (&records->slots);
-    g_clear_pointer (&records->index, g_free);
+    for (guint i = 0; i < RELAIS_TABLES; i++)
+        g_clear_pointer (&records->tables[i].slots, g_free);
 }
 
 gsize
 relais_records_bytes (const RelaisRecords *records)
 {
-    return relais_slab_bytes (&records->deliveries) + relais_slab_bytes (&records->slots) +
-           records->index_size * sizeof *records->index;
+    gsize bytes = relais_slab_bytes (&records->deliveries) + relais_slab_bytes (&records->slots);
+
+    for (guint i = 0; i < RELAIS_TABLES; i++)
+        bytes += records->tables[i].capacity * sizeof (guint32);
+    return bytes;
 }
 
 /* --- The index -------------------------------------------------------------------------------- */
 
-static gsize
-home_of (const RelaisRecords *records, guint64 id)
+static guint64
+id_of (const RelaisRecords *records, guint32 slot)
 {
-    return (gsize)((id * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15)) >> 20) &
-           (records->index_size - 1);
-}
-
-static void
-index_put (RelaisRecords *records, guint32 slot)
-{
-    gsize place = home_of (records, relais_slot_at (records, slot)->id);
-
-    while (records->index[place] != 0)
-        place = (place + 1) & (records->index_size - 1);
-    records->index[place] = slot;
-}
-
-static void
-index_grow (RelaisRecords *records)
-{
-    g_autofree guint32 *old = records->index;
-    gsize old_size = records->index_size;
-
-    records->index_size *= 2;
-    records->index = g_new0 (guint32, records->index_size);
-    for (gsize i = 0; i < old_size; i++)
-        if (old[i] != 0)
-            index_put (records, old[i]);
+    return relais_slot_at (records, slot)->id;
 }
 
 /* Place of the id, or of the free entry where it would go. */
-static gsize
-index_find (const RelaisRecords *records, guint64 id)
+static guint32
+probe (const RelaisRecords *records, const RelaisRecordsTable *table, guint64 id)
 {
-    gsize place = home_of (records, id);
+    guint32 place = relais_table_home (id, table->capacity);
 
-    while (records->index[place] != 0 && relais_slot_at (records, records->index[place])->id != id)
-        place = (place + 1) & (records->index_size - 1);
+    while (table->slots[place] != 0 && id_of (records, table->slots[place]) != id)
+        place = relais_table_next (place, table->capacity);
     return place;
+}
+
+static void
+resize (RelaisRecords *records, RelaisRecordsTable *table, guint32 capacity)
+{
+    guint32 *old = table->slots;
+    const guint32 n = table->capacity;
+
+    if (capacity == n)
+        return;
+    table->capacity = capacity;
+    table->slots = g_new0 (guint32, capacity);
+    for (guint32 i = 0; i < n; i++)
+        if (old[i] != 0)
+            table->slots[probe (records, table, id_of (records, old[i]))] = old[i];
+    g_free (old);
+}
+
+static void
+index_add (RelaisRecords *records, guint64 id, guint32 slot)
+{
+    RelaisRecordsTable *table = &records->tables[relais_table_of (id)];
+
+    resize (records, table, relais_table_grown (table->size, table->capacity));
+    table->slots[probe (records, table, id)] = slot;
+    table->size++;
 }
 
 static void
 index_remove (RelaisRecords *records, guint64 id)
 {
-    gsize mask = records->index_size - 1;
-    gsize hole = index_find (records, id);
+    RelaisRecordsTable *table = &records->tables[relais_table_of (id)];
+    guint32 hole = probe (records, table, id);
 
-    for (gsize place = (hole + 1) & mask; records->index[place] != 0; place = (place + 1) & mask) {
-        gsize home = home_of (records, relais_slot_at (records, records->index[place])->id);
-
-        /* What lies between its home and here without crossing the hole stays. */
-        if (((place - home) & mask) < ((place - hole) & mask))
-            continue;
-        records->index[hole] = records->index[place];
-        hole = place;
-    }
-    records->index[hole] = 0;
+    for (guint32 i = relais_table_next (hole, table->capacity); table->slots[i] != 0;
+         i = relais_table_next (i, table->capacity))
+        if (relais_table_may_move (id_of (records, table->slots[i]), hole, i, table->capacity)) {
+            table->slots[hole] = table->slots[i];
+            hole = i;
+        }
+    table->slots[hole] = 0;
+    table->size--;
+    resize (records, table, relais_table_shrunk (table->size, table->capacity));
 }
 
 guint32
 relais_records_find (const RelaisRecords *records, guint64 id)
 {
-    return records->index[index_find (records, id)];
+    const RelaisRecordsTable *table = &records->tables[relais_table_of (id)];
+
+    return table->slots != NULL ? table->slots[probe (records, table, id)] : 0;
 }
 
 /* --- Records ---------------------------------------------------------------------------------- */
@@ -108,11 +111,9 @@ relais_records_add_slot (RelaisRecords *records, guint64 id)
 {
     guint32 slot = relais_slab_take (&records->slots);
 
+    index_add (records, id, slot);
     relais_slot_at (records, slot)->id = id;
     relais_slot_at (records, slot)->used = 1;
-    if ((gsize)records->slots.used * 5 > records->index_size * 4)
-        index_grow (records);
-    index_put (records, slot);
     return slot;
 }
 

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The table of living messages: many small tables, chosen by the id, each with linear probing and
- * removal by moving the followers back, so that there are no tombstones and a lookup stays short.
- * A table grows by a quarter when it is 7/8 full. So a million messages cost 31 octets each, and no
- * insertion ever moves more than a few thousand entries, however many there are: it is done under a
- * lock that the loop waits for.
+ * The table of living messages: small tables as loop/table-private.h shapes them, for it is changed
+ * under a lock that the loop waits for. 31 octets a message with a million of them.
  */
 #include "config.h"
 
 #include "spool/index.h"
 
-enum { N_TABLES_LOG2 = 8, N_TABLES = 1 << N_TABLES_LOG2, FIRST_CAPACITY = 16 };
+#include "loop/table-private.h"
 
 typedef struct {
     RelaisIndexEntry *entries; /* NULL: none yet */
@@ -18,45 +15,16 @@ typedef struct {
 } Table;
 
 struct RelaisIndex {
-    Table tables[N_TABLES];
+    Table tables[RELAIS_TABLES];
     guint64 size;
 };
 
 G_STATIC_ASSERT (sizeof (RelaisIndexEntry) == 24);
 
-/* Ids count up, so neighbours spread by the golden ratio: over the tables by the upper bits, in one by
- * those below. */
-static guint64
-spread (guint64 id)
-{
-    return id * G_GUINT64_CONSTANT (0x9E3779B97F4A7C15);
-}
-
 static Table *
 table_of (const RelaisIndex *index, guint64 id)
 {
-    return (Table *)&index->tables[spread (id) >> (64 - N_TABLES_LOG2)];
-}
-
-static guint32
-home (const Table *table, guint64 id)
-{
-    const guint64 fraction = (guint32)(spread (id) >> (32 - N_TABLES_LOG2));
-
-    return (guint32)(fraction * table->capacity >> 32);
-}
-
-static guint32
-next (const Table *table, guint32 i)
-{
-    return i + 1 < table->capacity ? i + 1 : 0;
-}
-
-/* Steps from one place to another, around the end. */
-static guint32
-distance (const Table *table, guint32 from, guint32 to)
-{
-    return to >= from ? to - from : to + table->capacity - from;
+    return (Table *)&index->tables[relais_table_of (id)];
 }
 
 RelaisIndex *
@@ -70,7 +38,7 @@ relais_index_free (RelaisIndex *index)
 {
     if (index == NULL)
         return;
-    for (guint i = 0; i < N_TABLES; i++)
+    for (guint i = 0; i < RELAIS_TABLES; i++)
         g_free (index->tables[i].entries);
     g_free (index);
 }
@@ -86,7 +54,7 @@ relais_index_bytes (const RelaisIndex *index)
 {
     gsize bytes = sizeof *index;
 
-    for (guint i = 0; i < N_TABLES; i++)
+    for (guint i = 0; i < RELAIS_TABLES; i++)
         bytes += index->tables[i].capacity * sizeof (RelaisIndexEntry);
     return bytes;
 }
@@ -95,10 +63,10 @@ relais_index_bytes (const RelaisIndex *index)
 static RelaisIndexEntry *
 probe (const Table *table, guint64 id)
 {
-    guint32 i = home (table, id);
+    guint32 i = relais_table_home (id, table->capacity);
 
     while (table->entries[i].id != 0 && table->entries[i].id != id)
-        i = next (table, i);
+        i = relais_table_next (i, table->capacity);
     return &table->entries[i];
 }
 
@@ -117,7 +85,9 @@ resize (Table *table, guint32 capacity)
     RelaisIndexEntry *old = table->entries;
     const guint32 n = table->capacity;
 
-    table->capacity = MAX (capacity, FIRST_CAPACITY);
+    if (capacity == n)
+        return;
+    table->capacity = capacity;
     table->entries = g_new0 (RelaisIndexEntry, table->capacity);
     for (guint32 i = 0; i < n; i++)
         if (old[i].id != 0)
@@ -134,8 +104,7 @@ relais_index_insert (RelaisIndex *index, guint64 id)
     g_assert (id != 0);
     if (entry != NULL)
         return entry;
-    if (table->size + 1 > table->capacity / 8 * 7)
-        resize (table, table->capacity / 4 * 5);
+    resize (table, relais_table_grown (table->size, table->capacity));
     entry = probe (table, id);
     *entry = (RelaisIndexEntry){.id = id};
     table->size++;
@@ -153,18 +122,16 @@ relais_index_remove (RelaisIndex *index, guint64 id)
     if (entry == NULL)
         return;
     hole = (guint32)(entry - table->entries);
-    for (guint32 i = next (table, hole); table->entries[i].id != 0; i = next (table, i)) {
-        /* An entry may move into the hole unless its home lies between the hole and itself. */
-        if (distance (table, home (table, table->entries[i].id), i) >= distance (table, hole, i)) {
+    for (guint32 i = relais_table_next (hole, table->capacity); table->entries[i].id != 0;
+         i = relais_table_next (i, table->capacity))
+        if (relais_table_may_move (table->entries[i].id, hole, i, table->capacity)) {
             table->entries[hole] = table->entries[i];
             hole = i;
         }
-    }
     table->entries[hole] = (RelaisIndexEntry){0};
     table->size--;
     index->size--;
-    if (table->capacity > FIRST_CAPACITY && table->size < table->capacity / 4)
-        resize (table, table->capacity / 2);
+    resize (table, relais_table_shrunk (table->size, table->capacity));
 }
 
 static gint
@@ -180,7 +147,7 @@ relais_index_ids (const RelaisIndex *index)
 {
     GArray *ids = g_array_sized_new (FALSE, FALSE, sizeof (guint64), (guint)index->size);
 
-    for (guint t = 0; t < N_TABLES; t++) {
+    for (guint t = 0; t < RELAIS_TABLES; t++) {
         const Table *table = &index->tables[t];
 
         for (guint32 i = 0; i < table->capacity; i++)
