@@ -202,13 +202,15 @@ found (gpointer data, RelaisMessage *message)
     relais_queue_add (((Fixture *)data)->queue, message);
 }
 
+guint64 fixture_hot_memory = 64 << 20;
+
 static void
 start (Fixture *fixture, const char *conf)
 {
     g_autofree char *spool_dir = g_build_filename (fixture->dir, "spool", NULL);
     RelaisSpoolOptions spool_options = {.dir = spool_dir,
                                         .segment_bytes = 4 << 20,
-                                        .hot_memory_bytes = 64 << 20,
+                                        .hot_memory_bytes = fixture_hot_memory,
                                         .receive_memory_bytes = 64 << 20,
                                         .min_free_bytes = 1,
                                         .min_free_inodes = 1,

@@ -25,6 +25,9 @@ typedef struct {
     GPtrArray *events; /* char *, JSON */
 } Fixture;
 
+/* What the spool of the next fixture keeps in memory, octets. */
+extern guint64 fixture_hot_memory;
+
 /* Opens everything; `conf` is the text of a conf.d file. The queue is started unless `wait`. */
 void fixture_open (Fixture *fixture, const char *conf);
 /* Ends the queue and the spool as an end of the daemon would, and starts them again on the same

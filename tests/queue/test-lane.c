@@ -115,6 +115,36 @@ test_bulk_is_not_starved (void)
     close_test (&fixture, sink);
 }
 
+/* The same where bulk mail must be read from disk while what is urgent lies in memory: none overtakes
+ * what has had its turn. */
+static void
+test_turns_of_cold_mail (void)
+{
+    enum { HOT = 200, BULK = 1000, URGENT = 200, FROM = HOT + 100, TO = FROM + URGENT };
+    const guint64 usual = fixture_hot_memory;
+    Fixture fixture;
+    Sink *sink;
+    guint run = 0, longest = 0;
+
+    fixture_hot_memory = HOT * 2500;
+    sink = open_test (&fixture, 1, 1);
+    sink->hold = true;
+    submit_many (&fixture, BULK, "bulk@sender.test", NULL, RELAIS_CLASS_BULK);
+    pass_on (&fixture, sink, FROM - 5);
+    submit_many (&fixture, URGENT, "urgent@sender.test", NULL, RELAIS_CLASS_TRANSACTIONAL);
+    pass_on (&fixture, sink, TO);
+    for (guint i = FROM; i < TO; i++) {
+        bool urgent = strcmp (sink_message (sink, i)->sender, "urgent@sender.test") == 0;
+
+        run = urgent ? run + 1 : 0;
+        longest = MAX (longest, run);
+    }
+    g_test_message ("%u urgent ones in a row", longest);
+    g_assert_cmpuint (longest, <=, 4);
+    close_test (&fixture, sink);
+    fixture_hot_memory = usual;
+}
+
 static void
 test_tenants_by_weight (void)
 {
@@ -188,6 +218,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/queue/lane/urgent-overtakes-bulk", test_urgent_overtakes_bulk);
     g_test_add_func ("/queue/lane/bulk-is-not-starved", test_bulk_is_not_starved);
+    g_test_add_func ("/queue/lane/turns-of-cold-mail", test_turns_of_cold_mail);
     g_test_add_func ("/queue/lane/tenants-by-weight", test_tenants_by_weight);
     g_test_add_func ("/queue/lane/connections-grow", test_connections_grow_with_success);
     g_test_add_func ("/queue/lane/cost-is-flat", test_cost_is_flat);
