@@ -57,8 +57,8 @@ lane_get (RelaisQueue *queue, RelaisSource *source, const RelaisRoute *route)
         lane->queue = queue;
         lane->source = source;
         lane->site = g_strdup (route->site);
-        lane->limit = queue->settings.first_connections;
         lane->most = route->connections;
+        lane->limit = MIN (queue->settings.first_connections, lane->most);
         lane->messages_per_connection = route->messages_per_connection;
         lane->connections = g_ptr_array_new ();
         for (gsize i = 0; i < G_N_ELEMENTS (lane->places); i++)
@@ -485,7 +485,7 @@ relais_path_failed (RelaisPath *path, const char *text)
     path->state = RELAIS_PATH_ASLEEP;
     relais_nap_start (&path->nap, queue, 0);
     /* What waited goes out slowly when it comes back. */
-    path->lane->limit = queue->settings.first_connections;
+    path->lane->limit = MIN (queue->settings.first_connections, path->lane->most);
     for (GList *link = path->strands.head; link != NULL; link = link->next) {
         RelaisStrand *strand = link->data;
 

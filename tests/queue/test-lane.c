@@ -115,6 +115,20 @@ test_bulk_is_not_starved (void)
     close_test (&fixture, sink);
 }
 
+/* The first connections of a lane are no more than it may ever have. */
+static void
+test_one_connection (void)
+{
+    Fixture fixture;
+    Sink *sink = open_test (&fixture, 1, 2);
+
+    sink->hold = true;
+    submit_many (&fixture, 20, "bulk@sender.test", NULL, RELAIS_CLASS_BULK);
+    pass_on (&fixture, sink, 20);
+    g_assert_cmpuint (sink->accepted, ==, 1);
+    close_test (&fixture, sink);
+}
+
 /* The same where bulk mail must be read from disk while what is urgent lies in memory: none overtakes
  * what has had its turn. */
 static void
@@ -218,6 +232,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/queue/lane/urgent-overtakes-bulk", test_urgent_overtakes_bulk);
     g_test_add_func ("/queue/lane/bulk-is-not-starved", test_bulk_is_not_starved);
+    g_test_add_func ("/queue/lane/one-connection", test_one_connection);
     g_test_add_func ("/queue/lane/turns-of-cold-mail", test_turns_of_cold_mail);
     g_test_add_func ("/queue/lane/tenants-by-weight", test_tenants_by_weight);
     g_test_add_func ("/queue/lane/connections-grow", test_connections_grow_with_success);
