@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The injector: keeps the wanted number of connections busy, each with one message at a time,
- * envelope pipelined where the server offers it. A connection that is lost is made again, so a server may be killed and
- * started anew under load; the message it carried is "broken", for nobody knows its fate.
+ * envelope pipelined where the server offers it. A connection that is lost is made again, so a
+ * server may be killed and started anew under load; the message it carried is "broken", for nobody
+ * knows its fate.
  *
  *   CONNECTING -> BANNER -> EHLO [-> STARTTLS -> HANDSHAKE -> EHLO] [-> AUTH] -> WAITING
  *   WAITING -> ENVELOPE -> DOT -> WAITING or QUIT
