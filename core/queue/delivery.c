@@ -11,6 +11,7 @@
 void
 relais_records_init (RelaisRecords *records)
 {
+    *records = (RelaisRecords){0};
     relais_slab_init (&records->deliveries, sizeof (RelaisDelivery));
     relais_slab_init (&records->slots, sizeof (RelaisSlot));
 }

@@ -49,10 +49,13 @@ keep_files (const char *below)
         File file = {.name = g_build_filename (below, name, NULL)};
         g_autofree char *whole = g_build_filename (fixture.spool_dir, file.name, NULL);
 
-        if (g_file_test (whole, G_FILE_TEST_IS_DIR))
+        if (g_file_test (whole, G_FILE_TEST_IS_DIR)) {
             keep_files (file.name);
-        else if (g_file_get_contents (whole, &file.bytes, &file.size, NULL))
+            g_free (file.name);
+        } else {
+            g_assert_true (g_file_get_contents (whole, &file.bytes, &file.size, NULL));
             g_array_append_val (files, file);
+        }
     }
 }
 
