@@ -485,7 +485,7 @@ keep_freed_memory (void)
 #ifdef M_TRIM_THRESHOLD
     mallopt (M_TRIM_THRESHOLD, 64 << 20);
     mallopt (M_TOP_PAD, 1 << 20);
-    mallopt (M_MMAP_THRESHOLD, 4 << 20);
+    mallopt (M_MMAP_THRESHOLD, 32 << 20); /* the buffers that segments are scanned in, too */
 #endif
 }
 
