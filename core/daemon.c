@@ -477,15 +477,15 @@ run (Daemon *daemon)
     return status;
 }
 
-/* Messages come and go by the thousand. What they leave is kept for the next ones: returned to the system
- * with each lull, every page of it would have to be mapped and cleared again. */
+/* Messages come and go by the thousand. What they leave is kept for the next ones: returned to the
+ * system with each lull, every page of it would have to be mapped and cleared again. */
 static void
 keep_freed_memory (void)
 {
 #ifdef M_TRIM_THRESHOLD
     mallopt (M_TRIM_THRESHOLD, 64 << 20);
     mallopt (M_TOP_PAD, 1 << 20);
-    mallopt (M_MMAP_THRESHOLD, 32 << 20); /* the buffers that segments are scanned in, too */
+    mallopt (M_MMAP_THRESHOLD, 4 << 20);
 #endif
 }
 

@@ -132,6 +132,7 @@ read_victim (RelaisCompaction *compaction)
     char name[RELAIS_SEGMENT_NAME_BYTES];
     RelaisHeaderVerdict verdict;
     RelaisScan scan = {0};
+    g_auto (RelaisScanRoom) room = {0};
 
     relais_segment_name (name, compaction->victim);
     compaction->fd = openat (compaction->spool->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -143,8 +144,8 @@ read_victim (RelaisCompaction *compaction)
     compaction->records = relais_segment_read_index (compaction->fd, header);
     if (compaction->records != NULL)
         return true;
-    if (!relais_segment_scan_file (compaction->fd, &compaction->framing, header->capacity, &scan,
-                                   NULL))
+    if (!relais_segment_scan_file (compaction->fd, &compaction->framing, header->capacity, &room,
+                                   &scan, NULL))
         return false;
     compaction->records = g_steal_pointer (&scan.records);
     relais_scan_clear (&scan);

@@ -32,6 +32,7 @@ typedef struct {
     GHashTable *states; /* id -> RelaisPlace, of STATEs seen before their MESSAGE */
     GHashTable *done;   /* ids whose DONE was seen without a MESSAGE before it */
     GArray *events;     /* LateEvent */
+    RelaisScanRoom room;
     guint64 last_seq;
     guint64 max_id, max_lsn;
 } Reading;
@@ -181,7 +182,7 @@ scan_segment (Reading *reading, RelaisSegment *segment, int fd, guint32 valid, G
         relais_spool_set_errno (error, errno, "cannot sync a segment found at start");
         return false;
     }
-    if (!relais_segment_scan_file (fd, &segment->framing, valid, &scan, error))
+    if (!relais_segment_scan_file (fd, &segment->framing, valid, &reading->room, &scan, error))
         return false;
     for (guint i = 0; i < scan.records->len; i++)
         found (reading, segment, &g_array_index (scan.records, RelaisRecordAt, i));
@@ -410,6 +411,7 @@ relais_spool_read_all (RelaisSpool *spool, GError **error)
                              ? reading.max_id + 1
                              : (guint64)relais_clock_wall_us (relais_loop_clock (spool->loop));
     }
+    relais_scan_room_clear (&reading.room);
     g_array_unref (reading.numbers);
     g_hash_table_unref (reading.notes);
     g_hash_table_unref (reading.done);

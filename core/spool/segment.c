@@ -291,11 +291,29 @@ relais_segment_read_index (int fd, const RelaisSegmentHeader *header)
     return relais_index_decode (&framing, bytes, size, crc, offset);
 }
 
-bool
-relais_segment_scan_file (int fd, const RelaisFraming *framing, guint32 valid, RelaisScan *scan,
-                          GError **error)
+void
+relais_scan_room_clear (RelaisScanRoom *room)
 {
-    g_autofree guint8 *bytes = NULL;
+    g_free (room->bytes);
+    *room = (RelaisScanRoom){0};
+}
+
+static guint8 *
+room_for (RelaisScanRoom *room, gsize size)
+{
+    if (room->size < size) {
+        relais_scan_room_clear (room);
+        room->bytes = g_try_malloc (size);
+        room->size = room->bytes != NULL ? size : 0;
+    }
+    return room->bytes;
+}
+
+bool
+relais_segment_scan_file (int fd, const RelaisFraming *framing, guint32 valid, RelaisScanRoom *room,
+                          RelaisScan *scan, GError **error)
+{
+    guint8 *bytes;
     struct stat st;
 
     relais_assert_may_block ();
@@ -304,7 +322,7 @@ relais_segment_scan_file (int fd, const RelaisFraming *framing, guint32 valid, R
         return false;
     }
     valid = (guint32)MIN ((guint64)st.st_size, valid);
-    bytes = g_try_malloc (MAX (valid, 1));
+    bytes = room_for (room, MAX (valid, 1));
     if (bytes == NULL) {
         relais_spool_set_errno (error, ENOMEM, "cannot read a segment");
         return false;

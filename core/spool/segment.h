@@ -81,9 +81,18 @@ bool relais_segment_read_header (int fd, RelaisSegmentHeader *header, RelaisHead
 /* The records of a sealed segment by its index; NULL if it has none that is whole. */
 GArray *relais_segment_read_index (int fd, const RelaisSegmentHeader *header);
 
+/* Memory that one segment after the other is scanned in: for each, as much as it is long would have
+ * to be mapped and cleared again. Zero-initialised. */
+typedef struct {
+    guint8 *bytes;
+    gsize size;
+} RelaisScanRoom;
+void relais_scan_room_clear (RelaisScanRoom *room);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RelaisScanRoom, relais_scan_room_clear)
+
 /* Scans the first `valid` bytes of a segment, bodies and all. */
 bool relais_segment_scan_file (int fd, const RelaisFraming *framing, guint32 valid,
-                               RelaisScan *scan, GError **error);
+                               RelaisScanRoom *room, RelaisScan *scan, GError **error);
 
 /* Part of a segment that was read ahead, for those who read one record after the other.
  * Zero-initialised for each segment. */
