@@ -1,7 +1,7 @@
 # core/loop: what this room compiles, and its unit tests (tests/loop).
 libcore_la_SOURCES += \
     core/loop/clock.c core/loop/clock-private.h \
-    core/loop/loop.c core/loop/loop-private.h core/loop/table-private.h \
+    core/loop/loop.c core/loop/loop-private.h \
     core/loop/timer.c core/loop/timer-private.h \
     core/loop/pool.c core/loop/pool-private.h
 

@@ -4,8 +4,8 @@ libcore_la_SOURCES += \
     core/message/body.c core/message/codec.c \
     core/message/dsn.c core/message/dsn-private.h \
     core/message/header.c core/message/header-private.h \
-    core/message/hygiene.c core/message/lines.c core/message/lines-private.h \
-    core/message/mailbox.c \
+    core/message/hygiene.c core/message/id-table-private.h \
+    core/message/lines.c core/message/lines-private.h core/message/mailbox.c \
     core/message/mime.c core/message/mime-fields.c core/message/mime-private.h \
     core/message/outgoing.c core/message/outgoing-private.h \
     core/message/sink.c core/message/sink-private.h \

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "loop/table-private.h"
+#include "message/id-table-private.h"
 #include "message/message-private.h"
 #include "queue/slab-private.h"
 

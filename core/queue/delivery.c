@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The records and the index: slot numbers in small tables as loop/table-private.h shapes them. Removal
+ * The records and the index: slot numbers in small tables as message/id-table-private.h shapes them. Removal
  * shifts back what follows, so a queue that was turned over a thousand times finds as fast as a new
  * one.
  */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The table of living messages: small tables as loop/table-private.h shapes them, for it is changed
- * under a lock that the loop waits for. 31 octets a message with a million of them.
+ * The table of living messages: small tables as message/id-table-private.h shapes them, for it is
+ * changed under a lock that the loop waits for. At most 36 octets a message. Takes no lock itself, and
+ * does no I/O.
  */
 #include "config.h"
 
 #include "spool/index.h"
 
-#include "loop/table-private.h"
+#include "message/id-table-private.h"
 
 typedef struct {
     RelaisIndexEntry *entries; /* NULL: none yet */

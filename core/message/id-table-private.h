@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The shape of the tables that find a message by its id, of which there may be millions: not one table
- * but many small ones, chosen by the id, with linear probing and no tombstones. Each grows by a quarter
- * when it is 7/8 full. So little of the memory stands empty, and no insertion ever moves more than a few
- * thousand entries, however many there are. What an entry is is the owner's.
+ * The shape of the tables that find a message by its id, of which there may be millions: not one
+ * table but many small ones, chosen by the id, with linear probing and no tombstones. Each grows by a
+ * quarter when it is 7/8 full. So little of the memory stands empty, and no insertion ever moves more
+ * than a few thousand entries, however many there are. What an entry is is the owner's.
  *
  * Pure; any thread.
  */
@@ -17,8 +17,8 @@ enum {
     RELAIS_TABLE_FIRST_CAPACITY = 16
 };
 
-/* Ids count up, so neighbours spread by the golden ratio: over the tables by the upper bits, in one by
- * those below. */
+/* Ids count up, so neighbours spread by the golden ratio: over the tables by the upper bits, in one
+ * by those below. */
 static inline guint64
 relais_table_spread (guint64 id)
 {
@@ -46,7 +46,8 @@ relais_table_next (guint32 place, guint32 capacity)
     return place + 1 < capacity ? place + 1 : 0;
 }
 
-/* Whether what stands at `place` may move back into the hole before it: not if its home lies between. */
+/* Whether what stands at `place` may move back into the hole before it: not if its home lies
+ * between. */
 static inline gboolean
 relais_table_may_move (guint64 id, guint32 hole, guint32 place, guint32 capacity)
 {
