@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The load meter, and the conclusion from what it says. Whoever is busy nearly all of the time is the
- * limiter, threads that others wait for first; if nobody is, what is due waits for somebody outside.
+ * The load meter, and the conclusion from what it says. Whoever is busy nearly all of the time is
+ * the limiter, threads that others wait for first; if nobody is, what is due waits for somebody
+ * outside. Owns its samples; loop thread only. A sample takes counters that are kept anyway, and no
+ * lock that a thread at work might hold for long.
  */
 #include "config.h"
 
@@ -54,13 +56,11 @@ struct RelaisLoadMeter {
 static Sample
 take_sample (const RelaisLoadMeter *meter)
 {
-    RelaisSpoolFigures spool;
     RelaisPoolFigures pool;
 
-    relais_spool_figures (meter->spool, &spool);
     relais_pool_figures (meter->pool, &pool);
     return (Sample){g_get_monotonic_time (), relais_loop_busy_us (meter->loop), pool.busy_us,
-                    spool.sync_us};
+                    relais_spool_sync_us (meter->spool)};
 }
 
 static void
@@ -105,18 +105,16 @@ relais_load_meter_read (RelaisLoadMeter *meter, RelaisLoad *load)
     const Sample now = take_sample (meter);
     const gint64 window = now.at_us - then->at_us;
     RelaisQueueFigures queue;
-    RelaisSpoolFigures spool;
     RelaisPoolFigures pool;
 
     relais_queue_figures (meter->queue, &queue);
-    relais_spool_figures (meter->spool, &spool);
     relais_pool_figures (meter->pool, &pool);
     *load = (RelaisLoad){.loop_percent = percent (now.loop_us - then->loop_us, window),
                          .workers_percent =
                              percent (now.workers_us - then->workers_us, window * pool.threads),
                          .sync_percent = percent (now.sync_us - then->sync_us, window),
                          .workers_queued = pool.queued,
-                         .spool_stopped = spool.stopped,
+                         .spool_stopped = relais_spool_is_stopped (meter->spool),
                          .due = queue.due,
                          .due_looking = queue.due_looking,
                          .flows_in_order = queue.flows_in_order};

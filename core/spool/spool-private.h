@@ -142,10 +142,11 @@ typedef struct {
     guint64 groups, records, syncs, failed_syncs;
     guint64 quarantined;
     gint64 last_sync_us;
-    gint64 sync_us; /* spent in syncs, in all */
     bool stopped;
 } RelaisSpoolFigures;
 void relais_spool_figures (RelaisSpool *spool, RelaisSpoolFigures *figures);
+/* Microseconds spent in syncs, in all. Takes no lock; any thread. */
+gint64 relais_spool_sync_us (const RelaisSpool *spool);
 
 /* --- Offline: `relaisctl spool verify|dump`; no lock is taken for verify and dump, they only read.
  * Blocks; tests and relaisctl. Calls `row` for each record or finding with a JSON object. */

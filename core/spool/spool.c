@@ -463,6 +463,12 @@ relais_spool_set_resumed (RelaisSpool *spool, RelaisLoopFunc resumed, gpointer d
     spool->resumed_data = data;
 }
 
+gint64
+relais_spool_sync_us (const RelaisSpool *spool)
+{
+    return __atomic_load_n (&spool->sync_us, __ATOMIC_RELAXED);
+}
+
 void
 relais_spool_figures (RelaisSpool *spool, RelaisSpoolFigures *figures)
 {
@@ -478,7 +484,6 @@ relais_spool_figures (RelaisSpool *spool, RelaisSpoolFigures *figures)
         .failed_syncs = __atomic_load_n (&spool->n_failed_syncs, __ATOMIC_RELAXED),
         .quarantined = __atomic_load_n (&spool->n_quarantined, __ATOMIC_RELAXED),
         .last_sync_us = __atomic_load_n (&spool->last_sync_us, __ATOMIC_RELAXED),
-        .sync_us = __atomic_load_n (&spool->sync_us, __ATOMIC_RELAXED),
         .stopped = relais_spool_is_stopped (spool)};
     g_mutex_lock (&spool->log_lock);
     figures->free_segments = spool->blanks->len;
