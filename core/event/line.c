@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Version of the lines' schema; grows when a member changes its meaning, not when one is added. */
-enum { SCHEMA_VERSION = 1 };
+#define SCHEMA_VERSION "1"
 
 /* No value is worth more; what is cut off is replaced by "...". */
 enum { VALUE_BYTES = 8192 };
@@ -144,8 +144,8 @@ append_key (GString *text, const char *key, gsize more)
     return put (to, "\":", 2);
 }
 
-/* Writes a number that is not negative, in `digits` digits or, if that is 0, as many as it needs; returns
- * how many it wrote, 20 at most. */
+/* Writes a number that is not negative, in `digits` digits or, if that is 0, as many as it needs;
+ * returns how many it wrote, 20 at most. */
 static gsize
 put_digits (char *to, guint64 value, guint digits)
 {
@@ -231,7 +231,7 @@ relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id, i
     RelaisEventLine *line = g_new (RelaisEventLine, 1);
 
     line->text = g_string_sized_new (1000);
-    g_string_append_printf (line->text, "{\"v\":%d", SCHEMA_VERSION);
+    g_string_append (line->text, "{\"v\":" SCHEMA_VERSION);
     add_id (line, queue_id, recipient, attempt, type);
     relais_event_line_add (line, "type", type);
     add_time (line, "time", wall_us);

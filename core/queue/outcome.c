@@ -68,30 +68,25 @@ relais_settlement_new (RelaisLive *live, const RelaisResultFacts *facts)
 
 /* --- One result ------------------------------------------------------------------------------- */
 
-enum { CODES_BYTES = 24 };
+enum { ENHANCED_BYTES = 12 };
 
-/* "550 5.1.1 ": code and enhanced code, as far as there are such. */
 static void
-codes_to_text (const RelaisResult *result, char text[CODES_BYTES])
+enhanced_to_text (const guint8 enhanced[3], char text[ENHANCED_BYTES])
 {
-    const guint8 *e = result->enhanced;
-    int n = 0;
-
-    text[0] = '\0';
-    if (result->code != 0)
-        n = g_snprintf (text, CODES_BYTES, "%u ", result->code);
-    if (e[0] != 0)
-        g_snprintf (text + n, (gulong)(CODES_BYTES - n), "%u.%u.%u ", e[0], e[1], e[2]);
+    g_snprintf (text, ENHANCED_BYTES, "%u.%u.%u", enhanced[0], enhanced[1], enhanced[2]);
 }
 
-/* The reply as one line, as states, logs and reports show it. */
+/* The reply as one line, as states, logs and reports show it: "550 5.1.1 no such user". */
 static char *
 reply_line (const RelaisResult *result)
 {
-    char codes[CODES_BYTES];
+    char code[8] = "", enhanced[ENHANCED_BYTES] = "";
 
-    codes_to_text (result, codes);
-    return g_strconcat (codes, result->text, NULL);
+    if (result->code != 0)
+        g_snprintf (code, sizeof code, "%u ", result->code);
+    if (result->enhanced[0] != 0)
+        enhanced_to_text (result->enhanced, enhanced);
+    return g_strconcat (code, enhanced, enhanced[0] != '\0' ? " " : "", result->text, NULL);
 }
 
 static void
@@ -143,9 +138,9 @@ add_reply (RelaisEventLine *line, const RelaisResult *result)
     if (result->code != 0)
         relais_event_line_add_int (line, "code", result->code);
     if (result->enhanced[0] != 0) {
-        g_autofree char *enhanced = g_strdup_printf ("%u.%u.%u", result->enhanced[0],
-                                                     result->enhanced[1], result->enhanced[2]);
+        char enhanced[ENHANCED_BYTES];
 
+        enhanced_to_text (result->enhanced, enhanced);
         relais_event_line_add (line, "enhanced", enhanced);
     }
     relais_event_line_add (line, "reply", result->text);
