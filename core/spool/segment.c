@@ -376,6 +376,7 @@ look_through_window (int fd, guint32 offset, RelaisSegmentWindow *window, const 
     if (!window_has (window, offset)) {
         if (window->bytes == NULL)
             window->bytes = g_malloc (WINDOW_BYTES);
+        window->size = 0; /* what a failed read leaves there is unknown */
         n = read_some (fd, offset, window->bytes, size, error);
         if (n < 0)
             return n;
