@@ -100,7 +100,7 @@ open_with_cold_mail (Test *test, Rule *rules, guint n)
 static void
 test_show_while_stopping (void)
 {
-    static const char *const verbs[] = {"show", "list", "hold"};
+    static const char *const verbs[] = {"show", "list", "hold", "ages"};
     Rule rules[] = {{"RCPT", "450 4.2.0 later", 0}, {NULL, NULL, 0}};
     RelaisCommandCall *calls[G_N_ELEMENTS (verbs)];
     Reader readers[G_N_ELEMENTS (verbs)];
@@ -111,7 +111,7 @@ test_show_while_stopping (void)
     relais_id_to_text (id, text);
     for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++) {
         calls[i] = call_new (&test, verbs[i], &readers[i]);
-        if (i != 1)
+        if (strcmp (verbs[i], "show") == 0 || strcmp (verbs[i], "hold") == 0)
             relais_call_add_arg (calls[i], text);
         relais_call_run (calls[i], test.fixture.queue, &sink, &readers[i]);
         g_assert_false (readers[i].ended);
@@ -201,6 +201,54 @@ test_list_is_abandoned (void)
     test_close (&test);
 }
 
+/* A row for each site and class, the fullest first, as many as the reader takes. */
+static void
+test_ages (void)
+{
+    enum { SITES = 5, ROOM = 2 };
+    static const char *const bulk_to[] = {"x@d0.test", NULL};
+    Rule rules[] = {{"RCPT", "450 4.2.0 later", 0}, {NULL, NULL, 0}};
+    RelaisCommandCall *call;
+    Reader reader;
+    Test test;
+
+    test_open (&test, "");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    for (guint i = 0; i < SITES; i++) {
+        g_autofree char *domain = g_strdup_printf ("d%u.test", i);
+        g_autofree char *mx = g_strdup_printf ("mx.d%u.test=127.0.0.1", i);
+        g_autofree char *address = g_strdup_printf ("x@%s", domain);
+
+        fake_dns_set (domain, mx);
+        for (guint k = 0; k <= i; k++)
+            fixture_mail (&test.fixture, address);
+    }
+    fixture_submit (
+        &test.fixture,
+        &(Mail){.sender = "a@sender.test", .recipients = bulk_to, .klass = RELAIS_CLASS_BULK});
+    fixture_settle (&test.fixture);
+    call = call_new (&test, "ages", &reader);
+    reader.room = ROOM;
+    relais_call_run (call, test.fixture.queue, &sink, &reader);
+    fixture_settle (&test.fixture);
+    g_assert_true (reader.waits);
+    g_assert_cmpuint (reader.rows, ==, ROOM);
+    g_assert_nonnull (
+        strstr (reader.text->str,
+                "{\"row\":{\"site\":\"mx.d4.test\",\"class\":\"transactional\",\"deliveries\":5,"));
+    g_assert_null (strstr (reader.text->str, "mx.d0.test"));
+    reader.room = G_MAXUINT;
+    g_assert_true (relais_call_resume (call));
+    fixture_settle (&test.fixture);
+    g_assert_true (reader.ended);
+    g_assert_cmpint (reader.status, ==, 0);
+    g_assert_cmpuint (reader.rows, ==, SITES + 1);
+    g_assert_nonnull (strstr (reader.text->str, "\"mx.d0.test\",\"class\":\"bulk\""));
+    call_end (call, &reader);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -209,5 +257,6 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/commands/show-while-stopping", test_show_while_stopping);
     g_test_add_func ("/queue/commands/list-waits-for-its-reader", test_list_waits_for_its_reader);
     g_test_add_func ("/queue/commands/list-is-abandoned", test_list_is_abandoned);
+    g_test_add_func ("/queue/commands/ages", test_ages);
     return g_test_run ();
 }
