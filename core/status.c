@@ -44,16 +44,16 @@ put_spool (RelaisCommandCall *call, RelaisSpool *spool)
     RelaisSpoolFigures figures;
 
     relais_spool_figures (spool, &figures);
-    row (call, "spool.messages", (gint64) figures.messages);
-    row (call, "spool.segments", (gint64) figures.segments);
-    row (call, "spool.bytes", (gint64) figures.bytes_on_disk);
-    row (call, "spool.hot_bytes", (gint64) figures.hot_bytes);
-    row (call, "spool.receive_bytes", (gint64) figures.receive_bytes);
-    row (call, "spool.groups", (gint64) figures.groups);
-    row (call, "spool.syncs", (gint64) figures.syncs);
-    row (call, "spool.failed_syncs", (gint64) figures.failed_syncs);
+    row (call, "spool.messages", (gint64)figures.messages);
+    row (call, "spool.segments", (gint64)figures.segments);
+    row (call, "spool.bytes", (gint64)figures.bytes_on_disk);
+    row (call, "spool.hot_bytes", (gint64)figures.hot_bytes);
+    row (call, "spool.receive_bytes", (gint64)figures.receive_bytes);
+    row (call, "spool.groups", (gint64)figures.groups);
+    row (call, "spool.syncs", (gint64)figures.syncs);
+    row (call, "spool.failed_syncs", (gint64)figures.failed_syncs);
     row (call, "spool.last_sync_us", figures.last_sync_us);
-    row (call, "spool.quarantined", (gint64) figures.quarantined);
+    row (call, "spool.quarantined", (gint64)figures.quarantined);
     row_text (call, "spool.stopped", figures.stopped ? "yes" : "no");
 }
 
@@ -65,9 +65,9 @@ put_server (RelaisCommandCall *call, RelaisSmtpServer *server)
     relais_smtp_server_figures (server, &figures);
     row (call, "smtp.sessions", figures.sessions);
     row (call, "smtp.in_transaction", figures.in_transaction);
-    row (call, "smtp.sessions_total", (gint64) figures.sessions_total);
-    row (call, "smtp.messages_total", (gint64) figures.messages_total);
-    row (call, "smtp.rejected_total", (gint64) figures.rejected_total);
+    row (call, "smtp.sessions_total", (gint64)figures.sessions_total);
+    row (call, "smtp.messages_total", (gint64)figures.messages_total);
+    row (call, "smtp.rejected_total", (gint64)figures.rejected_total);
 }
 
 static void
@@ -76,20 +76,20 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
     RelaisQueueFigures figures;
 
     relais_queue_figures (queue, &figures);
-    row (call, "queue.messages", (gint64) figures.messages);
-    row (call, "queue.deliveries", (gint64) figures.deliveries);
-    row (call, "queue.due", (gint64) figures.due);
-    row (call, "queue.due_looking", (gint64) figures.due_looking);
-    row (call, "queue.due_unrouted", (gint64) figures.due_unrouted);
-    row (call, "queue.held", (gint64) figures.held);
-    row (call, "queue.active", (gint64) figures.active);
-    row (call, "queue.flows", (gint64) figures.flows);
-    row (call, "queue.lanes", (gint64) figures.lanes);
-    row (call, "queue.connections", (gint64) figures.connections);
-    row (call, "queue.delivered_total", (gint64) figures.delivered_total);
-    row (call, "queue.deferred_total", (gint64) figures.deferred_total);
-    row (call, "queue.bounced_total", (gint64) figures.bounced_total);
-    row (call, "queue.expired_total", (gint64) figures.expired_total);
+    row (call, "queue.messages", (gint64)figures.messages);
+    row (call, "queue.deliveries", (gint64)figures.deliveries);
+    row (call, "queue.due", (gint64)figures.due);
+    row (call, "queue.due_looking", (gint64)figures.due_looking);
+    row (call, "queue.due_unrouted", (gint64)figures.due_unrouted);
+    row (call, "queue.held", (gint64)figures.held);
+    row (call, "queue.active", (gint64)figures.active);
+    row (call, "queue.flows", (gint64)figures.flows);
+    row (call, "queue.lanes", (gint64)figures.lanes);
+    row (call, "queue.connections", (gint64)figures.connections);
+    row (call, "queue.delivered_total", (gint64)figures.delivered_total);
+    row (call, "queue.deferred_total", (gint64)figures.deferred_total);
+    row (call, "queue.bounced_total", (gint64)figures.bounced_total);
+    row (call, "queue.expired_total", (gint64)figures.expired_total);
 }
 
 static void

@@ -172,8 +172,8 @@ relais_lane_update_flow (RelaisFlow *flow)
         update (&flow->strands[i]);
 }
 
-/* Whether another source of the pool is to have the strand's head: its lane has had less by its weight
- * and is looked at after this one. A retry that keeps its source is for nobody else. */
+/* Whether another source of the pool is to have the strand's head: its lane has had less by its
+ * weight and is looked at after this one. A retry that keeps its source is for nobody else. */
 static bool
 is_for_another (const RelaisStrand *strand)
 {

@@ -284,8 +284,8 @@ job_free (Job *job)
     g_free (job);
 }
 
-/* On a worker. Takes the users as the file has them, read anew by the first job after a change. A file
- * that cannot be read now leaves the users as they were. */
+/* On a worker. Takes the users as the file has them, read anew by the first job after a change. A
+ * file that cannot be read now leaves the users as they were. */
 static void
 refresh (Job *job)
 {

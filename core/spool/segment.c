@@ -362,8 +362,8 @@ window_has (const RelaisSegmentWindow *window, guint32 offset)
            (window->at_end || window->from + window->size - offset >= FIRST_READ_BYTES);
 }
 
-/* The bytes at `offset` out of the window, which is moved there if it must be: far, as long as its user
- * goes forward in small steps. */
+/* The bytes at `offset` out of the window, which is moved there if it must be: far, as long as its
+ * user goes forward in small steps. */
 static ssize_t
 look_through_window (int fd, guint32 offset, RelaisSegmentWindow *window, const guint8 **bytes,
                      GError **error)
