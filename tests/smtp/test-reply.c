@@ -112,7 +112,7 @@ feed (RelaisReplyParser *parser, const char *input, gsize size, gsize first, gui
     gsize at = 0;
 
     while (at < size && (status == RELAIS_REPLY_MORE || status == RELAIS_REPLY_LINE)) {
-        gsize piece = first == 0 ? 1 : at < first ? first - at : size - at;
+        gsize piece = first == 0 ? 1 : at < first ? MIN (first, size) - at : size - at;
         gsize used;
 
         /* A copy of its own size, so that the sanitizer sees an over-read. */
