@@ -141,7 +141,7 @@ read_victim (RelaisCompaction *compaction)
         !relais_segment_read_header (compaction->fd, header, &verdict, NULL) ||
         verdict != RELAIS_HEADER_GOOD)
         return false;
-    compaction->records = relais_segment_read_index (compaction->fd, header);
+    compaction->records = relais_segment_read_index (compaction->fd, header, &room);
     if (compaction->records != NULL)
         return true;
     if (!relais_segment_scan_file (compaction->fd, &compaction->framing, header->capacity, &room,
@@ -183,7 +183,7 @@ add_copy (RelaisCompaction *compaction, const RelaisRecordAt *at, RelaisGroup *g
         return true;
     if (item.type != RELAIS_RECORD_DONE) {
         item.bytes = relais_segment_read_record (compaction->fd, &compaction->framing, at->offset,
-                                                 true, NULL, &record, NULL);
+                                                 true, &record, NULL);
         if (item.bytes == NULL)
             return false;
     }

@@ -9,7 +9,8 @@ spool_sources = \
     core/spool/draft.c core/spool/group.c core/spool/ledger.c \
     core/spool/writer.c core/spool/syncer.c core/spool/failure.c \
     core/spool/keeper.c core/spool/compact.c \
-    core/spool/recovery.c core/spool/load.c core/spool/offline.c core/spool/spool.c
+    core/spool/read.c core/spool/read.h \
+    core/spool/recovery.c core/spool/walk.c core/spool/load.c core/spool/offline.c core/spool/spool.c
 libcore_la_SOURCES += $(spool_sources)
 
 spool_fixture = tests/spool/fixture.c tests/spool/fixture.h
@@ -18,6 +19,12 @@ TESTS += tests/spool/test-spool
 tests_spool_test_spool_SOURCES = tests/spool/test-spool.c $(spool_fixture)
 tests_spool_test_spool_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
 tests_spool_test_spool_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/spool/test-damage
+TESTS += tests/spool/test-damage
+tests_spool_test_damage_SOURCES = tests/spool/test-damage.c $(spool_fixture)
+tests_spool_test_damage_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
+tests_spool_test_damage_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/spool/test-record
 TESTS += tests/spool/test-record

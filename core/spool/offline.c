@@ -150,7 +150,7 @@ look_at_record (Look *look, const char *name, int fd, const RelaisFraming *frami
     RelaisRecord record;
 
     look->records++;
-    payload = relais_segment_read_record (fd, framing, at->offset, true, NULL, &record, &error);
+    payload = relais_segment_read_record (fd, framing, at->offset, true, &record, &error);
     if (payload != NULL && record.type == RELAIS_RECORD_MESSAGE) {
         message = relais_message_decode (record.id, g_bytes_get_data (payload, NULL),
                                          record.head_bytes, &facts, &error);
@@ -190,7 +190,7 @@ look_at_segment (Look *look, const char *name, guint32 number, int fd,
         g_hash_table_lookup_extended (look->notes, GUINT_TO_POINTER (number), NULL, &valid);
 
     if (!failed)
-        index = relais_segment_read_index (fd, header);
+        index = relais_segment_read_index (fd, header, &room);
     if (index == NULL) {
         if (!relais_segment_scan_file (fd, &framing, GPOINTER_TO_UINT (valid), &room, &scan, error))
             return false;

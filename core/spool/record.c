@@ -223,27 +223,23 @@ relais_trailer_decode (const RelaisFraming *framing, const guint8 from[RELAIS_TR
     return true;
 }
 
-GArray *
+bool
 relais_index_decode (const RelaisFraming *framing, const guint8 *bytes, gsize size, guint32 crc,
-                     guint32 limit)
+                     guint32 limit, GArray *entries)
 {
-    g_autoptr (GArray) entries = NULL;
-
     if (size % RELAIS_INDEX_ENTRY_BYTES != 0 || relais_crc32c (framing->seed, bytes, size) != crc)
-        return NULL;
-    entries = g_array_sized_new (FALSE, FALSE, sizeof (RelaisRecordAt),
-                                 (guint)(size / RELAIS_INDEX_ENTRY_BYTES));
-    for (gsize at = 0; at < size; at += RELAIS_INDEX_ENTRY_BYTES) {
-        RelaisRecordAt entry;
-        guint64 offset = get64 (bytes + at + RELAIS_RECORD_BYTES);
+        return false;
+    g_array_set_size (entries, (guint)(size / RELAIS_INDEX_ENTRY_BYTES));
+    for (guint i = 0; i < entries->len; i++, bytes += RELAIS_INDEX_ENTRY_BYTES) {
+        RelaisRecordAt *entry = &g_array_index (entries, RelaisRecordAt, i);
+        guint64 offset = get64 (bytes + RELAIS_RECORD_BYTES);
 
-        if (!relais_record_decode (framing, bytes + at, &entry.record) || offset > limit ||
-            offset + relais_record_size (&entry.record) > limit)
-            return NULL;
-        entry.offset = (guint32)offset;
-        g_array_append_val (entries, entry);
+        if (!relais_record_decode (framing, bytes, &entry->record) || offset > limit ||
+            offset + relais_record_size (&entry->record) > limit)
+            return false;
+        entry->offset = (guint32)offset;
     }
-    return g_steal_pointer (&entries);
+    return true;
 }
 
 /* --- Scan --------------------------------------------------------------------------------------- */

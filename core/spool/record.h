@@ -110,10 +110,10 @@ void relais_trailer_encode (const RelaisFraming *framing, const GByteArray *inde
 /* Where the index lies; false if there is no trailer of this segment. */
 bool relais_trailer_decode (const RelaisFraming *framing, const guint8 from[RELAIS_TRAILER_BYTES],
                             guint32 *offset, guint32 *size, guint32 *crc);
-/* The entries as RelaisRecordAt; NULL unless every byte is right. `limit` is where the index
- * begins: no record reaches beyond. */
-GArray *relais_index_decode (const RelaisFraming *framing, const guint8 *bytes, gsize size,
-                             guint32 crc, guint32 limit);
+/* Sets `entries`, of RelaisRecordAt, to what the index says; false unless every byte is right. `limit`
+ * is where the index begins: no record reaches beyond. */
+bool relais_index_decode (const RelaisFraming *framing, const guint8 *bytes, gsize size, guint32 crc,
+                          guint32 limit, GArray *entries);
 
 typedef struct {
     guint32 start, end;

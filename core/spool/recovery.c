@@ -220,7 +220,7 @@ read_segment (Reading *reading, guint32 number, int fd, const RelaisSegmentHeade
         segment->synced = GPOINTER_TO_UINT (valid);
         return scan_segment (reading, segment, fd, segment->synced, error);
     }
-    index = relais_segment_read_index (fd, header);
+    index = relais_segment_read_index (fd, header, &reading->room);
     if (index == NULL)
         return scan_segment (reading, segment, fd, header->capacity, error);
     for (guint i = 0; i < index->len; i++)
@@ -359,8 +359,8 @@ hand_over_events (Reading *reading)
             open_number = event->segment;
         }
         if (fd >= 0)
-            line = relais_segment_read_record (fd, &segment->framing, event->offset, false, NULL,
-                                               &record, NULL);
+            line = relais_segment_read_record (fd, &segment->framing, event->offset, false, &record,
+                                               NULL);
         if (line != NULL)
             relais_event_log_append (spool->events, event->lsn, line);
         else

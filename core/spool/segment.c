@@ -272,29 +272,11 @@ relais_segment_read_header (int fd, RelaisSegmentHeader *header, RelaisHeaderVer
     return false;
 }
 
-GArray *
-relais_segment_read_index (int fd, const RelaisSegmentHeader *header)
-{
-    RelaisFraming framing = relais_segment_framing (header);
-    guint8 trailer[RELAIS_TRAILER_BYTES];
-    g_autofree guint8 *bytes = NULL;
-    guint32 offset, size, crc;
-
-    if (!relais_spool_pread (fd, trailer, sizeof trailer, header->capacity - sizeof trailer,
-                             NULL) ||
-        !relais_trailer_decode (&framing, trailer, &offset, &size, &crc) ||
-        (guint64)offset + size > header->capacity)
-        return NULL;
-    bytes = g_try_malloc (MAX (size, 1));
-    if (bytes == NULL || !relais_spool_pread (fd, bytes, size, offset, NULL))
-        return NULL;
-    return relais_index_decode (&framing, bytes, size, crc, offset);
-}
-
 void
 relais_scan_room_clear (RelaisScanRoom *room)
 {
     g_free (room->bytes);
+    g_clear_pointer (&room->entries, g_array_unref);
     *room = (RelaisScanRoom){0};
 }
 
@@ -302,11 +284,33 @@ static guint8 *
 room_for (RelaisScanRoom *room, gsize size)
 {
     if (room->size < size) {
-        relais_scan_room_clear (room);
+        g_free (room->bytes);
         room->bytes = g_try_malloc (size);
         room->size = room->bytes != NULL ? size : 0;
     }
     return room->bytes;
+}
+
+GArray *
+relais_segment_read_index (int fd, const RelaisSegmentHeader *header, RelaisScanRoom *room)
+{
+    RelaisFraming framing = relais_segment_framing (header);
+    guint8 trailer[RELAIS_TRAILER_BYTES];
+    guint32 offset, size, crc;
+
+    if (!relais_spool_pread (fd, trailer, sizeof trailer, header->capacity - sizeof trailer,
+                             NULL) ||
+        !relais_trailer_decode (&framing, trailer, &offset, &size, &crc) ||
+        (guint64)offset + size > header->capacity)
+        return NULL;
+    if (room_for (room, MAX (size, 1)) == NULL ||
+        !relais_spool_pread (fd, room->bytes, size, offset, NULL))
+        return NULL;
+    if (room->entries == NULL)
+        room->entries = g_array_new (FALSE, FALSE, sizeof (RelaisRecordAt));
+    return relais_index_decode (&framing, room->bytes, size, crc, offset, room->entries)
+               ? g_array_ref (room->entries)
+               : NULL;
 }
 
 bool
@@ -355,59 +359,17 @@ read_some (int fd, guint32 offset, guint8 *to, gsize size, GError **error)
     return n;
 }
 
-static bool
-window_has (const RelaisSegmentWindow *window, guint32 offset)
-{
-    return offset >= window->from && offset < window->from + window->size &&
-           (window->at_end || window->from + window->size - offset >= FIRST_READ_BYTES);
-}
-
-/* The bytes at `offset` out of the window, which is moved there if it must be: far, as long as its
- * user goes forward in small steps. */
-static ssize_t
-look_through_window (int fd, guint32 offset, RelaisSegmentWindow *window, const guint8 **bytes,
-                     GError **error)
-{
-    const guint32 end = window->from + window->size;
-    const bool near = offset >= window->from && (offset < end || offset - end < GAP_BYTES);
-    const gsize size = near ? WINDOW_BYTES : FIRST_READ_BYTES;
-    ssize_t n;
-
-    if (!window_has (window, offset)) {
-        if (window->bytes == NULL)
-            window->bytes = g_malloc (WINDOW_BYTES);
-        window->size = 0; /* what a failed read leaves there is unknown */
-        n = read_some (fd, offset, window->bytes, size, error);
-        if (n < 0)
-            return n;
-        window->from = offset;
-        window->size = (guint32)n;
-        window->at_end = (gsize)n < size;
-    }
-    *bytes = window->bytes + (offset - window->from);
-    return (ssize_t)(window->from + window->size - offset);
-}
-
-void
-relais_segment_window_clear (RelaisSegmentWindow *window)
-{
-    g_free (window->bytes);
-    *window = (RelaisSegmentWindow){0};
-}
-
 GBytes *
 relais_segment_read_record (int fd, const RelaisFraming *framing, guint32 offset, bool with_body,
-                            RelaisSegmentWindow *window, RelaisRecord *record, GError **error)
+                            RelaisRecord *record, GError **error)
 {
-    guint8 own[FIRST_READ_BYTES];
-    const guint8 *first = own;
+    guint8 first[FIRST_READ_BYTES];
     g_autofree guint8 *payload = NULL;
     gsize size, have;
     ssize_t n;
 
     relais_assert_may_block ();
-    n = window != NULL ? look_through_window (fd, offset, window, &first, error)
-                       : read_some (fd, offset, own, sizeof own, error);
+    n = read_some (fd, offset, first, sizeof first, error);
     if (n < 0)
         return NULL;
     if (n < RELAIS_RECORD_BYTES || !relais_record_decode (framing, first, record))
@@ -429,4 +391,82 @@ relais_segment_read_record (int fd, const RelaisFraming *framing, guint32 offset
                                         record->body_bytes) != record->body_crc)
         return fail_damaged ("the body", offset, error);
     return g_bytes_new_take (g_steal_pointer (&payload), size);
+}
+
+/* --- A window ------------------------------------------------------------------------------------- */
+
+void
+relais_segment_window_clear (RelaisSegmentWindow *window)
+{
+    g_free (window->bytes);
+    *window = (RelaisSegmentWindow){0};
+}
+
+/* Reads `size` bytes at `offset`, or as many as there are. */
+static bool
+move_window (int fd, guint32 offset, gsize size, RelaisSegmentWindow *window, GError **error)
+{
+    ssize_t n;
+
+    window->size = 0; /* what a failed read leaves there is unknown */
+    if (window->room < size) {
+        g_free (window->bytes);
+        window->bytes = g_try_malloc (size);
+        window->room = window->bytes != NULL ? size : 0;
+    }
+    if (window->bytes == NULL) {
+        relais_spool_set_errno (error, ENOMEM, "cannot read a record");
+        return false;
+    }
+    n = read_some (fd, offset, window->bytes, size, error);
+    if (n < 0)
+        return false;
+    window->from = offset;
+    window->size = (guint32)n;
+    return true;
+}
+
+/* The `need` bytes at `offset`, out of the window, which is moved there if it must be: far, as long as
+ * its user goes forward in small steps. */
+static const guint8 *
+look_through (int fd, guint32 offset, gsize need, RelaisSegmentWindow *window, GError **error)
+{
+    const guint64 end = (guint64)window->from + window->size;
+    const bool near = offset >= window->from && offset < end + GAP_BYTES;
+
+    if (offset < window->from || offset + need > end) {
+        if (!move_window (fd, offset, MAX (need, near ? WINDOW_BYTES : FIRST_READ_BYTES), window,
+                          error))
+            return NULL;
+        if (window->size < need) {
+            fail_damaged ("the record", offset, error);
+            return NULL;
+        }
+    }
+    return window->bytes + (offset - window->from);
+}
+
+const guint8 *
+relais_segment_look (int fd, const RelaisFraming *framing, guint32 offset,
+                     RelaisSegmentWindow *window, RelaisRecord *record, GError **error)
+{
+    const guint8 *bytes = look_through (fd, offset, RELAIS_RECORD_BYTES, window, error);
+
+    relais_assert_may_block ();
+    if (bytes == NULL)
+        return NULL;
+    if (!relais_record_decode (framing, bytes, record)) {
+        fail_damaged ("the record", offset, error);
+        return NULL;
+    }
+    bytes =
+        look_through (fd, offset, RELAIS_RECORD_BYTES + (gsize)record->head_bytes, window, error);
+    if (bytes == NULL)
+        return NULL;
+    bytes += RELAIS_RECORD_BYTES;
+    if (relais_record_crc (framing, bytes, record->head_bytes) != record->head_crc) {
+        fail_damaged ("the envelope or state", offset, error);
+        return NULL;
+    }
+    return bytes;
 }

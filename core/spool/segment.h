@@ -78,37 +78,43 @@ bool relais_segment_seal (RelaisSegment *segment, GError **error);
 bool relais_segment_read_header (int fd, RelaisSegmentHeader *header, RelaisHeaderVerdict *verdict,
                                  GError **error);
 
-/* The records of a sealed segment by its index; NULL if it has none that is whole. */
-GArray *relais_segment_read_index (int fd, const RelaisSegmentHeader *header);
-
-/* Memory that one segment after the other is scanned in: for each, as much as it is long would have
- * to be mapped and cleared again. Zero-initialised. */
+/* Memory that one segment after the other is read in: for each, as much as it is long would have to
+ * be mapped and cleared again. Zero-initialised. */
 typedef struct {
     guint8 *bytes;
     gsize size;
+    GArray *entries; /* RelaisRecordAt, of an index */
 } RelaisScanRoom;
 void relais_scan_room_clear (RelaisScanRoom *room);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RelaisScanRoom, relais_scan_room_clear)
+
+/* The records of a sealed segment by its index, a new reference to what changes when `room` is used
+ * again; NULL if it has none that is whole. */
+GArray *relais_segment_read_index (int fd, const RelaisSegmentHeader *header, RelaisScanRoom *room);
 
 /* Scans the first `valid` bytes of a segment, bodies and all. */
 bool relais_segment_scan_file (int fd, const RelaisFraming *framing, guint32 valid,
                                RelaisScanRoom *room, RelaisScan *scan, GError **error);
 
-/* Part of a segment that was read ahead, for those who read one record after the other.
- * Zero-initialised for each segment. */
+/* Reads the record at `offset`: head, and body if `with_body`, into one block, and checks it.
+ * RELAIS_SPOOL_ERROR_DAMAGED when it is not what it was. */
+GBytes *relais_segment_read_record (int fd, const RelaisFraming *framing, guint32 offset,
+                                    bool with_body, RelaisRecord *record, GError **error);
+
+/* Part of a segment, for those who look at the heads of many records, in order. Zero-initialised for
+ * each segment. */
 typedef struct {
     guint8 *bytes;
+    gsize room;
     guint32 from, size;
-    bool at_end; /* of the file */
 } RelaisSegmentWindow;
 void relais_segment_window_clear (RelaisSegmentWindow *window);
 
-/* Reads the record at `offset`: head, and body if `with_body`, into one block, and checks it.
- * RELAIS_SPOOL_ERROR_DAMAGED when it is not what it was. `window`, if not NULL, is looked
- * through first. */
-GBytes *
-relais_segment_read_record (int fd, const RelaisFraming *framing, guint32 offset, bool with_body,
-                            RelaisSegmentWindow *window, RelaisRecord *record, GError **error);
+/* The head of the record at `offset`, checked, inside the window: until it is looked through again. NULL
+ * as relais_segment_read_record (). */
+const guint8 *
+relais_segment_look (int fd, const RelaisFraming *framing, guint32 offset,
+                     RelaisSegmentWindow *window, RelaisRecord *record, GError **error);
 
 /* Reads exactly `size` bytes. */
 bool relais_spool_pread (int fd, gpointer to, gsize size, guint64 offset, GError **error);

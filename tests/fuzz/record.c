@@ -197,18 +197,18 @@ static void
 check_index (const guint8 *bytes, gsize size)
 {
     g_autofree guint8 *changed = g_memdup2 (entries->data, entries->len);
-    g_autoptr (GArray) decoded = NULL;
+    g_autoptr (GArray) decoded = g_array_new (FALSE, FALSE, sizeof (RelaisRecordAt));
     FuzzEdit edit;
     gsize n = entries->len, from, to;
 
     while (n > 0 && fuzz_next_edit (&bytes, &size, n, &edit))
         n = fuzz_apply_edit (&edit, changed, n, &from, &to);
-    decoded = relais_index_decode (&framing, changed, n, entries_crc, (guint32)whole_end);
-    if (decoded == NULL)
+    if (!relais_index_decode (&framing, changed, n, entries_crc, (guint32)whole_end, decoded))
         return;
     fuzz_assert_same (changed, n, entries->data, entries->len);
     g_assert_cmpuint (decoded->len * RELAIS_INDEX_ENTRY_BYTES, ==, n);
-    g_assert_null (relais_index_decode (&framing, changed, n, entries_crc, (guint32)whole_end - 1));
+    g_assert_false (
+        relais_index_decode (&framing, changed, n, entries_crc, (guint32)whole_end - 1, decoded));
 }
 
 static void

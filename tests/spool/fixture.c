@@ -340,3 +340,19 @@ fixture_remove_dir (const char *path)
     g_dir_close (dir);
     g_rmdir (path);
 }
+
+char *
+fixture_first_segment (Fixture *f)
+{
+    GDir *dir = g_dir_open (f->spool_dir, 0, NULL);
+    char *best = NULL;
+    const char *name;
+
+    while ((name = g_dir_read_name (dir)) != NULL)
+        if (g_str_has_prefix (name, "segment-") && (best == NULL || strcmp (name, best) < 0)) {
+            g_free (best);
+            best = g_strdup (name);
+        }
+    g_dir_close (dir);
+    return best;
+}

@@ -49,6 +49,8 @@ RelaisMessage *fixture_load (Fixture *fixture, guint64 id, GError **error);
 /* Ends the test unless the message is the one made from `seed` with a body of `size`. */
 void fixture_check (RelaisMessage *message, guint seed, gsize size);
 
+/* Name of the first segment file. */
+char *fixture_first_segment (Fixture *fixture);
 void fixture_copy_dir (const char *from, const char *to);
 void fixture_remove_dir (const char *dir);
 /* Warnings about damage are part of what is tested and do not end it. */

@@ -309,7 +309,7 @@ test_index (void)
     Segment s;
     RelaisScan scan;
     g_autoptr (GByteArray) index = g_byte_array_new ();
-    g_autoptr (GArray) back = NULL;
+    g_autoptr (GArray) back = g_array_new (FALSE, FALSE, sizeof (RelaisRecordAt));
     guint8 trailer[RELAIS_TRAILER_BYTES];
     guint32 offset, size, crc;
 
@@ -322,8 +322,7 @@ test_index (void)
     relais_trailer_encode (&s.framing, index, scan.end, trailer);
     g_assert_true (relais_trailer_decode (&s.framing, trailer, &offset, &size, &crc));
     g_assert_cmpuint (offset, ==, scan.end);
-    back = relais_index_decode (&s.framing, index->data, size, crc, offset);
-    g_assert_nonnull (back);
+    g_assert_true (relais_index_decode (&s.framing, index->data, size, crc, offset, back));
     g_assert_cmpuint (back->len, ==, scan.records->len);
     for (guint i = 0; i < back->len; i++) {
         const RelaisRecordAt *a = &g_array_index (back, RelaisRecordAt, i);
@@ -335,7 +334,7 @@ test_index (void)
     }
     for (guint i = 0; i < index->len; i++) {
         index->data[i] ^= 4;
-        g_assert_null (relais_index_decode (&s.framing, index->data, size, crc, offset));
+        g_assert_false (relais_index_decode (&s.framing, index->data, size, crc, offset, back));
         index->data[i] ^= 4;
     }
     for (guint i = 0; i < sizeof trailer; i++) {
@@ -344,7 +343,7 @@ test_index (void)
         trailer[i] ^= 4;
     }
     /* An entry that reaches into the index is none, however right its checksum. */
-    g_assert_null (relais_index_decode (&s.framing, index->data, size, crc, scan.end - 1));
+    g_assert_false (relais_index_decode (&s.framing, index->data, size, crc, scan.end - 1, back));
     relais_scan_clear (&scan);
     segment_clear (&s);
 }

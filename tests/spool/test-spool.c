@@ -271,29 +271,6 @@ test_body_readable_while_written (void)
     fixture_clear (&f);
 }
 
-static void
-test_missing_body_file (void)
-{
-    Fixture f;
-    g_autofree char *bodies = NULL;
-    g_autoptr (GHashTable) found = NULL;
-    RelaisSpoolFigures figures;
-
-    fixture_init (&f);
-    fixture_open (&f);
-    fixture_accept (&f, 1, 400000);
-    fixture_accept (&f, 2, 400);
-    fixture_close (&f);
-    bodies = g_build_filename (f.spool_dir, "bodies", NULL);
-    fixture_remove_dir (bodies);
-    fixture_open (&f);
-    found = fixture_recover (&f);
-    g_assert_cmpuint (g_hash_table_size (found), ==, 1);
-    relais_spool_figures (f.spool, &figures);
-    g_assert_cmpuint (figures.quarantined, ==, 1);
-    fixture_clear (&f);
-}
-
 static gsize
 resident_bytes (void)
 {
@@ -435,22 +412,6 @@ test_min_free (void)
     fixture_clear (&f);
 }
 
-static char *
-first_segment (Fixture *f)
-{
-    GDir *dir = g_dir_open (f->spool_dir, 0, NULL);
-    char *best = NULL;
-    const char *name;
-
-    while ((name = g_dir_read_name (dir)) != NULL)
-        if (g_str_has_prefix (name, "segment-") && (best == NULL || strcmp (name, best) < 0)) {
-            g_free (best);
-            best = g_strdup (name);
-        }
-    g_dir_close (dir);
-    return best;
-}
-
 static void
 test_newer_format (void)
 {
@@ -466,7 +427,7 @@ test_newer_format (void)
     fixture_open (&f);
     fixture_accept (&f, 1, 500);
     fixture_close (&f);
-    name = first_segment (&f);
+    name = fixture_first_segment (&f);
     path = g_build_filename (f.spool_dir, name, NULL);
     g_assert_true (g_file_get_contents (path, &bytes, &size, NULL));
     g_assert_cmpint (relais_segment_header_decode ((guint8 *)bytes, header), ==,
@@ -595,84 +556,6 @@ test_compaction (void)
 
 /* --- Damage ------------------------------------------------------------------------------------- */
 
-/* Opens a copy of the spool in which one byte is flipped: whatever is found is right, or is said to
- * be damaged. */
-static guint
-open_flipped (Fixture *f, const char *name, const char *bytes, gsize size, gsize at,
-              const guint64 *ids, guint n)
-{
-    g_autofree char *path = g_build_filename (f->spool_dir, name, NULL);
-    g_autofree char *flipped = g_memdup2 (bytes, size);
-    g_autoptr (GHashTable) found = NULL;
-    guint right = 0;
-
-    flipped[at] ^= (char)(1 << at % 7);
-    fixture_remove_dir (f->spool_dir);
-    g_assert_cmpint (g_mkdir (f->spool_dir, 0700), ==, 0);
-    g_assert_true (g_file_set_contents_full (path, flipped, (gssize)size, G_FILE_SET_CONTENTS_NONE,
-                                             0600, NULL));
-    fixture_open (f);
-    found = fixture_recover (f);
-    g_assert_cmpuint (g_hash_table_size (found), <=, n);
-    for (guint i = 0; i < n; i++) {
-        g_autoptr (GError) error = NULL;
-        g_autoptr (RelaisMessage) message = NULL;
-
-        if (!g_hash_table_contains (found, &ids[i]))
-            continue;
-        message = fixture_load (f, ids[i], &error);
-        if (message != NULL) {
-            fixture_check (message, i, 400);
-            right++;
-        } else
-            g_assert_error (error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_DAMAGED);
-    }
-    fixture_close (f);
-    return right;
-}
-
-static void
-flip_all (bool sealed)
-{
-    enum { N = 3, USED = 6500, STEP = 37 };
-    Fixture f;
-    guint64 ids[N];
-    g_autofree char *name = NULL;
-    g_autofree char *path = NULL;
-    g_autofree char *bytes = NULL;
-    gsize size;
-
-    fixture_init (&f);
-    f.options.segment_bytes = 16384;
-    fixture_open (&f);
-    for (guint i = 0; i < N; i++)
-        ids[i] = fixture_accept (&f, i, 400);
-    if (sealed)
-        fixture_close (&f);
-    name = first_segment (&f);
-    path = g_build_filename (f.spool_dir, name, NULL);
-    g_assert_true (g_file_get_contents (path, &bytes, &size, NULL));
-    fixture_close (&f);
-    for (gsize at = 0; at < size; at += at < 4096 || at > USED ? 500 : STEP) {
-        guint right = open_flipped (&f, name, bytes, size, at, ids, N);
-
-        g_assert_cmpuint (right, >=, N - 1);
-    }
-    fixture_clear (&f);
-}
-
-static void
-test_flips_sealed (void)
-{
-    flip_all (true);
-}
-
-static void
-test_flips_unsealed (void)
-{
-    flip_all (false);
-}
-
 static void
 note_row (gpointer data, const char *json)
 {
@@ -699,7 +582,7 @@ test_verify_and_dump (void)
     g_assert_true (relais_spool_dump (f.spool_dir, note_row, rows, NULL));
     g_assert_cmpuint (rows->len, ==, 3);
     g_assert_nonnull (strstr (g_ptr_array_index (rows, 1), "\"sender\":\"s1@sender.test\""));
-    name = first_segment (&f);
+    name = fixture_first_segment (&f);
     path = g_build_filename (f.spool_dir, name, NULL);
     g_assert_true (g_file_get_contents (path, &bytes, &size, NULL));
     bytes[4096 + 300] ^= 1;
@@ -722,7 +605,6 @@ main (int argc, char **argv)
     g_test_add_func ("/spool/events", test_events_handed_over_again);
     g_test_add_func ("/spool/body/large", test_large_body);
     g_test_add_func ("/spool/body/readable-while-written", test_body_readable_while_written);
-    g_test_add_func ("/spool/body/missing-file", test_missing_body_file);
     g_test_add_func ("/spool/body/hundred-megabytes", test_hundred_megabytes);
     g_test_add_func ("/spool/receive-memory", test_receive_memory);
     g_test_add_func ("/spool/lock", test_lock);
@@ -731,8 +613,6 @@ main (int argc, char **argv)
     g_test_add_func ("/spool/ids", test_ids_never_repeat);
     g_test_add_func ("/spool/freeing", test_freeing);
     g_test_add_func ("/spool/compaction", test_compaction);
-    g_test_add_func ("/spool/flips/sealed", test_flips_sealed);
-    g_test_add_func ("/spool/flips/unsealed", test_flips_unsealed);
     g_test_add_func ("/spool/verify-and-dump", test_verify_and_dump);
     return g_test_run ();
 }
