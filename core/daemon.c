@@ -52,6 +52,7 @@ typedef struct {
     RelaisHost *off_host; /* --check: modules that are not enabled */
     RelaisLoop *loop;
     RelaisPool *pool;
+    RelaisPool *spool_pool;
     RelaisPool *auth_pool;
     RelaisEventLog *events;
     RelaisSpool *spool;
@@ -235,7 +236,8 @@ open_spool (Daemon *daemon, GError **error)
         relais_event_log_open (relais_section_get_string (relais, "log_dir"), daemon->loop, error);
     if (daemon->events == NULL)
         return false;
-    daemon->spool = relais_spool_open (&options, daemon->loop, daemon->pool, daemon->events, error);
+    daemon->spool =
+        relais_spool_open (&options, daemon->loop, daemon->spool_pool, daemon->events, error);
     return daemon->spool != NULL;
 }
 
@@ -317,8 +319,8 @@ open_control (Daemon *daemon, GError **error)
     gsize n;
 
     daemon->commands = relais_commands_new ();
-    daemon->meter =
-        relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool, daemon->queue);
+    daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
+                                           daemon->spool, daemon->queue);
     daemon->status = (RelaisStatus){daemon->loop,  daemon->spool, daemon->server,
                                     daemon->queue, daemon->meter, g_get_real_time ()};
     commands = relais_status_commands (&n);
@@ -416,6 +418,7 @@ take_down (Daemon *daemon)
     relais_host_free (daemon->off_host);
     relais_host_free (daemon->host);
     relais_pool_free (daemon->auth_pool);
+    relais_pool_free (daemon->spool_pool);
     relais_pool_free (daemon->pool);
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);
@@ -454,6 +457,9 @@ start_threads (Daemon *daemon)
 {
     daemon->pool =
         relais_pool_new (daemon->loop, "worker", worker_count (daemon->config), WORKER_JOBS);
+    daemon->spool_pool = relais_pool_new (
+        daemon->loop, "spool-disk",
+        (guint)relais_section_get_int (section (daemon, "spool"), "threads"), WORKER_JOBS);
     daemon->auth_pool = relais_pool_new (daemon->loop, "auth", 1, AUTH_JOBS);
     relais_host_set_pool (daemon->host, daemon->pool);
 }

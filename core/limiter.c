@@ -22,7 +22,7 @@ relais_limiter_to_string (RelaisLimiter limiter)
 RelaisLimiter
 relais_limiter_of (const RelaisLoad *load)
 {
-    if (load->spool_stopped)
+    if (load->spool_stopped || (load->bodies_percent >= BUSY_PERCENT && load->bodies_queued > 0))
         return RELAIS_LIMITER_DISK;
     if (load->workers_percent >= BUSY_PERCENT && load->workers_queued > 0)
         return RELAIS_LIMITER_WORKERS;
@@ -40,12 +40,12 @@ relais_limiter_of (const RelaisLoad *load)
 /* --- The meter -------------------------------------------------------------------------------- */
 
 typedef struct {
-    gint64 at_us, loop_us, workers_us, sync_us;
+    gint64 at_us, loop_us, workers_us, bodies_us, sync_us;
 } Sample;
 
 struct RelaisLoadMeter {
     RelaisLoop *loop;
-    RelaisPool *pool;
+    RelaisPool *workers, *bodies;
     RelaisSpool *spool;
     RelaisQueue *queue;
     RelaisTimer timer;
@@ -56,11 +56,12 @@ struct RelaisLoadMeter {
 static Sample
 take_sample (const RelaisLoadMeter *meter)
 {
-    RelaisPoolFigures pool;
+    RelaisPoolFigures workers, bodies;
 
-    relais_pool_figures (meter->pool, &pool);
-    return (Sample){g_get_monotonic_time (), relais_loop_busy_us (meter->loop), pool.busy_us,
-                    relais_spool_sync_us (meter->spool)};
+    relais_pool_figures (meter->workers, &workers);
+    relais_pool_figures (meter->bodies, &bodies);
+    return (Sample){g_get_monotonic_time (), relais_loop_busy_us (meter->loop), workers.busy_us,
+                    bodies.busy_us, relais_spool_sync_us (meter->spool)};
 }
 
 static void
@@ -73,11 +74,13 @@ on_second (gpointer data)
 }
 
 RelaisLoadMeter *
-relais_load_meter_new (RelaisLoop *loop, RelaisPool *pool, RelaisSpool *spool, RelaisQueue *queue)
+relais_load_meter_new (RelaisLoop *loop, RelaisPool *workers, RelaisPool *bodies,
+                       RelaisSpool *spool, RelaisQueue *queue)
 {
     RelaisLoadMeter *meter = g_new0 (RelaisLoadMeter, 1);
 
-    *meter = (RelaisLoadMeter){.loop = loop, .pool = pool, .spool = spool, .queue = queue};
+    *meter = (RelaisLoadMeter){
+        .loop = loop, .workers = workers, .bodies = bodies, .spool = spool, .queue = queue};
     relais_timer_init (&meter->timer, loop, on_second, meter);
     on_second (meter);
     return meter;
@@ -105,17 +108,20 @@ relais_load_meter_read (RelaisLoadMeter *meter, RelaisLoad *load)
     const Sample now = take_sample (meter);
     const gint64 window = now.at_us - then->at_us;
     RelaisQueueFigures queue;
-    RelaisPoolFigures pool;
+    RelaisPoolFigures workers, bodies;
 
     relais_queue_figures (meter->queue, &queue);
-    relais_pool_figures (meter->pool, &pool);
-    *load = (RelaisLoad){.loop_percent = percent (now.loop_us - then->loop_us, window),
-                         .workers_percent =
-                             percent (now.workers_us - then->workers_us, window * pool.threads),
-                         .sync_percent = percent (now.sync_us - then->sync_us, window),
-                         .workers_queued = pool.queued,
-                         .spool_stopped = relais_spool_is_stopped (meter->spool),
-                         .due = queue.due,
-                         .due_looking = queue.due_looking,
-                         .flows_in_order = queue.flows_in_order};
+    relais_pool_figures (meter->workers, &workers);
+    relais_pool_figures (meter->bodies, &bodies);
+    *load = (RelaisLoad){
+        .loop_percent = percent (now.loop_us - then->loop_us, window),
+        .workers_percent = percent (now.workers_us - then->workers_us, window * workers.threads),
+        .bodies_percent = percent (now.bodies_us - then->bodies_us, window * bodies.threads),
+        .sync_percent = percent (now.sync_us - then->sync_us, window),
+        .workers_queued = workers.queued,
+        .bodies_queued = bodies.queued,
+        .spool_stopped = relais_spool_is_stopped (meter->spool),
+        .due = queue.due,
+        .due_looking = queue.due_looking,
+        .flows_in_order = queue.flows_in_order};
 }

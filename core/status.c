@@ -103,6 +103,8 @@ put_load (RelaisCommandCall *call, RelaisLoadMeter *meter)
     row (call, "workers.busy_percent", load.workers_percent);
     row (call, "workers.queued", load.workers_queued);
     row (call, "spool.sync_percent", load.sync_percent);
+    row (call, "spool.threads.busy_percent", load.bodies_percent);
+    row (call, "spool.threads.queued", load.bodies_queued);
 }
 
 static void

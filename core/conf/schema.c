@@ -31,7 +31,7 @@ static const RelaisOption options[] = {
     {"relais", "postmaster", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
      N_ ("Address to which mail for postmaster@ and abuse@ of our own domains is forwarded.")},
     {"relais", "workers", RELAIS_OPTION_INT, 0, "0", 0, 256, NULL,
-     N_ ("Threads that rewrite and sign mail and read the disk; 0 for one a processor.")},
+     N_ ("Threads that rewrite and sign mail; 0 for one a processor.")},
 
     /* [spool] */
     {"spool", "segment_size", RELAIS_OPTION_SIZE, 0, "64M", 1 << 20, 1 << 30, NULL,
@@ -40,6 +40,8 @@ static const RelaisOption options[] = {
      N_ ("Memory for messages that wait for their first attempt.")},
     {"spool", "receive_memory", RELAIS_OPTION_SIZE, 0, "256M", 1 << 20, G_MAXINT64, NULL,
      N_ ("Memory for messages that are being received; beyond it clients wait, then get 452.")},
+    {"spool", "threads", RELAIS_OPTION_INT, 0, "4", 1, 64, NULL,
+     N_ ("Threads that write and read back message bodies; mostly they wait for the disk.")},
     {"spool", "min_free", RELAIS_OPTION_SIZE, 0, "0", 0, G_MAXINT64, NULL,
      N_ ("Free disk space below which no mail is accepted; 0 for the smaller of 10 % and 2 GiB.")},
     {"spool", "min_free_inodes", RELAIS_OPTION_INT, 0, "5000", 0, G_MAXINT64, NULL,

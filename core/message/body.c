@@ -18,6 +18,7 @@ struct RelaisBody {
     RelaisBodyFacts facts;
     GBytes *bytes; /* NULL: `read` has them */
     RelaisBodyRead read;
+    RelaisBodyPeek peek;
     gpointer data;
     GDestroyNotify destroy;
 };
@@ -43,12 +44,13 @@ relais_body_new_bytes (GBytes *bytes, const RelaisBodyFacts *facts)
 }
 
 RelaisBody *
-relais_body_new_reader (RelaisBodyRead read, gpointer data, GDestroyNotify destroy,
-                        const RelaisBodyFacts *facts)
+relais_body_new_reader (RelaisBodyRead read, RelaisBodyPeek peek, gpointer data,
+                        GDestroyNotify destroy, const RelaisBodyFacts *facts)
 {
     RelaisBody *body = body_new (facts);
 
     body->read = read;
+    body->peek = peek;
     body->data = data;
     body->destroy = destroy;
     return body;
@@ -78,10 +80,23 @@ relais_body_facts (const RelaisBody *body)
     return &body->facts;
 }
 
-GBytes *
-relais_body_bytes (const RelaisBody *body)
+bool
+relais_body_in_memory (const RelaisBody *body)
 {
-    return body->bytes;
+    const guint8 *bytes;
+
+    return body->bytes != NULL || (body->peek != NULL && body->peek (body->data, 0, &bytes) > 0);
+}
+
+gsize
+relais_body_peek (const RelaisBody *body, guint64 offset, const guint8 **bytes)
+{
+    if (offset >= body->facts.size_bytes)
+        return 0;
+    if (body->bytes == NULL)
+        return body->peek != NULL ? body->peek (body->data, offset, bytes) : 0;
+    *bytes = (const guint8 *)g_bytes_get_data (body->bytes, NULL) + offset;
+    return (gsize)(body->facts.size_bytes - offset);
 }
 
 bool

@@ -39,15 +39,21 @@ RelaisBody *relais_body_new_bytes (GBytes *bytes, const RelaisBodyFacts *facts);
  * be called by several threads, and fails with a GError (the disk's, or a wrong checksum). */
 typedef bool (*RelaisBodyRead) (gpointer data, guint64 offset, gpointer to, gsize size,
                                 GError **error);
-RelaisBody *relais_body_new_reader (RelaisBodyRead read, gpointer data, GDestroyNotify destroy,
-                                    const RelaisBodyFacts *facts);
+/* Points at the longest run of bytes at `offset` that lies in memory and will as long as the body is
+ * there; returns its length, 0 if they must be read. All of a body or nothing of it is there. Never
+ * blocks. */
+typedef gsize (*RelaisBodyPeek) (gpointer data, guint64 offset, const guint8 **bytes);
+/* `peek` is NULL where nothing is ever in memory. */
+RelaisBody *relais_body_new_reader (RelaisBodyRead read, RelaisBodyPeek peek, gpointer data,
+                                    GDestroyNotify destroy, const RelaisBodyFacts *facts);
 
 RelaisBody *relais_body_ref (RelaisBody *body);
 void relais_body_unref (RelaisBody *body);
 const RelaisBodyFacts *relais_body_facts (const RelaisBody *body);
 
-/* The bytes if they are in memory, else NULL. Borrowed. */
-GBytes *relais_body_bytes (const RelaisBody *body);
+bool relais_body_in_memory (const RelaisBody *body);
+/* As RelaisBodyPeek says. */
+gsize relais_body_peek (const RelaisBody *body, guint64 offset, const guint8 **bytes);
 
 /* Copies a range, which must lie inside. Blocks if the body is not in memory: worker only then. */
 bool

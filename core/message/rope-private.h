@@ -31,8 +31,8 @@ guint64 relais_rope_size (const RelaisRope *rope);
  * the range's body is not in memory. */
 gssize
 relais_rope_read (const RelaisRope *rope, guint64 offset, gpointer to, gsize size, GError **error);
-/* If the bytes at `offset` are in memory, points at the longest run of them (until the piece ends)
- * and returns its length; 0 when they would have to be read from disk. Never blocks. */
+/* If the bytes at `offset` are in memory, points at a run of them and returns its length; 0 when they
+ * would have to be read from disk. Never blocks. */
 gsize relais_rope_peek (const RelaisRope *rope, guint64 offset, const guint8 **bytes);
 /* True when no read of this rope can block. */
 bool relais_rope_in_memory (const RelaisRope *rope);

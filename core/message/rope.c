@@ -90,7 +90,7 @@ relais_rope_append_body (RelaisRope *rope, RelaisBody *body, guint64 offset, gui
 {
     g_assert (offset <= relais_body_facts (body)->size_bytes &&
               size <= relais_body_facts (body)->size_bytes - offset);
-    if (size > 0 && relais_body_bytes (body) == NULL)
+    if (size > 0 && !relais_body_in_memory (body))
         rope->in_memory = false;
     append_piece (rope, (Piece){.size = size, .offset = offset, .body = relais_body_ref (body)});
 }
@@ -138,15 +138,32 @@ find_piece (const RelaisRope *rope, guint64 offset)
     return low;
 }
 
-/* The piece's bytes if they are in memory, else NULL. */
-static const guint8 *
-piece_memory (const Piece *piece)
+/* The bytes of a piece behind `skip` of them, as relais_rope_peek () says. */
+static gsize
+piece_peek (const Piece *piece, guint64 skip, const guint8 **bytes)
 {
-    GBytes *bytes = piece->bytes != NULL ? piece->bytes : relais_body_bytes (piece->body);
+    gsize n = (gsize)(piece->size - skip);
 
-    if (bytes == NULL)
-        return NULL;
-    return (const guint8 *)g_bytes_get_data (bytes, NULL) + piece->offset;
+    if (piece->bytes == NULL)
+        return MIN (n, relais_body_peek (piece->body, piece->offset + skip, bytes));
+    *bytes = (const guint8 *)g_bytes_get_data (piece->bytes, NULL) + piece->offset + skip;
+    return n;
+}
+
+/* Copies as much of a piece at once as can be; 0 on error. */
+static gsize
+piece_read (const Piece *piece, guint64 skip, gpointer to, gsize size, GError **error)
+{
+    gsize n = (gsize)MIN ((guint64)size, piece->size - skip);
+    const guint8 *bytes;
+    const gsize seen = piece_peek (piece, skip, &bytes);
+
+    if (seen > 0) {
+        n = MIN (n, seen);
+        memcpy (to, bytes, n);
+    } else if (!relais_body_read (piece->body, piece->offset + skip, to, n, error))
+        return 0;
+    return n;
 }
 
 gssize
@@ -158,19 +175,16 @@ relais_rope_read (const RelaisRope *rope, guint64 offset, gpointer to, gsize siz
     if (offset >= rope->size)
         return 0;
     left = (gsize)MIN (MIN ((guint64)size, rope->size - offset), (guint64)G_MAXSSIZE);
-    for (guint i = find_piece (rope, offset); left > 0; i++) {
+    for (guint i = find_piece (rope, offset); left > 0;) {
         const Piece *piece = &g_array_index (rope->pieces, Piece, i);
-        const guint8 *memory = piece_memory (piece);
-        guint64 skip = offset - piece->start;
-        gsize n = (gsize)MIN ((guint64)left, piece->size - skip);
+        const gsize n = piece_read (piece, offset - piece->start, at, left, error);
 
-        if (memory != NULL)
-            memcpy (at, memory + skip, n);
-        else if (!relais_body_read (piece->body, piece->offset + skip, at, n, error))
+        if (n == 0)
             return -1;
         at += n;
         offset += n;
         left -= n;
+        i += offset == piece->start + piece->size;
     }
     return at - (guint8 *)to;
 }
@@ -179,16 +193,11 @@ gsize
 relais_rope_peek (const RelaisRope *rope, guint64 offset, const guint8 **bytes)
 {
     const Piece *piece;
-    const guint8 *memory;
 
     if (offset >= rope->size)
         return 0;
     piece = &g_array_index (rope->pieces, Piece, find_piece (rope, offset));
-    memory = piece_memory (piece);
-    if (memory == NULL)
-        return 0;
-    *bytes = memory + (offset - piece->start);
-    return (gsize)(piece->size - (offset - piece->start));
+    return piece_peek (piece, offset - piece->start, bytes);
 }
 
 void

@@ -204,7 +204,7 @@ relais_sink_flush (RelaisSink *sink)
     *range = (SpillRange){sink->spill, sink->spill_start};
     g_atomic_ref_count_inc (&sink->spill->refs);
     facts.size_bytes = sink->spill->size - sink->spill_start;
-    body = relais_body_new_reader (spill_read, range, spill_range_free, &facts);
+    body = relais_body_new_reader (spill_read, NULL, range, spill_range_free, &facts);
     relais_rope_append_body (sink->rope, body, 0, facts.size_bytes);
     sink->spill_start = sink->spill->size;
 }

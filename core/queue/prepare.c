@@ -32,7 +32,7 @@ relais_prepare_inline (RelaisAttempt *attempt)
     if (queue->host != NULL && (relais_host_has (queue->host, RELAIS_HOOK_REWRITE) ||
                                 relais_host_has (queue->host, RELAIS_HOOK_SEAL)))
         return false;
-    if (!fits (attempt, facts) || relais_body_bytes (message->body) == NULL)
+    if (!fits (attempt, facts) || !relais_body_in_memory (message->body))
         return false;
     rope = relais_rope_new_message (message);
     g_clear_pointer (&attempt->rope, relais_rope_unref);

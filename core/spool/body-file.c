@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Body files; see body-file.h. The mutex guards the queue and the descriptor and is not held over
- * I/O: one worker at a time writes, and readers take bytes that are not written yet from the queue.
+ * Body files; see body-file.h. The mutex guards the pieces and the descriptor and is not held over
+ * I/O: one worker at a time writes, and readers take bytes that are in memory from there. A file that
+ * ends small keeps its pieces until it is freed; from its sync on they do not change.
  */
 #include "config.h"
 
@@ -17,7 +18,7 @@
 #include "spool/segment.h"
 #include "spool/spool-private.h"
 
-enum { FLUSH_BYTES = 8 << 20, CHECK_BYTES = 256 * 1024 };
+enum { FLUSH_BYTES = 256 * 1024, CHECK_BYTES = 256 * 1024 };
 
 struct RelaisBodyFile {
     gatomicrefcount refs;
@@ -27,9 +28,11 @@ struct RelaisBodyFile {
 
     GMutex mutex;
     int fd;
-    GQueue queue; /* GBytes, from `written` on */
-    gsize queued;
-    guint64 written, flushed;
+    GPtrArray *pieces; /* GBytes in memory, from `begin` on */
+    guint next;        /* the first one that is not written */
+    gsize queued;      /* in `pieces` from `next` on */
+    guint64 begin, written, flushed;
+    bool dropping; /* what is written need not stay in memory */
     guint64 size;
     guint32 crc;
     bool ended, synced;
@@ -63,7 +66,7 @@ relais_body_file_new (int dir_fd, guint64 number)
     file->checked = true;
     g_mutex_init (&file->mutex);
     g_mutex_init (&file->check_mutex);
-    g_queue_init (&file->queue);
+    file->pieces = g_ptr_array_new_with_free_func ((GDestroyNotify)g_bytes_unref);
     return file;
 }
 
@@ -93,7 +96,7 @@ relais_body_file_unref (RelaisBodyFile *file)
         return;
     if (file->fd >= 0)
         close (file->fd);
-    g_queue_clear_full (&file->queue, (GDestroyNotify)g_bytes_unref);
+    g_ptr_array_unref (file->pieces);
     g_clear_error (&file->error);
     g_mutex_clear (&file->mutex);
     g_mutex_clear (&file->check_mutex);
@@ -110,7 +113,7 @@ relais_body_file_append (RelaisBodyFile *file, GBytes *bytes)
     g_mutex_lock (&file->mutex);
     file->size += g_bytes_get_size (bytes);
     file->queued += g_bytes_get_size (bytes);
-    g_queue_push_tail (&file->queue, bytes);
+    g_ptr_array_add (file->pieces, bytes);
     queued = file->queued;
     g_mutex_unlock (&file->mutex);
     return queued;
@@ -130,8 +133,10 @@ fail (RelaisBodyFile *file, int saved_errno, const char *what)
     g_mutex_lock (&file->mutex);
     if (file->error == NULL)
         relais_spool_set_errno (&file->error, saved_errno, what);
+    g_ptr_array_set_size (file->pieces, 0);
     file->queued = 0;
-    g_queue_clear_full (&file->queue, (GDestroyNotify)g_bytes_unref);
+    file->next = 0;
+    file->begin = file->size;
     g_mutex_unlock (&file->mutex);
     return false;
 }
@@ -173,7 +178,7 @@ write_piece (RelaisBodyFile *file, GBytes *piece)
     return true;
 }
 
-/* Has the kernel begin to write what lies there, so that the sync at the end is short. */
+/* Has the kernel begin to write what lies there while more comes in, so that the sync at the end is short. */
 static void
 start_flush (RelaisBodyFile *file)
 {
@@ -184,28 +189,41 @@ start_flush (RelaisBodyFile *file)
     file->flushed = file->written;
 }
 
-/* The first piece queued, which stays in the queue for readers until it is written. */
+/* The first piece that is not written; it stays where it is for readers. */
 static GBytes *
-first_piece (RelaisBodyFile *file, bool *ended)
+next_piece (RelaisBodyFile *file, bool *ended)
 {
-    GBytes *piece;
+    GBytes *piece = NULL;
 
     g_mutex_lock (&file->mutex);
-    piece = g_queue_peek_head (&file->queue);
+    if (file->next < file->pieces->len)
+        piece = g_ptr_array_index (file->pieces, file->next);
     *ended = file->ended;
     g_mutex_unlock (&file->mutex);
     return piece;
 }
 
+/* The mutex is held. */
 static void
-drop_first_piece (RelaisBodyFile *file, GBytes *piece)
+drop_written (RelaisBodyFile *file)
+{
+    if (file->next == 0)
+        return;
+    g_ptr_array_remove_range (file->pieces, 0, file->next);
+    file->next = 0;
+    file->begin = file->written;
+}
+
+static void
+note_written (RelaisBodyFile *file, gsize size)
 {
     g_mutex_lock (&file->mutex);
-    g_queue_pop_head (&file->queue);
-    file->written += g_bytes_get_size (piece);
-    file->queued -= g_bytes_get_size (piece);
+    file->next++;
+    file->written += size;
+    file->queued -= size;
+    if (file->dropping || file->size > RELAIS_BODY_KEPT_BYTES)
+        drop_written (file);
     g_mutex_unlock (&file->mutex);
-    g_bytes_unref (piece);
 }
 
 static bool
@@ -228,10 +246,10 @@ relais_body_file_write (RelaisBodyFile *file)
     relais_assert_may_block ();
     if (!create (file))
         return false;
-    while ((piece = first_piece (file, &ended)) != NULL) {
+    while ((piece = next_piece (file, &ended)) != NULL) {
         if (!write_piece (file, piece))
             return false;
-        drop_first_piece (file, piece);
+        note_written (file, g_bytes_get_size (piece));
         start_flush (file);
     }
     return !ended || sync_all (file);
@@ -246,6 +264,40 @@ relais_body_file_queued (RelaisBodyFile *file)
     queued = file->queued;
     g_mutex_unlock (&file->mutex);
     return queued;
+}
+
+gsize
+relais_body_file_held (RelaisBodyFile *file)
+{
+    gsize held;
+
+    g_mutex_lock (&file->mutex);
+    held = (gsize)(file->size - file->begin);
+    g_mutex_unlock (&file->mutex);
+    return held;
+}
+
+bool
+relais_body_file_is_kept (RelaisBodyFile *file)
+{
+    bool kept;
+
+    g_mutex_lock (&file->mutex);
+    kept =
+        file->ended && !file->dropping && file->begin == 0 && file->size <= RELAIS_BODY_KEPT_BYTES;
+    g_mutex_unlock (&file->mutex);
+    return kept;
+}
+
+void
+relais_body_file_let_go (RelaisBodyFile *file)
+{
+    g_mutex_lock (&file->mutex);
+    if (!file->ended) {
+        file->dropping = true;
+        drop_written (file);
+    }
+    g_mutex_unlock (&file->mutex);
 }
 
 bool
@@ -334,27 +386,63 @@ check_once (RelaisBodyFile *file, GError **error)
     return good;
 }
 
-/* Copies from the queue what begins at `offset`; how many bytes, 0 if they are written. */
-static gsize
-copy_queued (RelaisBodyFile *file, guint64 offset, guint8 *to, gsize size)
+/* The piece in memory that holds `offset`, and where it begins; NULL if it must be read. The mutex is
+ * held. */
+static GBytes *
+find_piece (const RelaisBodyFile *file, guint64 offset, guint64 *begin)
 {
-    guint64 at;
-    gsize copied = 0;
+    guint64 at = file->begin;
+
+    for (guint i = 0; offset >= at && i < file->pieces->len; i++) {
+        GBytes *piece = g_ptr_array_index (file->pieces, i);
+
+        if (offset < at + g_bytes_get_size (piece)) {
+            *begin = at;
+            return piece;
+        }
+        at += g_bytes_get_size (piece);
+    }
+    return NULL;
+}
+
+/* Copies what begins at `offset` and is in memory; how many bytes, 0 if they are written. */
+static gsize
+copy_held (RelaisBodyFile *file, guint64 offset, guint8 *to, gsize size)
+{
+    guint64 begin;
+    gsize n = 0;
+    GBytes *piece;
 
     g_mutex_lock (&file->mutex);
-    at = file->written;
-    for (GList *l = offset >= at ? file->queue.head : NULL; l != NULL && copied == 0; l = l->next) {
-        gsize n;
-        const guint8 *bytes = g_bytes_get_data (l->data, &n);
+    piece = find_piece (file, offset, &begin);
+    if (piece != NULL) {
+        const guint8 *bytes = g_bytes_get_data (piece, &n);
 
-        if (offset < at + n) {
-            copied = MIN (size, (gsize)(at + n - offset));
-            memcpy (to, bytes + (offset - at), copied);
-        }
-        at += n;
+        n = MIN (size, n - (gsize)(offset - begin));
+        memcpy (to, bytes + (offset - begin), n);
     }
     g_mutex_unlock (&file->mutex);
-    return copied;
+    return n;
+}
+
+gsize
+relais_body_file_peek (gpointer data, guint64 offset, const guint8 **bytes)
+{
+    RelaisBodyFile *file = data;
+    guint64 begin;
+    gsize n = 0;
+
+    g_mutex_lock (&file->mutex);
+    if (file->synced && file->begin == 0) {
+        GBytes *piece = find_piece (file, offset, &begin);
+
+        if (piece != NULL) {
+            *bytes = (const guint8 *)g_bytes_get_data (piece, &n) + (offset - begin);
+            n -= (gsize)(offset - begin);
+        }
+    }
+    g_mutex_unlock (&file->mutex);
+    return n;
 }
 
 bool
@@ -368,7 +456,7 @@ relais_body_file_read (gpointer data, guint64 offset, gpointer to, gsize size, G
         return false;
     while (size > 0) {
         guint64 written;
-        gsize n = copy_queued (file, offset, out, size);
+        gsize n = copy_held (file, offset, out, size);
 
         if (n == 0) {
             g_mutex_lock (&file->mutex);

@@ -165,6 +165,16 @@ upload_finish (Upload *upload, const GError *error)
         relais_group_file_ready (group, error);
 }
 
+/* What was counted when it was handed over and is no longer in memory is given back. */
+static void
+count_held (Upload *upload)
+{
+    const guint64 held = relais_body_file_held (upload->file);
+
+    relais_spool_release_memory (upload->spool, upload->counted - held);
+    upload->counted = held;
+}
+
 static void
 upload_done (gpointer data)
 {
@@ -173,8 +183,7 @@ upload_done (gpointer data)
     guint64 queued = relais_body_file_queued (upload->file);
 
     upload->running = false;
-    relais_spool_release_memory (upload->spool, upload->counted - queued);
-    upload->counted = queued;
+    count_held (upload);
     if (error != NULL || relais_body_file_is_synced (upload->file))
         upload_finish (upload, error);
     else if (queued > 0 || upload->ended)
@@ -287,6 +296,10 @@ spill (RelaisDraft *draft)
                              g_bytes_new_take (g_steal_pointer (&draft->block), draft->used));
     draft->spool->receive_bytes -= draft->room;
     draft->used = draft->room = 0;
+    if (draft->spool->receive_bytes > limit_of (draft->spool) / 2) {
+        relais_body_file_let_go (upload->file);
+        count_held (upload);
+    }
     upload_run (upload);
 }
 
@@ -354,8 +367,10 @@ relais_draft_end (RelaisDraft *draft)
         end_in_memory (draft);
         return relais_body_scan_end (&draft->scanner);
     }
-    if (draft->used > 0)
+    if (draft->used > 0) {
+        set_room (draft, draft->used);
         spill (draft);
+    }
     draft->upload->ended = true;
     relais_body_file_end (draft->upload->file);
     upload_run (draft->upload);
@@ -397,7 +412,7 @@ relais_draft_body (RelaisDraft *draft)
     g_assert (draft->ended && draft->failure == NULL);
     if (draft->bytes != NULL)
         return relais_body_new_bytes (draft->bytes, &draft->scanner.facts);
-    return relais_body_new_reader (relais_body_file_read,
+    return relais_body_new_reader (relais_body_file_read, relais_body_file_peek,
                                    relais_body_file_ref (draft->upload->file),
                                    (GDestroyNotify)relais_body_file_unref, &draft->scanner.facts);
 }

@@ -93,7 +93,7 @@ relais_group_add_message (RelaisGroup *group, RelaisMessage *message, RelaisDraf
     message->body = relais_draft_take (draft, &item->body, &item->file, &memory);
     group->receive_bytes += memory;
     item->message = relais_message_ref (message);
-    if (item->body != NULL)
+    if (item->body != NULL || relais_body_file_is_kept (item->file))
         make_hot (group->spool, message);
 }
 

@@ -78,7 +78,7 @@ set_body (RelaisSpool *spool, RelaisMessage *message, const RelaisRecord *record
         return false;
     }
     message->body =
-        file ? relais_body_new_reader (relais_body_file_read,
+        file ? relais_body_new_reader (relais_body_file_read, NULL,
                                        relais_body_file_new_written (spool->bodies_fd, &ref),
                                        (GDestroyNotify)relais_body_file_unref, facts)
              : relais_body_new_bytes (bytes, facts);

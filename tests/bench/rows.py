@@ -75,7 +75,7 @@ WORK = {
     "c200": ("200 connections, 4 KiB", 200, 4096, 1, 1),
     "c1000": ("1 000 connections, 4 KiB", 1000, 4096, 1, 1),
     "50k": ("20 connections, 50 KiB", 20, 50 << 10, 0.2, 0.6),
-    "1m": ("20 connections, 1 MiB", 20, 1 << 20, 0.015, 0.1),
+    "1m": ("20 connections, 1 MiB", 20, 1 << 20, 0.05, 0.1),
 }
 
 

@@ -13,6 +13,8 @@ static const struct {
     {"none", {0}},
     {"none", {.loop_percent = 79, .workers_percent = 79, .sync_percent = 59}},
     {"disk", {.spool_stopped = true, .loop_percent = 100}},
+    {"disk", {.bodies_percent = 80, .bodies_queued = 1, .loop_percent = 80}},
+    {"none", {.bodies_percent = 100}},
     {"disk", {.sync_percent = 60, .due = 10, .flows_in_order = 1}},
     {"cpu", {.loop_percent = 80, .sync_percent = 100}},
     /* Workers that keep up, however busy, hold nobody back. */

@@ -78,7 +78,7 @@ make_body (const GByteArray *bytes, bool elsewhere)
     relais_body_scan (&scanner, bytes->data, bytes->len);
     relais_body_scan_end (&scanner);
     if (elsewhere)
-        return relais_body_new_reader (read_copy, copy, (GDestroyNotify)g_bytes_unref,
+        return relais_body_new_reader (read_copy, NULL, copy, (GDestroyNotify)g_bytes_unref,
                                        &scanner.facts);
     body = relais_body_new_bytes (copy, &scanner.facts);
     g_bytes_unref (copy);

@@ -26,7 +26,7 @@ encode (RelaisMessage *message, const RelaisBodyFacts *facts)
     GByteArray *bytes = g_byte_array_new ();
 
     if (message->body == NULL)
-        message->body = relais_body_new_reader (read_nothing, NULL, NULL, facts);
+        message->body = relais_body_new_reader (read_nothing, NULL, NULL, NULL, facts);
     relais_message_encode (message, bytes);
     return bytes;
 }

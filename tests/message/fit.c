@@ -31,8 +31,8 @@ make_body (GBytes *bytes, bool elsewhere)
     relais_body_scan_end (&scanner);
     if (!elsewhere)
         return relais_body_new_bytes (bytes, &scanner.facts);
-    return relais_body_new_reader (read_copy, g_bytes_ref (bytes), (GDestroyNotify)g_bytes_unref,
-                                   &scanner.facts);
+    return relais_body_new_reader (read_copy, NULL, g_bytes_ref (bytes),
+                                   (GDestroyNotify)g_bytes_unref, &scanner.facts);
 }
 
 static void

@@ -453,7 +453,7 @@ test_rope (void)
     const RelaisBodyFacts facts = {.size_bytes = 10};
     g_autoptr (RelaisBody) memory = relais_body_new_bytes (bytes, &facts);
     g_autoptr (RelaisBody) reader =
-        relais_body_new_reader (read_from_string, (char *)"abcdefghij", NULL, &facts);
+        relais_body_new_reader (read_from_string, NULL, (char *)"abcdefghij", NULL, &facts);
 
     assert_rope_is (rope, "");
     relais_rope_append_body (rope, memory, 2, 3);

@@ -224,7 +224,7 @@ disk_body (Disk *disk)
 {
     const RelaisBodyFacts facts = {.size_bytes = disk->size};
 
-    return relais_body_new_reader (disk_read, disk, NULL, &facts);
+    return relais_body_new_reader (disk_read, NULL, disk, NULL, &facts);
 }
 
 static RelaisRope *

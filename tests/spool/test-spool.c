@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "spool/body-file.h"
 #include "spool/record.h"
 
 static void
@@ -240,6 +241,50 @@ test_large_body (void)
     message = fixture_load (&f, other, NULL);
     fixture_check (message, 2, 300000);
     relais_message_unref (message);
+    fixture_clear (&f);
+}
+
+/* Whether a message of that size is in memory, all of it, once it was accepted. */
+static bool
+is_hot (Fixture *f, gsize size)
+{
+    const guint64 id = fixture_accept (f, 1, size);
+    g_autoptr (RelaisMessage) message = relais_spool_peek (f->spool, id);
+    const guint8 *bytes;
+    guint64 at = 0;
+    gsize n;
+
+    if (message == NULL)
+        return false;
+    fixture_check (message, 1, size);
+    while ((n = relais_body_peek (message->body, at, &bytes)) > 0)
+        at += n;
+    g_assert_cmpuint (at, ==, size);
+    relais_spool_cool (f->spool, id);
+    return true;
+}
+
+/* A body file's bytes stay in memory for the first delivery, if they are few and there is room. */
+static void
+test_body_kept (void)
+{
+    Fixture f;
+    RelaisSpoolFigures figures;
+
+    fixture_init (&f);
+    f.options.hot_memory_bytes = 8 << 20;
+    fixture_open (&f);
+    g_assert_true (is_hot (&f, 300000));
+    g_assert_true (is_hot (&f, RELAIS_BODY_KEPT_BYTES));
+    g_assert_false (is_hot (&f, RELAIS_BODY_KEPT_BYTES + 1));
+    fixture_close (&f);
+    f.options.receive_memory_bytes = 1 << 20;
+    fixture_open (&f);
+    g_assert_true (is_hot (&f, 300000));
+    g_assert_false (is_hot (&f, 900000));
+    relais_spool_figures (f.spool, &figures);
+    g_assert_cmpuint (figures.receive_bytes, ==, 0);
+    g_assert_cmpuint (figures.hot_bytes, ==, 0);
     fixture_clear (&f);
 }
 
@@ -604,6 +649,7 @@ main (int argc, char **argv)
     g_test_add_func ("/spool/lazy", test_lazy_shares_a_sync);
     g_test_add_func ("/spool/events", test_events_handed_over_again);
     g_test_add_func ("/spool/body/large", test_large_body);
+    g_test_add_func ("/spool/body/kept", test_body_kept);
     g_test_add_func ("/spool/body/readable-while-written", test_body_readable_while_written);
     g_test_add_func ("/spool/body/hundred-megabytes", test_hundred_megabytes);
     g_test_add_func ("/spool/receive-memory", test_receive_memory);

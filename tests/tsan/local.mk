@@ -4,6 +4,7 @@ TSAN_TESTS = \
     tests/loop/test-loop \
     tests/event/test-event \
     tests/spool/test-spool \
+    tests/spool/test-damage \
     tests/spool/test-model \
     tests/spool/test-slow \
     tests/module/test-hook \
