@@ -292,11 +292,12 @@ batch_send (Walk *walk, Batch *batch)
 static void
 walk_init (Walk *walk, RelaisSpool *spool)
 {
-    walk->spool = spool;
-    walk->read = g_async_queue_new ();
-    walk->held = g_async_queue_new ();
-    walk->unread = false;
-    walk->wanted = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+    *walk = (Walk){
+        .spool = spool,
+        .held = g_async_queue_new (),
+        .read = g_async_queue_new (),
+        .wanted = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL),
+    };
     g_mutex_lock (&spool->index_lock);
     walk->ids = relais_index_ids (spool->index);
     g_mutex_unlock (&spool->index_lock);
