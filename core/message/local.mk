@@ -4,7 +4,8 @@ libcore_la_SOURCES += \
     core/message/body.c core/message/codec.c \
     core/message/dsn.c core/message/dsn-private.h \
     core/message/header.c core/message/header-private.h \
-    core/message/hygiene.c core/message/id-table-private.h \
+    core/message/html.c core/message/html-entities-private.h core/message/html-private.h \
+    core/message/html-value.c core/message/hygiene.c core/message/id-table-private.h \
     core/message/lines.c core/message/lines-private.h core/message/mailbox.c \
     core/message/mime.c core/message/mime-fields.c core/message/mime-private.h \
     core/message/outgoing.c core/message/outgoing-private.h \
@@ -23,6 +24,16 @@ TESTS += tests/message/test-header
 tests_message_test_header_SOURCES = tests/message/test-header.c
 tests_message_test_header_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_header_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/message/test-html
+TESTS += tests/message/test-html
+tests_message_test_html_SOURCES = tests/message/test-html.c
+tests_message_test_html_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_test_html_LDADD = $(CORE_TEST_LDADD)
+
+# Python knows the same named references.
+TESTS += tests/message/test-html-entities.py
+EXTRA_DIST += tests/message/test-html-entities.py
 
 check_PROGRAMS += tests/message/test-lines
 TESTS += tests/message/test-lines
