@@ -3,6 +3,7 @@ libcore_la_SOURCES += \
     core/message/address.c core/message/address-private.h \
     core/message/body.c core/message/codec.c \
     core/message/dsn.c core/message/dsn-private.h \
+    core/message/edits.c core/message/edits-private.h \
     core/message/header.c core/message/header-private.h \
     core/message/html.c core/message/html-entities-private.h core/message/html-private.h \
     core/message/html-value.c core/message/hygiene.c core/message/id-table-private.h \
@@ -18,6 +19,12 @@ TESTS += tests/message/test-address
 tests_message_test_address_SOURCES = tests/message/test-address.c
 tests_message_test_address_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_address_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/message/test-edits
+TESTS += tests/message/test-edits
+tests_message_test_edits_SOURCES = tests/message/test-edits.c
+tests_message_test_edits_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_test_edits_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/message/test-header
 TESTS += tests/message/test-header
