@@ -8,6 +8,7 @@ libcore_la_SOURCES += \
     core/message/lines.c core/message/lines-private.h core/message/mailbox.c \
     core/message/mime.c core/message/mime-fields.c core/message/mime-private.h \
     core/message/outgoing.c core/message/outgoing-private.h \
+    core/message/qp-private.h \
     core/message/sink.c core/message/sink-private.h \
     core/message/message.c core/message/message-private.h \
     core/message/rope.c core/message/rope-private.h
