@@ -5,6 +5,8 @@ libcore_la_SOURCES += \
     core/message/dsn.c core/message/dsn-private.h \
     core/message/header.c core/message/header-private.h \
     core/message/hygiene.c core/message/id-table-private.h \
+    core/message/leaf.c core/message/leaf-base64.c core/message/leaf-qp.c \
+    core/message/leaf-codec-private.h core/message/leaf-private.h \
     core/message/lines.c core/message/lines-private.h core/message/mailbox.c \
     core/message/mime.c core/message/mime-fields.c core/message/mime-private.h \
     core/message/outgoing.c core/message/outgoing-private.h \
@@ -24,6 +26,21 @@ TESTS += tests/message/test-header
 tests_message_test_header_SOURCES = tests/message/test-header.c
 tests_message_test_header_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_header_LDADD = $(CORE_TEST_LDADD)
+
+leaf_check = tests/message/leaf-check.c tests/message/leaf-check.h
+check_PROGRAMS += tests/message/test-leaf
+TESTS += tests/message/test-leaf
+tests_message_test_leaf_SOURCES = tests/message/test-leaf.c $(leaf_check)
+tests_message_test_leaf_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/message
+tests_message_test_leaf_LDADD = $(CORE_TEST_LDADD)
+
+# Python's email package says whether it reads what was edited as it is meant.
+check_PROGRAMS += tests/message/edit-leaf
+tests_message_edit_leaf_SOURCES = tests/message/edit-leaf.c $(leaf_check)
+tests_message_edit_leaf_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/message
+tests_message_edit_leaf_LDADD = $(CORE_TEST_LDADD)
+TESTS += tests/message/test-leaf.py
+EXTRA_DIST += tests/message/test-leaf.py
 
 check_PROGRAMS += tests/message/test-lines
 TESTS += tests/message/test-lines
