@@ -36,6 +36,7 @@ const RelaisHtmlSpans *relais_edits_html (RelaisEdits *edits, guint n);
 bool relais_edits_stage (RelaisEdits *edits, guint n, gsize offset, gsize size, const char *bytes,
                          gsize n_bytes);
 /* The rope with all that was staged, with a new reference: the old one if that is nothing. Edits that cannot
- * be made without harm (a line would be too long) are left out and counted. */
+ * be made without harm are left out and counted: one that makes a line too long; all, if the message would be
+ * cut into other parts. */
 RelaisRope *relais_edits_apply (RelaisEdits *edits, guint *left_out);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisEdits, relais_edits_free)

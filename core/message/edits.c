@@ -29,7 +29,8 @@ typedef struct {
 
 struct RelaisEdits {
     RelaisRope *rope;
-    GArray *texts; /* Text */
+    RelaisMimeSplitter *splitter; /* of the rope as it was */
+    GArray *texts;                /* Text */
 };
 
 static void
@@ -194,13 +195,13 @@ add_leaves (RelaisEdits *edits, const RelaisMimeSplitter *splitter, GError **err
 RelaisEdits *
 relais_edits_new (RelaisRope *rope, GError **error)
 {
-    g_autoptr (RelaisMimeSplitter) splitter = relais_mime_splitter_new ();
     g_autoptr (RelaisEdits) edits = g_new0 (RelaisEdits, 1);
 
+    edits->splitter = relais_mime_splitter_new ();
     edits->rope = relais_rope_ref (rope);
     edits->texts = g_array_new (FALSE, FALSE, sizeof (Text));
     g_array_set_clear_func (edits->texts, text_clear);
-    if (!feed_all (splitter, rope, error) || !add_leaves (edits, splitter, error))
+    if (!feed_all (edits->splitter, rope, error) || !add_leaves (edits, edits->splitter, error))
         return NULL;
     return g_steal_pointer (&edits);
 }
@@ -211,6 +212,7 @@ relais_edits_free (RelaisEdits *edits)
     if (edits == NULL)
         return;
     relais_rope_unref (edits->rope);
+    relais_mime_splitter_free (edits->splitter);
     g_array_unref (edits->texts);
     g_free (edits);
 }
@@ -375,6 +377,41 @@ append_edited (RelaisRope *out, const RelaisEdits *edits, const Text *text, guin
     }
 }
 
+/* Whether the edited message is cut into the same parts: an edit may have made a line a delimiter, or one
+ * that is none any more. */
+static bool
+has_same_shape (const RelaisEdits *edits, const RelaisRope *out)
+{
+    g_autoptr (RelaisMimeSplitter) splitter = relais_mime_splitter_new ();
+    const GArray *before = relais_mime_splitter_segments (edits->splitter), *after;
+
+    if (!feed_all (splitter, out, NULL))
+        return false;
+    after = relais_mime_splitter_segments (splitter);
+    if (after->len != before->len)
+        return false;
+    for (guint i = 0; i < after->len; i++) {
+        const RelaisMimeSegment *a = &g_array_index (before, RelaisMimeSegment, i);
+        const RelaisMimeSegment *b = &g_array_index (after, RelaisMimeSegment, i);
+
+        if (a->kind != b->kind || a->part != b->part ||
+            (a->kind != RELAIS_MIME_CONTENT && a->size != b->size))
+            return false;
+    }
+    return true;
+}
+
+static guint
+count_staged (const RelaisEdits *edits)
+{
+    guint staged = 0;
+
+    for (guint n = 0; n < edits->texts->len; n++)
+        if (text_at (edits, n)->staged != NULL)
+            staged += text_at (edits, n)->staged->len;
+    return staged;
+}
+
 RelaisRope *
 relais_edits_apply (RelaisEdits *edits, guint *left_out)
 {
@@ -396,5 +433,8 @@ relais_edits_apply (RelaisEdits *edits, guint *left_out)
     if (out == NULL)
         return relais_rope_ref (edits->rope);
     relais_rope_append_rope (out, edits->rope, at, relais_rope_size (edits->rope) - at);
-    return g_steal_pointer (&out);
+    if (has_same_shape (edits, out))
+        return g_steal_pointer (&out);
+    *left_out = count_staged (edits);
+    return relais_rope_ref (edits->rope);
 }

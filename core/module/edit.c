@@ -50,7 +50,7 @@ relais_subject_settle_edits (RelaisSubject *subject, bool wanted)
         relais_rope_unref (subject->rope);
         subject->rope = rope;
         if (left_out > 0)
-            g_debug ("%u edits were left out: a line would have become too long", left_out);
+            g_debug ("%u edits were left out: they would have harmed the message", left_out);
     }
     relais_edits_free (edits);
 }

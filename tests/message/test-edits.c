@@ -120,14 +120,14 @@ static const char nested[] = "MIME-Version: 1.0\r\n" MULTI ("mixed", "a") "--a\r
          "Content-Type: text/plain\r\n\r\nold\r\n--b\r\n" MULTI (
              "related",
              "c") "--c\r\n" HTML "Content-Transfer-Encoding: quoted-printable\r\n\r\n<p>caf=C3=A9 "
-                                 "o=\r\nld</p>\r\n--c\r\n"
+                  "o=\r\nld</p>\r\n--c\r\n"
                   "Content-Type: image/gif\r\nContent-Transfer-Encoding: "
                   "base64\r\n\r\nb2xk\r\n--c--\r\n--b--\r\n--a\r\n"
                   "Content-Type: message/rfc822\r\n\r\n" HTML "\r\n<p>old</p>\r\n--a\r\n" HTML
                   "Content-Disposition: attachment\r\n\r\n<p>old</p>\r\n--a\r\n" MULTI (
                       "signed",
                       "d") "--d\r\n" HTML "\r\n<p>old</p>\r\n--d\r\nContent-Type: "
-                                          "application/pkcs7-signature\r\n\r\nx\r\n"
+                           "application/pkcs7-signature\r\n\r\nx\r\n"
                            "--d--\r\n--a\r\n" HTML
                            "Content-Transfer-Encoding: base64\r\n\r\nPHA+b2xkPC9wPg==\r\n--a--\r\n"
                            "the end, without a line end";
@@ -210,6 +210,34 @@ test_html (void)
     g_assert_cmpstr (out, ==, HTML "\r\n<body><a href='u'>x</a><i></body>\r\n");
 }
 
+/* What would be taken for a delimiter is not put into a message, in whatever way it comes about. */
+static void
+test_delimiters (void)
+{
+    static const char message[] =
+        MULTI ("mixed", "a") "--a\r\n" HTML "\r\nx --a y\r\n--b\r\n--a--\r\n";
+    static const struct {
+        const char *old, *bytes;
+    } rows[] = {{"x --a y", "\r\n--a\r\n"}, {"b", "a"}, {"x ", "\r\n"}, {"x", "--a--\r\n"}};
+
+    for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+        g_autoptr (RelaisEdits) edits = edits_of (message);
+        gsize size;
+        const char *text = (const char *)relais_edits_text (edits, 0, &size);
+        const char *at = memmem (text, size, rows[i].old, strlen (rows[i].old));
+        const bool harmless = i == 2; /* "--a y" is no delimiter */
+        guint left_out;
+
+        g_assert_true (relais_edits_stage (edits, 0, (gsize)(at - text), strlen (rows[i].old),
+                                           rows[i].bytes, strlen (rows[i].bytes)));
+        g_autoptr (RelaisRope) out = relais_edits_apply (edits, &left_out);
+        g_autofree char *bytes = bytes_of (out);
+
+        g_assert_cmpuint (left_out, ==, harmless ? 0 : 1);
+        g_assert_true ((strcmp (bytes, message) == 0) != harmless);
+    }
+}
+
 /* --- Identity ----------------------------------------------------------------------------------- */
 
 /* Malformed messages, made of what messages are made of: nothing staged, nothing changed; and where an edit
@@ -284,6 +312,7 @@ main (int argc, char **argv)
     g_test_add_func ("/message/edits/staging", test_staging);
     g_test_add_func ("/message/edits/octets", test_octets);
     g_test_add_func ("/message/edits/html", test_html);
+    g_test_add_func ("/message/edits/delimiters", test_delimiters);
     g_test_add_func ("/message/edits/malformed", test_malformed);
     return g_test_run ();
 }
