@@ -24,7 +24,7 @@ typedef struct {
     GError *error;           /* the record cannot be read */
 } Found;
 
-/* The reader's, or the caller's: whoever took it from a queue. */
+/* The reader's while it is held and not read, else the caller's. */
 typedef struct {
     guint n; /* 0: there are no more */
     Found found[BATCH_MESSAGES];
@@ -33,8 +33,11 @@ typedef struct {
 
 typedef struct {
     RelaisSpool *spool;
-    GArray *ids;              /* guint64, ascending */
-    GAsyncQueue *held, *read; /* Batch: to be read, to be handed over */
+    GArray *ids;            /* guint64, ascending */
+    Batch batches[BATCHES]; /* a ring; batches are counted from 0 */
+    GMutex lock;
+    GCond changed;
+    guint n_held, n_read; /* so many batches were held, and read; under the lock */
     /* The caller's. */
     guint at;           /* of the first id that is not held yet */
     GHashTable *wanted; /* guint64, numbers of body files */
@@ -104,22 +107,44 @@ read_found (RelaisSpool *spool, OpenSegment *messages, OpenSegment *states, Foun
         pieces->state_record = (RelaisRecord){0};
 }
 
+/* Waits until more than `n` batches were counted there. */
+static void
+await (Walk *walk, const guint *counted, guint n)
+{
+    g_mutex_lock (&walk->lock);
+    while (*counted <= n)
+        g_cond_wait (&walk->changed, &walk->lock);
+    g_mutex_unlock (&walk->lock);
+}
+
+static void
+count (Walk *walk, guint *counted)
+{
+    g_mutex_lock (&walk->lock);
+    ++*counted;
+    g_cond_signal (&walk->changed);
+    g_mutex_unlock (&walk->lock);
+}
+
 static gpointer
 reader_main (gpointer data)
 {
-    const Walk *walk = data;
+    Walk *walk = data;
     OpenSegment messages = {0}, states = {0};
     guint n;
 
-    do {
-        Batch *batch = g_async_queue_pop (walk->held);
+    for (guint b = 0;; b++) {
+        Batch *batch = &walk->batches[b % BATCHES];
 
+        await (walk, &walk->n_held, b);
         n = batch->n;
         for (guint i = 0; i < n; i++)
             if (batch->found[i].where.message.segment != 0)
                 read_found (walk->spool, &messages, &states, &batch->found[i], batch->bytes);
-        g_async_queue_push (walk->read, batch);
-    } while (n > 0);
+        count (walk, &walk->n_read);
+        if (n == 0)
+            break;
+    }
     close_segment (&messages);
     close_segment (&states);
     return NULL;
@@ -286,56 +311,61 @@ batch_send (Walk *walk, Batch *batch)
     g_mutex_unlock (&walk->spool->index_lock);
     batch->n = n;
     walk->at += n;
-    g_async_queue_push (walk->held, batch);
+    count (walk, &walk->n_held);
 }
 
-static void
-walk_init (Walk *walk, RelaisSpool *spool)
+static Walk *
+walk_new (RelaisSpool *spool)
 {
-    *walk = (Walk){
-        .spool = spool,
-        .held = g_async_queue_new (),
-        .read = g_async_queue_new (),
-        .wanted = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL),
-    };
+    Walk *walk = g_new0 (Walk, 1);
+
+    walk->spool = spool;
+    walk->wanted = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+    g_mutex_init (&walk->lock);
+    g_cond_init (&walk->changed);
     g_mutex_lock (&spool->index_lock);
     walk->ids = relais_index_ids (spool->index);
     g_mutex_unlock (&spool->index_lock);
+    for (guint i = 0; i < BATCHES; i++) {
+        walk->batches[i].bytes = g_byte_array_new ();
+        batch_send (walk, &walk->batches[i]);
+    }
+    return walk;
 }
 
 /* Once the reader has ended. */
 static void
-walk_clear (Walk *walk)
+walk_free (Walk *walk)
 {
-    g_async_queue_unref (walk->held);
-    g_async_queue_unref (walk->read);
+    for (guint i = 0; i < BATCHES; i++)
+        g_byte_array_unref (walk->batches[i].bytes);
+    g_mutex_clear (&walk->lock);
+    g_cond_clear (&walk->changed);
     g_hash_table_unref (walk->wanted);
     g_array_unref (walk->ids);
+    g_free (walk);
 }
 
 void
 relais_spool_recover (RelaisSpool *spool, RelaisSpoolFound func, gpointer data)
 {
-    g_autofree Batch *batches = g_new0 (Batch, BATCHES);
-    Walk walk;
+    Walk *walk;
     GThread *reader;
-    Batch *batch;
 
     relais_assert_may_block ();
-    walk_init (&walk, spool);
-    for (guint i = 0; i < BATCHES; i++) {
-        batches[i].bytes = g_byte_array_new ();
-        batch_send (&walk, &batches[i]);
-    }
-    reader = g_thread_new ("spool-walk", reader_main, &walk);
-    while ((batch = g_async_queue_pop (walk.read))->n > 0) {
-        hand_over_all (&walk, batch, func, data);
+    walk = walk_new (spool);
+    reader = g_thread_new ("spool-walk", reader_main, walk);
+    for (guint b = 0;; b++) {
+        Batch *batch = &walk->batches[b % BATCHES];
+
+        await (walk, &walk->n_read, b);
+        if (batch->n == 0)
+            break;
+        hand_over_all (walk, batch, func, data);
         batch_clear (spool, batch);
-        batch_send (&walk, batch);
+        batch_send (walk, batch);
     }
     g_thread_join (reader);
-    for (guint i = 0; i < BATCHES; i++)
-        g_byte_array_unref (batches[i].bytes);
-    remove_orphans (&walk);
-    walk_clear (&walk);
+    remove_orphans (walk);
+    walk_free (walk);
 }
