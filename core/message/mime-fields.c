@@ -90,12 +90,16 @@ is_usable (const char *boundary)
            boundary[size - 1] != '\t' && strpbrk (boundary, "\r\n") == NULL;
 }
 
-/* The one "boundary" parameter of a well-formed list; NULL when in doubt. */
-static char *
-take_boundary (const char *p)
+/* The one parameter of that name in a list; NULL if there is none. False when in doubt: a list that is not
+ * well-formed, the parameter twice, or in the
+ * pieces of RFC 2231 ("boundary*0"). */
+static bool
+take_parameter (const char *p, const char *wanted, char **out)
 {
-    g_autofree char *boundary = NULL;
+    const gsize size = strlen (wanted);
+    g_autofree char *found = NULL;
 
+    *out = NULL;
     for (p = skip_cfws (p); *p == ';'; p = skip_cfws (p)) {
         g_autofree char *name = NULL, *value = NULL;
 
@@ -105,19 +109,39 @@ take_boundary (const char *p)
         name = is_token (*p) ? take_word (&p) : NULL;
         p = skip_cfws (p);
         if (name == NULL || *p != '=')
-            return NULL;
+            return false;
         p = skip_cfws (p + 1);
         value = take_word (&p);
         if (value == NULL)
-            return NULL;
-        if (g_ascii_strncasecmp (name, "boundary", 8) != 0)
+            return false;
+        if (g_ascii_strncasecmp (name, wanted, size) != 0)
             continue;
-        if (boundary != NULL || name[8] != '\0')
-            return NULL;
-        boundary = g_steal_pointer (&value);
+        if (found != NULL || name[size] != '\0')
+            return false;
+        found = g_steal_pointer (&value);
     }
-    return *p == '\0' && boundary != NULL && is_usable (boundary) ? g_steal_pointer (&boundary)
-                                                                  : NULL;
+    *out = g_steal_pointer (&found);
+    return *p == '\0';
+}
+
+static char *
+take_boundary (const char *p)
+{
+    g_autofree char *boundary = NULL;
+
+    if (!take_parameter (p, "boundary", &boundary) || boundary == NULL || !is_usable (boundary))
+        return NULL;
+    return g_steal_pointer (&boundary);
+}
+
+static char *
+take_charset (const char *p)
+{
+    g_autofree char *charset = NULL;
+
+    if (!take_parameter (p, "charset", &charset))
+        return g_strdup ("");
+    return charset != NULL ? g_ascii_strdown (charset, -1) : NULL;
 }
 
 static void
@@ -131,9 +155,12 @@ read_type (RelaisMimeFields *fields, const RelaisField *field)
     fields->has_type = true;
     g_clear_pointer (&fields->type, g_free);
     g_clear_pointer (&fields->boundary, g_free);
+    g_clear_pointer (&fields->charset, g_free);
     fields->type = take_type (&p);
-    if (fields->type != NULL)
+    if (fields->type != NULL) {
         fields->boundary = take_boundary (p);
+        fields->charset = take_charset (p);
+    }
     /* A reader that is less strict may take this for a multipart. */
     else if (g_ascii_strncasecmp (skip_cfws (value), "multipart", 9) == 0 ||
              g_ascii_strncasecmp (skip_cfws (value), "message", 7) == 0)
@@ -156,6 +183,17 @@ find_encoding (const RelaisField *field)
     return RELAIS_MIME_OTHER;
 }
 
+/* Whatever it is called: only "inline" is shown in its place for sure (RFC 2183 section 2.8). */
+static bool
+is_attachment (const RelaisField *field)
+{
+    g_autofree char *value = relais_field_unfold (field);
+    const char *p = skip_cfws (value);
+    g_autofree char *word = take_word (&p);
+
+    return word == NULL || g_ascii_strcasecmp (word, "inline") != 0;
+}
+
 void
 relais_mime_fields_read (RelaisMimeFields *fields, const guint8 *header, gsize size)
 {
@@ -170,6 +208,8 @@ relais_mime_fields_read (RelaisMimeFields *fields, const guint8 *header, gsize s
         } else if (relais_field_is (&field, "Content-Transfer-Encoding")) {
             fields->encoding = find_encoding (&field);
             n_encodings++;
+        } else if (relais_field_is (&field, "Content-Disposition")) {
+            fields->attachment |= is_attachment (&field);
         } else if (relais_field_is (&field, "MIME-Version")) {
             fields->has_version = true;
         }
@@ -183,4 +223,5 @@ relais_mime_fields_clear (RelaisMimeFields *fields)
 {
     g_clear_pointer (&fields->type, g_free);
     g_clear_pointer (&fields->boundary, g_free);
+    g_clear_pointer (&fields->charset, g_free);
 }

@@ -76,9 +76,11 @@ relais_mime_part (const RelaisMimeSplitter *splitter, guint i)
 typedef struct {
     char *type;     /* "text/plain" in lower case; NULL if there is none or it is malformed */
     char *boundary; /* NULL if there is none that can be used */
+    char *charset;  /* in lower case; NULL if none is named, "" when in doubt */
     guint8 encoding;
     bool has_type, has_version;
-    bool doubtful; /* fields twice, or an encoding that nobody knows */
+    bool attachment; /* Content-Disposition says something else than inline */
+    bool doubtful;   /* fields twice, or an encoding that nobody knows */
 } RelaisMimeFields;
 void relais_mime_fields_read (RelaisMimeFields *fields, const guint8 *header, gsize size);
 void relais_mime_fields_clear (RelaisMimeFields *fields);

@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #include "loop/loop-private.h"
+#include "message/qp-private.h"
 
-enum { QP_COLUMNS = 75 /* and one for "=" */, BASE64_COLUMNS = 76, TEXT_COLUMNS = 990 };
+enum { BASE64_COLUMNS = 76, TEXT_COLUMNS = 990 };
 
 struct RelaisSpill {
     gatomicrefcount refs;
@@ -220,52 +221,27 @@ put_octet (RelaisSink *sink, guint8 octet)
 /* --- Quoted-printable ------------------------------------------------------------------------- */
 
 static void
-qp_make_room (RelaisQp *qp, guint columns)
+qp_write (RelaisQp *qp, guint8 octet, bool ends_line)
 {
-    if (qp->column + columns <= QP_COLUMNS)
-        return;
-    relais_sink_put (qp->sink, "=\r\n", 3);
-    qp->column = 0;
-}
+    guint8 written[3];
+    guint n = relais_qp_write (octet, qp->column, ends_line, written);
 
-static void
-qp_encoded (RelaisQp *qp, guint8 octet)
-{
-    static const char digits[] = "0123456789ABCDEF";
-
-    qp_make_room (qp, 3);
-    put_octet (qp->sink, '=');
-    put_octet (qp->sink, (guint8)digits[octet >> 4]);
-    put_octet (qp->sink, (guint8)digits[octet & 15]);
-    qp->column += 3;
-}
-
-static void
-qp_literal (RelaisQp *qp, guint8 octet)
-{
-    qp_make_room (qp, 1);
-    if (qp->column == 0 && (octet == '-' || octet == '.' || octet == 'F')) {
-        qp_encoded (qp, octet);
-        return;
+    if (qp->column + n > RELAIS_QP_COLUMNS) {
+        relais_sink_put (qp->sink, "=\r\n", 3);
+        qp->column = 0;
+        n = relais_qp_write (octet, 0, ends_line, written);
     }
-    put_octet (qp->sink, octet);
-    qp->column++;
+    for (guint i = 0; i < n; i++)
+        put_octet (qp->sink, written[i]);
+    qp->column += n;
 }
 
+/* The blank held back, now that it is known what follows. */
 static void
-qp_release_blank (RelaisQp *qp)
+qp_release_blank (RelaisQp *qp, bool ends_line)
 {
     if (qp->blank != 0)
-        qp_literal (qp, qp->blank);
-    qp->blank = 0;
-}
-
-/* A blank at the end of a line would not survive every transport. */
-static void
-qp_end_line (RelaisQp *qp)
-{
-    if (qp->blank != 0)
-        qp_encoded (qp, qp->blank);
+        qp_write (qp, qp->blank, ends_line);
     qp->blank = 0;
 }
 
@@ -275,25 +251,23 @@ qp_octet (RelaisQp *qp, guint8 octet)
     if (qp->cr) {
         qp->cr = false;
         if (octet == '\n') {
-            qp_end_line (qp);
+            qp_release_blank (qp, true);
             relais_sink_put (qp->sink, "\r\n", 2);
             qp->column = 0;
             return;
         }
-        qp_release_blank (qp);
-        qp_encoded (qp, '\r');
+        qp_release_blank (qp, false);
+        qp_write (qp, '\r', false);
     }
     if (octet == '\r') {
         qp->cr = true;
         return;
     }
-    qp_release_blank (qp);
+    qp_release_blank (qp, false);
     if (octet == ' ' || octet == '\t')
         qp->blank = octet;
-    else if (octet > ' ' && octet < 0x7f && octet != '=')
-        qp_literal (qp, octet);
     else
-        qp_encoded (qp, octet);
+        qp_write (qp, octet, false);
 }
 
 void
@@ -307,11 +281,11 @@ void
 relais_qp_end (RelaisQp *qp)
 {
     if (qp->cr) {
-        qp_release_blank (qp);
-        qp_encoded (qp, '\r');
+        qp_release_blank (qp, false);
+        qp_write (qp, '\r', false);
         qp->cr = false;
     }
-    qp_end_line (qp);
+    qp_release_blank (qp, true);
 }
 
 /* --- Lines cut -------------------------------------------------------------------------------- */

@@ -127,8 +127,9 @@ relais_host_run_worker (RelaisHost *host, RelaisHookId id, RelaisSubject *subjec
         ended = conclude (&hook, hook.function->func (&hook, hook.function->data));
         relais_hook_clear (&hook);
         if (ended)
-            return;
+            break;
     }
+    relais_subject_settle_edits (subject, result->verdict != RELAIS_VERDICT_DEFER);
 }
 
 /* --- Loop ------------------------------------------------------------------------------------- */

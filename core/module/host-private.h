@@ -76,6 +76,7 @@ typedef struct {
     const RelaisRecipient *const *recipients; /* of this transaction */
     guint n_recipients;
     RelaisRope *rope;              /* REWRITE, SEAL: the bytes as they stand now */
+    struct RelaisEdits *edits;     /* REWRITE: made and settled within the run */
     GByteArray *sealed;            /* SEAL: header lines to stand before the rope */
     GPtrArray *attempt_attributes; /* owned by the delivery; see hook.h */
     char **new_sender;             /* REWRITE: envelope sender, may be replaced */
@@ -118,7 +119,8 @@ bool relais_host_is_per_recipient (const RelaisHost *host, RelaisHookId hook);
 RelaisHookRun *relais_host_run (RelaisHost *host, RelaisHookId hook, RelaisSubject *subject,
                                 RelaisHookResult *result, RelaisHookDone done, gpointer data);
 void relais_host_cancel (RelaisHookRun *run);
-/* REWRITE and SEAL: on a worker, no suspension. */
+/* REWRITE and SEAL: on a worker, no suspension. What functions of REWRITE edited is in `subject->rope`
+ * then, unless one of them put the message off. */
 void relais_host_run_worker (RelaisHost *host, RelaisHookId hook, RelaisSubject *subject,
                              RelaisHookResult *result);
 /* EVENT: tells the observers. */

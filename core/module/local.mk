@@ -4,6 +4,7 @@ libcore_la_SOURCES += \
     core/module/access.c \
     core/module/bytes.c \
     core/module/check.c \
+    core/module/edit.c \
     core/module/hook.c \
     core/module/host.c core/module/host-private.h \
     core/module/kinds.c \

@@ -106,6 +106,8 @@ struct RelaisHook {
     RelaisTicket *ticket;         /* the one that was handed out and is open */
 };
 void relais_hook_clear (RelaisHook *hook);
+/* edit.c: puts staged edits into the rope, or drops them. */
+void relais_subject_settle_edits (RelaisSubject *subject, bool wanted);
 
 struct RelaisHookRun {
     RelaisHook hook;

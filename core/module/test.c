@@ -306,6 +306,22 @@ relais_test_get_sealed (const RelaisTest *test)
     return g_bytes_new (test->sealed->data, test->sealed->len);
 }
 
+GBytes *
+relais_test_get_rewritten (const RelaisTest *test)
+{
+    const RelaisRope *rope = test->subject.rope;
+    g_autofree guint8 *bytes = NULL;
+    gsize size;
+
+    if (test->hook != RELAIS_HOOK_REWRITE || rope == NULL)
+        return NULL;
+    size = (gsize)relais_rope_size (rope);
+    bytes = g_malloc (MAX (size, 1));
+    if (relais_rope_read (rope, 0, bytes, size, NULL) != (gssize)size)
+        return NULL;
+    return g_bytes_new_take (g_steal_pointer (&bytes), size);
+}
+
 gboolean
 relais_test_get_claimed (const RelaisTest *test)
 {

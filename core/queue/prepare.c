@@ -82,15 +82,12 @@ run_hook (RelaisAttempt *attempt, RelaisHookId hook)
 }
 
 static bool
-fit (RelaisAttempt *attempt)
+fit (RelaisAttempt *attempt, bool edited)
 {
     g_autoptr (GError) error = NULL;
     g_autoptr (RelaisRope) before = g_steal_pointer (&attempt->rope);
-    const RelaisHost *host = attempt->queue->host;
-    /* What was learnt of the stored bytes says nothing of bytes that a module may have rewritten. */
-    const RelaisBodyFacts *facts = host != NULL && relais_host_has (host, RELAIS_HOOK_REWRITE)
-                                       ? NULL
-                                       : relais_body_facts (attempt->live->message->body);
+    /* What was learnt of the stored bytes says nothing of bytes that a module rewrote. */
+    const RelaisBodyFacts *facts = edited ? NULL : relais_body_facts (attempt->live->message->body);
 
     switch (relais_outgoing_fit (before, facts, &attempt->limits, &attempt->rope,
                                  &attempt->eight_bit, &error)) {
@@ -123,12 +120,14 @@ void
 relais_prepare_work (gpointer data)
 {
     RelaisAttempt *attempt = data;
+    g_autoptr (RelaisRope) stored = NULL;
     g_autoptr (GError) error = NULL;
     guint8 first;
 
     attempt->prepared = RELAIS_PREPARED_OK;
     g_clear_pointer (&attempt->rope, relais_rope_unref);
-    attempt->rope = relais_rope_new_message (attempt->live->message);
+    stored = relais_rope_new_message (attempt->live->message);
+    attempt->rope = relais_rope_ref (stored);
     attempt->subject.new_sender = &attempt->sender;
     /* The first read of a body that lies on disk checks the whole. */
     if (relais_body_facts (attempt->live->message->body)->size_bytes > 0 &&
@@ -136,6 +135,6 @@ relais_prepare_work (gpointer data)
         note_error (attempt, error);
         return;
     }
-    if (run_hook (attempt, RELAIS_HOOK_REWRITE) && fit (attempt))
+    if (run_hook (attempt, RELAIS_HOOK_REWRITE) && fit (attempt, attempt->rope != stored))
         (void)seal (attempt);
 }

@@ -12,7 +12,7 @@
  *   route                loop    yes      REJECT DEFER                    attempt attributes
  *   lane                 loop    yes      WAIT                            -
  *   admit                loop    yes      WAIT REJECT                     -
- *   rewrite              worker  no       DEFER                           sender
+ *   rewrite              worker  no       DEFER                           sender, text (edit.h)
  *   seal                 worker  no       DEFER                           prepends header lines
  *   result               loop    no       DEFER REJECT                    -
  *   event                loop    no       -                               -

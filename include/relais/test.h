@@ -45,6 +45,8 @@ RELAIS_API const gchar *relais_test_get_reply_text (const RelaisTest *test);
 RELAIS_API const gchar *relais_test_get_module (const RelaisTest *test);
 /* Header lines that seal put before the message, in the order in which they would stand. Owned. */
 RELAIS_API GBytes *relais_test_get_sealed (const RelaisTest *test);
+/* The message as rewrite left it, after a run of that hook; NULL else. Owned. */
+RELAIS_API GBytes *relais_test_get_rewritten (const RelaisTest *test);
 /* Whether the last recipient was claimed. */
 RELAIS_API gboolean relais_test_get_claimed (const RelaisTest *test);
 /* Calls that wait now; 0 after every run unless something is wrong. */

@@ -8,6 +8,7 @@
 
 #include "module/module-private.h"
 
+#include <relais/edit.h>
 #include <string.h>
 
 typedef struct {
@@ -439,6 +440,78 @@ test_replies (Fixture *fixture, gconstpointer data)
     g_assert_null (fixture->result.text);
 }
 
+/* --- Edits ------------------------------------------------------------------------------------ */
+
+#define PAGE_HEADER "Content-Type: text/html\r\n\r\n"
+
+static RelaisVerdict
+track_links (RelaisHook *hook, gpointer data)
+{
+    RelaisLinkFlags flags;
+    g_autofree char *first = relais_hook_dup_link (hook, 0, 0, &flags);
+    g_autofree char *second = NULL;
+
+    g_assert_cmpuint (flags, ==, 0);
+    g_assert_cmpuint (relais_hook_n_texts (hook, NULL), ==, 1);
+    g_assert_cmpstr (relais_hook_get_text_type (hook, 0), ==, "text/html");
+    g_assert_null (relais_hook_get_text_refusal (hook, 0));
+    g_assert_cmpstr (relais_hook_get_text_refusal (hook, 1), ==, "unreadable");
+    g_assert_cmpuint (relais_hook_n_links (hook, 0), ==, 2);
+    g_assert_cmpstr (first, ==, "http://x/?a&b");
+    second = relais_hook_dup_link (hook, 0, 1, &flags);
+    g_assert_cmpstr (second, ==, "#top");
+    g_assert_cmpuint (flags, ==, RELAIS_LINK_NO_TRACK);
+    g_assert_true (relais_hook_replace_link (hook, 0, 0, "http://t/c/?1&2"));
+    g_assert_false (relais_hook_replace_link (hook, 0, 0, "http://t/c/3"));
+    g_assert_false (relais_hook_replace_link (hook, 0, 2, "http://t/c/4"));
+    return RELAIS_VERDICT_CONTINUE;
+}
+
+static RelaisVerdict
+add_pixel (RelaisHook *hook, gpointer data)
+{
+    guint64 size;
+    const guint8 *text = relais_hook_get_text (hook, 0, &size);
+
+    g_assert_nonnull (memmem (text, size, "http://x/", 9)); /* as it was before any change */
+    g_assert_false (relais_hook_append_html (hook, 0, "caf\xc3\xa9"));
+    g_assert_true (relais_hook_append_html (hook, 0, "<img src=\"http://t/o\">"));
+    g_assert_false (relais_hook_replace_text (hook, 0, size, 1, "x", 1));
+    return *(const bool *)data ? RELAIS_VERDICT_DEFER : RELAIS_VERDICT_CONTINUE;
+}
+
+static void
+test_edits (Fixture *fixture, gconstpointer data)
+{
+    static const char page[] = PAGE_HEADER "<body><a href='http://x/?a&amp;b'>x</a>"
+                                           "<a href=#top data-no-track>y</a></body>\r\n";
+    bool put_off = true;
+    RelaisHookResult result;
+    char out[400] = {0};
+
+    add (add_plain (fixture->host, "a"),
+         (RelaisHookInfo){.hook = RELAIS_HOOK_REWRITE, .name = "f", .func = track_links});
+    add (add_plain (fixture->host, "b"),
+         (RelaisHookInfo){
+             .hook = RELAIS_HOOK_REWRITE, .name = "f", .func = add_pixel, .data = &put_off});
+    order (fixture);
+    fixture->subject.rope = relais_rope_new ();
+    relais_rope_append_copy (fixture->subject.rope, page, sizeof page - 1);
+    relais_host_run_worker (fixture->host, RELAIS_HOOK_REWRITE, &fixture->subject, &result);
+    g_assert_cmpuint (relais_rope_size (fixture->subject.rope), ==, sizeof page - 1);
+    g_assert_null (fixture->subject.edits);
+    put_off = false;
+    relais_host_run_worker (fixture->host, RELAIS_HOOK_REWRITE, &fixture->subject, &result);
+    relais_rope_read (fixture->subject.rope, 0, out, sizeof out - 1, NULL);
+    g_assert_cmpstr (out, ==,
+                     PAGE_HEADER "<body><a href='http://t/c/?1&amp;2'>x</a>"
+                                 "<a href=#top data-no-track>y</a>"
+                                 "<img src=\"http://t/o\"></body>\r\n");
+    g_clear_pointer (&fixture->subject.rope, relais_rope_unref);
+}
+
+/* --- Lines ------------------------------------------------------------------------------------ */
+
 static RelaisVerdict
 try_lines (RelaisHook *hook, gpointer data)
 {
@@ -583,6 +656,7 @@ main (int argc, char **argv)
         {"/module/hook/cycle", test_hook_cycle},
         {"/module/hook/verdicts", test_verdicts},
         {"/module/hook/replies", test_replies},
+        {"/module/hook/edits", test_edits},
         {"/module/hook/lines", test_lines},
         {"/module/hook/slots", test_slots},
         {"/module/ticket/complete", test_complete},
