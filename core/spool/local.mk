@@ -24,6 +24,7 @@ check_PROGRAMS += tests/spool/test-damage
 TESTS += tests/spool/test-damage
 tests_spool_test_damage_SOURCES = tests/spool/test-damage.c $(spool_fixture)
 tests_spool_test_damage_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
+tests_spool_test_damage_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pread
 tests_spool_test_damage_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/spool/test-record

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * At start: hands all living messages over, in the order of their ids. A thread of this file's own
- * reads and decodes, a batch of messages at a time; the caller's keeps it supplied, checks body files,
- * puts what is damaged aside and hands the rest over. Then body files that no message wants go.
+ * reads, a batch of messages at a time, and touches nothing but the batch; the caller's keeps it supplied,
+ * decodes, checks body files, puts what is damaged aside and hands the rest over. Then body files that no
+ * message wants go, but never while a message could not be read: one of them may be its own.
  */
 #include "config.h"
 

@@ -7,8 +7,10 @@
 
 #include "fixture.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void
 test_missing_body_file (void)
@@ -139,6 +141,51 @@ test_unreadable_segment (void)
     fixture_clear (&f);
 }
 
+/* From this offset on every file gives EIO, as a bad block does: what stands before it is read. */
+static gint64 bad_from = G_MAXINT64;
+
+ssize_t __real_pread (int fd, void *to, size_t size, off_t offset);
+ssize_t __wrap_pread (int fd, void *to, size_t size, off_t offset);
+
+ssize_t
+__wrap_pread (int fd, void *to, size_t size, off_t offset)
+{
+    if (offset < bad_from)
+        return __real_pread (fd, to, MIN (size, (size_t)(bad_from - offset)), offset);
+    errno = EIO;
+    return -1;
+}
+
+/* A read that ends at a bad block is no damage: the messages there are not taken out of circulation. */
+static void
+test_bad_block (void)
+{
+    enum { N = 20 };
+    Fixture f;
+    g_autoptr (GHashTable) before = NULL;
+    g_autoptr (GHashTable) after = NULL;
+    RelaisSpoolFigures figures;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    for (guint i = 0; i < N; i++)
+        fixture_accept (&f, i, 400);
+    fixture_close (&f);
+    fixture_open (&f);
+    bad_from = 4096 + 4000; /* behind the header and some messages, in the middle of one */
+    before = fixture_recover (&f);
+    bad_from = G_MAXINT64;
+    relais_spool_figures (f.spool, &figures);
+    g_assert_cmpuint (figures.quarantined, ==, 0);
+    g_assert_cmpuint (g_hash_table_size (before), >, 0);
+    g_assert_cmpuint (g_hash_table_size (before), <, N);
+    fixture_close (&f);
+    fixture_open (&f);
+    after = fixture_recover (&f);
+    g_assert_cmpuint (g_hash_table_size (after), ==, N);
+    fixture_clear (&f);
+}
+
 /* Opens a copy of the spool in which one byte is flipped: whatever is found is right, or is said to
  * be damaged. */
 static guint
@@ -225,6 +272,7 @@ main (int argc, char **argv)
     g_test_add_func ("/spool/damage/missing-body-file", test_missing_body_file);
     g_test_add_func ("/spool/damage/body-of-damaged-envelope", test_body_of_damaged_envelope);
     g_test_add_func ("/spool/damage/unreadable-segment", test_unreadable_segment);
+    g_test_add_func ("/spool/damage/bad-block", test_bad_block);
     g_test_add_func ("/spool/damage/flips/sealed", test_flips_sealed);
     g_test_add_func ("/spool/damage/flips/unsealed", test_flips_unsealed);
     return g_test_run ();
