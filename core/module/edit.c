@@ -107,7 +107,7 @@ relais_hook_get_text (RelaisHook *hook, guint32 text, guint64 *size)
     gsize n = 0;
 
     g_return_val_if_fail (size != NULL, NULL);
-    if (edits != NULL)
+    if (edits != NULL && relais_hook_get_text_refusal (hook, text) == NULL)
         bytes = relais_edits_text (edits, text, &n);
     *size = n;
     return bytes;

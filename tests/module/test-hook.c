@@ -480,6 +480,41 @@ add_pixel (RelaisHook *hook, gpointer data)
     return *(const bool *)data ? RELAIS_VERDICT_DEFER : RELAIS_VERDICT_CONTINUE;
 }
 
+/* Where readers may differ on where tags are, there is nothing to be had. */
+static RelaisVerdict
+find_doubtful (RelaisHook *hook, gpointer data)
+{
+    guint64 size = 1;
+
+    g_assert_cmpuint (relais_hook_n_texts (hook, NULL), ==, 1);
+    g_assert_cmpstr (relais_hook_get_text_refusal (hook, 0), ==, "html");
+    g_assert_null (relais_hook_get_text (hook, 0, &size));
+    g_assert_cmpuint (size, ==, 0);
+    g_assert_cmpuint (relais_hook_n_links (hook, 0), ==, 0);
+    g_assert_null (relais_hook_dup_link (hook, 0, 0, NULL));
+    g_assert_false (relais_hook_append_html (hook, 0, "x"));
+    g_assert_false (relais_hook_replace_text (hook, 0, 0, 0, "x", 1));
+    return RELAIS_VERDICT_CONTINUE;
+}
+
+static void
+test_doubtful (Fixture *fixture, gconstpointer data)
+{
+    static const char page[] = PAGE_HEADER "<a href=http://x/>x</a><!-- not closed\r\n";
+    RelaisRope *before = relais_rope_new ();
+    RelaisHookResult result;
+
+    add (add_plain (fixture->host, "a"),
+         (RelaisHookInfo){.hook = RELAIS_HOOK_REWRITE, .name = "f", .func = find_doubtful});
+    order (fixture);
+    relais_rope_append_copy (before, page, sizeof page - 1);
+    fixture->subject.rope = before;
+    relais_host_run_worker (fixture->host, RELAIS_HOOK_REWRITE, &fixture->subject, &result);
+    g_assert_true (fixture->subject.rope ==
+                   before); /* the same bytes, so that what is known of them holds */
+    g_clear_pointer (&fixture->subject.rope, relais_rope_unref);
+}
+
 static void
 test_edits (Fixture *fixture, gconstpointer data)
 {
@@ -657,6 +692,7 @@ main (int argc, char **argv)
         {"/module/hook/verdicts", test_verdicts},
         {"/module/hook/replies", test_replies},
         {"/module/hook/edits", test_edits},
+        {"/module/hook/doubtful", test_doubtful},
         {"/module/hook/lines", test_lines},
         {"/module/hook/slots", test_slots},
         {"/module/ticket/complete", test_complete},
