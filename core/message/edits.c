@@ -14,8 +14,6 @@
 #include "message/leaf-private.h"
 #include "message/mime-private.h"
 
-enum { PIECE_BYTES = 64 * 1024 };
-
 typedef struct {
     guint64 offset, size; /* of the content in the rope */
     RelaisMimeFields fields;
@@ -58,34 +56,6 @@ text_at (const RelaisEdits *edits, guint n)
 }
 
 /* --- The index -------------------------------------------------------------------------------- */
-
-static bool
-feed_all (RelaisMimeSplitter *splitter, const RelaisRope *rope, GError **error)
-{
-    g_autofree guint8 *buffer = NULL;
-    guint64 at = 0;
-
-    while (at < relais_rope_size (rope)) {
-        const guint8 *bytes;
-        gsize n = relais_rope_peek (rope, at, &bytes);
-
-        if (n == 0) {
-            gssize got;
-
-            if (buffer == NULL)
-                buffer = g_malloc (PIECE_BYTES);
-            got = relais_rope_read (rope, at, buffer, PIECE_BYTES, error);
-            if (got < 0)
-                return false;
-            bytes = buffer;
-            n = (gsize)got;
-        }
-        relais_mime_splitter_feed (splitter, bytes, n);
-        at += n;
-    }
-    relais_mime_splitter_end (splitter);
-    return true;
-}
 
 static GBytes *
 read_range (const RelaisRope *rope, guint64 offset, gsize size, GError **error)
@@ -201,7 +171,8 @@ relais_edits_new (RelaisRope *rope, GError **error)
     edits->rope = relais_rope_ref (rope);
     edits->texts = g_array_new (FALSE, FALSE, sizeof (Text));
     g_array_set_clear_func (edits->texts, text_clear);
-    if (!feed_all (edits->splitter, rope, error) || !add_leaves (edits, edits->splitter, error))
+    if (!relais_mime_splitter_read (edits->splitter, rope, error) ||
+        !add_leaves (edits, edits->splitter, error))
         return NULL;
     return g_steal_pointer (&edits);
 }
@@ -385,7 +356,7 @@ has_same_shape (const RelaisEdits *edits, const RelaisRope *out)
     g_autoptr (RelaisMimeSplitter) splitter = relais_mime_splitter_new ();
     const GArray *before = relais_mime_splitter_segments (edits->splitter), *after;
 
-    if (!feed_all (splitter, out, NULL))
+    if (!relais_mime_splitter_read (splitter, out, NULL))
         return false;
     after = relais_mime_splitter_segments (splitter);
     if (after->len != before->len)

@@ -78,7 +78,7 @@ tests_message_fit_SOURCES = tests/message/fit.c
 tests_message_fit_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_fit_LDADD = $(CORE_TEST_LDADD)
 TESTS += tests/message/test-outgoing.py
-EXTRA_DIST += tests/message/test-outgoing.py
+EXTRA_DIST += tests/message/test-outgoing.py tests/message/tap.py
 
 check_PROGRAMS += tests/message/report
 tests_message_report_SOURCES = tests/message/report.c

@@ -2,7 +2,8 @@
  *
  * The MIME splitter (RFC 2045, 2046): a message as segments, byte ranges in the order in which they
  * stand, none overlapping and none left out. Fed with bytes in any pieces, keeps nothing of them
- * but the header under way; linear; at most 50 deep and 2 000 parts. Pure; any thread.
+ * but the header under way; linear; at most 50 deep and 2 000 parts. Pure, but for
+ * relais_mime_splitter_read (); any thread.
  *
  * What two readers could split differently is marked sealed, so that nobody edits it: unknown or
  * doubled Content-Type or Content-Transfer-Encoding fields, multiparts without a usable boundary, malformed part headers, what
@@ -10,7 +11,7 @@
  */
 #pragma once
 
-#include "message/message-private.h"
+#include "message/rope-private.h"
 
 enum { RELAIS_MIME_DEPTH = 50, RELAIS_MIME_PARTS = 2000, RELAIS_MIME_HEADER_BYTES = 1 << 24 };
 
@@ -60,6 +61,9 @@ void relais_mime_splitter_free (RelaisMimeSplitter *splitter);
 void relais_mime_splitter_feed (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size);
 /* After the last piece. The arrays are the splitter's. */
 void relais_mime_splitter_end (RelaisMimeSplitter *splitter);
+/* Both, for all of a rope. False on error; blocks as relais_rope_read (). */
+bool
+relais_mime_splitter_read (RelaisMimeSplitter *splitter, const RelaisRope *rope, GError **error);
 const GArray *relais_mime_splitter_segments (const RelaisMimeSplitter *splitter);
 const GArray *relais_mime_splitter_parts (const RelaisMimeSplitter *splitter);
 /* Lines and comparisons of boundaries, as a measure of the work done. */

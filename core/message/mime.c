@@ -414,6 +414,21 @@ relais_mime_splitter_end (RelaisMimeSplitter *splitter)
         g_array_set_size (splitter->segments, splitter->segments->len - 1);
 }
 
+static void
+feed (gpointer splitter, const guint8 *bytes, gsize size)
+{
+    relais_mime_splitter_feed (splitter, bytes, size);
+}
+
+bool
+relais_mime_splitter_read (RelaisMimeSplitter *splitter, const RelaisRope *rope, GError **error)
+{
+    if (!relais_rope_each (rope, 0, relais_rope_size (rope), feed, splitter, error))
+        return false;
+    relais_mime_splitter_end (splitter);
+    return true;
+}
+
 const GArray *
 relais_mime_splitter_segments (const RelaisMimeSplitter *splitter)
 {

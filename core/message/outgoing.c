@@ -21,7 +21,7 @@
 #include "message/mime-private.h"
 #include "message/sink-private.h"
 
-enum { LINE_OCTETS = 998, PIECE_BYTES = 64 << 10 };
+enum { LINE_OCTETS = 998 };
 
 typedef struct {
     RelaisRope *rope; /* as it came */
@@ -33,45 +33,6 @@ typedef struct {
 } Fit;
 
 /* --- Reading ---------------------------------------------------------------------------------- */
-
-typedef void (*PieceFunc) (gpointer to, const guint8 *bytes, gsize size);
-
-/* Hands a range of the rope to `func` in pieces, without copying what is in memory. */
-static bool
-read_range (const RelaisRope *rope, guint64 offset, guint64 size, PieceFunc func, gpointer to,
-            GError **error)
-{
-    g_autofree guint8 *buffer = NULL;
-
-    while (size > 0) {
-        const guint8 *bytes;
-        gsize n = relais_rope_peek (rope, offset, &bytes);
-
-        if (n == 0) {
-            gssize got;
-
-            if (buffer == NULL)
-                buffer = g_malloc (PIECE_BYTES);
-            got = relais_rope_read (rope, offset, buffer, (gsize)MIN (size, (guint64)PIECE_BYTES),
-                                    error);
-            if (got < 0)
-                return false;
-            bytes = buffer;
-            n = (gsize)got;
-        }
-        n = (gsize)MIN ((guint64)n, size);
-        func (to, bytes, n);
-        offset += n;
-        size -= n;
-    }
-    return true;
-}
-
-static void
-feed_splitter (gpointer to, const guint8 *bytes, gsize size)
-{
-    relais_mime_splitter_feed (to, bytes, size);
-}
 
 static void
 append_array (gpointer to, const guint8 *bytes, gsize size)
@@ -321,7 +282,7 @@ write_header (Fit *fit, const RelaisMimeSegment *segment, bool eight_bit, GError
 {
     g_autoptr (GByteArray) header = g_byte_array_new ();
 
-    if (!read_range (fit->rope, segment->offset, segment->size, append_array, header, error))
+    if (!relais_rope_each (fit->rope, segment->offset, segment->size, append_array, header, error))
         return false;
     if (!put_header (fit, segment, header->data, header->len, eight_bit))
         fit->refused = true;
@@ -335,8 +296,9 @@ write_content (Fit *fit, const RelaisMimeSegment *segment, GError **error)
     RelaisRewrap rewrap = {.sink = &fit->sink};
 
     if (relais_mime_part (fit->splitter, segment->part)->encoding == RELAIS_MIME_BASE64)
-        return read_range (fit->rope, segment->offset, segment->size, feed_rewrap, &rewrap, error);
-    if (!read_range (fit->rope, segment->offset, segment->size, feed_qp, &qp, error))
+        return relais_rope_each (fit->rope, segment->offset, segment->size, feed_rewrap, &rewrap,
+                                 error);
+    if (!relais_rope_each (fit->rope, segment->offset, segment->size, feed_qp, &qp, error))
         return false;
     relais_qp_end (&qp);
     return true;
@@ -347,7 +309,7 @@ write_gap (Fit *fit, const RelaisMimeSegment *segment, GError **error)
 {
     RelaisTidy tidy = {.sink = &fit->sink, .seven_bit = !fit->limits->eight_bit_allowed};
 
-    return read_range (fit->rope, segment->offset, segment->size, feed_tidy, &tidy, error);
+    return relais_rope_each (fit->rope, segment->offset, segment->size, feed_tidy, &tidy, error);
 }
 
 /* Whether the leaf's content, which follows its header, has octets above 127. */
@@ -409,10 +371,8 @@ fit_rope (Fit *fit, RelaisRope **out, bool *eight_bit, GError **error)
 {
     RelaisTransportResult result;
 
-    if (!read_range (fit->rope, 0, relais_rope_size (fit->rope), feed_splitter, fit->splitter,
-                     error))
+    if (!relais_mime_splitter_read (fit->splitter, fit->rope, error))
         return RELAIS_TRANSPORT_ERROR;
-    relais_mime_splitter_end (fit->splitter);
     result = plan (fit, eight_bit);
     if (result == RELAIS_TRANSPORT_CHANGED)
         return write_all (fit, out, error);

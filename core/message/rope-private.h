@@ -31,6 +31,11 @@ guint64 relais_rope_size (const RelaisRope *rope);
  * the range's body is not in memory. */
 gssize
 relais_rope_read (const RelaisRope *rope, guint64 offset, gpointer to, gsize size, GError **error);
+/* Hands a range, which must lie inside, to `func` in pieces, without copying what is in memory. False on
+ * error; blocks as relais_rope_read (). */
+typedef void (*RelaisRopeFunc) (gpointer data, const guint8 *bytes, gsize size);
+bool relais_rope_each (const RelaisRope *rope, guint64 offset, guint64 size, RelaisRopeFunc func,
+                       gpointer data, GError **error);
 /* If the bytes at `offset` are in memory, points at a run of them and returns its length; 0 when they
  * would have to be read from disk. Never blocks. */
 gsize relais_rope_peek (const RelaisRope *rope, guint64 offset, const guint8 **bytes);

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+enum { PIECE_BYTES = 64 * 1024 };
+
 typedef struct {
     guint64 start;    /* in the rope */
     guint64 size;     /* never 0 */
@@ -198,6 +200,36 @@ relais_rope_peek (const RelaisRope *rope, guint64 offset, const guint8 **bytes)
         return 0;
     piece = &g_array_index (rope->pieces, Piece, find_piece (rope, offset));
     return piece_peek (piece, offset - piece->start, bytes);
+}
+
+bool
+relais_rope_each (const RelaisRope *rope, guint64 offset, guint64 size, RelaisRopeFunc func,
+                  gpointer data, GError **error)
+{
+    g_autofree guint8 *buffer = NULL;
+
+    while (size > 0) {
+        const guint8 *bytes;
+        gsize n = relais_rope_peek (rope, offset, &bytes);
+
+        if (n == 0) {
+            gssize got;
+
+            if (buffer == NULL)
+                buffer = g_malloc (PIECE_BYTES);
+            got = relais_rope_read (rope, offset, buffer, (gsize)MIN (size, (guint64)PIECE_BYTES),
+                                    error);
+            if (got < 0)
+                return false;
+            bytes = buffer;
+            n = (gsize)got;
+        }
+        n = (gsize)MIN ((guint64)n, size);
+        func (data, bytes, n);
+        offset += n;
+        size -= n;
+    }
+    return true;
 }
 
 void

@@ -9,19 +9,13 @@ import re
 import subprocess
 import sys
 
+import tap
+from tap import ok
+
 BUILD = os.environ.get("RELAIS_BUILDDIR", ".")
 FAILED, DELAYED, RELAYED, DELIVERED = range(4)
 NEVER, SUCCESS, FAILURE, DELAY = 1, 2, 4, 8
 HEADER = b"From: a@sender.test\r\nSubject: the original\r\nMessage-ID: <o@sender.test>\r\n\r\n"
-cases = 0
-
-
-def ok(good, what, detail=""):
-    global cases
-    cases += 1
-    print(("ok" if good else "not ok"), cases, "-", what)
-    if not good:
-        print("#", repr(detail)[:3000])
 
 
 def rcpt(address, action=FAILED, status="5.1.1", orcpt=None, notify=0, remote="mx.rcpt.test",
@@ -159,5 +153,5 @@ def test_wanted():
 
 for test in (test_plain, test_kinds, test_original, test_hostile, test_wanted):
     test()
-print("1..%d" % cases)
+tap.end()
 sys.exit(0)

@@ -13,18 +13,11 @@ import re
 import subprocess
 import sys
 
+import tap
+from tap import ok
+
 BUILD = os.environ.get("RELAIS_BUILDDIR", ".")
 ENCODINGS = {"7bit": 0, "8bit": 1, "binary": 2, "quoted-printable": 3, "base64": 4}
-cases = 0
-
-
-def ok(good, what, detail=""):
-    global cases
-    cases += 1
-    print(("ok" if good else "not ok"), cases, "-", what)
-    if not good:
-        for line in repr(detail)[:2000].split("\n"):
-            print("#", line)
 
 
 class Leaf:
@@ -118,7 +111,7 @@ def main():
         ok(not bad, "300 pages in %s, edited" % encoding, (len(bad), bad[:1]))
     ok(leaf(b"a=4", "quoted-printable", []) == ("refused", b""), "what is no quoted-printable is refused")
     ok(leaf.close() == 0, "the check program ends well")
-    print("1..%d" % cases)
+    tap.end()
     return 0
 
 

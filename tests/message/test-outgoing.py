@@ -10,17 +10,10 @@ import random
 import subprocess
 import sys
 
+import tap
+from tap import ok
+
 BUILD = os.environ.get("RELAIS_BUILDDIR", ".")
-cases = 0
-
-
-def ok(good, what, detail=""):
-    global cases
-    cases += 1
-    print(("ok" if good else "not ok"), cases, "-", what)
-    if not good:
-        for line in repr(detail)[:2000].split("\n"):
-            print("#", line)
 
 
 class Fit:
@@ -274,7 +267,7 @@ def main():
     grow(fit, "fields", lambda n: HEAD + b"Content-Type: text/plain\r\n" * n + b"\r\n")
     grow(fit, "unclosed quotes and comments", lambda n: HEAD + b"Content-Type: multipart/mixed; boundary=\"" + b"(\\\"" * n + b"\r\n\r\n")
     ok(fit.close() == 0, "the check program ends well")
-    print("1..%d" % cases)
+    tap.end()
     return 0
 
 
