@@ -11,6 +11,7 @@ relaisinclude_HEADERS = \
     include/relais/module.h \
     include/relais/option.h \
     include/relais/test.h \
+    include/relais/timer.h \
     include/relais/token.h \
     include/relais/types.h \
     include/relais/version.h

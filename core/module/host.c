@@ -334,6 +334,18 @@ relais_module_get_name (const RelaisModule *module)
     return module->descriptor.name;
 }
 
+void
+relais_module_set_data (RelaisModule *module, gpointer data)
+{
+    module->data = data;
+}
+
+gpointer
+relais_module_get_data (const RelaisModule *module)
+{
+    return module->data;
+}
+
 gpointer
 relais_module_get_config (const RelaisModule *module)
 {

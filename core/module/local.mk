@@ -18,6 +18,7 @@ libcore_la_SOURCES += \
     core/module/register.c \
     core/module/test.c \
     core/module/ticket.c \
+    core/module/timer.c \
     core/module/token.c
 
 # The library: all of libcore, of which the map lets out what modules, mains and the harness may use.

@@ -29,6 +29,7 @@ struct RelaisModule {
     RelaisCommand *commands; /* the same */
     ConfigObject *config;    /* in force; NULL before the first commit */
     ConfigObject *prepared;  /* of a commit that is under way */
+    gpointer data;           /* the module's own */
     bool initialised, started;
 };
 
