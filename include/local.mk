@@ -4,6 +4,7 @@ relaisinclude_HEADERS = \
     include/relais/command.h \
     include/relais/edit.h \
     include/relais/hook.h \
+    include/relais/http.h \
     include/relais/log.h \
     include/relais/message.h \
     include/relais/module.h \
