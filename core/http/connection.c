@@ -256,7 +256,8 @@ relais_http_connection_go_on (RelaisHttpConnection *connection)
 {
     switch (connection->state) {
     case RELAIS_HTTP_IDLE:
-        if (!begin_request (connection))
+        /* What is linked goes on in its turn. */
+        if (connection->queue != NULL || !begin_request (connection))
             return;
         G_GNUC_FALLTHROUGH;
     case RELAIS_HTTP_HEAD:
@@ -277,11 +278,7 @@ relais_http_connection_go_on (RelaisHttpConnection *connection)
 static void
 on_input (RelaisStream *stream, gpointer data)
 {
-    RelaisHttpConnection *connection = data;
-
-    /* What is linked goes on in its turn. */
-    if (connection->queue != &connection->front->again)
-        relais_http_connection_go_on (connection);
+    relais_http_connection_go_on (data);
 }
 
 static void
