@@ -6,6 +6,7 @@ relaisinclude_HEADERS = \
     include/relais/edit.h \
     include/relais/event.h \
     include/relais/hook.h \
+    include/relais/http.h \
     include/relais/log.h \
     include/relais/message.h \
     include/relais/module.h \

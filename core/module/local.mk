@@ -15,6 +15,7 @@ libcore_la_SOURCES += \
     core/module/message.c \
     core/module/module-private.h \
     core/module/order.c \
+    core/module/routes.c \
     core/module/register.c \
     core/module/test.c \
     core/module/ticket.c \
