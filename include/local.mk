@@ -8,6 +8,7 @@ relaisinclude_HEADERS = \
     include/relais/message.h \
     include/relais/module.h \
     include/relais/option.h \
+    include/relais/store.h \
     include/relais/test.h \
     include/relais/types.h \
     include/relais/version.h

@@ -14,6 +14,7 @@ libcore_la_SOURCES += \
     core/module/module-private.h \
     core/module/order.c \
     core/module/register.c \
+    core/module/store.c \
     core/module/test.c \
     core/module/ticket.c
 
