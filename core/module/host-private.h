@@ -14,6 +14,7 @@
 #include "message/rope-private.h"
 #include "spool/spool-private.h"
 #include "tls/tokens-private.h"
+#include "store/store-private.h"
 
 #include <relais/command.h>
 #include <relais/http.h>
@@ -54,7 +55,10 @@ bool relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GEr
 bool relais_host_init (RelaisHost *host, RelaisConfig *config, GError **error);
 /* The same for a new configuration; on error the old one stays. */
 bool relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error);
+/* start of every module, the store's backend first. */
 bool relais_host_start (RelaisHost *host, GError **error);
+/* The store, for the core's own calls (namespace RELAIS_STORE_CORE): between start and free. Borrowed. */
+RelaisStore *relais_host_get_store (RelaisHost *host);
 /* All commands of loaded modules: calls `func` for each. */
 typedef void (*RelaisHostCommand) (gpointer data, const RelaisCommand *command,
                                    gpointer command_data);

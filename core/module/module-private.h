@@ -10,6 +10,7 @@
 #include <relais/hook.h>
 #include <relais/log.h>
 #include <relais/module.h>
+#include <relais/store.h>
 
 /* A module's configuration object with its count: pins and the module itself hold it. */
 typedef struct {
@@ -82,6 +83,8 @@ struct RelaisHost {
     gpointer event_sink_data;
     guint jobs;   /* of modules, under way */
     bool in_init; /* init functions run: the time to register */
+    RelaisStore *store;
+    RelaisModule *store_module; /* the one that is its backend, or NULL */
 };
 
 /* What a hook takes and where it runs (the table of design.md section 2). */
