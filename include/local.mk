@@ -3,6 +3,7 @@ relaisincludedir = $(includedir)/relais
 relaisinclude_HEADERS = \
     include/relais/command.h \
     include/relais/edit.h \
+    include/relais/fetch.h \
     include/relais/hook.h \
     include/relais/log.h \
     include/relais/message.h \
