@@ -40,6 +40,8 @@ look_at_text (const char *text)
         return "the URL does not begin with http:// or https://";
     if (strcspn (rest, "/?#") == 0)
         return "the URL names no host";
+    if (memchr (rest, '%', strcspn (rest, "/?#")) != NULL)
+        return "the URL's host is written with %";
     return NULL;
 }
 

@@ -5,3 +5,13 @@ libcore_la_SOURCES += \
     core/http/fetch-module.c \
     core/http/fetch-url.c core/http/fetch-url-private.h \
     core/http/transfer.c core/http/transfer-private.h
+
+check_PROGRAMS += tests/http/test-fetch-url tests/http/test-fetch
+TESTS += tests/http/test-fetch-url tests/http/test-fetch
+tests_http_test_fetch_url_SOURCES = tests/http/test-fetch-url.c
+tests_http_test_fetch_url_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_http_test_fetch_url_LDADD = $(CORE_TEST_LDADD)
+tests_http_test_fetch_SOURCES = tests/http/test-fetch.c tests/http/peer.c tests/http/peer.h \
+    tests/dns/server.c tests/dns/server.h
+tests_http_test_fetch_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests
+tests_http_test_fetch_LDADD = $(CORE_TEST_LDADD)

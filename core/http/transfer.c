@@ -31,7 +31,8 @@ struct RelaisTransfer {
     GByteArray *got_body;
     guint64 header_bytes;
     bool too_large;
-    bool stray; /* libcurl wanted to connect elsewhere */
+    bool shaking; /* a TLS handshake was begun */
+    bool stray;   /* libcurl wanted to connect elsewhere */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -62,7 +63,7 @@ on_header (char *bytes, size_t size, size_t n, void *data)
         transfer->too_large = true;
         return 0;
     }
-    while (end > 0 && (bytes[end - 1] == '\n' || bytes[end - 1] == '\r'))
+    while (end > 0 && g_ascii_isspace (bytes[end - 1]))
         end--;
     if (end >= 5 && memcmp (bytes, "HTTP/", 5) == 0)
         g_ptr_array_set_size (transfer->got_headers, 0);
@@ -106,8 +107,9 @@ open_socket (void *data, curlsocktype purpose, struct curl_sockaddr *address)
 static CURLcode
 set_store (CURL *easy, void *context, void *data)
 {
-    const RelaisTransfer *transfer = data;
+    RelaisTransfer *transfer = data;
 
+    transfer->shaking = true;
     SSL_CTX_set1_cert_store (context, relais_curl_store (transfer->curl));
     return CURLE_OK;
 }
@@ -269,16 +271,16 @@ relais_transfer_free (RelaisTransfer *transfer)
 RelaisFetchStep
 relais_transfer_reached (const RelaisTransfer *transfer)
 {
-    curl_off_t connected = 0, shaken = 0;
+    curl_off_t connected = 0, sending = 0;
 
     (void)curl_easy_getinfo (transfer->easy, CURLINFO_CONNECT_TIME_T, &connected);
-    (void)curl_easy_getinfo (transfer->easy, CURLINFO_APPCONNECT_TIME_T, &shaken);
-    if (transfer->got_headers->len > 0)
+    (void)curl_easy_getinfo (transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &sending);
+    if (sending > 0 || transfer->header_bytes > 0)
         return RELAIS_FETCH_STEP_REQUEST;
-    if (connected == 0)
-        return RELAIS_FETCH_STEP_CONNECT;
-    return transfer->request->url->tls && shaken == 0 ? RELAIS_FETCH_STEP_TLS
-                                                      : RELAIS_FETCH_STEP_REQUEST;
+    if (transfer->shaking)
+        return RELAIS_FETCH_STEP_TLS;
+    return connected > 0 && !transfer->request->url->tls ? RELAIS_FETCH_STEP_REQUEST
+                                                         : RELAIS_FETCH_STEP_CONNECT;
 }
 
 /* --- What it means ---------------------------------------------------------------------------- */
@@ -330,6 +332,7 @@ tls_text (const RelaisTransfer *transfer, CURLcode code)
         return g_strdup_printf ("the TLS handshake failed: %s", transfer->error);
     switch (verified) {
     case X509_V_OK:
+    case X509_V_ERR_UNSPECIFIED: /* libcurl's, while it has not come to the chain's verdict */
     case X509_V_ERR_HOSTNAME_MISMATCH:
         return g_strdup_printf ("the certificate is for another name than %s", host);
     case X509_V_ERR_CERT_HAS_EXPIRED: return g_strdup ("the certificate has expired");
