@@ -5,6 +5,7 @@ relaisinclude_HEADERS = \
     include/relais/counter.h \
     include/relais/edit.h \
     include/relais/event.h \
+    include/relais/fetch.h \
     include/relais/hook.h \
     include/relais/http.h \
     include/relais/log.h \

@@ -166,3 +166,14 @@ void relais_host_run_worker (RelaisHost *host, RelaisHookId hook, RelaisSubject 
                              RelaisHookResult *result);
 /* EVENT: tells the observers. */
 void relais_host_notify_event (RelaisHost *host, guint64 seq, GBytes *line);
+
+/* --- For rooms below whose functions modules call. */
+/* Copies the part of a versioned struct that both sides know into `to`, zero-filled; false if the
+ * tail that only the other side knows is not all zero. Pure. */
+bool relais_copy_known (gpointer to, gsize to_size, gconstpointer from, gsize from_size);
+/* The HTTP client (core/http) that relais_fetch () hands over to. Set once, before
+ * relais_host_start (); borrowed, must outlive the workers. */
+struct RelaisFetcher;
+void relais_host_set_fetcher (RelaisHost *host, struct RelaisFetcher *fetcher);
+/* NULL before. Any thread, from the module's start on. */
+struct RelaisFetcher *relais_module_fetcher (const RelaisModule *module);

@@ -377,6 +377,18 @@ relais_host_free (RelaisHost *host)
 
 /* --- What modules ask of the host ------------------------------------------------------------- */
 
+void
+relais_host_set_fetcher (RelaisHost *host, struct RelaisFetcher *fetcher)
+{
+    host->fetcher = fetcher;
+}
+
+struct RelaisFetcher *
+relais_module_fetcher (const RelaisModule *module)
+{
+    return module->host->fetcher;
+}
+
 const gchar *
 relais_module_get_name (const RelaisModule *module)
 {
