@@ -203,7 +203,7 @@ static const RelaisOption options[] = {
      N_ ("PEM file with the certificate's private key.")},
     {"http", "trusted_proxies", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
      N_ ("Networks of reverse proxies whose Forwarded, X-Forwarded-For and X-Forwarded-Proto are "
-         "believed, and whose connections no limit an address holds for.")},
+         "believed, and for which connections_per_address does not hold.")},
     {"http", "connections", RELAIS_OPTION_INT, 0, "2000", 1, 1000000, NULL,
      N_ ("Connections at once; more are turned away with 503.")},
     {"http", "connections_per_address", RELAIS_OPTION_INT, 0, "100", 1, 1000000, NULL,
@@ -214,7 +214,7 @@ static const RelaisOption options[] = {
     {"http", "idle_timeout", RELAIS_OPTION_DURATION, 0, "30s", 1000, G_MAXINT64, NULL,
      N_ ("Time for the first octet of a request, on a new connection and after each answer.")},
     {"http", "max_head", RELAIS_OPTION_SIZE, 0, "16K", 1024, 65536, NULL,
-     N_ ("Octets of a request's head; the redirect of a long link needs about twice its length.")},
+     N_ ("Octets of a request's head, with the target: a rewritten link may be long.")},
 
     /* [module NAME] */
     {"module", "enable", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,

@@ -275,6 +275,10 @@ def write_configuration(state, directory, options):
         s.put("route", "next-hop", "tls", "none")
         s.put("route", "next-hop", "domains", "*")
         s.put("domain", "in.sender.test", "inbound", "next-hop")
+    if state.get("http_port"):
+        s.put("http", "tracker", "kind", "tracker")
+        s.put("http", "tracker", "address", "127.0.0.1")
+        s.put("http", "tracker", "port", state["http_port"])
     s.put("dns", None, "server", "127.0.0.1@%d" % state["dns_port"])
     s.put("dns", None, "allow", "127.0.0.0/8")
     s.put("queue", None, "smtp_port", state["sink_port"])
@@ -379,6 +383,11 @@ def read_state(directory):
     return json.load(open(path)) if os.path.exists(path) else None
 
 
+def wants_http(modules):
+    """Whether a module is asked for that may have something to answer."""
+    return any(name != "dkim" and not name.startswith("store-") for name in modules)
+
+
 def new_state(arguments):
     for module in arguments.module:
         if "/" in module:
@@ -390,6 +399,7 @@ def new_state(arguments):
         "smtp_port": arguments.smtp_port or free_port(),
         "dns_port": free_dns_port(),
         "sink_port": free_port(),
+        "http_port": arguments.http_port or (free_port() if wants_http(arguments.module) else 0),
         "next_hop": arguments.next_hop,
         "modules": arguments.module,
         "set": arguments.set,
@@ -455,7 +465,7 @@ def facts(state, directory, pids):
         file.write('#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n'
                    % (os.path.join(state["build"], ".libs"), " ".join(command(state, directory))))
     os.chmod(control, 0o755)
-    return {
+    found = {
         "smtp_port": state["smtp_port"],
         "dns_port": state["dns_port"],
         "sink_port": state["sink_port"],
@@ -470,6 +480,9 @@ def facts(state, directory, pids):
         "sink_script": os.path.join(directory, "sink.script"),
         "certificate": os.path.join(directory, "cert.pem"),
     }
+    if state.get("http_port"):
+        found["http_port"] = state["http_port"]
+    return found
 
 
 def down(directory):

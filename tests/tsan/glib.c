@@ -121,3 +121,15 @@ UNREF (g_array_unref, GArray)
 UNREF (g_ptr_array_unref, GPtrArray)
 UNREF (g_byte_array_unref, GByteArray)
 UNREF (g_hash_table_unref, GHashTable)
+
+gboolean (g_atomic_ref_count_dec) (gatomicrefcount *refs)
+{
+    static gpointer real;
+    gboolean last;
+
+    __tsan_release (refs);
+    last = ((gboolean (*) (gatomicrefcount *))find ("g_atomic_ref_count_dec", &real)) (refs);
+    if (last)
+        __tsan_acquire (refs);
+    return last;
+}
