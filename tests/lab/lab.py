@@ -245,12 +245,13 @@ class Settings:
 
 def write_configuration(state, directory, options):
     s = Settings()
-    s.modules = ["throttle", "bounce", "dkim", "spf-check", "dnsbl-monitor", "open-tracker", "click-redirector"]
+    s.modules = ["throttle", "bounce", "dkim", "store-gdbm", "spf-check", "dnsbl-monitor", "open-tracker", "click-redirector"]
     s.put("relais", None, "hostname", "relais.test")
     s.put("relais", None, "user", "root")
     s.put("relais", None, "spool_dir", os.path.join(directory, "spool"))
     s.put("relais", None, "run_dir", os.path.join(directory, "run"))
     s.put("relais", None, "log_dir", os.path.join(directory, "log"))
+    s.put("relais", None, "state_dir", os.path.join(directory, "state"))
     s.put("relais", None, "users_file", os.path.join(directory, "users"))
     s.put("relais", None, "postmaster", "postmaster@in.sender.test")
     s.put("spool", None, "segment_size", "16M")
@@ -378,6 +379,13 @@ def read_state(directory):
     return json.load(open(path)) if os.path.exists(path) else None
 
 
+def with_store(build, modules):
+    """Modules other than dkim keep state, so that the store comes with them where it was built."""
+    built = os.path.exists(os.path.join(build, "modules/store-gdbm/.libs/store-gdbm.so"))
+    wanted = any(m != "dkim" and not m.startswith("store-") for m in modules)
+    return modules + ["store-gdbm"] if built and wanted and "store-gdbm" not in modules else modules
+
+
 def new_state(arguments):
     for module in arguments.module:
         if "/" in module:
@@ -390,7 +398,7 @@ def new_state(arguments):
         "dns_port": free_dns_port(),
         "sink_port": free_port(),
         "next_hop": arguments.next_hop,
-        "modules": arguments.module,
+        "modules": with_store(build, arguments.module),
         "set": arguments.set,
     }
 
