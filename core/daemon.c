@@ -206,6 +206,7 @@ drop_privileges (Daemon *daemon, GError **error)
 {
     const RelaisSection *relais = section (daemon, "relais");
     const char *dirs[] = {relais_section_get_string (relais, "spool_dir"),
+                          relais_section_get_string (relais, "state_dir"),
                           relais_section_get_string (relais, "log_dir"),
                           relais_section_get_string (relais, "run_dir"),
                           relais_section_get_string (relais, "state_dir"), NULL};

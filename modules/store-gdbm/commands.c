@@ -302,10 +302,9 @@ tell_put_aside (RelaisCommandCall *call, const char *path)
 static void
 finish_verify (RelaisCommandCall *call, const SgReading *reading, guint aside)
 {
-    g_autofree char *text = g_strdup_printf (_ ("%" G_GUINT64_FORMAT
-                                                " changes were read, the last is %" G_GUINT64_FORMAT
-                                                "; %u damaged files were put aside earlier."),
-                                             reading->records, reading->last_seq, aside);
+    g_autofree char *text = g_strdup_printf (
+        _ ("%llu changes were read, the last is %llu; %u damaged files were put aside earlier."),
+        sg_llu (reading->records), sg_llu (reading->last_seq), aside);
 
     relais_command_note (call, text);
     if (reading->torn_bytes > 0)

@@ -278,16 +278,15 @@ end_bad_stretch (Reader *reader, const SgRecord *next)
     const bool gap = !reader->file->is_snapshot && next->seq > last + 1;
 
     if (bad && gap)
-        damage (reader,
-                _ ("octets %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
-                   " are damaged: changes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " are lost"),
-                reader->bad_from, reader->offset, last + 1, next->seq - 1);
+        damage (reader, _ ("octets %llu to %llu are damaged: changes %llu to %llu are lost"),
+                sg_llu (reader->bad_from), sg_llu (reader->offset), sg_llu (last + 1),
+                sg_llu (next->seq - 1));
     else if (bad)
-        damage (reader, _ ("octets %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " are damaged"),
-                reader->bad_from, reader->offset);
+        damage (reader, _ ("octets %llu to %llu are damaged"), sg_llu (reader->bad_from),
+                sg_llu (reader->offset));
     else if (gap)
-        damage (reader, _ ("changes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " are missing"),
-                last + 1, next->seq - 1);
+        damage (reader, _ ("changes %llu to %llu are missing"), sg_llu (last + 1),
+                sg_llu (next->seq - 1));
     reader->bad_from = SG_ALL;
 }
 
@@ -301,16 +300,14 @@ take (Reader *reader, const SgRecord *record)
     if (record->op == SG_OP_END) {
         reader->saw_end = reader->file->is_snapshot;
         if (record->seq != reader->in_file)
-            damage (
-                reader,
-                _ ("%" G_GUINT64_FORMAT " values are there, %" G_GUINT64_FORMAT " were written"),
-                reader->in_file, record->seq);
+            damage (reader, _ ("%llu values are there, %llu were written"),
+                    sg_llu (reader->in_file), sg_llu (record->seq));
         return true;
     }
     if (!reader->file->is_snapshot) {
         if (record->seq <= reading->last_seq) {
-            damage (reader, _ ("change %" G_GUINT64_FORMAT " comes after %" G_GUINT64_FORMAT),
-                    record->seq, reading->last_seq);
+            damage (reader, _ ("change %llu comes after %llu"), sg_llu (record->seq),
+                    sg_llu (reading->last_seq));
             return true;
         }
         reading->last_seq = record->seq;
@@ -362,13 +359,11 @@ look_at_end (Reader *reader, bool may_be_torn)
     if (good < end && may_be_torn)
         reader->reading->torn_bytes = end - good;
     else if (good < end)
-        damage (reader, _ ("octets %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " are damaged"),
-                good, end);
+        damage (reader, _ ("octets %llu to %llu are damaged"), sg_llu (good), sg_llu (end));
     if (reader->file->is_snapshot && !reader->saw_end)
         damage (reader, _ ("the end is missing"));
     if (reader->limit != SG_ALL && end < reader->limit)
-        damage (reader, _ ("%" G_GUINT64_FORMAT " octets are missing at the end"),
-                reader->limit - end);
+        damage (reader, _ ("%llu octets are missing at the end"), sg_llu (reader->limit - end));
 }
 
 bool
@@ -469,10 +464,8 @@ read_journal (const GPtrArray *files, guint place, guint64 expected, const SgVis
     Reader reader = {.file = file, .visitor = visitor, .reading = reading};
 
     if (expected != 0 && file->number != expected)
-        damage (
-            &reader,
-            _ ("the journals %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " before it are missing"),
-            expected, file->number - 1);
+        damage (&reader, _ ("the journals %llu to %llu before it are missing"), sg_llu (expected),
+                sg_llu (file->number - 1));
     return sg_file_read (file, sg_files_limit (files, place), next_journal (files, place) == NULL,
                          visitor, reading, error);
 }

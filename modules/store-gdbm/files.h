@@ -13,6 +13,13 @@
 #define GETTEXT_PACKAGE "relais"
 #endif
 
+/* For texts that are translated, in which a macro such as G_GUINT64_FORMAT would not be found. */
+static inline unsigned long long
+sg_llu (guint64 number)
+{
+    return number;
+}
+
 /* Where the disk is touched; tests put their own functions here. errno tells what went wrong. */
 typedef struct {
     gssize (*write) (int fd, gconstpointer bytes, gsize size);

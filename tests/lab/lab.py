@@ -245,7 +245,7 @@ class Settings:
 
 def write_configuration(state, directory, options):
     s = Settings()
-    s.modules = ["throttle", "bounce", "dkim", "spf-check", "dnsbl-monitor", "open-tracker", "click-redirector"]
+    s.modules = ["throttle", "bounce", "dkim", "store-gdbm", "spf-check", "dnsbl-monitor", "open-tracker", "click-redirector"]
     s.put("relais", None, "hostname", "relais.test")
     s.put("relais", None, "user", "root")
     s.put("relais", None, "spool_dir", os.path.join(directory, "spool"))
@@ -383,9 +383,16 @@ def read_state(directory):
     return json.load(open(path)) if os.path.exists(path) else None
 
 
-def wants_http(modules):
-    """Whether a module is asked for that may have something to answer."""
+def keeps_state(modules):
+    """Whether a module is asked for that may have something to store, and to answer by HTTP."""
     return any(name != "dkim" and not name.startswith("store-") for name in modules)
+
+
+def with_store(build, modules):
+    """The store comes with them where it was built."""
+    built = os.path.exists(os.path.join(build, "modules/store-gdbm/.libs/store-gdbm.so"))
+    wanted = keeps_state(modules) and "store-gdbm" not in modules
+    return modules + ["store-gdbm"] if built and wanted else modules
 
 
 def new_state(arguments):
@@ -399,9 +406,9 @@ def new_state(arguments):
         "smtp_port": arguments.smtp_port or free_port(),
         "dns_port": free_dns_port(),
         "sink_port": free_port(),
-        "http_port": arguments.http_port or (free_port() if wants_http(arguments.module) else 0),
+        "http_port": arguments.http_port or (free_port() if keeps_state(arguments.module) else 0),
         "next_hop": arguments.next_hop,
-        "modules": arguments.module,
+        "modules": with_store(build, arguments.module),
         "set": arguments.set,
     }
 

@@ -7,6 +7,7 @@ TSAN_TESTS = \
     tests/spool/test-damage \
     tests/spool/test-model \
     tests/spool/test-slow \
+    tests/store/test-store \
     tests/module/test-hook \
     tests/http/test-http-limits \
     tests/http/test-http-server \
@@ -21,6 +22,9 @@ TSAN_TESTS = \
     tests/queue/test-queue-verbs \
     tests/modules/dkim/test-dkim \
     tests/fuzz/recovery
+if GDBM
+TSAN_TESTS += tests/modules/store-gdbm/test-store-gdbm tests/modules/store-gdbm/test-trouble
+endif
 EXTRA_DIST += tests/tsan/glib.c tests/tsan/run tests/tsan/suppressions
 .PHONY: tsan-tests tsan-list
 tsan-tests: $(TSAN_TESTS)
