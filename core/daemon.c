@@ -3,8 +3,8 @@
  * The daemon: puts the rooms together, runs the loop, takes them apart again. It owns every part's
  * lifetime and no behaviour: what a part does stands in its room. Main thread.
  *
- * Up: configuration, modules, user, loop, pools, event log, spool, resolver, queue, listeners,
- * control socket. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
+ * Up: configuration, modules, user, loop, pools, event log, spool, resolver, HTTP client, queue,
+ * listeners, control socket. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
  * reverse order.
  */
 #include "config.h"
@@ -13,6 +13,7 @@
 #include "control/control-private.h"
 #include "dns/dns-private.h"
 #include "event/event-private.h"
+#include "http/tracking-private.h"
 #include "mains-private.h"
 #include "module/host-private.h"
 #include "privileges-private.h"
@@ -57,6 +58,8 @@ typedef struct {
     RelaisEventLog *events;
     RelaisSpool *spool;
     RelaisDns *dns;
+    RelaisFetcher *fetcher;
+    RelaisTracking *tracking;
     RelaisQueue *queue;
     RelaisSmtpServer *server;
     RelaisCommands *commands;
@@ -259,6 +262,29 @@ open_resolver (Daemon *daemon, GError **error)
     return daemon->dns != NULL;
 }
 
+static bool
+open_fetcher (Daemon *daemon, GError **error)
+{
+    const RelaisSection *client = section (daemon, "http-client");
+    const RelaisFetcherOptions options = {
+        .loop = daemon->loop,
+        .dns = daemon->dns,
+        .ca_file = relais_section_get_string (client, "ca_file"),
+        .allow = relais_section_get_list (client, "allow"),
+        .max_fetches = (guint)relais_section_get_int (client, "fetches"),
+        .max_waiting = (guint)relais_section_get_int (client, "waiting"),
+    };
+
+    daemon->fetcher = relais_fetcher_new (&options, error);
+    if (daemon->fetcher == NULL)
+        return false;
+    relais_host_set_fetcher (daemon->host, daemon->fetcher);
+    daemon->tracking = relais_tracking_new (
+        &(RelaisTrackingOptions){daemon->loop, daemon->pool, daemon->fetcher, daemon->host},
+        daemon->config);
+    return true;
+}
+
 static void
 found_message (gpointer data, RelaisMessage *message)
 {
@@ -331,6 +357,10 @@ open_control (Daemon *daemon, GError **error)
     for (gsize i = 0; i < n; i++)
         if (!relais_commands_add (daemon->commands, &commands[i], daemon->queue, error))
             return false;
+    commands = relais_tracking_commands (&n);
+    for (gsize i = 0; i < n; i++)
+        if (!relais_commands_add (daemon->commands, &commands[i], daemon->tracking, error))
+            return false;
     relais_host_each_command (daemon->host, add_module_command, daemon);
     daemon->control = relais_control_new (daemon->loop, path, daemon->commands, error);
     if (daemon->control == NULL)
@@ -349,13 +379,14 @@ static bool
 bring_up (Daemon *daemon, GError **error)
 {
     if (!open_spool (daemon, error) || !open_resolver (daemon, error) ||
-        !open_queue (daemon, error) || !open_server (daemon, error) ||
-        !relais_privileges_drop_rest (error) || !open_control (daemon, error) ||
-        !relais_host_start (daemon->host, error))
+        !open_fetcher (daemon, error) || !open_queue (daemon, error) ||
+        !open_server (daemon, error) || !relais_privileges_drop_rest (error) ||
+        !open_control (daemon, error) || !relais_host_start (daemon->host, error))
         return false;
     if (relais_host_has (daemon->host, RELAIS_HOOK_EVENT))
         relais_event_log_set_observer (daemon->events, observe_event, daemon);
     relais_queue_start (daemon->queue);
+    relais_tracking_start (daemon->tracking);
     return true;
 }
 
@@ -408,10 +439,13 @@ static void
 take_down (Daemon *daemon)
 {
     relais_timer_stop (&daemon->drain_timer);
+    relais_tracking_free (daemon->tracking);
     relais_control_free (daemon->control);
     relais_load_meter_free (daemon->meter);
     relais_smtp_server_free (daemon->server);
     relais_queue_free (daemon->queue);
+    if (daemon->fetcher != NULL)
+        relais_fetcher_stop (daemon->fetcher);
     relais_dns_free (daemon->dns);
     relais_spool_close (daemon->spool);
     relais_event_log_close (daemon->events);
@@ -420,6 +454,7 @@ take_down (Daemon *daemon)
     relais_pool_free (daemon->auth_pool);
     relais_pool_free (daemon->spool_pool);
     relais_pool_free (daemon->pool);
+    relais_fetcher_free (daemon->fetcher); /* workers may still have tried it */
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);
     relais_streams_cut_lingering (daemon->loop);

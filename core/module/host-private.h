@@ -11,6 +11,7 @@
 
 #include "loop/pool-private.h"
 #include "message/rope-private.h"
+#include "module/tracking-private.h"
 #include "spool/spool-private.h"
 
 #include <relais/command.h>
@@ -136,3 +137,5 @@ struct RelaisFetcher;
 void relais_host_set_fetcher (RelaisHost *host, struct RelaisFetcher *fetcher);
 /* NULL before. Any thread, from the module's start on. */
 struct RelaisFetcher *relais_module_fetcher (const RelaisModule *module);
+/* The tracking hosts of this moment; taken; NULL for none. Any thread. */
+void relais_host_set_tracking (RelaisHost *host, RelaisTrackingTable *table);

@@ -28,6 +28,7 @@ relais_host_new (const RelaisHostOptions *options)
     for (guint i = 0; i < RELAIS_N_HOOKS; i++)
         host->registered[i] = g_ptr_array_new_with_free_func (relais_hook_function_free);
     g_queue_init (&host->runs);
+    g_mutex_init (&host->tracking_mutex);
     return host;
 }
 
@@ -319,6 +320,8 @@ relais_host_free (RelaisHost *host)
     g_ptr_array_unref (host->modules);
     g_ptr_array_unref (host->slots);
     g_clear_pointer (&host->config, relais_config_unref);
+    g_clear_pointer (&host->tracking, relais_tracking_table_unref);
+    g_mutex_clear (&host->tracking_mutex);
     g_free (host->module_dir);
     g_free (host->program);
     g_free (host);

@@ -15,7 +15,8 @@ libcore_la_SOURCES += \
     core/module/order.c \
     core/module/register.c \
     core/module/test.c \
-    core/module/ticket.c
+    core/module/ticket.c \
+    core/module/tracking.c core/module/tracking-private.h
 
 # The library: all of libcore, of which the map lets out what modules, mains and the harness may use.
 lib_LTLIBRARIES += librelais.la

@@ -69,6 +69,8 @@ struct RelaisHost {
     RelaisConfig *config;
     RelaisPin *pin;
     struct RelaisFetcher *fetcher; /* or NULL */
+    GMutex tracking_mutex;
+    RelaisTrackingTable *tracking; /* or NULL; under tracking_mutex */
     GQueue runs;                   /* RelaisHookRun that are suspended */
     guint n_slots;
     GPtrArray *slots; /* RelaisSlot */
@@ -104,7 +106,8 @@ struct RelaisHook {
     RelaisHookRun *run;           /* NULL on a worker */
     GByteArray *header;           /* cache of relais_hook_get_header () */
     RelaisRope *rope;             /* MESSAGE: what relais_hook_read () reads, made when asked for */
-    RelaisTicket *ticket;         /* the one that was handed out and is open */
+    RelaisTrackingTable *tracking; /* that was asked, held until the function returns; or NULL */
+    RelaisTicket *ticket;          /* the one that was handed out and is open */
 };
 void relais_hook_clear (RelaisHook *hook);
 /* edit.c: puts staged edits into the rope, or drops them. */
