@@ -41,6 +41,12 @@ tests_module_test_hook_SOURCES = tests/module/test-hook.c
 tests_module_test_hook_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_hook_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/module/test-tracking-url
+TESTS += tests/module/test-tracking-url
+tests_module_test_tracking_url_SOURCES = tests/module/test-tracking-url.c
+tests_module_test_tracking_url_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_tracking_url_LDADD = $(CORE_TEST_LDADD)
+
 check_PROGRAMS += tests/abi/test-check tests/abi/test-load
 TESTS += tests/abi/test-check tests/abi/test-load tests/abi/test-map.py
 EXTRA_DIST += tests/abi/test-map.py

@@ -133,6 +133,7 @@ relais A 127.0.0.1
 sender MX 10 sink.test.
 sender TXT "v=spf1 ip4:127.0.0.0/8 -all"
 sender A 127.0.0.1
+track.sender A 127.0.0.1
 _dmarc.sender TXT "v=DMARC1; p=reject; rua=mailto:dmarc@sender.test"
 in.sender MX 10 relais.test.
 rcpt MX 10 sink.test.
@@ -274,6 +275,8 @@ def write_configuration(state, directory, options):
         s.put("route", "next-hop", "tls", "none")
         s.put("route", "next-hop", "domains", "*")
         s.put("domain", "in.sender.test", "inbound", "next-hop")
+    if state.get("http_port"):
+        s.put("domain", "sender.test", "tracking", "http://track.sender.test:%d" % state["http_port"])
     s.put("dns", None, "server", "127.0.0.1@%d" % state["dns_port"])
     s.put("dns", None, "allow", "127.0.0.0/8")
     s.put("queue", None, "smtp_port", state["sink_port"])
