@@ -12,6 +12,7 @@
 
 #include "conf/conf-private.h"
 #include "control/client-private.h"
+#include "http/tracking-private.h"
 #include "mains-private.h"
 #include "module/host-private.h"
 #include "queue/queue-private.h"
@@ -292,6 +293,8 @@ add_commands (Ctl *ctl)
     commands = relais_status_commands (&n);
     add_table (ctl, commands, n);
     commands = relais_queue_commands (&n);
+    add_table (ctl, commands, n);
+    commands = relais_tracking_commands (&n);
     add_table (ctl, commands, n);
     commands = relais_users_commands (&n);
     add_table (ctl, commands, n);

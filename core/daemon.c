@@ -3,8 +3,8 @@
  * The daemon: puts the rooms together, runs the loop, takes them apart again. It owns every part's
  * lifetime and no behaviour: what a part does stands in its room. Main thread.
  *
- * Up: configuration, modules, user, loop, pools, event log, spool, resolver, queue, listeners, control
- * socket, HTTP thread. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
+ * Up: configuration, modules, user, loop, pools, event log, spool, resolver, HTTP client, queue, listeners,
+ * control socket, HTTP thread. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
  * reverse order.
  */
 #include "config.h"
@@ -14,6 +14,7 @@
 #include "dns/dns-private.h"
 #include "event/event-private.h"
 #include "http/server-private.h"
+#include "http/tracking-private.h"
 #include "mains-private.h"
 #include "module/host-private.h"
 #include "privileges-private.h"
@@ -60,6 +61,8 @@ typedef struct {
     RelaisTokens *tokens;
     RelaisSpool *spool;
     RelaisDns *dns;
+    RelaisFetcher *fetcher;
+    RelaisTracking *tracking;
     RelaisQueue *queue;
     RelaisSmtpServer *server;
     RelaisHttpServer *http;
@@ -209,7 +212,8 @@ drop_privileges (Daemon *daemon, GError **error)
                           relais_section_get_string (relais, "state_dir"),
                           relais_section_get_string (relais, "log_dir"),
                           relais_section_get_string (relais, "run_dir"),
-                          relais_section_get_string (relais, "state_dir"), NULL};
+                          relais_section_get_string (relais, "state_dir"),
+                          NULL};
 
     return relais_privileges_drop (relais_section_get_string (relais, "user"),
                                    relais_section_get_string (relais, "group"), dirs, error);
@@ -285,6 +289,29 @@ open_resolver (Daemon *daemon, GError **error)
 
     daemon->dns = relais_dns_new (&options, daemon->loop, error);
     return daemon->dns != NULL;
+}
+
+static bool
+open_fetcher (Daemon *daemon, GError **error)
+{
+    const RelaisSection *client = section (daemon, "http-client");
+    const RelaisFetcherOptions options = {
+        .loop = daemon->loop,
+        .dns = daemon->dns,
+        .ca_file = relais_section_get_string (client, "ca_file"),
+        .allow = relais_section_get_list (client, "allow"),
+        .max_fetches = (guint)relais_section_get_int (client, "fetches"),
+        .max_waiting = (guint)relais_section_get_int (client, "waiting"),
+    };
+
+    daemon->fetcher = relais_fetcher_new (&options, error);
+    if (daemon->fetcher == NULL)
+        return false;
+    relais_host_set_fetcher (daemon->host, daemon->fetcher);
+    daemon->tracking = relais_tracking_new (
+        &(RelaisTrackingOptions){daemon->loop, daemon->pool, daemon->fetcher, daemon->host},
+        daemon->config);
+    return true;
 }
 
 static void
@@ -373,6 +400,7 @@ open_control (Daemon *daemon, GError **error)
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
         !add_commands (daemon, relais_tokens_commands, daemon->tokens, error) ||
+        !add_commands (daemon, relais_tracking_commands, daemon->tracking, error) ||
         !add_commands (daemon, relais_host_commands, daemon->host, error))
         return false;
     relais_host_each_command (daemon->host, add_module_command, daemon);
@@ -393,14 +421,16 @@ static bool
 bring_up (Daemon *daemon, GError **error)
 {
     if (!open_spool (daemon, error) || !open_tokens (daemon, error) ||
-        !open_resolver (daemon, error) || !open_queue (daemon, error) ||
-        !open_server (daemon, error) || !open_http (daemon, error) ||
+        !open_resolver (daemon, error) || !open_fetcher (daemon, error) ||
+        !open_queue (daemon, error) || !open_server (daemon, error) || !open_http (daemon, error) ||
         !relais_privileges_drop_rest (error) || !open_control (daemon, error) ||
         !relais_host_start (daemon->host, error) || !relais_http_server_start (daemon->http, error))
         return false;
     if (relais_host_has (daemon->host, RELAIS_HOOK_EVENT))
         relais_event_log_set_observer (daemon->events, observe_event, daemon);
     relais_queue_start (daemon->queue);
+    relais_tracking_use_routes (daemon->tracking, daemon->host);
+    relais_tracking_start (daemon->tracking);
     return true;
 }
 
@@ -454,13 +484,21 @@ static void
 take_down (Daemon *daemon)
 {
     relais_timer_stop (&daemon->drain_timer);
+    relais_tracking_free (daemon->tracking);
     relais_control_free (daemon->control);
     relais_http_server_free (daemon->http);
     relais_load_meter_free (daemon->meter);
     relais_smtp_server_free (daemon->server);
     relais_queue_free (daemon->queue);
+    if (daemon->fetcher != NULL)
+        relais_fetcher_stop (daemon->fetcher);
     relais_dns_free (daemon->dns);
     relais_spool_close (daemon->spool);
+    if (daemon->events != NULL) {
+        relais_loop_turn (daemon->loop, false); /* observers learn what came up to here */
+        relais_event_log_set_observer (daemon->events, NULL, NULL);
+    }
+    relais_host_stop (daemon->host);
     relais_event_log_close (daemon->events);
     relais_host_free (daemon->off_host);
     relais_host_free (daemon->host);
@@ -468,6 +506,7 @@ take_down (Daemon *daemon)
     relais_pool_free (daemon->spool_pool);
     relais_pool_free (daemon->pool);
     relais_tokens_free (daemon->tokens);
+    relais_fetcher_free (daemon->fetcher); /* workers may still have tried it */
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);
     relais_streams_cut_lingering (daemon->loop);

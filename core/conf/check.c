@@ -9,6 +9,7 @@
 #include "conf/line-private.h"
 #include "conf/nearest-private.h"
 #include "conf/net-private.h"
+#include "conf/origin-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <string.h>
@@ -159,6 +160,20 @@ check_nets (Checker *checker, const RelaisSection *section, const Check *check)
 }
 
 static void
+check_origin (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *text = relais_section_get_string (section, check->key);
+    g_auto (RelaisOrigin) origin = {0};
+
+    if (text != NULL && !relais_origin_parse (text, &origin))
+        report (
+            checker, section, check->key,
+            g_strdup_printf (_ ("%s: '%s' cannot be used; expected scheme and host alone, as in "
+                                "https://track.example.com or http://track.example.com:8080"),
+                             check->key, text));
+}
+
+static void
 check_pair (Checker *checker, const RelaisSection *section, const Check *check)
 {
     if (relais_section_get_string (section, check->key) != NULL &&
@@ -200,6 +215,8 @@ static const Check CHECKS[] = {
     {"source", "address4", check_source_address, "4"},
     {"source", "address6", check_source_address, "6"},
     {"domain", "inbound", check_reference, "route"},
+    {"domain", "tracking", check_origin, NULL},
+    {"http-client", "allow", check_nets, NULL},
     {"tenant", "pool", check_pool, NULL},
     {"class", "retry", check_class_name, NULL},
     {"dns", "server", check_servers, NULL},

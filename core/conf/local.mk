@@ -10,6 +10,7 @@ libcore_la_SOURCES += \
     core/conf/line.c core/conf/line-private.h \
     core/conf/nearest.c core/conf/nearest-private.h \
     core/conf/net.c core/conf/net-private.h \
+    core/conf/origin.c core/conf/origin-private.h \
     core/conf/read.c \
     core/conf/schema.c core/conf/schema-private.h \
     core/conf/value.c core/conf/value-private.h
@@ -19,6 +20,12 @@ TESTS += tests/conf/test-conf
 tests_conf_test_conf_SOURCES = tests/conf/test-conf.c
 tests_conf_test_conf_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_conf_test_conf_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/conf/test-origin
+TESTS += tests/conf/test-origin
+tests_conf_test_origin_SOURCES = tests/conf/test-origin.c
+tests_conf_test_origin_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_conf_test_origin_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/conf/test-net
 TESTS += tests/conf/test-net

@@ -127,6 +127,10 @@ static const RelaisOption options[] = {
     {"domain", "inbound", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
      N_ ("Route for mail that arrives for this domain of ours; none: only postmaster, abuse and "
          "claimed addresses.")},
+    {"domain", "tracking", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("Where links and pixels in mail from this domain, and from those below it, point to: "
+         "https://HOST, with :PORT if it is another. HOST must lead to the tracker listener. Mail "
+         "goes out untracked while the host's last check failed.")},
 
     /* [tenant NAME] */
     {"tenant", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
@@ -215,6 +219,24 @@ static const RelaisOption options[] = {
      N_ ("Time for the first octet of a request, on a new connection and after each answer.")},
     {"http", "max_head", RELAIS_OPTION_SIZE, 0, "16K", 1024, 65536, NULL,
      N_ ("Octets of a request's head, with the target: a rewritten link may be long.")},
+    /* [http-client]: webhooks, policies, checks of tracking hosts */
+    {"http-client", "ca_file", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("PEM file with the authorities that are trusted, instead of the system's.")},
+    {"http-client", "allow", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+     N_ ("Networks that may be fetched from although they are loopback, private or otherwise not "
+         "public.")},
+    {"http-client", "fetches", RELAIS_OPTION_INT, 0, "32", 1, 1000, NULL,
+     N_ ("Requests under way at once; more wait.")},
+    {"http-client", "waiting", RELAIS_OPTION_INT, 0, "1024", 0, 100000, NULL,
+     N_ ("Requests that wait; more are refused.")},
+
+    /* [tracking] */
+    {"tracking", "check_interval", RELAIS_OPTION_DURATION, 0, "5m", G_USEC_PER_SEC, G_MAXINT64,
+     NULL, N_ ("How often each tracking host is checked; also once at start.")},
+    {"tracking", "retry_interval", RELAIS_OPTION_DURATION, 0, "30s", G_USEC_PER_SEC, G_MAXINT64,
+     NULL, N_ ("The same while its last check failed.")},
+    {"tracking", "check_timeout", RELAIS_OPTION_DURATION, 0, "10s", 100 * 1000, 60 * G_USEC_PER_SEC,
+     NULL, N_ ("Time for each request of a check.")},
 
     /* [module NAME] */
     {"module", "enable", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
@@ -229,10 +251,11 @@ static const RelaisOption options[] = {
 };
 
 static const RelaisSectionKind kinds[] = {
-    {"relais", false}, {"tokens", false},  {"spool", false}, {"listener", true},
-    {"source", true},  {"provider", true}, {"route", true},  {"domain", true, true},
-    {"tenant", true},  {"class", true},    {"queue", false}, {"dns", false},
-    {"http", true},    {"limits", false},  {"module", true},
+    {"relais", false}, {"tokens", false},      {"spool", false},    {"listener", true},
+    {"source", true},  {"provider", true},     {"route", true},     {"domain", true, true},
+    {"tenant", true},  {"class", true},        {"queue", false},    {"dns", false},
+    {"http", true},    {"http-client", false}, {"tracking", false}, {"limits", false},
+    {"module", true},
 };
 
 static const RelaisSeed seeds[] = {

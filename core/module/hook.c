@@ -40,6 +40,7 @@ relais_hook_clear (RelaisHook *hook)
 {
     g_clear_pointer (&hook->header, g_byte_array_unref);
     g_clear_pointer (&hook->rope, relais_rope_unref);
+    g_clear_pointer (&hook->tracking, relais_tracking_table_unref);
 }
 
 /* --- What a function answered ----------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "event/event-private.h"
 #include "loop/pool-private.h"
 #include "message/rope-private.h"
+#include "module/tracking-private.h"
 #include "spool/spool-private.h"
 #include "tls/tokens-private.h"
 #include "store/store-private.h"
@@ -33,8 +34,10 @@ typedef struct {
 RelaisHost *relais_host_new (const RelaisHostOptions *options);
 /* The workers that modules' jobs run on, where they were started after the host was made. */
 void relais_host_set_pool (RelaisHost *host, RelaisPool *pool);
-/* stop and finalize of all modules in reverse order; nothing is ever unmapped. Runs that are still
- * suspended are cancelled; waits for the modules' jobs, so the pool must still be there. NULL ok. */
+/* stop of all modules in reverse order. Runs that are still suspended are cancelled; waits for the modules' jobs
+ * and for the store, so the pool and the event log must still be there. Once; NULL ok. */
+void relais_host_stop (RelaisHost *host);
+/* The same if it was not done, and finalize; nothing is ever unmapped. NULL ok. */
 void relais_host_free (RelaisHost *host);
 
 /* What modules' tokens are sealed with, and where their events go; borrowed, set before the modules start. Where
@@ -177,3 +180,5 @@ struct RelaisFetcher;
 void relais_host_set_fetcher (RelaisHost *host, struct RelaisFetcher *fetcher);
 /* NULL before. Any thread, from the module's start on. */
 struct RelaisFetcher *relais_module_fetcher (const RelaisModule *module);
+/* The tracking hosts of this moment; taken; NULL for none. Any thread. */
+void relais_host_set_tracking (RelaisHost *host, RelaisTrackingTable *table);

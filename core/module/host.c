@@ -32,6 +32,7 @@ relais_host_new (const RelaisHostOptions *options)
         host->registered[i] = g_ptr_array_new_with_free_func (relais_hook_function_free);
     g_queue_init (&host->runs);
     host->store = relais_store_new (host->loop);
+    g_mutex_init (&host->tracking_mutex);
     return host;
 }
 
@@ -346,10 +347,11 @@ free_chains (RelaisHost *host)
 }
 
 void
-relais_host_free (RelaisHost *host)
+relais_host_stop (RelaisHost *host)
 {
-    if (host == NULL)
+    if (host == NULL || host->stopped)
         return;
+    host->stopped = true;
     while (host->runs.head != NULL)
         relais_host_cancel (host->runs.head->data);
     stop_all (host);
@@ -360,6 +362,14 @@ relais_host_free (RelaisHost *host)
         relais_loop_turn (host->loop, true);
     if (host->store_module != NULL)
         stop (host->store_module);
+}
+
+void
+relais_host_free (RelaisHost *host)
+{
+    if (host == NULL)
+        return;
+    relais_host_stop (host);
     replace_pin (host, NULL);
     finalize_all (host);
     relais_store_free (host->store);
@@ -370,6 +380,8 @@ relais_host_free (RelaisHost *host)
     g_ptr_array_unref (host->routes);
     g_mutex_clear (&host->pin_mutex);
     g_clear_pointer (&host->config, relais_config_unref);
+    g_clear_pointer (&host->tracking, relais_tracking_table_unref);
+    g_mutex_clear (&host->tracking_mutex);
     g_free (host->module_dir);
     g_free (host->program);
     g_free (host);

@@ -21,7 +21,8 @@ libcore_la_SOURCES += \
     core/module/test.c \
     core/module/ticket.c \
     core/module/timer.c \
-    core/module/token.c
+    core/module/token.c \
+    core/module/tracking.c core/module/tracking-private.h
 
 # The library: all of libcore, of which the map lets out what modules, mains and the harness may use.
 lib_LTLIBRARIES += librelais.la
@@ -45,6 +46,12 @@ TESTS += tests/module/test-hook
 tests_module_test_hook_SOURCES = tests/module/test-hook.c
 tests_module_test_hook_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_hook_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-tracking-url
+TESTS += tests/module/test-tracking-url
+tests_module_test_tracking_url_SOURCES = tests/module/test-tracking-url.c
+tests_module_test_tracking_url_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_tracking_url_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/abi/test-check tests/abi/test-load
 TESTS += tests/abi/test-check tests/abi/test-load tests/abi/test-map.py

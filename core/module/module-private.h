@@ -74,6 +74,8 @@ struct RelaisHost {
     RelaisPin *pin;                /* under pin_mutex */
     GPtrArray *routes;             /* RelaisHttpRoute */
     struct RelaisFetcher *fetcher; /* or NULL */
+    GMutex tracking_mutex;
+    RelaisTrackingTable *tracking; /* or NULL; under tracking_mutex */
     GQueue runs;                   /* RelaisHookRun that are suspended */
     guint n_slots;
     GPtrArray *slots;    /* RelaisSlot */
@@ -83,6 +85,7 @@ struct RelaisHost {
     void (*event_sink) (gpointer data, GBytes *line); /* the harness's, where there is no log */
     gpointer event_sink_data;
     guint jobs;   /* of modules, under way */
+    bool stopped;
     bool in_init; /* init functions run: the time to register */
     RelaisStore *store;
     RelaisModule *store_module; /* the one that is its backend, or NULL */
@@ -116,7 +119,8 @@ struct RelaisHook {
     RelaisHookRun *run;           /* NULL on a worker */
     GByteArray *header;           /* cache of relais_hook_get_header () */
     RelaisRope *rope;             /* MESSAGE: what relais_hook_read () reads, made when asked for */
-    RelaisTicket *ticket;         /* the one that was handed out and is open */
+    RelaisTrackingTable *tracking; /* that was asked, held until the function returns; or NULL */
+    RelaisTicket *ticket;          /* the one that was handed out and is open */
 };
 void relais_hook_clear (RelaisHook *hook);
 /* edit.c: puts staged edits into the rope, or drops them. */

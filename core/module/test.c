@@ -28,6 +28,7 @@ struct RelaisTest {
     GPtrArray *attempt_attributes;
     char *client, *helo, *tenant, *new_sender;
     GByteArray *sealed;
+    GHashTable *tracking; /* domain -> TrackingUrl */
     RelaisHookResult result;
     RelaisHookId hook;
     bool done;
@@ -75,6 +76,20 @@ close_tokens (RelaisTest *test)
     g_free (test->state_dir);
 }
 
+typedef struct {
+    char *url;
+    RelaisTrackingState state;
+} TrackingUrl;
+
+static void
+tracking_url_free (gpointer data)
+{
+    TrackingUrl *entry = data;
+
+    g_free (entry->url);
+    g_free (entry);
+}
+
 RelaisTest *
 relais_test_new (const gchar *module_dir)
 {
@@ -90,6 +105,7 @@ relais_test_new (const gchar *module_dir)
                                                        .program = "test"});
     test->schema = relais_schema_new ();
     test->sealed = g_byte_array_new ();
+    test->tracking = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, tracking_url_free);
     test->attempt_attributes = relais_attempt_attributes_new ();
     g_mutex_init (&test->events_mutex);
     g_queue_init (&test->events);
@@ -128,6 +144,7 @@ relais_test_free (RelaisTest *test)
     relais_schema_free (test->schema);
     g_ptr_array_unref (test->attempt_attributes);
     g_byte_array_unref (test->sealed);
+    g_hash_table_unref (test->tracking);
     g_free (test->client);
     g_free (test->helo);
     g_free (test->tenant);
@@ -293,6 +310,42 @@ relais_test_set_message (RelaisTest *test, const guint8 *bytes, gsize size)
     g_free (message->envelope.tenant);
     message->envelope.tenant = g_strdup (test->tenant);
     read_header_from (message, bytes, size);
+}
+
+/* --- Tracking hosts --------------------------------------------------------------------------- */
+
+static void
+publish_tracking (RelaisTest *test)
+{
+    RelaisTrackingTable *table = relais_tracking_table_new ();
+    GHashTableIter iter;
+    gpointer domain, entry;
+
+    g_hash_table_iter_init (&iter, test->tracking);
+    while (g_hash_table_iter_next (&iter, &domain, &entry))
+        relais_tracking_table_add (table, domain, ((TrackingUrl *)entry)->url,
+                                   ((TrackingUrl *)entry)->state);
+    relais_host_set_tracking (test->host, table);
+}
+
+void
+relais_test_set_tracking_url (RelaisTest *test, const gchar *domain, const gchar *url,
+                              const gchar *state)
+{
+    TrackingUrl *entry;
+
+    if (url == NULL)
+        g_hash_table_remove (test->tracking, domain);
+    else {
+        entry = g_new (TrackingUrl, 1);
+        *entry = (TrackingUrl){g_strdup (url), RELAIS_TRACKING_UNKNOWN};
+        if (g_strcmp0 (state, "good") == 0)
+            entry->state = RELAIS_TRACKING_GOOD;
+        else if (g_strcmp0 (state, "failing") == 0)
+            entry->state = RELAIS_TRACKING_FAILING;
+        g_hash_table_replace (test->tracking, g_strdup (domain), entry);
+    }
+    publish_tracking (test);
 }
 
 /* --- Running ---------------------------------------------------------------------------------- */

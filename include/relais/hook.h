@@ -111,6 +111,13 @@ RELAIS_API gint64 relais_hook_now_us (const RelaisHook *hook);
 /* rewrite: another envelope sender. FALSE if it is no address or the hook is another. [w] */
 RELAIS_API gboolean relais_hook_set_sender (RelaisHook *hook, const gchar *sender);
 
+/* Where links and pixels of this message may point to: "https://track.example.com", without "/" at the
+ * end, of its sender's domain ([domain NAME] tracking: of the header From if there is one, else of the
+ * envelope sender; the domain itself, else the nearest one above that has a tracking host). NULL if
+ * there is none that works; `reason` (nullable, static) is then "no-tracking-host", "host-unchecked"
+ * (the daemon has just started) or "host-failing" (the last checks failed), else NULL. [w] */
+RELAIS_API const gchar *relais_hook_get_tracking_url (RelaisHook *hook, const gchar **reason);
+
 /* --- Bytes. From `message` on: the message as its readers see it; in rewrite and seal the bytes as
  * they stand at that point. */
 

@@ -46,6 +46,11 @@ RELAIS_API void relais_test_set_sender (RelaisTest *test, const gchar *sender);
 RELAIS_API void relais_test_add_recipient (RelaisTest *test, const gchar *recipient);
 RELAIS_API void relais_test_set_message (RelaisTest *test, const guint8 *bytes, gsize size);
 
+/* What relais_hook_get_tracking_url () says for a domain and those below it: `url`, and whether its
+ * checks are good ("good", "failing" or "unchecked"). NULL forgets the domain. */
+RELAIS_API void relais_test_set_tracking_url (RelaisTest *test, const gchar *domain,
+                                              const gchar *url, const gchar *state);
+
 /* Runs a hook to its end; the loop turns while a ticket is open. Worker hooks run on a worker. */
 RELAIS_API RelaisVerdict relais_test_run (RelaisTest *test, RelaisHookId hook);
 /* Of the last run: reply (0, "" and NULL: none) and the module that decided (NULL: none). */

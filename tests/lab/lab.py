@@ -133,6 +133,7 @@ relais A 127.0.0.1
 sender MX 10 sink.test.
 sender TXT "v=spf1 ip4:127.0.0.0/8 -all"
 sender A 127.0.0.1
+track.sender A 127.0.0.1
 _dmarc.sender TXT "v=DMARC1; p=reject; rua=mailto:dmarc@sender.test"
 in.sender MX 10 relais.test.
 rcpt MX 10 sink.test.
@@ -279,6 +280,7 @@ def write_configuration(state, directory, options):
         s.put("http", "tracker", "kind", "tracker")
         s.put("http", "tracker", "address", "127.0.0.1")
         s.put("http", "tracker", "port", state["http_port"])
+        s.put("domain", "sender.test", "tracking", "http://track.sender.test:%d" % state["http_port"])
     s.put("dns", None, "server", "127.0.0.1@%d" % state["dns_port"])
     s.put("dns", None, "allow", "127.0.0.0/8")
     s.put("queue", None, "smtp_port", state["sink_port"])
