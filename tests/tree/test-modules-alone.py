@@ -12,7 +12,7 @@ import tempfile
 SOURCE = os.environ.get("RELAIS_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("RELAIS_BUILDDIR", os.getcwd())
 CC = shlex.split(os.environ.get("CC") or "cc")
-LIBRARIES = {"dkim": ["libcrypto"]}  # what a module needs besides relais
+LIBRARIES = {"click-redirector": ["libidn2"], "dkim": ["libcrypto"]}  # what a module needs besides relais
 
 
 def run(argv, **options):
