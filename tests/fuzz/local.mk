@@ -15,7 +15,7 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 FUZZ_TARGETS = \
     tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
     tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
-    tests/fuzz/reply tests/fuzz/serial tests/fuzz/transfer tests/fuzz/wire
+    tests/fuzz/reply tests/fuzz/serial tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
 check_PROGRAMS += $(FUZZ_TARGETS)
 tests_fuzz_address_SOURCES = tests/fuzz/address.c
 tests_fuzz_address_CPPFLAGS = $(CORE_CPPFLAGS)
@@ -97,6 +97,10 @@ tests_fuzz_transfer_SOURCES = tests/fuzz/transfer.c
 tests_fuzz_transfer_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_transfer_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_transfer_LDADD = $(fuzz_ldadd)
+tests_fuzz_url_SOURCES = tests/fuzz/url.c $(click_redirector_sources)
+tests_fuzz_url_CPPFLAGS = -I$(top_srcdir)/modules/click-redirector $(CORE_CPPFLAGS)
+tests_fuzz_url_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_url_LDADD = $(fuzz_ldadd) $(IDN2_LIBS)
 tests_fuzz_wire_SOURCES = tests/fuzz/wire.c
 tests_fuzz_wire_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_wire_LDFLAGS = $(fuzz_ldflags)

@@ -12,7 +12,8 @@ import tempfile
 SOURCE = os.environ.get("RELAIS_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("RELAIS_BUILDDIR", os.getcwd())
 CC = shlex.split(os.environ.get("CC") or "cc")
-LIBRARIES = {"dkim": ["libcrypto"], "store-gdbm": ["libxxhash"]}  # what a module needs besides relais
+LIBRARIES = {  # what a module needs besides relais
+    "click-redirector": ["libidn2"], "dkim": ["libcrypto"], "store-gdbm": ["libxxhash"]}
 BARE = {"store-gdbm": ["-lgdbm"]}  # the same, of what has no .pc file
 
 
