@@ -15,7 +15,7 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 FUZZ_TARGETS = \
     tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
     tests/fuzz/header tests/fuzz/html tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
-    tests/fuzz/reply tests/fuzz/serial tests/fuzz/transfer tests/fuzz/wire
+    tests/fuzz/reply tests/fuzz/serial tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/wire
 check_PROGRAMS += $(FUZZ_TARGETS)
 tests_fuzz_address_SOURCES = tests/fuzz/address.c
 tests_fuzz_address_CPPFLAGS = $(CORE_CPPFLAGS)
@@ -89,6 +89,10 @@ tests_fuzz_serial_SOURCES = tests/fuzz/serial.c
 tests_fuzz_serial_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_serial_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_serial_LDADD = $(fuzz_ldadd)
+tests_fuzz_tracking_rules_SOURCES = tests/fuzz/tracking-rules.c $(tracking_who_sources)
+tests_fuzz_tracking_rules_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(CORE_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
+tests_fuzz_tracking_rules_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_tracking_rules_LDADD = $(fuzz_ldadd)
 tests_fuzz_transfer_SOURCES = tests/fuzz/transfer.c
 tests_fuzz_transfer_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_transfer_LDFLAGS = $(fuzz_ldflags)
