@@ -488,8 +488,8 @@ read_bytes (Reader *reader, const char *bytes, gsize size)
     if (size > 0 && bytes[size - 1] == '\r')
         size--;
     if (size > TRACKING_RULES_MAX_LINE)
-        return fail (reader, _ ("the line has %" G_GSIZE_FORMAT " octets; expected at most %u"),
-                     size, (guint)TRACKING_RULES_MAX_LINE);
+        return fail (reader, _ ("the line has %zu octets; expected at most %u"), size,
+                     (guint)TRACKING_RULES_MAX_LINE);
     for (gsize i = 0; i < size; i++)
         if (((guint8)bytes[i] < 0x20 && bytes[i] != '\t') || bytes[i] == 0x7f)
             return fail (reader, _ ("there is a control character; expected plain text"));
@@ -504,8 +504,8 @@ static bool
 read_text (Reader *reader, const char *text, gsize size)
 {
     if (size > TRACKING_RULES_MAX_SIZE)
-        return fail (reader, _ ("the file has %" G_GSIZE_FORMAT " octets; expected at most %u"),
-                     size, (guint)TRACKING_RULES_MAX_SIZE);
+        return fail (reader, _ ("the file has %zu octets; expected at most %u"), size,
+                     (guint)TRACKING_RULES_MAX_SIZE);
     while (size > 0) {
         const char *lf = memchr (text, '\n', size);
         const gsize n = lf != NULL ? (gsize)(lf - text) : size;
