@@ -93,6 +93,10 @@ tests_fuzz_serial_SOURCES = tests/fuzz/serial.c
 tests_fuzz_serial_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_serial_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_serial_LDADD = $(fuzz_ldadd)
+tests_fuzz_tracking_rules_SOURCES = tests/fuzz/tracking-rules.c $(tracking_who_sources)
+tests_fuzz_tracking_rules_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(CORE_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
+tests_fuzz_tracking_rules_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_tracking_rules_LDADD = $(fuzz_ldadd)
 tests_fuzz_transfer_SOURCES = tests/fuzz/transfer.c
 tests_fuzz_transfer_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_transfer_LDFLAGS = $(fuzz_ldflags)

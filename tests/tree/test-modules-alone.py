@@ -15,6 +15,8 @@ CC = shlex.split(os.environ.get("CC") or "cc")
 LIBRARIES = {  # what a module needs besides relais
     "click-redirector": ["libidn2"], "dkim": ["libcrypto"], "store-gdbm": ["libxxhash"]}
 BARE = {"store-gdbm": ["-lgdbm"]}  # the same, of what has no .pc file
+SHARED = {"tracking"}  # no module: what several of them compile in
+SHARES = {"click-redirector": "tracking", "open-tracker": "tracking"}
 
 
 def run(argv, **options):
@@ -45,6 +47,8 @@ def build(module, top, pc):
     """None, or what the compiler said."""
     home = os.path.join(top, "src-" + module)
     shutil.copytree(os.path.join(SOURCE, "modules", module), home)
+    for path in glob.glob(os.path.join(SOURCE, "modules", SHARES.get(module, "-"), "*.[ch]")):
+        shutil.copy(path, home)
     env = dict(os.environ, PKG_CONFIG_PATH=pc)
     flags = run(["pkg-config", "--cflags", "--libs", "relais"] + LIBRARIES.get(module, []), env=env)
     if flags.returncode != 0:
@@ -59,7 +63,8 @@ def build(module, top, pc):
 
 
 def main():
-    modules = sorted(os.path.basename(os.path.dirname(p)) for p in glob.glob(os.path.join(SOURCE, "modules/*/local.mk")))
+    found = {os.path.basename(os.path.dirname(p)) for p in glob.glob(os.path.join(SOURCE, "modules/*/local.mk"))}
+    modules = sorted(found - SHARED)
     sanitized = "#define RELAIS_SANITIZED 1" in open(os.path.join(BUILD, "config.h")).read()
     if sanitized:
         print("1..0 # SKIP a sanitized library needs its own flags")

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the files of click-redirector share.
+ */
+#pragma once
+
+#include "kills.h"
+#include "tracking.h"
+
+typedef struct {
+    TrackingConfig tracking; /* first: what modules/tracking takes the object for */
+    bool trap, text_links;
+} ClickConfig;
+
+/* The module's own; lives from init to finalize. */
+typedef struct {
+    TrackingHits *hits;
+    ClickKills *kills;
+    RelaisCounter *skipped, *killed;
+} ClickRedirector;
+
+/* --- rewrite.c. REWRITE's function; its data is the ClickRedirector. */
+RelaisVerdict click_rewrite (RelaisHook *hook, gpointer data);

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What becomes of a hit. The HTTP thread notes it and answers; the loop holds the hits of a delivery for
+ * `window`, so that what a machine does (every link within seconds, the link that nobody sees) is known before
+ * it is said who it was; then each one is an event of its own, and is counted under what it was alone.
+ *
+ * In the store, of this module: "n/TENANT/CAMPAIGN/WHO" how many, "u/..." how many of them the first of their
+ * delivery (and link) of that kind; "f/DELIVERY/WHO[/LINK]" is there once there was one. Tenant and campaign have
+ * no "/" in them.
+ */
+#include "tracking.h"
+
+#include <gio/gio.h>
+#include <relais/event.h>
+#include <relais/store.h>
+#include <relais/timer.h>
+#include <string.h>
+
+enum {
+    PENDING = 65536, /* hits that wait for their window's end; beyond, the oldest does not */
+    AGENT_BYTES = 512,
+    BURST_LINKS = 3, /* so many different ones, and half of all there are, within a window */
+    LINK_BITS = 64   /* links beyond the 64th share bits: fewer look different, never more */
+};
+
+/* The hits of one delivery that wait. */
+typedef struct {
+    char *key;
+    guint refs; /* hits that wait */
+    gint64 began_us;
+    guint64 links; /* bits */
+    bool burst, trap;
+} Window;
+
+typedef struct {
+    TrackingHits *hits;
+    TrackingIdentity identity;
+    char *address, *agent;
+    bool head;
+    gint64 at_us; /* wall clock */
+    gint64 due_us;
+    Window *window; /* NULL for hits of no one delivery */
+    TrackingVerdict verdict;
+    char *proxy; /* of the verdict, whose own goes with the rules */
+} Hit;
+
+struct TrackingHits {
+    RelaisModule *module;
+    char *event_type;
+    RelaisCounter *counter;
+    RelaisModuleTimer *timer; /* loop's, as all below but `arrived` */
+    GQueue pending;           /* Hit, by due_us */
+    GHashTable *windows;      /* by key */
+    GMutex mutex;             /* over `arrived` */
+    GPtrArray *arrived;       /* Hit, noted by the HTTP thread and not seen by the loop yet */
+};
+
+static void
+hit_free (Hit *hit)
+{
+    tracking_identity_clear (&hit->identity);
+    g_free (hit->address);
+    g_free (hit->agent);
+    g_free (hit->proxy);
+    g_free (hit);
+}
+
+/* --- Telling ---------------------------------------------------------------------------------- */
+
+/* The network of an address: /24 of IPv4, /48 of IPv6. NULL for what is no address. */
+static char *
+truncated_address (const char *text)
+{
+    g_autoptr (GInetAddress) address = g_inet_address_new_from_string (text);
+    guint8 bytes[16] = {0};
+    g_autoptr (GInetAddress) network = NULL;
+
+    if (address == NULL)
+        return NULL;
+    memcpy (bytes, g_inet_address_to_bytes (address),
+            g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4 ? 3 : 6);
+    network = g_inet_address_new_from_bytes (bytes, g_inet_address_get_family (address));
+    return g_inet_address_to_string (network);
+}
+
+/* Of a hit that tells nobody apart no address is kept, whatever the option says. */
+static char *
+kept_address (const Hit *hit, const TrackingConfig *config)
+{
+    if (hit->address == NULL || !hit->identity.individual || config == NULL)
+        return NULL;
+    switch (config->address) {
+    case TRACKING_ADDRESS_FULL: return g_strdup (hit->address);
+    case TRACKING_ADDRESS_TRUNCATED: return truncated_address (hit->address);
+    case TRACKING_ADDRESS_NONE: break;
+    }
+    return NULL;
+}
+
+/* `number` is which hit of its kind it was, of this delivery and link; 0: not known. */
+static void
+tell (const Hit *hit, gint64 number)
+{
+    RelaisModule *module = hit->hits->module;
+    const TrackingIdentity *identity = &hit->identity;
+    g_autofree char *address = kept_address (hit, relais_module_get_config (module));
+    RelaisEvent *event = relais_event_new (module, hit->hits->event_type,
+                                           identity->individual ? identity->queue_id : NULL,
+                                           identity->individual ? (gint32)identity->recipient : -1);
+
+    relais_event_add (event, "tenant", identity->tenant);
+    relais_event_add (event, "campaign", identity->campaign);
+    relais_event_add (event, "who", tracking_class_to_string (hit->verdict.klass));
+    relais_event_add (event, "reasons", hit->verdict.reasons);
+    if (number > 0)
+        relais_event_add_bool (event, "first", number == 1);
+    if (hit->head)
+        relais_event_add (event, "method", "HEAD");
+    if (identity->url[0] != '\0') {
+        relais_event_add_int (event, "link", identity->link);
+        relais_event_add (event, "url", identity->url);
+    }
+    relais_event_add (event, "client", hit->verdict.client);
+    relais_event_add (event, "platform", hit->verdict.platform);
+    relais_event_add (event, "proxy", hit->proxy);
+    relais_event_add (event, "address", address);
+    if (identity->individual) {
+        relais_event_add (event, "agent", hit->agent);
+        relais_event_add_int (event, "seconds_after",
+                              (hit->at_us - identity->sent_us) / G_USEC_PER_SEC);
+    }
+    relais_event_emit (event);
+}
+
+static void
+count_stored (const Hit *hit, const char *kind)
+{
+    const TrackingIdentity *identity = &hit->identity;
+    g_autofree char *key = NULL;
+
+    if (identity->tenant == NULL)
+        return;
+    key = g_strdup_printf ("%s/%s/%s/%s", kind, identity->tenant,
+                           identity->campaign != NULL ? identity->campaign : "",
+                           tracking_class_to_string (hit->verdict.klass));
+    relais_store_increment (hit->hits->module, key, strlen (key), 1, 0, RELAIS_STORE_LAZY, NULL,
+                            NULL);
+}
+
+static void
+told_which (gpointer data, const RelaisStoreReply *reply)
+{
+    Hit *hit = data;
+    const bool known = relais_store_reply_get_result (reply) == RELAIS_STORE_FOUND;
+    const gint64 number = known ? relais_store_reply_get_number (reply) : 0;
+
+    if (number == 1)
+        count_stored (hit, "u");
+    tell (hit, number);
+    hit_free (hit);
+}
+
+/* Asks which hit of its kind it is, if that can be known, and tells it then. Takes the hit. */
+static void
+settle (Hit *hit)
+{
+    TrackingHits *hits = hit->hits;
+    const TrackingIdentity *identity = &hit->identity;
+    const TrackingConfig *config = relais_module_get_config (hits->module);
+    const char *who = tracking_class_to_string (hit->verdict.klass);
+    g_autofree char *key = NULL;
+
+    relais_counter_add (hits->counter, who, 1);
+    if (hit->head || !identity->individual || config == NULL) {
+        if (!hit->head)
+            count_stored (hit, "n");
+        tell (hit, 0);
+        hit_free (hit);
+        return;
+    }
+    count_stored (hit, "n");
+    key = g_strdup_printf ("f/%s-%u/%s/%u", identity->queue_id, identity->recipient, who,
+                           identity->link);
+    relais_store_increment (hits->module, key, strlen (key), 1, identity->sent_us + config->life_us,
+                            RELAIS_STORE_LAZY, told_which, hit);
+}
+
+/* --- Windows ---------------------------------------------------------------------------------- */
+
+static void
+leave_window (Hit *hit)
+{
+    Window *window = g_steal_pointer (&hit->window);
+
+    if (window == NULL || --window->refs > 0)
+        return;
+    g_hash_table_remove (hit->hits->windows, window->key);
+}
+
+static void
+window_free (gpointer data)
+{
+    Window *window = data;
+
+    g_free (window->key);
+    g_free (window);
+}
+
+static void
+join_window (Hit *hit, gint64 window_us)
+{
+    TrackingHits *hits = hit->hits;
+    const TrackingIdentity *identity = &hit->identity;
+    g_autofree char *key = g_strdup_printf ("%s-%u", identity->queue_id, identity->recipient);
+    Window *window = g_hash_table_lookup (hits->windows, key);
+
+    if (window == NULL) {
+        window = g_new0 (Window, 1);
+        window->key = g_steal_pointer (&key);
+        window->began_us = hit->at_us;
+        g_hash_table_insert (hits->windows, window->key, window);
+    }
+    if (hit->at_us - window->began_us > window_us) {
+        window->began_us = hit->at_us;
+        window->links = 0;
+    }
+    window->refs++;
+    hit->window = window;
+    if (identity->trap)
+        window->trap = true;
+    else if (identity->n_links > 0)
+        window->links |= G_GUINT64_CONSTANT (1) << (identity->link % LINK_BITS);
+    if (__builtin_popcountll (window->links) >= BURST_LINKS &&
+        (guint32)__builtin_popcountll (window->links) >= MIN (identity->n_links, LINK_BITS) / 2)
+        window->burst = true;
+}
+
+/* Says who it was, and lets go of it. */
+static void
+decide (Hit *hit)
+{
+    const TrackingConfig *config = relais_module_get_config (hit->hits->module);
+    const TrackingSigns signs = {
+        .head = hit->head,
+        .click = hit->identity.n_links > 0 || hit->identity.url[0] != '\0',
+        .trap = hit->identity.trap || (hit->window != NULL && hit->window->trap),
+        .burst = hit->window != NULL && hit->window->burst,
+        .after_us = hit->identity.individual ? hit->at_us - hit->identity.sent_us : -1,
+        .address = hit->address,
+        .agent = hit->agent,
+    };
+
+    leave_window (hit);
+    tracking_who (config->rules, &signs, &hit->verdict);
+    hit->proxy = g_strdup (hit->verdict.proxy);
+    settle (hit);
+}
+
+static void
+decide_due (TrackingHits *hits, gint64 until_us)
+{
+    Hit *hit;
+
+    while ((hit = g_queue_peek_head (&hits->pending)) != NULL &&
+           (hit->due_us <= until_us || hits->pending.length > PENDING)) {
+        g_queue_pop_head (&hits->pending);
+        decide (hit);
+    }
+}
+
+static void
+set_timer (TrackingHits *hits)
+{
+    const Hit *first = g_queue_peek_head (&hits->pending);
+
+    if (first != NULL && hits->timer != NULL)
+        relais_module_timer_set (hits->timer, first->due_us - g_get_monotonic_time ());
+}
+
+static void
+on_timer (gpointer data)
+{
+    TrackingHits *hits = data;
+
+    decide_due (hits, g_get_monotonic_time ());
+    set_timer (hits);
+}
+
+/* --- Arrival ---------------------------------------------------------------------------------- */
+
+static GPtrArray *
+take_arrived (TrackingHits *hits)
+{
+    GPtrArray *arrived;
+
+    g_mutex_lock (&hits->mutex);
+    arrived = g_steal_pointer (&hits->arrived);
+    hits->arrived = g_ptr_array_new ();
+    g_mutex_unlock (&hits->mutex);
+    return arrived;
+}
+
+static void
+see_arrived (gpointer data)
+{
+    TrackingHits *hits = data;
+    const TrackingConfig *config = relais_module_get_config (hits->module);
+    g_autoptr (GPtrArray) arrived = take_arrived (hits);
+    const gint64 now_us = g_get_monotonic_time ();
+
+    if (hits->timer == NULL)
+        hits->timer = relais_module_timer_new (hits->module, on_timer, hits);
+    for (guint i = 0; i < arrived->len; i++) {
+        Hit *hit = g_ptr_array_index (arrived, i);
+
+        hit->due_us = now_us + config->window_us;
+        if (hit->identity.individual)
+            join_window (hit, config->window_us);
+        g_queue_push_tail (&hits->pending, hit);
+    }
+    decide_due (hits, now_us);
+    if (!relais_module_timer_is_set (hits->timer))
+        set_timer (hits);
+}
+
+void
+tracking_hits_add (TrackingHits *hits, RelaisHttpRequest *request, TrackingIdentity *identity)
+{
+    const char *agent = relais_http_get_header (request, "User-Agent");
+    Hit *hit = g_new0 (Hit, 1);
+    bool first;
+
+    hit->hits = hits;
+    hit->identity = *identity;
+    *identity = (TrackingIdentity){0};
+    hit->address = g_strdup (relais_http_get_client (request));
+    hit->agent = agent != NULL ? g_strndup (agent, AGENT_BYTES) : NULL;
+    hit->head = g_str_equal (relais_http_get_method (request), "HEAD");
+    hit->at_us = relais_http_get_wall_us (request);
+    g_mutex_lock (&hits->mutex);
+    first = hits->arrived->len == 0;
+    g_ptr_array_add (hits->arrived, hit);
+    g_mutex_unlock (&hits->mutex);
+    if (first)
+        relais_module_post (hits->module, see_arrived, hits);
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+TrackingHits *
+tracking_hits_new (RelaisModule *module, const char *event_type)
+{
+    TrackingHits *hits = g_new0 (TrackingHits, 1);
+
+    hits->module = module;
+    hits->event_type = g_strdup (event_type);
+    hits->counter = relais_counter_new (module, event_type, "who");
+    g_queue_init (&hits->pending);
+    hits->windows = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, window_free);
+    g_mutex_init (&hits->mutex);
+    hits->arrived = g_ptr_array_new ();
+    return hits;
+}
+
+void
+tracking_hits_flush (TrackingHits *hits)
+{
+    if (relais_module_get_config (hits->module) == NULL)
+        return;
+    see_arrived (hits);
+    decide_due (hits, G_MAXINT64);
+    g_clear_pointer (&hits->timer, relais_module_timer_free);
+}
+
+void
+tracking_hits_free (TrackingHits *hits)
+{
+    if (hits == NULL)
+        return;
+    relais_module_timer_free (hits->timer);
+    g_assert (g_queue_is_empty (&hits->pending));
+    g_assert (hits->arrived->len == 0);
+    g_ptr_array_unref (hits->arrived);
+    g_hash_table_unref (hits->windows);
+    g_mutex_clear (&hits->mutex);
+    g_free (hits->event_type);
+    g_free (hits);
+}

@@ -1,0 +1,18 @@
+# modules/tracking: what the modules open-tracker and click-redirector share, compiled into both.
+tracking_who_sources = modules/tracking/agents.c modules/tracking/rules.c modules/tracking/who.c \
+    modules/tracking/who.h
+tracking_sources = $(tracking_who_sources) modules/tracking/answer.c modules/tracking/config.c \
+    modules/tracking/hits.c modules/tracking/identity.c modules/tracking/mode.c modules/tracking/show.c \
+    modules/tracking/tracking.h
+TRACKING_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -I$(top_srcdir)/modules/tracking -DGETTEXT_PACKAGE=\"relais\" \
+    -DTRACKING_RULES_FILE=\"$(datadir)/relais/tracking-rules\"
+
+relaisdatadir = $(datadir)/relais
+dist_relaisdata_DATA = modules/tracking/tracking-rules
+
+check_PROGRAMS += tests/modules/tracking/test-who
+TESTS += tests/modules/tracking/test-who
+tests_modules_tracking_test_who_SOURCES = tests/modules/tracking/test-who.c $(tracking_who_sources)
+tests_modules_tracking_test_who_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(GLIB_CFLAGS) \
+    -DGETTEXT_PACKAGE=\"relais\"
+tests_modules_tracking_test_who_LDADD = $(GLIB_LIBS)
