@@ -97,30 +97,30 @@ def read_qp(raw):
     return bytes(text), starts, ends
 
 
-def segments(edits, size, new_size):
-    """What lies between the edits: (start, end, new_start)."""
+def segments(edits, size):
+    """What lies between the edits: (start, end, new_start, whether no edit is behind it)."""
     a, b = 0, 0
     for edit in edits:
-        yield a, edit.start, b
+        yield a, edit.start, b, False
         a, b = edit.end, edit.new_end
-    yield a, size, b
+    yield a, size, b, True
 
 
 def same_qp(raw, new, edits):
     text, starts, ends = read_qp(raw)
-    new_text, new_starts, new_ends = read_qp(new)
-    for a, end, b in segments(edits, len(text), len(new_text)):
+    _, new_starts, new_ends = read_qp(new)
+    for a, end, b, is_last in segments(edits, len(text)):
         size = end - a
         if size == 0:
             continue
         last, new_last = end - 1, b + size - 1
         low = 0 if a == 0 else starts[a]
         new_low = 0 if b == 0 else new_starts[b]
-        high, new_high = (len(raw), len(new)) if end == len(text) else (ends[last], new_ends[new_last])
+        high, new_high = (len(raw), len(new)) if is_last else (ends[last], new_ends[new_last])
         if raw[low:high] == new[new_low:new_high]:
             continue
         # A full line at whose end something was put is broken before its last octet.
-        if end < len(text) and size > 1 and raw[low:ends[last - 1]] == new[new_low:new_ends[new_last - 1]] and \
+        if not is_last and size > 1 and raw[low:ends[last - 1]] == new[new_low:new_ends[new_last - 1]] and \
                 raw[ends[last - 1]:high] == raw[starts[last]:high] == new[new_starts[new_last]:new_high] and \
                 new[new_ends[new_last - 1]:new_starts[new_last]] == b"=\r\n":
             line = raw[raw.rfind(b"\n", 0, high) + 1:high]

@@ -35,7 +35,7 @@ REFERENCES = page("\n".join(link("https://ref.example/%d?a=1%sb=2" % (n, r)) for
     link("https://ref.example/?q=&quot;x&quot;&amp;t=&lt;b&gt;&nbsp;&eacute;&#233;&#xE9;&#128;") +
     link("https://ref.example/gr&uuml;n#gr&uuml;n") + link("https://ref.example/&notit;&hellip;x&bigstar;"))
 
-ADDRESSES = page("".join(link(h) for h in (
+ADDRESSES = page("\n".join(link(h) for h in (
     "https://maps.example/@52.52,13.405,12z", "https://medium.example/@ann/post", "https://url.example/grün#grün",
     "http://url.example/#grün", "https://müller.example/", "https://bücher.example:8443/ä?ö=ü#é", "https://xn--mller-kva.example/x",
     "http://例え.example/テスト", "https://url.example/%7Bid%7D?x=%7b%7D&amp;y=%41%2e%2F", "https://url.example/a b c?d e#f g",
@@ -47,13 +47,13 @@ ADDRESSES = page("".join(link(h) for h in (
     "https://url.example/?u=https://other.example/?v=1&amp;w=2", "https://url.example/100%", "https://url.example/%zz?%",
     "https://sub.url.example/\u200bzero", "https://url.example/?q=a+b%20c", "hTTp://url.example/mixed")))
 
-OTHERS = page("".join(link(h) for h in (
+OTHERS = page("\n".join(link(h) for h in (
     "mailto:a@b.example?subject=x&amp;body=y", "tel:+49-30-1", "sms:+491;?&amp;body=x", "cid:image001.png@01D9.1", "data:text/plain,hi",
     "javascript:void(0)", "ftp://files.example/x", "webcal://cal.example/x.ics", "whatsapp://send?text=hi", "about:blank",
     "relative.html", "/absolute/path?a=1", "../up", "?query=1", "#fragment", "#", "", "//host.example/protocol", "MAILTO:A@B.example",
     "x-app://open", "file:///etc/hosts", "blob:https://url.example/1", "http://", "https:///", "http://[", "https://a b.example/",
     "https://url.example:99999/")) +
-    "".join(link(h) for h in ("{{ unsubscribe }}", "https://x.example/{{id}}", "https://x.example/*|EMAIL|*", "*|LINK|*",
+    "\n".join(link(h) for h in ("{{ unsubscribe }}", "https://x.example/{{id}}", "https://x.example/*|EMAIL|*", "*|LINK|*",
                               "https://x.example/?e=%%email%%", "%%url%%", "[[link]]", "https://x.example/[[id]]?a=1")))
 
 HIDDEN = page("""<style>

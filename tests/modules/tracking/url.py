@@ -8,7 +8,7 @@ import unicodedata
 CONTROL = frozenset(map(chr, range(0x20)))
 FRAGMENT = CONTROL | frozenset(' "<>`')
 QUERY = CONTROL | frozenset(" \"#<>'")
-PATH = CONTROL | frozenset(' "#<>?`{}^')
+PATH = CONTROL | frozenset(' "#<>?`{}^|')  # "|" as Chromium has it, not the standard
 USER = PATH | frozenset("/:;=@[\\]|")
 BAD_HOST = CONTROL | frozenset(" #/:<>?@[\\]^|%\x7f")
 PORTS = {"http": "80", "https": "443"}
