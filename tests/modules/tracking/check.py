@@ -22,6 +22,7 @@ import markup
 import url
 
 LEAVE = [re.compile(p, re.DOTALL) for p in (r"\{\{.*\}\}", r"\*\|.*\|\*", r"%%.*%%", r"\[\[.*\]\]")]
+PLAIN_HOST = re.compile(r"https?:[/\\]{2}[^/?#\\\s<>@|^]+(?:[/?#\\]|\Z)", re.IGNORECASE)
 UNSURE = re.compile(r"[{}]|<%|unsubscri|abmelde|opt-?out|preferences", re.IGNORECASE)
 REMOVED = ("bcc", "return-path")
 ADDED = ("received", "dkim-signature")
@@ -208,8 +209,7 @@ class Check:
             return "leave", "unsubscribe"
         if target is None:
             return "leave", "no URL"
-        if not re.match(r"https?://[^/\\]", plain, re.IGNORECASE) or UNSURE.search(value) or len(value) > LONG or \
-                re.match(r"https?://[^/?#]*@", plain, re.IGNORECASE):
+        if not PLAIN_HOST.match(plain) or UNSURE.search(value) or len(value) > LONG:
             return "may", "odd"
         if not value.isascii() and charset not in ("utf-8", "utf8"):
             return "may", "other octets than ASCII in another charset than UTF-8"
