@@ -148,5 +148,7 @@ class Tracker:
                 out.append(leaf.raw)
             at = place + len(leaf.raw)
         body = b"".join(out) + body[at:]
+        if not body.endswith(b"\r\n"):
+            body += b"\r\n"  # as SMTP has it
         return b"Received: from x by relais.test;\r\n Mon, 23 Nov 2026 10:00:00 +0000\r\n" + b"".join(
             f for f in check.fields(head) if check.name_of(f) != "bcc") + b"\r\n" + body
