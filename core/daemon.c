@@ -20,6 +20,7 @@
 #include "smtp/server-private.h"
 #include "spool/spool-private.h"
 #include "status-private.h"
+#include "tls/tokens-private.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -55,6 +56,7 @@ typedef struct {
     RelaisPool *spool_pool;
     RelaisPool *auth_pool;
     RelaisEventLog *events;
+    RelaisTokens *tokens;
     RelaisSpool *spool;
     RelaisDns *dns;
     RelaisQueue *queue;
@@ -203,7 +205,8 @@ drop_privileges (Daemon *daemon, GError **error)
     const RelaisSection *relais = section (daemon, "relais");
     const char *dirs[] = {relais_section_get_string (relais, "spool_dir"),
                           relais_section_get_string (relais, "log_dir"),
-                          relais_section_get_string (relais, "run_dir"), NULL};
+                          relais_section_get_string (relais, "run_dir"),
+                          relais_section_get_string (relais, "state_dir"), NULL};
 
     return relais_privileges_drop (relais_section_get_string (relais, "user"),
                                    relais_section_get_string (relais, "group"), dirs, error);
@@ -239,6 +242,28 @@ open_spool (Daemon *daemon, GError **error)
     daemon->spool =
         relais_spool_open (&options, daemon->loop, daemon->spool_pool, daemon->events, error);
     return daemon->spool != NULL;
+}
+
+static bool
+open_tokens (Daemon *daemon, GError **error)
+{
+    const RelaisSection *tokens = section (daemon, "tokens");
+    g_autofree char *path = g_build_filename (
+        relais_section_get_string (section (daemon, "relais"), "state_dir"), "token-keys", NULL);
+    const RelaisTokensOptions options = {
+        .loop = daemon->loop,
+        .pool = daemon->pool,
+        .path = path,
+        .rotate_us = relais_section_get_int (tokens, "rotate"),
+        .keep_us = relais_section_get_int (tokens, "keep"),
+    };
+
+    daemon->tokens = relais_tokens_new (&options, error);
+    if (daemon->tokens == NULL)
+        return false;
+    relais_host_set_tokens (daemon->host, daemon->tokens);
+    relais_host_set_events (daemon->host, daemon->events);
+    return true;
 }
 
 static bool
@@ -310,27 +335,36 @@ add_module_command (gpointer data, const RelaisCommand *command, gpointer comman
         say (error);
 }
 
+/* The commands of one part. */
+static bool
+add_commands (Daemon *daemon, const RelaisCommand *(*table) (gsize *n), gpointer data,
+              GError **error)
+{
+    gsize n;
+    const RelaisCommand *commands = table (&n);
+
+    for (gsize i = 0; i < n; i++)
+        if (!relais_commands_add (daemon->commands, &commands[i], data, error))
+            return false;
+    return true;
+}
+
 static bool
 open_control (Daemon *daemon, GError **error)
 {
     g_autofree char *path = g_build_filename (
         relais_section_get_string (section (daemon, "relais"), "run_dir"), "control", NULL);
-    const RelaisCommand *commands;
-    gsize n;
 
     daemon->commands = relais_commands_new ();
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
                                            daemon->spool, daemon->queue);
     daemon->status = (RelaisStatus){daemon->loop,  daemon->spool, daemon->server,
                                     daemon->queue, daemon->meter, g_get_real_time ()};
-    commands = relais_status_commands (&n);
-    for (gsize i = 0; i < n; i++)
-        if (!relais_commands_add (daemon->commands, &commands[i], &daemon->status, error))
-            return false;
-    commands = relais_queue_commands (&n);
-    for (gsize i = 0; i < n; i++)
-        if (!relais_commands_add (daemon->commands, &commands[i], daemon->queue, error))
-            return false;
+    if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
+        !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
+        !add_commands (daemon, relais_tokens_commands, daemon->tokens, error) ||
+        !add_commands (daemon, relais_host_commands, daemon->host, error))
+        return false;
     relais_host_each_command (daemon->host, add_module_command, daemon);
     daemon->control = relais_control_new (daemon->loop, path, daemon->commands, error);
     if (daemon->control == NULL)
@@ -348,10 +382,10 @@ observe_event (gpointer data, guint64 seq, GBytes *line)
 static bool
 bring_up (Daemon *daemon, GError **error)
 {
-    if (!open_spool (daemon, error) || !open_resolver (daemon, error) ||
-        !open_queue (daemon, error) || !open_server (daemon, error) ||
-        !relais_privileges_drop_rest (error) || !open_control (daemon, error) ||
-        !relais_host_start (daemon->host, error))
+    if (!open_spool (daemon, error) || !open_tokens (daemon, error) ||
+        !open_resolver (daemon, error) || !open_queue (daemon, error) ||
+        !open_server (daemon, error) || !relais_privileges_drop_rest (error) ||
+        !open_control (daemon, error) || !relais_host_start (daemon->host, error))
         return false;
     if (relais_host_has (daemon->host, RELAIS_HOOK_EVENT))
         relais_event_log_set_observer (daemon->events, observe_event, daemon);
@@ -420,6 +454,7 @@ take_down (Daemon *daemon)
     relais_pool_free (daemon->auth_pool);
     relais_pool_free (daemon->spool_pool);
     relais_pool_free (daemon->pool);
+    relais_tokens_free (daemon->tokens);
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);
     relais_streams_cut_lingering (daemon->loop);

@@ -2,12 +2,15 @@
 relaisincludedir = $(includedir)/relais
 relaisinclude_HEADERS = \
     include/relais/command.h \
+    include/relais/counter.h \
     include/relais/edit.h \
+    include/relais/event.h \
     include/relais/hook.h \
     include/relais/log.h \
     include/relais/message.h \
     include/relais/module.h \
     include/relais/option.h \
     include/relais/test.h \
+    include/relais/token.h \
     include/relais/types.h \
     include/relais/version.h

@@ -26,6 +26,8 @@ static const RelaisOption options[] = {
      N_ ("Where the control socket is made.")},
     {"relais", "log_dir", RELAIS_OPTION_PATH, 0, RELAIS_LOG_DIR, 0, 0, NULL,
      N_ ("Where the event log is written.")},
+    {"relais", "state_dir", RELAIS_OPTION_PATH, 0, RELAIS_STATE_DIR, 0, 0, NULL,
+     N_ ("Where the keys of tokens are kept, and what modules store.")},
     {"relais", "users_file", RELAIS_OPTION_PATH, 0, RELAIS_USERS_FILE, 0, 0, NULL,
      N_ ("Users that may log in to send; written by `relaisctl user add`.")},
     {"relais", "postmaster", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
@@ -46,6 +48,14 @@ static const RelaisOption options[] = {
      N_ ("Free disk space below which no mail is accepted; 0 for the smaller of 10 % and 2 GiB.")},
     {"spool", "min_free_inodes", RELAIS_OPTION_INT, 0, "5000", 0, G_MAXINT64, NULL,
      N_ ("Free inodes below which no mail is accepted, where the file system counts them.")},
+
+    /* [tokens]: links, pixels and the like */
+    {"tokens", "rotate", RELAIS_OPTION_DURATION, 0, "90d", 0, G_MAXINT64, NULL,
+     N_ ("Age of the newest key at which another one is made; 0 for never.")},
+    {"tokens", "keep", RELAIS_OPTION_DURATION, 0, "1100d",
+     G_GINT64_CONSTANT (366) * 24 * 3600 * G_USEC_PER_SEC, G_MAXINT64, NULL,
+     N_ ("How long a key opens what it sealed after another one took its place; links that are "
+         "out die with it.")},
 
     /* [listener NAME] */
     {"listener", "address", RELAIS_OPTION_LIST, 0, "127.0.0.1", 0, 0, NULL,
@@ -190,10 +200,10 @@ static const RelaisOption options[] = {
 };
 
 static const RelaisSectionKind kinds[] = {
-    {"relais", false},  {"spool", false}, {"listener", true},     {"source", true},
-    {"provider", true}, {"route", true},  {"domain", true, true}, {"tenant", true},
-    {"class", true},    {"queue", false}, {"dns", false},         {"limits", false},
-    {"module", true},
+    {"relais", false}, {"tokens", false},  {"spool", false}, {"listener", true},
+    {"source", true},  {"provider", true}, {"route", true},  {"domain", true, true},
+    {"tenant", true},  {"class", true},    {"queue", false}, {"dns", false},
+    {"limits", false}, {"module", true},
 };
 
 static const RelaisSeed seeds[] = {

@@ -25,6 +25,10 @@ typedef struct RelaisEventLine RelaisEventLine;
  * QUEUEID-RECIPIENT-ATTEMPT-TYPE. */
 RelaisEventLine *relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id,
                                         int recipient, int attempt);
+/* The same for an event of a module's own: it has no attempt, its id is drawn at random (16 hexadecimal digits,
+ * then "-TYPE"), and it names the module. `queue_id` may be NULL. */
+RelaisEventLine *relais_event_line_new_module (const char *module, const char *type, gint64 wall_us,
+                                               const char *queue_id, int recipient);
 /* Adds a member; keys are our own identifiers, values may be hostile and are escaped so that the
  * line stays one line of valid UTF-8 JSON: bytes that are not UTF-8 come as U+00XX of that byte.
  * NULL values are left out. */
@@ -47,6 +51,8 @@ void relais_event_log_close (RelaisEventLog *log);
 guint64 relais_event_log_last_seq (RelaisEventLog *log);
 /* Queues a line; `seq` does not fall. Any thread; keeps a reference while an observer is owed it. */
 void relais_event_log_append (RelaisEventLog *log, guint64 seq, GBytes *line);
+/* The same for a line that the spool does not keep: it is given the seq of the line before it. Any thread. */
+void relais_event_log_append_now (RelaisEventLog *log, GBytes *line);
 /* Blocks until all lines up to `seq` that were queued are synced; false if they could not be (they are tried
  * again every second). Never on the loop. */
 bool relais_event_log_sync (RelaisEventLog *log, guint64 seq);

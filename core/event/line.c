@@ -224,14 +224,22 @@ add_id (RelaisEventLine *line, const char *queue_id, int recipient, int attempt,
     relais_event_line_add (line, "id", id);
 }
 
-RelaisEventLine *
-relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id, int recipient,
-                       int attempt)
+static RelaisEventLine *
+line_begin (void)
 {
     RelaisEventLine *line = g_new (RelaisEventLine, 1);
 
     line->text = g_string_sized_new (1000);
     g_string_append (line->text, "{\"v\":" SCHEMA_VERSION);
+    return line;
+}
+
+RelaisEventLine *
+relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id, int recipient,
+                       int attempt)
+{
+    RelaisEventLine *line = line_begin ();
+
     add_id (line, queue_id, recipient, attempt, type);
     relais_event_line_add (line, "type", type);
     add_time (line, "time", wall_us);
@@ -239,6 +247,23 @@ relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id, i
     if (recipient >= 0)
         relais_event_line_add_int (line, "recipient_number", recipient);
     relais_event_line_add_int (line, "attempt", attempt);
+    return line;
+}
+
+RelaisEventLine *
+relais_event_line_new_module (const char *module, const char *type, gint64 wall_us,
+                              const char *queue_id, int recipient)
+{
+    RelaisEventLine *line = line_begin ();
+    g_autofree char *id = g_strdup_printf ("%08x%08x-%s", g_random_int (), g_random_int (), type);
+
+    relais_event_line_add (line, "id", id);
+    relais_event_line_add (line, "type", type);
+    add_time (line, "time", wall_us);
+    relais_event_line_add (line, "module", module);
+    relais_event_line_add (line, "queue_id", queue_id);
+    if (recipient >= 0)
+        relais_event_line_add_int (line, "recipient_number", recipient);
     return line;
 }
 

@@ -452,21 +452,44 @@ queue_line (RelaisEventLog *log, guint64 seq, GBytes *line)
     return was_empty || log->queue->len >= GATHER_BYTES;
 }
 
+/* Under the mutex. True if the loop must be woken for the observer. */
+static bool
+owe_observer (RelaisEventLog *log, guint64 seq, GBytes *line)
+{
+    Observed one = {seq, line};
+    const bool wake = log->observed->len == 0;
+
+    if (log->observer == NULL)
+        return false;
+    g_bytes_ref (line);
+    g_array_append_val (log->observed, one);
+    return wake;
+}
+
 void
 relais_event_log_append (RelaisEventLog *log, guint64 seq, GBytes *line)
 {
-    bool wake_observer = false;
+    bool wake_observer;
 
     g_mutex_lock (&log->mutex);
     if (!(seq == log->known_seq && g_hash_table_contains (log->known_lines, line)) &&
         queue_line (log, seq, line))
         g_cond_signal (&log->wake);
-    if (log->observer != NULL) {
-        Observed one = {seq, g_bytes_ref (line)};
+    wake_observer = owe_observer (log, seq, line);
+    g_mutex_unlock (&log->mutex);
+    if (wake_observer)
+        relais_loop_post (log->loop, wake_loop, NULL);
+}
 
-        wake_observer = log->observed->len == 0;
-        g_array_append_val (log->observed, one);
-    }
+void
+relais_event_log_append_now (RelaisEventLog *log, GBytes *line)
+{
+    bool wake_observer;
+
+    g_mutex_lock (&log->mutex);
+    if (queue_line (log, log->queued_seq, line))
+        g_cond_signal (&log->wake);
+    wake_observer = owe_observer (log, log->queued_seq, line);
     g_mutex_unlock (&log->mutex);
     if (wake_observer)
         relais_loop_post (log->loop, wake_loop, NULL);

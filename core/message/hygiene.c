@@ -17,6 +17,9 @@
 
 enum {
     CAMPAIGN_BYTES = 128,
+    OWN_FIELDS = 16, /* X-Relais- fields that modules may look at */
+    OWN_NAME_BYTES = 64,
+    OWN_FIELD_BYTES = 512,
     MESSAGE_ID_BYTES = 250,  /* a longer one is not kept in the envelope */
     CLIENT_TEXT_BYTES = 600, /* of the Received field's lines, so that each stays far under 998 */
     TLS_TEXT_BYTES = 100,
@@ -86,6 +89,8 @@ typedef struct {
     guint n_fields, n_received;
     gsize duplicate; /* offset in known_fields of the first duplicate + 1; 0 none */
     bool looks_bulk;
+    bool has_own;
+    guint n_own;
     RelaisField first[N_FIELDS]; /* the first of each kind; name NULL if there is none */
 } Hygiene;
 
@@ -181,6 +186,7 @@ note_field (Hygiene *hygiene, const RelaisField *field)
         hygiene->n_received++;
     if (kind == FIELD_LIST || (kind == FIELD_PRECEDENCE && value_is (field, "bulk")))
         hygiene->looks_bulk = true;
+    hygiene->has_own |= is_own (field);
     if (kind == FIELD_CUT || is_own (field) || is_to_be_replaced (hygiene, kind, field))
         cut (hygiene->message, field->offset, field->size);
     if (hygiene->first[kind].name == NULL)
@@ -290,6 +296,44 @@ take_campaign (Hygiene *hygiene)
             CAMPAIGN_BYTES);
     g_free (hygiene->message->envelope.campaign);
     hygiene->message->envelope.campaign = g_steal_pointer (&value);
+    return true;
+}
+
+/* What else the sender asks of modules: X-Relais-NAME becomes the attribute "x-relais.name". */
+static bool
+take_own_field (Hygiene *hygiene, const RelaisField *field)
+{
+    g_autofree char *name = g_ascii_strdown (field->name + sizeof own_prefix - 1,
+                                             (gssize)(field->name_size - (sizeof own_prefix - 1)));
+    g_autofree char *full = g_strconcat (RELAIS_ATTRIBUTE_FIELD, name, NULL);
+    g_autofree char *value = relais_field_unfold (field);
+    g_autoptr (GBytes) bytes = g_bytes_new (value, strlen (value));
+
+    if (++hygiene->n_own > OWN_FIELDS)
+        return refuse (hygiene, 550, "5.6.0", "the header has more than %d X-Relais- fields",
+                       OWN_FIELDS);
+    if (strlen (value) > OWN_FIELD_BYTES || strlen (name) > OWN_NAME_BYTES)
+        return refuse (hygiene, 550, "5.6.0",
+                       "an X-Relais- field may have a name of %d and a value of %d octets",
+                       OWN_NAME_BYTES, OWN_FIELD_BYTES);
+    if (relais_message_find_attribute (hygiene->message, full) != NULL)
+        return refuse (hygiene, 550, "5.6.0", "the header has more than one X-Relais-%s field",
+                       name);
+    return relais_message_set_attribute (hygiene->message, full, bytes);
+}
+
+static bool
+take_own_fields (Hygiene *hygiene, const guint8 *block, gsize size)
+{
+    RelaisField field;
+    gsize position = 0;
+
+    if (!hygiene->options->submission || !hygiene->has_own)
+        return true;
+    while (relais_header_next (block, size, &position, &field))
+        if (is_own (&field) && find_known (&field) == G_N_ELEMENTS (known_fields) &&
+            !take_own_field (hygiene, &field))
+            return false;
     return true;
 }
 
@@ -425,7 +469,7 @@ relais_hygiene_apply (RelaisMessage *message, const guint8 *block, gsize size,
     append_received (prepend, &hygiene);
     if (!look_through (&hygiene, block, size) || !take_author (&hygiene, block, size) ||
         !take_class (&hygiene, klass_fixed) || !take_campaign (&hygiene) ||
-        !add_missing (&hygiene, prepend))
+        !take_own_fields (&hygiene, block, size) || !add_missing (&hygiene, prepend))
         return false;
     message->prepend = g_string_free_to_bytes (g_steal_pointer (&prepend));
     return true;

@@ -89,6 +89,7 @@ typedef struct {
     char *orcpt;   /* RFC 3461 ORCPT as given (type;xtext), or NULL */
     guint8 notify;
     bool claimed; /* taken by relais_recipient_claim () or an inbound route, not relayed by right */
+    guint number; /* its place in the envelope, from 0 */
 } RelaisRecipient;
 
 typedef struct {
@@ -165,12 +166,25 @@ void relais_message_set_state_reply (RelaisState *state, const char *reply);
 /* Frees an array of `n` states; NULL ok. For this room. */
 void relais_states_free (RelaisState *states, guint n);
 RelaisRecipient *relais_envelope_add_recipient (RelaisEnvelope *envelope, const char *address);
+/* Adds one that was made before; takes it. */
+void relais_envelope_take_recipient (RelaisEnvelope *envelope, RelaisRecipient *recipient);
 static inline RelaisRecipient *
 relais_envelope_recipient (const RelaisEnvelope *envelope, guint i)
 {
     return g_ptr_array_index (envelope->recipients, i);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisMessage, relais_message_unref)
+
+/* Sets, or with NULL removes, an attribute by its full name. False, and nothing is set, if the message's attributes
+ * would be more than RELAIS_ATTRIBUTES_BYTES, names included. While nobody else has the message. */
+enum { RELAIS_ATTRIBUTES_BYTES = 64 * 1024 };
+bool relais_message_set_attribute (RelaisMessage *message, const char *name, GBytes *value);
+/* Borrowed; NULL if there is none. */
+GBytes *relais_message_find_attribute (const RelaisMessage *message, const char *name);
+/* The attribute that has each recipient served in a transaction of its own. */
+#define RELAIS_ATTRIBUTE_ALONE "core.alone"
+/* Before the lower-case NAME of a field X-Relais-NAME that the sender gave: see relais_hygiene_apply (). */
+#define RELAIS_ATTRIBUTE_FIELD "x-relais."
 
 /* Queue ids as text: 13 lower-case base32 characters (0-9a-v), whose order is the ids'. */
 enum { RELAIS_ID_TEXT_BYTES = 14 };

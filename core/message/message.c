@@ -117,8 +117,56 @@ relais_envelope_add_recipient (RelaisEnvelope *envelope, const char *address)
     RelaisRecipient *recipient = g_new0 (RelaisRecipient, 1);
 
     recipient->address = g_strdup (address);
-    g_ptr_array_add (envelope->recipients, recipient);
+    relais_envelope_take_recipient (envelope, recipient);
     return recipient;
+}
+
+void
+relais_envelope_take_recipient (RelaisEnvelope *envelope, RelaisRecipient *recipient)
+{
+    recipient->number = envelope->recipients->len;
+    g_ptr_array_add (envelope->recipients, recipient);
+}
+
+/* --- Attributes ------------------------------------------------------------------------------- */
+
+static gsize
+attributes_size (GHashTable *attributes)
+{
+    GHashTableIter iter;
+    gpointer name, value;
+    gsize size = 0;
+
+    g_hash_table_iter_init (&iter, attributes);
+    while (g_hash_table_iter_next (&iter, &name, &value))
+        size += strlen (name) + g_bytes_get_size (value);
+    return size;
+}
+
+bool
+relais_message_set_attribute (RelaisMessage *message, const char *name, GBytes *value)
+{
+    gsize size;
+
+    if (message->attributes == NULL)
+        message->attributes =
+            g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+    if (value == NULL) {
+        g_hash_table_remove (message->attributes, name);
+        return true;
+    }
+    size = g_bytes_get_size (value);
+    if (size > RELAIS_ATTRIBUTES_BYTES ||
+        attributes_size (message->attributes) + strlen (name) + size > RELAIS_ATTRIBUTES_BYTES)
+        return false;
+    g_hash_table_replace (message->attributes, g_strdup (name), g_bytes_ref (value));
+    return true;
+}
+
+GBytes *
+relais_message_find_attribute (const RelaisMessage *message, const char *name)
+{
+    return message->attributes != NULL ? g_hash_table_lookup (message->attributes, name) : NULL;
 }
 
 /* --- Queue ids as text ------------------------------------------------------------------------ */

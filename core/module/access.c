@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { REPLY_TEXT_BYTES = 400, ATTRIBUTES_BYTES = 64 * 1024 };
+enum { REPLY_TEXT_BYTES = 400 };
 
 /* --- The call --------------------------------------------------------------------------------- */
 
@@ -123,18 +123,34 @@ relais_hook_n_recipients (const RelaisHook *hook)
     return envelope != NULL && envelope->recipients != NULL ? envelope->recipients->len : 0;
 }
 
-const gchar *
-relais_hook_get_recipient (const RelaisHook *hook, guint32 n)
+static const RelaisRecipient *
+nth_recipient (const RelaisHook *hook, guint32 n)
 {
     const RelaisSubject *subject = hook->subject;
 
     if (n >= relais_hook_n_recipients (hook))
         return NULL;
     if (subject->recipient != NULL)
-        return subject->recipient->address;
+        return subject->recipient;
     if (subject->recipients != NULL)
-        return subject->recipients[n]->address;
-    return relais_envelope_recipient (envelope_of (hook), n)->address;
+        return subject->recipients[n];
+    return relais_envelope_recipient (envelope_of (hook), n);
+}
+
+const gchar *
+relais_hook_get_recipient (const RelaisHook *hook, guint32 n)
+{
+    const RelaisRecipient *recipient = nth_recipient (hook, n);
+
+    return recipient != NULL ? recipient->address : NULL;
+}
+
+guint32
+relais_hook_get_recipient_number (const RelaisHook *hook, guint32 n)
+{
+    const RelaisRecipient *recipient = nth_recipient (hook, n);
+
+    return recipient != NULL ? recipient->number : 0;
 }
 
 RelaisMessage *
@@ -270,44 +286,26 @@ relais_hook_set_sender (RelaisHook *hook, const gchar *sender)
 
 /* --- Attributes ------------------------------------------------------------------------------- */
 
-static gsize
-attributes_size (GHashTable *attributes)
-{
-    GHashTableIter iter;
-    gpointer name, value;
-    gsize size = 0;
-
-    if (attributes == NULL)
-        return 0;
-    g_hash_table_iter_init (&iter, attributes);
-    while (g_hash_table_iter_next (&iter, &name, &value))
-        size += strlen (name) + g_bytes_get_size (value);
-    return size;
-}
-
 gboolean
 relais_hook_set_attribute (RelaisHook *hook, const gchar *name, GBytes *value)
 {
     RelaisMessage *message = hook->subject->message;
     g_autofree char *full = NULL;
-    gsize size;
 
     if (hook->id != RELAIS_HOOK_MESSAGE || message == NULL || !relais_module_name_is_good (name))
         return FALSE;
     full = g_strdup_printf ("%s.%s", hook->function->module->descriptor.name, name);
-    if (message->attributes == NULL)
-        message->attributes =
-            g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
-    if (value == NULL) {
-        g_hash_table_remove (message->attributes, full);
-        return TRUE;
-    }
-    size = g_bytes_get_size (value);
-    if (size > ATTRIBUTES_BYTES ||
-        attributes_size (message->attributes) + strlen (full) + size > ATTRIBUTES_BYTES)
-        return FALSE;
-    g_hash_table_replace (message->attributes, g_steal_pointer (&full), g_bytes_ref (value));
-    return TRUE;
+    return relais_message_set_attribute (message, full, value);
+}
+
+gboolean
+relais_hook_set_alone (RelaisHook *hook)
+{
+    RelaisMessage *message = hook->subject->message;
+    g_autoptr (GBytes) nothing = g_bytes_new_static ("", 0);
+
+    return hook->id == RELAIS_HOOK_MESSAGE && message != NULL &&
+           relais_message_set_attribute (message, RELAIS_ATTRIBUTE_ALONE, nothing);
 }
 
 typedef struct {
@@ -352,7 +350,7 @@ relais_hook_set_attempt_attribute (RelaisHook *hook, const gchar *name, GBytes *
 
     if ((hook->id != RELAIS_HOOK_ROUTE && hook->id != RELAIS_HOOK_ADMIT) || attributes == NULL ||
         !relais_module_name_is_good (name) ||
-        (value != NULL && g_bytes_get_size (value) > ATTRIBUTES_BYTES))
+        (value != NULL && g_bytes_get_size (value) > RELAIS_ATTRIBUTES_BYTES))
         return FALSE;
     full = g_strdup_printf ("%s.%s", hook->function->module->descriptor.name, name);
     if (find_attempt_attribute (attributes, full, &place))

@@ -9,9 +9,11 @@
  */
 #pragma once
 
+#include "event/event-private.h"
 #include "loop/pool-private.h"
 #include "message/rope-private.h"
 #include "spool/spool-private.h"
+#include "tls/tokens-private.h"
 
 #include <relais/command.h>
 #include <relais/option.h>
@@ -32,6 +34,13 @@ void relais_host_set_pool (RelaisHost *host, RelaisPool *pool);
 /* stop and finalize of all modules in reverse order; nothing is ever unmapped. Runs that are still
  * suspended are cancelled; waits for the modules' jobs, so the pool must still be there. NULL ok. */
 void relais_host_free (RelaisHost *host);
+
+/* What modules' tokens are sealed with, and where their events go; borrowed, set before the modules start. Where
+ * there is none of them no token is made and none opens, and events go nowhere. */
+void relais_host_set_tokens (RelaisHost *host, RelaisTokens *tokens);
+void relais_host_set_events (RelaisHost *host, RelaisEventLog *events);
+/* The host's own commands (`relaisctl counters`); their data is the host. */
+const RelaisCommand *relais_host_commands (gsize *n);
 
 /* Loads a module by name (never a path): file checks, dlopen, descriptor. init is called by
  * relais_host_init (). The error names file, field, found, wanted and remedy. */

@@ -25,6 +25,7 @@ relais_host_new (const RelaisHostOptions *options)
     host->program = g_strdup (options->program);
     host->modules = g_ptr_array_new_with_free_func (relais_module_free);
     host->slots = g_ptr_array_new_with_free_func (g_free);
+    host->counters = g_ptr_array_new_with_free_func (relais_counter_free);
     for (guint i = 0; i < RELAIS_N_HOOKS; i++)
         host->registered[i] = g_ptr_array_new_with_free_func (relais_hook_function_free);
     g_queue_init (&host->runs);
@@ -318,6 +319,7 @@ relais_host_free (RelaisHost *host)
     free_chains (host);
     g_ptr_array_unref (host->modules);
     g_ptr_array_unref (host->slots);
+    g_ptr_array_unref (host->counters);
     g_clear_pointer (&host->config, relais_config_unref);
     g_free (host->module_dir);
     g_free (host->program);

@@ -4,7 +4,9 @@ libcore_la_SOURCES += \
     core/module/access.c \
     core/module/bytes.c \
     core/module/check.c \
+    core/module/counter.c \
     core/module/edit.c \
+    core/module/event.c \
     core/module/hook.c \
     core/module/host.c core/module/host-private.h \
     core/module/kinds.c \
@@ -15,7 +17,8 @@ libcore_la_SOURCES += \
     core/module/order.c \
     core/module/register.c \
     core/module/test.c \
-    core/module/ticket.c
+    core/module/ticket.c \
+    core/module/token.c
 
 # The library: all of libcore, of which the map lets out what modules, mains and the harness may use.
 lib_LTLIBRARIES += librelais.la

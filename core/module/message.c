@@ -94,5 +94,5 @@ relais_message_get_received_us (const RelaisMessage *message)
 GBytes *
 relais_message_get_attribute (const RelaisMessage *message, const gchar *name)
 {
-    return message->attributes != NULL ? g_hash_table_lookup (message->attributes, name) : NULL;
+    return relais_message_find_attribute (message, name);
 }

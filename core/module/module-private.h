@@ -70,9 +70,14 @@ struct RelaisHost {
     RelaisPin *pin;
     GQueue runs; /* RelaisHookRun that are suspended */
     guint n_slots;
-    GPtrArray *slots; /* RelaisSlot */
-    guint jobs;       /* of modules, under way */
-    bool in_init;     /* init functions run: the time to register */
+    GPtrArray *slots;    /* RelaisSlot */
+    GPtrArray *counters; /* RelaisCounter */
+    RelaisTokens *tokens;
+    RelaisEventLog *events;
+    void (*event_sink) (gpointer data, GBytes *line); /* the harness's, where there is no log */
+    gpointer event_sink_data;
+    guint jobs;   /* of modules, under way */
+    bool in_init; /* init functions run: the time to register */
 };
 
 /* What a hook takes and where it runs (the table of design.md section 2). */
@@ -119,6 +124,11 @@ struct RelaisHookRun {
     GList link; /* in host->runs while suspended */
     bool calling, cancelled;
 };
+
+void relais_counter_free (gpointer counter);
+/* What a counter stands at; 0 if it never counted that value. */
+guint64
+relais_host_count (const RelaisHost *host, const char *module, const char *name, const char *value);
 
 /* Ends the wait of a run without an answer: cancel_cb is called unless the ticket was completed. */
 void relais_ticket_abandon (RelaisTicket *ticket);

@@ -9,6 +9,7 @@
 
 #include "conf/conf-private.h"
 #include "message/header-private.h"
+#include "tls/tokens-private.h"
 
 #include <relais/test.h>
 
@@ -29,7 +30,49 @@ struct RelaisTest {
     RelaisHookResult result;
     RelaisHookId hook;
     bool done;
+    char *state_dir;
+    RelaisTokens *tokens;
+    GMutex events_mutex;
+    GQueue events; /* GBytes */
 };
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+/* Any thread. */
+static void
+keep_event (gpointer data, GBytes *line)
+{
+    RelaisTest *test = data;
+
+    g_mutex_lock (&test->events_mutex);
+    g_queue_push_tail (&test->events, g_bytes_ref (line));
+    g_mutex_unlock (&test->events_mutex);
+}
+
+static void
+open_tokens (RelaisTest *test)
+{
+    g_autofree char *path = NULL;
+
+    test->state_dir = g_dir_make_tmp ("relais-test-XXXXXX", NULL);
+    g_assert (test->state_dir != NULL);
+    path = g_build_filename (test->state_dir, "token-keys", NULL);
+    test->tokens = relais_tokens_new (
+        &(RelaisTokensOptions){.loop = test->loop, .pool = test->pool, .path = path}, NULL);
+    g_assert (test->tokens != NULL);
+    relais_host_set_tokens (test->host, test->tokens);
+}
+
+static void
+close_tokens (RelaisTest *test)
+{
+    g_autofree char *path = g_build_filename (test->state_dir, "token-keys", NULL);
+
+    relais_tokens_free (test->tokens);
+    g_unlink (path);
+    g_rmdir (test->state_dir);
+    g_free (test->state_dir);
+}
 
 RelaisTest *
 relais_test_new (const gchar *module_dir)
@@ -47,6 +90,11 @@ relais_test_new (const gchar *module_dir)
     test->schema = relais_schema_new ();
     test->sealed = g_byte_array_new ();
     test->attempt_attributes = relais_attempt_attributes_new ();
+    g_mutex_init (&test->events_mutex);
+    g_queue_init (&test->events);
+    test->host->event_sink = keep_event;
+    test->host->event_sink_data = test;
+    open_tokens (test);
     relais_test_set_message (test, (const guint8 *)"", 0);
     return test;
 }
@@ -71,6 +119,9 @@ relais_test_free (RelaisTest *test)
     relais_hook_result_clear (&test->result);
     relais_host_free (test->host);
     relais_pool_free (test->pool);
+    close_tokens (test);
+    g_queue_clear_full (&test->events, (GDestroyNotify)g_bytes_unref);
+    g_mutex_clear (&test->events_mutex);
     relais_loop_free (test->loop);
     relais_schema_free (test->schema);
     g_ptr_array_unref (test->attempt_attributes);
@@ -328,6 +379,24 @@ relais_test_get_claimed (const RelaisTest *test)
     const RelaisRecipient *recipient = test->subject.recipient;
 
     return recipient != NULL && recipient->claimed;
+}
+
+guint64
+relais_test_get_count (const RelaisTest *test, const gchar *module, const gchar *counter,
+                       const gchar *value)
+{
+    return relais_host_count (test->host, module, counter, value);
+}
+
+GBytes *
+relais_test_take_event (RelaisTest *test)
+{
+    GBytes *line;
+
+    g_mutex_lock (&test->events_mutex);
+    line = g_queue_pop_head (&test->events);
+    g_mutex_unlock (&test->events_mutex);
+    return line;
 }
 
 guint32

@@ -43,10 +43,13 @@ relais_attempt_problem_free (RelaisAttemptProblem *problem)
 }
 
 static guint
-most_recipients (const RelaisQueue *queue, const RelaisConnection *connection)
+most_recipients (const RelaisQueue *queue, const RelaisConnection *connection, guint32 first)
 {
+    const RelaisDelivery *delivery = relais_delivery_at (&queue->records, first);
     guint most = queue->settings.recipients_per_transaction;
 
+    if (relais_slot_at (&queue->records, delivery->message)->alone)
+        return 1;
     if (queue->host != NULL && (relais_host_is_per_recipient (queue->host, RELAIS_HOOK_REWRITE) ||
                                 relais_host_is_per_recipient (queue->host, RELAIS_HOOK_SEAL)))
         return 1;
@@ -96,7 +99,7 @@ relais_attempt_take (RelaisStrand *strand, RelaisConnection *connection)
     attempt->id =
         relais_slot_at (&queue->records, relais_delivery_at (&queue->records, first)->message)->id;
     g_array_append_val (deliveries, first);
-    gather (attempt, deliveries, (guint8)(place + 1), most_recipients (queue, connection));
+    gather (attempt, deliveries, (guint8)(place + 1), most_recipients (queue, connection, first));
     attempt->deliveries = g_array_steal (deliveries, &n);
     g_array_unref (deliveries);
     attempt->n = (guint)n;
@@ -444,12 +447,14 @@ void
 relais_attempt_go_on (RelaisAttempt *attempt)
 {
     RelaisConnection *connection = attempt->connection;
+    guint most;
 
     if (attempt->step != RELAIS_ATTEMPT_WAITING || !relais_connection_is_open (connection))
         return;
-    if (attempt->n > most_recipients (attempt->queue, connection)) {
+    most = most_recipients (attempt->queue, connection, attempt->deliveries[0]);
+    if (attempt->n > most) {
         /* Taken before the peer's LIMITS were known. */
-        put_back_from (attempt, most_recipients (attempt->queue, connection));
+        put_back_from (attempt, most);
         attempt->subject.n_recipients = attempt->n;
     }
     attempt->limits = (RelaisTransportLimits){connection->caps.eight_bit,

@@ -68,6 +68,7 @@ typedef struct {
     guint8 noticed : 1; /* the delay notice was sent or is not wanted */
     guint8 cooled : 1;  /* its first attempt ended */
     guint8 grace : 1; /* released or retried past its lifetime: the deadline in the wheel counts */
+    guint8 alone : 1; /* each recipient in a transaction of its own */
     guint8 used : 1;  /* 0: this slot is free (for walks over all) */
 } RelaisSlot;
 _Static_assert(sizeof (RelaisSlot) <= 64, "a message slot is a small record");

@@ -400,6 +400,7 @@ add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
     slot->sender = relais_queue_name_hash (envelope->sender);
     slot->size_kib = (guint32)MIN (size / 1024, G_MAXUINT32);
     slot->klass = (guint8)envelope->klass;
+    slot->alone = relais_message_find_attribute (message, RELAIS_ATTRIBUTE_ALONE) != NULL;
     for (guint i = 0; i < envelope->recipients->len; i++) {
         if (message->states[i].attempts > 0)
             slot->cooled = 1;

@@ -232,8 +232,8 @@ relais_proceed_rcpt (RelaisSession *session, const RelaisHookResult *result)
         relais_session_reply (session, refusal);
         return;
     }
-    g_ptr_array_add (session->tx->message->envelope.recipients,
-                     g_steal_pointer (&session->command.recipient));
+    relais_envelope_take_recipient (&session->tx->message->envelope,
+                                    g_steal_pointer (&session->command.recipient));
     relais_session_set_state (session, RELAIS_SESSION_RCPT);
     relais_session_reply (session, &recipient_ok);
 }

@@ -1,6 +1,9 @@
 # core/tls: what this room compiles, and its unit tests (tests/tls).
 libcore_la_SOURCES += \
+    core/tls/key-ring.c core/tls/key-ring-private.h \
     core/tls/tls.c core/tls/tls-private.h \
+    core/tls/token.c core/tls/token-private.h \
+    core/tls/tokens.c core/tls/tokens-private.h \
     core/tls/hub.c core/tls/stream-struct-private.h \
     core/tls/connect.c \
     core/tls/stream.c core/tls/stream-private.h \
@@ -18,3 +21,9 @@ TESTS += tests/tls/test-tls
 tests_tls_test_tls_SOURCES = tests/tls/test-tls.c
 tests_tls_test_tls_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_tls_test_tls_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/tls/test-token
+TESTS += tests/tls/test-token
+tests_tls_test_token_SOURCES = tests/tls/test-token.c
+tests_tls_test_token_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_tls_test_token_LDADD = $(CORE_TEST_LDADD)

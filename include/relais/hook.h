@@ -83,6 +83,8 @@ RELAIS_API gboolean relais_hook_get_trusted (const RelaisHook *hook);
 RELAIS_API const gchar *relais_hook_get_sender (const RelaisHook *hook);               /* [w] */
 RELAIS_API guint32 relais_hook_n_recipients (const RelaisHook *hook);                  /* [w] */
 RELAIS_API const gchar *relais_hook_get_recipient (const RelaisHook *hook, guint32 n); /* [w] */
+/* The n-th one's number in the message, which outlives attempts: events name it. */
+RELAIS_API guint32 relais_hook_get_recipient_number (const RelaisHook *hook, guint32 n); /* [w] */
 /* The message, from `message` on; borrowed. */
 RELAIS_API RelaisMessage *relais_hook_get_message (const RelaisHook *hook); /* [w] */
 /* route to result: domain or name of the route. */
@@ -154,6 +156,9 @@ RELAIS_API gpointer relais_hook_get_slot (const RelaisHook *hook, const RelaisSl
 /* message: sets (or with NULL removes) MODULE.name; at most 64 KiB a message. FALSE beyond, on
  * another hook, or for a name that is not [a-z0-9-]+. */
 RELAIS_API gboolean relais_hook_set_attribute (RelaisHook *hook, const gchar *name, GBytes *value);
+/* message: has each recipient served in a transaction of its own, so that rewrite may make the message each one's
+ * own (VERP, tracking). FALSE on another hook. */
+RELAIS_API gboolean relais_hook_set_alone (RelaisHook *hook);
 /* route, admit: the same for the attempt alone, in memory. */
 RELAIS_API gboolean relais_hook_set_attempt_attribute (RelaisHook *hook, const gchar *name,
                                                        GBytes *value);

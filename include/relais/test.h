@@ -49,6 +49,12 @@ RELAIS_API GBytes *relais_test_get_sealed (const RelaisTest *test);
 RELAIS_API GBytes *relais_test_get_rewritten (const RelaisTest *test);
 /* Whether the last recipient was claimed. */
 RELAIS_API gboolean relais_test_get_claimed (const RelaisTest *test);
+/* What a counter of a module stands at under a label's value ("" without label); 0 if it never counted it. */
+RELAIS_API guint64 relais_test_get_count (const RelaisTest *test, const gchar *module,
+                                          const gchar *counter, const gchar *value);
+/* The oldest event (a JSON object) that modules emitted and that was not taken yet; NULL if there is none.
+ * Owned. */
+RELAIS_API GBytes *relais_test_take_event (RelaisTest *test);
 /* Calls that wait now; 0 after every run unless something is wrong. */
 RELAIS_API guint32 relais_test_n_tickets (const RelaisTest *test);
 

@@ -272,7 +272,14 @@ def fill(bench, relais, n):
 
 
 def restart(bench, relais, cold=False):
-    """Seconds until a message got through the daemon that was started anew."""
+    """Seconds until a message got through the daemon that was started anew. Warm is the median of three:
+    the first one meets a disk that still writes what the fill left."""
+    if not cold:
+        return statistics.median(restart_once(bench, relais) for _ in range(3))
+    return restart_once(bench, relais, cold=True)
+
+
+def restart_once(bench, relais, cold=False):
     relais.stop()
     if cold and not drop_caches():
         return None
@@ -293,7 +300,9 @@ def drop_caches():
 
 
 def new_mail(bench, relais, name):
-    runs = bench.in_turn(name, [(relais, bench.messages, NEW_MAIL)], 1000)["Relais"]
+    """At a steady state, with an empty queue and a full one alike: a daemon that was just started has its memory
+    still to get from the system."""
+    runs = bench.in_turn(name, [(relais, bench.messages, NEW_MAIL)], 20000)["Relais"]
     return median(runs, "delivered_per_s"), median(runs, "cpu_us"), runs
 
 

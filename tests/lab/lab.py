@@ -251,6 +251,7 @@ def write_configuration(state, directory, options):
     s.put("relais", None, "spool_dir", os.path.join(directory, "spool"))
     s.put("relais", None, "run_dir", os.path.join(directory, "run"))
     s.put("relais", None, "log_dir", os.path.join(directory, "log"))
+    s.put("relais", None, "state_dir", os.path.join(directory, "state"))
     s.put("relais", None, "users_file", os.path.join(directory, "users"))
     s.put("relais", None, "postmaster", "postmaster@in.sender.test")
     s.put("spool", None, "segment_size", "16M")

@@ -575,6 +575,49 @@ test_random (void)
     g_assert_cmpuint (taken, >, 10);
 }
 
+/* What a sender asks of modules reaches them, and nobody else. */
+static void
+test_own_fields (void)
+{
+    Result result = apply (GOOD "X-Relais-Track: opens,\r\n clicks\r\nx-relais-CONSENT: yes\r\n"
+                                "X-Relais-Campaign: c\r\n\r\n",
+                           &submission, true, false);
+    GBytes *value;
+
+    g_assert_true (result.taken);
+    value = relais_message_find_attribute (result.message, "x-relais.track");
+    g_assert_cmpmem (g_bytes_get_data (value, NULL), (int)g_bytes_get_size (value), "opens, clicks",
+                     13);
+    g_assert_nonnull (relais_message_find_attribute (result.message, "x-relais.consent"));
+    g_assert_null (relais_message_find_attribute (result.message, "x-relais.campaign"));
+    result_clear (&result);
+}
+
+static void
+test_own_field_limits (void)
+{
+    static const struct {
+        guint fields, name, value;
+        bool good;
+    } cases[] = {{16, 64, 512, true}, {17, 64, 1, false}, {1, 65, 1, false}, {1, 64, 513, false}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+        g_autoptr (GString) block = g_string_new (GOOD);
+        g_autofree char *value = g_strnfill (cases[i].value, 'v');
+        Result result;
+
+        for (guint k = 0; k < cases[i].fields; k++) {
+            g_autofree char *name = g_strnfill (cases[i].name - 2, 'n');
+
+            g_string_append_printf (block, "X-Relais-%s%02u: %s\r\n", name, k, value);
+        }
+        g_string_append (block, "\r\n");
+        result = apply (block->str, &submission, true, false);
+        g_assert_cmpint (result.taken, ==, cases[i].good);
+        result_clear (&result);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -587,6 +630,8 @@ main (int argc, char **argv)
     g_test_add_func ("/message/hygiene/overlay", test_overlay);
     g_test_add_func ("/message/hygiene/adjacent-cuts", test_adjacent_cuts_are_one);
     g_test_add_func ("/message/hygiene/learns", test_learns);
+    g_test_add_func ("/message/hygiene/own-fields", test_own_fields);
+    g_test_add_func ("/message/hygiene/own-field-limits", test_own_field_limits);
     g_test_add_func ("/message/hygiene/class", test_class);
     g_test_add_func ("/message/hygiene/refusals", test_refusals);
     g_test_add_func ("/message/hygiene/duplicates", test_duplicates);

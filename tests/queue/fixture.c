@@ -332,6 +332,7 @@ add_to_group (Fixture *fixture, RelaisGroup *group, const Mail *mail)
     RelaisMessage *message = relais_message_new (relais_spool_new_id (fixture->spool));
     RelaisDraft *draft = relais_draft_new (fixture->spool);
     const char *body = mail->body != NULL ? mail->body : "Subject: test\r\n\r\nhello\r\n";
+    g_autoptr (GBytes) nothing = g_bytes_new_static ("", 0);
 
     message->envelope.sender = g_strdup (mail->sender);
     message->envelope.tenant = g_strdup (mail->tenant);
@@ -342,6 +343,8 @@ add_to_group (Fixture *fixture, RelaisGroup *group, const Mail *mail)
     for (gsize i = 0; mail->recipients[i] != NULL; i++)
         relais_envelope_add_recipient (&message->envelope, mail->recipients[i])->notify =
             mail->notify;
+    if (mail->alone)
+        relais_message_set_attribute (message, RELAIS_ATTRIBUTE_ALONE, nothing);
     relais_message_init_states (message);
     (void)relais_draft_append (draft, (const guint8 *)body, strlen (body));
     (void)relais_draft_end (draft);

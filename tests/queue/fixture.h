@@ -43,6 +43,7 @@ typedef struct {
     guint8 notify;
     const char *body; /* NULL for a short one */
     RelaisRet ret;
+    bool alone; /* each recipient in a transaction of its own */
 } Mail;
 
 /* Accepts a message as the server would, and returns its id once it was given to the queue. */

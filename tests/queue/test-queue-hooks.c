@@ -281,6 +281,26 @@ test_one_transaction_each (void)
     finish (&test);
 }
 
+/* A message that asked for it when it was accepted; one beside it did not. */
+static void
+test_alone (void)
+{
+    Test test;
+    const char *recipients[] = {"x@a.rcpt.test", "y@a.rcpt.test", "z@a.rcpt.test", NULL};
+
+    begin (&test);
+    fixture_submit (&test.fixture, &(Mail){.sender = "a@sender.test", .recipients = recipients});
+    fixture_submit (&test.fixture,
+                    &(Mail){.sender = "b@sender.test", .recipients = recipients, .alone = true});
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 4);
+    for (guint i = 0; i < 4; i++)
+        g_assert_cmpuint (sink_message (test.sink, i)->recipients->len, ==,
+                          g_str_equal (sink_message (test.sink, i)->sender, "a@sender.test") ? 3
+                                                                                             : 1);
+    finish (&test);
+}
+
 /* --- Result ----------------------------------------------------------------------------------- */
 
 static void
@@ -336,6 +356,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/hooks/prepared-by-a-worker", test_prepared_by_a_worker);
     g_test_add_func ("/queue/hooks/seal-defers", test_seal_defers);
     g_test_add_func ("/queue/hooks/one-transaction-each", test_one_transaction_each);
+    g_test_add_func ("/queue/hooks/alone", test_alone);
     g_test_add_func ("/queue/hooks/reject-becomes-deferral", test_reject_becomes_deferral);
     g_test_add_func ("/queue/hooks/deferral-becomes-reject", test_deferral_becomes_reject);
     return g_test_run ();
