@@ -17,7 +17,6 @@ import hashlib
 import re
 
 import align
-import html5lib  # noqa: F401 (its absence must be told here, not in the middle)
 import markup
 import url
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mails that hold one oddity each, or a few: of markup, of links, of encodings, of structure."""
-import base64
-
-from mime import CRLF, Mail, attachment, b64, html, image, lines, message, multi, part, plain, qp
+from mime import Mail, attachment, b64, html, image, lines, message, multi, part, plain, qp
 
 
 def page(body, head="", end="</body></html>\n"):
@@ -181,8 +179,8 @@ def charsets():
     body = page("<p>words</p>" + link("https://set.example/x?a=1&amp;b=2"), head='<meta charset="iso-8859-1">')
     yield Mail("charset-none", message("charset-none", html(body, None, "7bit")))
     yield Mail("charset-meta-differs", message("charset-meta-differs", html(body.replace("words", "Gr\u00fc\u00dfe") + "<!-- x -->", "utf-8", "8bit")))
-    yield Mail("charset-quoted", message("charset-quoted", html(body, '"UTF-8"', "7bit") if False else part(
-        'text/html; charset="UTF-8"; format=flowed', lines(body).encode(), None, "7bit")))
+    yield Mail("charset-quoted", message("charset-quoted", part('text/html; charset="UTF-8"; format=flowed', lines(body).encode(), None, "7bit")))
+
 
 
 def structures():
