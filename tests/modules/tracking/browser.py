@@ -68,7 +68,7 @@ class Browser:
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.call("Page.enable")
         self.call("Runtime.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=WIDTH, height=HEIGHT, deviceScaleFactor=1, mobile=False)
+        self.size(HEIGHT)
         self.call("Emulation.setScriptExecutionDisabled", value=True)
         self.call("Fetch.enable", patterns=[{"urlPattern": "*"}])
 
@@ -146,6 +146,16 @@ class Browser:
         self.document, self.pixel, self.events = ("text/html" + ("; charset=" + charset if charset else ""), content), pixel, []
         self.call("Page.navigate", url=DOCUMENT)
         self.wait("Page.loadEventFired")
+
+    def size(self, height):
+        self.call("Emulation.setDeviceMetricsOverride", width=WIDTH, height=height, deviceScaleFactor=1, mobile=False)
+
+    def extent(self):
+        """How far the page can be scrolled, in a window so low that one row more shows."""
+        self.size(16)
+        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        self.size(HEIGHT)
+        return int(size["width"]), int(size["height"])
 
     def picture(self):
         """The whole page as a PNG."""
