@@ -3,8 +3,8 @@
  * The daemon: puts the rooms together, runs the loop, takes them apart again. It owns every part's
  * lifetime and no behaviour: what a part does stands in its room. Main thread.
  *
- * Up: configuration, modules, user, loop, pools, event log, spool, resolver, queue, listeners,
- * control socket. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
+ * Up: configuration, modules, user, loop, pools, event log, spool, resolver, queue, listeners, control
+ * socket, HTTP thread. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
  * reverse order.
  */
 #include "config.h"
@@ -13,6 +13,7 @@
 #include "control/control-private.h"
 #include "dns/dns-private.h"
 #include "event/event-private.h"
+#include "http/server-private.h"
 #include "mains-private.h"
 #include "module/host-private.h"
 #include "privileges-private.h"
@@ -61,6 +62,7 @@ typedef struct {
     RelaisDns *dns;
     RelaisQueue *queue;
     RelaisSmtpServer *server;
+    RelaisHttpServer *http;
     RelaisCommands *commands;
     RelaisControl *control;
     RelaisLoadMeter *meter;
@@ -326,6 +328,13 @@ open_server (Daemon *daemon, GError **error)
     return true;
 }
 
+static bool
+open_http (Daemon *daemon, GError **error)
+{
+    daemon->http = relais_http_server_new (daemon->loop, NULL, daemon->host, daemon->config, error);
+    return daemon->http != NULL;
+}
+
 static void
 add_module_command (gpointer data, const RelaisCommand *command, gpointer command_data)
 {
@@ -358,7 +367,7 @@ open_control (Daemon *daemon, GError **error)
     daemon->commands = relais_commands_new ();
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
                                            daemon->spool, daemon->queue);
-    daemon->status = (RelaisStatus){daemon->loop,  daemon->spool, daemon->server,
+    daemon->status = (RelaisStatus){daemon->loop,  daemon->spool, daemon->server,    daemon->http,
                                     daemon->queue, daemon->meter, g_get_real_time ()};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
@@ -384,8 +393,9 @@ bring_up (Daemon *daemon, GError **error)
 {
     if (!open_spool (daemon, error) || !open_tokens (daemon, error) ||
         !open_resolver (daemon, error) || !open_queue (daemon, error) ||
-        !open_server (daemon, error) || !relais_privileges_drop_rest (error) ||
-        !open_control (daemon, error) || !relais_host_start (daemon->host, error))
+        !open_server (daemon, error) || !open_http (daemon, error) ||
+        !relais_privileges_drop_rest (error) || !open_control (daemon, error) ||
+        !relais_host_start (daemon->host, error) || !relais_http_server_start (daemon->http, error))
         return false;
     if (relais_host_has (daemon->host, RELAIS_HOOK_EVENT))
         relais_event_log_set_observer (daemon->events, observe_event, daemon);
@@ -420,9 +430,10 @@ on_stop_signal (gpointer data)
         return G_SOURCE_CONTINUE;
     }
     daemon->stopping = true;
-    daemon->draining = 2;
+    daemon->draining = 3;
     relais_timer_set (&daemon->drain_timer, DRAIN_US);
     relais_smtp_server_drain (daemon->server, part_drained, daemon);
+    relais_http_server_drain (daemon->http, part_drained, daemon);
     relais_queue_drain (daemon->queue, part_drained, daemon);
     return G_SOURCE_CONTINUE;
 }
@@ -443,6 +454,7 @@ take_down (Daemon *daemon)
 {
     relais_timer_stop (&daemon->drain_timer);
     relais_control_free (daemon->control);
+    relais_http_server_free (daemon->http);
     relais_load_meter_free (daemon->meter);
     relais_smtp_server_free (daemon->server);
     relais_queue_free (daemon->queue);

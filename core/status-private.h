@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "http/server-private.h"
 #include "limiter-private.h"
 #include "queue/queue-private.h"
 #include "smtp/server-private.h"
@@ -15,6 +16,7 @@ typedef struct {
     RelaisLoop *loop;
     RelaisSpool *spool;
     RelaisSmtpServer *server;
+    RelaisHttpServer *http;
     RelaisQueue *queue;
     RelaisLoadMeter *meter;
     gint64 started_us;

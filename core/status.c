@@ -39,6 +39,24 @@ put_listeners (RelaisCommandCall *call, RelaisSmtpServer *server)
 }
 
 static void
+put_http (RelaisCommandCall *call, const RelaisHttpServer *server)
+{
+    RelaisHttpFigures figures;
+    const char *address, *name;
+
+    for (guint i = 0; (address = relais_http_server_listener (server, i, &name)) != NULL; i++) {
+        g_autofree char *figure = g_strdup_printf ("http %s", name);
+
+        row_text (call, figure, address);
+    }
+    relais_http_server_figures (server, &figures);
+    row (call, "http.connections", (gint64)figures.connections);
+    row (call, "http.connections_total", (gint64)figures.connections_total);
+    row (call, "http.requests", (gint64)figures.requests);
+    row (call, "http.refused", (gint64)figures.refused);
+}
+
+static void
 put_spool (RelaisCommandCall *call, RelaisSpool *spool)
 {
     RelaisSpoolFigures figures;
@@ -128,6 +146,7 @@ status (RelaisCommandCall *call, gpointer data)
     put_load (call, what->meter);
     put_listeners (call, what->server);
     put_server (call, what->server);
+    put_http (call, what->http);
     put_queue (call, what->queue);
     put_spool (call, what->spool);
     row (call, "loop.longest_gap_us", relais_loop_longest_gap_us (what->loop, reset));

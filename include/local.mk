@@ -6,11 +6,13 @@ relaisinclude_HEADERS = \
     include/relais/edit.h \
     include/relais/event.h \
     include/relais/hook.h \
+    include/relais/http.h \
     include/relais/log.h \
     include/relais/message.h \
     include/relais/module.h \
     include/relais/option.h \
     include/relais/test.h \
+    include/relais/timer.h \
     include/relais/token.h \
     include/relais/types.h \
     include/relais/version.h

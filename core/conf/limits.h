@@ -23,4 +23,8 @@
     X ("greeting_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for the first command."))  \
     X ("command_timeout", DURATION, "5m", 1000000, G_MAXINT64, N_ ("Time for a whole command, from the reply before.")) \
     X ("data_timeout", DURATION, "5m", 1000000, G_MAXINT64, N_ ("Time for each 64 KiB of message data.")) \
-    X ("tls_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for a TLS handshake."))
+    X ("tls_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for a TLS handshake.")) \
+    X ("http_threads", INT, "4", 1, 256, N_ ("Threads for HTTP requests that have to wait for something.")) \
+    X ("http_queue", INT, "256", 1, 100000, N_ ("Such requests that wait for a thread; more get 503.")) \
+    X ("http_deadline", DURATION, "10s", 1000, G_MAXINT64, N_ ("Time for such a request before 503 is answered.")) \
+    X ("http_body_memory", SIZE, "64M", 1 << 20, G_MAXINT64, N_ ("Memory for bodies of HTTP requests, of all together; more get 503."))

@@ -187,6 +187,33 @@ static const RelaisOption options[] = {
     {"dns", "allow", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
      N_ ("Private or loopback networks that MX hosts may lie in; others there are refused.")},
 
+    /* [http NAME] */
+    {"http", "kind", RELAIS_OPTION_ENUM, 0, "tracker", 0, 0, "tracker|api",
+     N_ ("Whom it is for: tracker for mail programs that open mail and follow links; api for "
+         "programs of ours.")},
+    {"http", "address", RELAIS_OPTION_LIST, 0, "127.0.0.1", 0, 0, NULL,
+     N_ ("Addresses to listen on; \"::\" and \"0.0.0.0\" are all.")},
+    {"http", "port", RELAIS_OPTION_INT, 0, "80", 0, 65535, NULL,
+     N_ ("Port to listen on; 0 for any free one.")},
+    {"http", "certificate", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("PEM file with the certificate and its chain. Set, the listener speaks HTTPS alone.")},
+    {"http", "key", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("PEM file with the certificate's private key.")},
+    {"http", "trusted_proxies", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+     N_ ("Networks of reverse proxies whose Forwarded, X-Forwarded-For and X-Forwarded-Proto are "
+         "believed, and whose connections no limit an address holds for.")},
+    {"http", "connections", RELAIS_OPTION_INT, 0, "2000", 1, 1000000, NULL,
+     N_ ("Connections at once; more are turned away with 503.")},
+    {"http", "connections_per_address", RELAIS_OPTION_INT, 0, "100", 1, 1000000, NULL,
+     N_ ("Connections at once of one client address; of IPv6 of one /64.")},
+    {"http", "request_timeout", RELAIS_OPTION_DURATION, 0, "20s", 1000, G_MAXINT64, NULL,
+     N_ ("Time for a whole request, from its first octet; then for the client to take each 64 KiB "
+         "of the answer.")},
+    {"http", "idle_timeout", RELAIS_OPTION_DURATION, 0, "30s", 1000, G_MAXINT64, NULL,
+     N_ ("Time for the first octet of a request, on a new connection and after each answer.")},
+    {"http", "max_head", RELAIS_OPTION_SIZE, 0, "16K", 1024, 65536, NULL,
+     N_ ("Octets of a request's head; the redirect of a long link needs about twice its length.")},
+
     /* [module NAME] */
     {"module", "enable", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
      N_ ("Whether the module is loaded.")},
@@ -203,7 +230,7 @@ static const RelaisSectionKind kinds[] = {
     {"relais", false}, {"tokens", false},  {"spool", false}, {"listener", true},
     {"source", true},  {"provider", true}, {"route", true},  {"domain", true, true},
     {"tenant", true},  {"class", true},    {"queue", false}, {"dns", false},
-    {"limits", false}, {"module", true},
+    {"http", true},    {"limits", false},  {"module", true},
 };
 
 static const RelaisSeed seeds[] = {

@@ -22,6 +22,8 @@ void relais_edits_free (RelaisEdits *edits);
 guint relais_edits_n_texts (const RelaisEdits *edits);
 /* "text/html" in lower case. Borrowed. */
 const char *relais_edits_type (const RelaisEdits *edits, guint n);
+/* The charset that the part names, in lower case; NULL if it names none. Borrowed. */
+const char *relais_edits_charset (const RelaisEdits *edits, guint n);
 /* NULL if the leaf may be edited; else why not, as a word that counters can be labelled with: sealed,
  * attachment, attached-message, amp, charset, encoding, too-large, unreadable. Static. */
 const char *relais_edits_reason (RelaisEdits *edits, guint n);

@@ -202,6 +202,12 @@ relais_edits_type (const RelaisEdits *edits, guint n)
     return text_at (edits, n)->fields.type;
 }
 
+const char *
+relais_edits_charset (const RelaisEdits *edits, guint n)
+{
+    return text_at (edits, n)->fields.charset;
+}
+
 /* Reads and decodes the content, once. */
 static RelaisLeaf *
 leaf_of (RelaisEdits *edits, guint n)

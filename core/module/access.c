@@ -36,9 +36,7 @@ relais_hook_get_config (const RelaisHook *hook)
 
     if (pin == NULL)
         pin = hook->host->pin;
-    if (pin == NULL || module->index >= pin->n || pin->objects[module->index] == NULL)
-        return NULL;
-    return pin->objects[module->index]->object;
+    return pin != NULL ? relais_pin_get_config (pin, module) : NULL;
 }
 
 const gchar *

@@ -75,6 +75,14 @@ relais_hook_get_text_type (RelaisHook *hook, guint32 text)
     return edits != NULL ? relais_edits_type (edits, text) : NULL;
 }
 
+const gchar *
+relais_hook_get_text_charset (RelaisHook *hook, guint32 text)
+{
+    const RelaisEdits *edits = edits_with (hook, text);
+
+    return edits != NULL ? relais_edits_charset (edits, text) : NULL;
+}
+
 /* HTML spans that are certain. */
 static const RelaisHtmlSpans *
 certain_html (RelaisEdits *edits, guint32 text)

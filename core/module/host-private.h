@@ -4,7 +4,7 @@
  * verdict. It loads modules, orders their functions, and hands out tickets; it knows nothing of SMTP
  * dialogue or queues.
  *
- * Loop thread only, but relais_host_run_worker (). With no function on a hook a run costs one load
+ * Loop thread only, but relais_host_run_worker () and what is marked. With no function on a hook a run costs one load
  * and a branch.
  */
 #pragma once
@@ -16,6 +16,7 @@
 #include "tls/tokens-private.h"
 
 #include <relais/command.h>
+#include <relais/http.h>
 #include <relais/option.h>
 
 typedef struct RelaisHost RelaisHost;
@@ -59,10 +60,37 @@ typedef void (*RelaisHostCommand) (gpointer data, const RelaisCommand *command,
                                    gpointer command_data);
 void relais_host_each_command (RelaisHost *host, RelaisHostCommand func, gpointer data);
 
+/* The HTTP routes of all modules, in order of registration. Init alone adds to them, so that later any
+ * thread may look; they live as long as the host. */
+typedef struct {
+    RelaisModule *module;
+    char *path;
+    gsize path_size;
+    bool below; /* the path ends in a slash: all that begins with it is meant */
+    RelaisHttpListenerKind listener;
+    RelaisHttpMethods methods;
+    RelaisHttpRouteKind kind;
+    RelaisHttpFunc func;
+    gpointer data;
+    gint64 deadline_us; /* 0: the configured one */
+    gsize max_body;
+    char *probe_name; /* NULL without a probe */
+    RelaisHttpProbeFunc probe;
+} RelaisHttpRoute;
+guint relais_host_n_routes (const RelaisHost *host);
+const RelaisHttpRoute *relais_host_nth_route (const RelaisHost *host, guint n);
+/* The one that answers for `path`, or NULL. */
+const RelaisHttpRoute *
+relais_host_find_route (const RelaisHost *host, RelaisHttpListenerKind listener, const char *path,
+                        gsize path_size);
+
 /* The modules' configuration objects of this moment, pinned: what a session or delivery that began
  * now keeps using. */
 typedef struct RelaisPin RelaisPin;
+/* Any thread. */
 RelaisPin *relais_host_pin (RelaisHost *host);
+/* The pinned object of a module. Any thread. */
+gpointer relais_pin_get_config (const RelaisPin *pin, const RelaisModule *module);
 RelaisPin *relais_pin_ref (RelaisPin *pin);
 void relais_pin_unref (RelaisPin *pin);
 

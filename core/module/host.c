@@ -26,6 +26,8 @@ relais_host_new (const RelaisHostOptions *options)
     host->modules = g_ptr_array_new_with_free_func (relais_module_free);
     host->slots = g_ptr_array_new_with_free_func (g_free);
     host->counters = g_ptr_array_new_with_free_func (relais_counter_free);
+    host->routes = g_ptr_array_new_with_free_func (relais_http_route_free);
+    g_mutex_init (&host->pin_mutex);
     for (guint i = 0; i < RELAIS_N_HOOKS; i++)
         host->registered[i] = g_ptr_array_new_with_free_func (relais_hook_function_free);
     g_queue_init (&host->runs);
@@ -100,12 +102,38 @@ relais_pin_unref (RelaisPin *pin)
     g_free (pin);
 }
 
+/* Made with each commit, but for hosts that were never given a configuration. */
 RelaisPin *
 relais_host_pin (RelaisHost *host)
 {
+    RelaisPin *pin;
+
+    g_mutex_lock (&host->pin_mutex);
     if (host->pin == NULL)
         host->pin = pin_new (host);
-    return relais_pin_ref (host->pin);
+    pin = relais_pin_ref (host->pin);
+    g_mutex_unlock (&host->pin_mutex);
+    return pin;
+}
+
+static void
+replace_pin (RelaisHost *host, RelaisPin *pin)
+{
+    RelaisPin *old;
+
+    g_mutex_lock (&host->pin_mutex);
+    old = host->pin;
+    host->pin = pin;
+    g_mutex_unlock (&host->pin_mutex);
+    relais_pin_unref (old);
+}
+
+gpointer
+relais_pin_get_config (const RelaisPin *pin, const RelaisModule *module)
+{
+    const ConfigObject *config = module->index < pin->n ? pin->objects[module->index] : NULL;
+
+    return config != NULL ? config->object : NULL;
 }
 
 /* --- Load and declare ------------------------------------------------------------------------- */
@@ -207,8 +235,7 @@ commit_all (RelaisHost *host, RelaisConfig *config)
         if (module->ops.commit_config != NULL)
             module->ops.commit_config (module, module->config->object);
     }
-    relais_pin_unref (host->pin);
-    host->pin = pin_new (host);
+    replace_pin (host, pin_new (host));
 }
 
 bool
@@ -314,12 +341,14 @@ relais_host_free (RelaisHost *host)
     stop_all (host);
     while (host->jobs > 0)
         relais_loop_turn (host->loop, true);
-    g_clear_pointer (&host->pin, relais_pin_unref);
+    replace_pin (host, NULL);
     finalize_all (host);
     free_chains (host);
     g_ptr_array_unref (host->modules);
     g_ptr_array_unref (host->slots);
     g_ptr_array_unref (host->counters);
+    g_ptr_array_unref (host->routes);
+    g_mutex_clear (&host->pin_mutex);
     g_clear_pointer (&host->config, relais_config_unref);
     g_free (host->module_dir);
     g_free (host->program);
@@ -332,6 +361,18 @@ const gchar *
 relais_module_get_name (const RelaisModule *module)
 {
     return module->descriptor.name;
+}
+
+void
+relais_module_set_data (RelaisModule *module, gpointer data)
+{
+    module->data = data;
+}
+
+gpointer
+relais_module_get_data (const RelaisModule *module)
+{
+    return module->data;
 }
 
 gpointer

@@ -15,9 +15,11 @@ libcore_la_SOURCES += \
     core/module/message.c \
     core/module/module-private.h \
     core/module/order.c \
+    core/module/routes.c \
     core/module/register.c \
     core/module/test.c \
     core/module/ticket.c \
+    core/module/timer.c \
     core/module/token.c
 
 # The library: all of libcore, of which the map lets out what modules, mains and the harness may use.

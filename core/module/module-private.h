@@ -29,6 +29,7 @@ struct RelaisModule {
     RelaisCommand *commands; /* the same */
     ConfigObject *config;    /* in force; NULL before the first commit */
     ConfigObject *prepared;  /* of a commit that is under way */
+    gpointer data;           /* the module's own */
     bool initialised, started;
 };
 
@@ -50,6 +51,7 @@ typedef struct {
     RelaisVerdict on_timeout;
 } HookFunction;
 void relais_hook_function_free (gpointer function);
+void relais_http_route_free (gpointer route);
 
 typedef struct {
     HookFunction **functions; /* in calling order; NULL until relais_chain_order () */
@@ -67,8 +69,10 @@ struct RelaisHost {
     GPtrArray *registered[RELAIS_N_HOOKS]; /* HookFunction, in order of registration */
     Chain chains[RELAIS_N_HOOKS];
     RelaisConfig *config;
-    RelaisPin *pin;
-    GQueue runs; /* RelaisHookRun that are suspended */
+    GMutex pin_mutex;
+    RelaisPin *pin;    /* under pin_mutex */
+    GPtrArray *routes; /* RelaisHttpRoute */
+    GQueue runs;       /* RelaisHookRun that are suspended */
     guint n_slots;
     GPtrArray *slots;    /* RelaisSlot */
     GPtrArray *counters; /* RelaisCounter */
@@ -162,6 +166,6 @@ typedef enum {
     RELAIS_MODULE_ERROR_FILE,       /* not there, or not to be trusted */
     RELAIS_MODULE_ERROR_DESCRIPTOR, /* what relais_module_check () found */
     RELAIS_MODULE_ERROR_RELATION,   /* requires, conflicts, cycles */
-    RELAIS_MODULE_ERROR_HOOK,       /* a bad registration */
+    RELAIS_MODULE_ERROR_HOOK,       /* a bad registration, of a hook or a route */
     RELAIS_MODULE_ERROR_CONFIG
 } RelaisModuleError;

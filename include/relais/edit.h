@@ -20,6 +20,9 @@ G_BEGIN_DECLS
 RELAIS_API guint32 relais_hook_n_texts (RelaisHook *hook, GError **error);
 /* "text/html", in lower case. */
 RELAIS_API const gchar *relais_hook_get_text_type (RelaisHook *hook, guint32 text);
+/* The charset that the part names, in lower case; NULL if it names none (which is US-ASCII, RFC 2046 section
+ * 4.1.2, and in truth anything). */
+RELAIS_API const gchar *relais_hook_get_text_charset (RelaisHook *hook, guint32 text);
 /* Why a part must be left as it is: one of "sealed" (signed, encrypted, or readers may differ on where it
  * begins and ends), "attachment", "attached-message", "amp", "charset" (ASCII octets may stand for something
  * else), "encoding" (readers may differ on what it says), "too-large", "unreadable", "html" (readers may differ

@@ -14,7 +14,7 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 
 FUZZ_TARGETS = \
     tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
-    tests/fuzz/header tests/fuzz/html tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
+    tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
     tests/fuzz/reply tests/fuzz/serial tests/fuzz/transfer tests/fuzz/wire
 check_PROGRAMS += $(FUZZ_TARGETS)
 tests_fuzz_address_SOURCES = tests/fuzz/address.c
@@ -53,6 +53,10 @@ tests_fuzz_html_SOURCES = tests/fuzz/html.c
 tests_fuzz_html_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_html_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_html_LDADD = $(fuzz_ldadd)
+tests_fuzz_http_head_SOURCES = tests/fuzz/http-head.c
+tests_fuzz_http_head_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_http_head_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_http_head_LDADD = $(fuzz_ldadd)
 tests_fuzz_leaf_SOURCES = tests/fuzz/leaf.c $(leaf_check)
 tests_fuzz_leaf_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/message
 tests_fuzz_leaf_LDFLAGS = $(fuzz_ldflags)

@@ -8,6 +8,8 @@ TSAN_TESTS = \
     tests/spool/test-model \
     tests/spool/test-slow \
     tests/module/test-hook \
+    tests/http/test-http-limits \
+    tests/http/test-http-server \
     tests/control/test-control \
     tests/smtp/test-users \
     tests/smtp/test-server \

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Modules' timers and posts (include/relais/timer.h). Loop thread, but relais_module_post ().
+ */
+#include "config.h"
+
+#include "module/module-private.h"
+
+#include <relais/timer.h>
+
+struct RelaisModuleTimer {
+    RelaisTimer timer;
+};
+
+typedef struct {
+    RelaisHost *host;
+    RelaisTimerCallback func;
+    gpointer data;
+} Post;
+
+static void
+call_posted (gpointer data)
+{
+    Post *post = data;
+
+    post->func (post->data);
+    g_atomic_int_add (&post->host->jobs, -1);
+    g_free (post);
+}
+
+void
+relais_module_post (RelaisModule *module, RelaisTimerCallback func, gpointer data)
+{
+    Post *post;
+
+    g_return_if_fail (func != NULL);
+    post = g_new (Post, 1);
+    *post = (Post){module->host, func, data};
+    g_atomic_int_inc (&module->host->jobs);
+    relais_loop_post (module->host->loop, call_posted, post);
+}
+
+RelaisModuleTimer *
+relais_module_timer_new (RelaisModule *module, RelaisTimerCallback func, gpointer data)
+{
+    RelaisModuleTimer *timer;
+
+    g_return_val_if_fail (func != NULL, NULL);
+    timer = g_new0 (RelaisModuleTimer, 1);
+    relais_timer_init (&timer->timer, module->host->loop, func, data);
+    return timer;
+}
+
+void
+relais_module_timer_set (RelaisModuleTimer *timer, gint64 delay_us)
+{
+    relais_timer_set (&timer->timer, MAX (delay_us, 0));
+}
+
+gboolean
+relais_module_timer_is_set (const RelaisModuleTimer *timer)
+{
+    return relais_timer_is_set (&timer->timer);
+}
+
+void
+relais_module_timer_stop (RelaisModuleTimer *timer)
+{
+    relais_timer_stop (&timer->timer);
+}
+
+void
+relais_module_timer_free (RelaisModuleTimer *timer)
+{
+    if (timer == NULL)
+        return;
+    relais_timer_stop (&timer->timer);
+    g_free (timer);
+}

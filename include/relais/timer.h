@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Timers of a module and calls on the loop from elsewhere. Nothing of it is kept over a restart.
+ */
+#pragma once
+
+#include <relais/types.h>
+
+G_BEGIN_DECLS
+
+typedef void (*RelaisTimerCallback) (gpointer data);
+
+/* Has `func` called once on the loop, from a later turn, in the order of posting. Any thread; also while the
+ * module stops: what was posted is called before finalize. */
+RELAIS_API void relais_module_post (RelaisModule *module, RelaisTimerCallback func, gpointer data);
+
+/* A timer, not set. Loop only, as all that follows. Owned; freed at the latest in stop. */
+typedef struct RelaisModuleTimer RelaisModuleTimer;
+RELAIS_API RelaisModuleTimer *
+relais_module_timer_new (RelaisModule *module, RelaisTimerCallback func, gpointer data);
+/* Fires once, `delay_us` microseconds from now on the monotonic clock; set again, it forgets the time before. */
+RELAIS_API void relais_module_timer_set (RelaisModuleTimer *timer, gint64 delay_us);
+RELAIS_API gboolean relais_module_timer_is_set (const RelaisModuleTimer *timer);
+RELAIS_API void relais_module_timer_stop (RelaisModuleTimer *timer);
+/* Accepts NULL. */
+RELAIS_API void relais_module_timer_free (RelaisModuleTimer *timer);
+
+G_END_DECLS
