@@ -1,4 +1,4 @@
 # conf.d: what is shipped, every line of it commented out; tests/conf uncomments and checks it.
-shipped_conf = conf.d/00-relais.conf conf.d/dkim.conf
+shipped_conf = conf.d/00-relais.conf conf.d/dkim.conf conf.d/store-gdbm.conf
 vendorconf_DATA += $(shipped_conf)
 EXTRA_DIST += $(shipped_conf)

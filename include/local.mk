@@ -5,12 +5,14 @@ relaisinclude_HEADERS = \
     include/relais/counter.h \
     include/relais/edit.h \
     include/relais/event.h \
+    include/relais/fetch.h \
     include/relais/hook.h \
     include/relais/http.h \
     include/relais/log.h \
     include/relais/message.h \
     include/relais/module.h \
     include/relais/option.h \
+    include/relais/store.h \
     include/relais/test.h \
     include/relais/timer.h \
     include/relais/token.h \

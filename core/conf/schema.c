@@ -24,6 +24,8 @@ static const RelaisOption options[] = {
      N_ ("Where accepted mail is kept. A local file system that keeps what was synced.")},
     {"relais", "run_dir", RELAIS_OPTION_PATH, 0, RELAIS_RUN_DIR, 0, 0, NULL,
      N_ ("Where the control socket is made.")},
+    {"relais", "state_dir", RELAIS_OPTION_PATH, 0, RELAIS_STATE_DIR, 0, 0, NULL,
+     N_ ("Where modules keep what must survive a restart: the store, keys.")},
     {"relais", "log_dir", RELAIS_OPTION_PATH, 0, RELAIS_LOG_DIR, 0, 0, NULL,
      N_ ("Where the event log is written.")},
     {"relais", "state_dir", RELAIS_OPTION_PATH, 0, RELAIS_STATE_DIR, 0, 0, NULL,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What mail.c needs of the resolver beyond its public face: a second opinion on an absence, which
- * addresses mail may not go to, the dice. Loop thread only.
+ * What mail.c and the HTTP client need of the resolver beyond its public face: a second opinion on an
+ * absence, which addresses are not gone to, the dice. Loop thread only.
  */
 #pragma once
 

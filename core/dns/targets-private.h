@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Which addresses mail may go to when DNS names them: not to loopback, private or multicast ones and
- * not to ourselves, unless the administrator allowed it (user-demands.md 22).
+ * not to ourselves, unless the administrator allowed it (user-demands.md 22). And which ones the HTTP
+ * client may, which strangers' URLs name.
  */
 #pragma once
 
@@ -23,5 +24,8 @@ void relais_targets_free (RelaisTargets *targets);
 /* Replaces the own addresses; text that is no address is passed over. A wildcard stands for all
  * addresses that the machine has now. */
 void relais_targets_set_own (RelaisTargets *targets, const char *const *addresses);
+/* Whether a server of anybody's may have it: stricter than what mail may go to, and without exceptions.
+ * Pure; any thread. */
+bool relais_address_is_public (const struct sockaddr *address);
 RelaisTargetKind
 relais_targets_judge (const RelaisTargets *targets, const struct sockaddr *address);

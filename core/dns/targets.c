@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The table of networks that DNS may not send mail to, the administrator's exceptions, and our own
- * addresses. Loop thread only; holds no descriptor.
+ * The table of networks that DNS may not send mail to, the administrator's exceptions, our own
+ * addresses, and the networks that are not public. Loop thread only; holds no descriptor.
  */
 #include "config.h"
 
@@ -30,6 +30,21 @@ static const char *const refused_nets[] = {
     "fe80::/10",   /* link-local */
     "fec0::/10",   /* site-local (RFC 3879) */
     "ff00::/8",    /* multicast */
+    NULL};
+
+/* More that is no public server's address: what a stranger's URL may not lead to. Of IPv6, all but
+ * 2000::/3 is (RFC 4291 section 2.4), NAT64 (64:ff9b::/96) and IPv4-mapped ones included. */
+static const char *const special_nets[] = {
+    "192.0.0.0/24", /* protocol assignments (RFC 6890) */
+    "192.0.2.0/24", /* documentation (RFC 5737), as are the next two */
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "192.88.99.0/24", /* 6to4 relays (RFC 7526) */
+    "198.18.0.0/15",  /* benchmarking (RFC 2544) */
+    "2001::/23",      /* protocol assignments: Teredo, benchmarking, ORCHID (RFC 2928) */
+    "2001:db8::/32",  /* documentation (RFC 3849) */
+    "2002::/16",      /* 6to4 (RFC 3056): carries an IPv4 address */
+    "3fff::/20",      /* documentation (RFC 9637) */
     NULL};
 
 struct RelaisTargets {
@@ -124,4 +139,29 @@ relais_targets_judge (const RelaisTargets *targets, const struct sockaddr *addre
         return RELAIS_TARGET_OWN;
     return relais_nets_contain (targets->refused, address) ? RELAIS_TARGET_REFUSED
                                                            : RELAIS_TARGET_GOOD;
+}
+
+static bool
+is_in (const char *const *texts, const struct sockaddr *address)
+{
+    for (; *texts != NULL; texts++) {
+        RelaisNet net;
+
+        if (relais_net_parse (*texts, &net) && relais_net_contains (&net, address))
+            return true;
+    }
+    return false;
+}
+
+bool
+relais_address_is_public (const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET6) {
+        const struct in6_addr *six = &((const struct sockaddr_in6 *)address)->sin6_addr;
+
+        if ((six->s6_addr[0] & 0xe0) != 0x20)
+            return false;
+    } else if (address->sa_family != AF_INET)
+        return false;
+    return !is_in (refused_nets, address) && !is_in (special_nets, address);
 }

@@ -8,7 +8,12 @@ libcore_la_SOURCES += \
     core/http/head.c core/http/head-private.h \
     core/http/request.c core/http/request-private.h \
     core/http/server.c core/http/server-private.h \
-    core/http/settings.c core/http/settings-private.h
+    core/http/settings.c core/http/settings-private.h \
+    core/http/curl.c core/http/curl-private.h \
+    core/http/fetch.c core/http/fetch-private.h \
+    core/http/fetch-module.c \
+    core/http/fetch-url.c core/http/fetch-url-private.h \
+    core/http/transfer.c core/http/transfer-private.h
 
 http_bed = tests/http/bed.c tests/http/bed.h
 http_cases = tests/http/cases.c tests/http/cases.h
@@ -37,3 +42,13 @@ tests_http_test_routes_LDADD = $(CORE_TEST_LDADD)
 tests_http_test_smuggle_SOURCES = tests/http/test-smuggle.c $(http_bed) $(http_cases)
 tests_http_test_smuggle_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_http_test_smuggle_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/http/test-fetch-url tests/http/test-fetch
+TESTS += tests/http/test-fetch-url tests/http/test-fetch
+tests_http_test_fetch_url_SOURCES = tests/http/test-fetch-url.c
+tests_http_test_fetch_url_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_http_test_fetch_url_LDADD = $(CORE_TEST_LDADD)
+tests_http_test_fetch_SOURCES = tests/http/test-fetch.c tests/http/peer.c tests/http/peer.h \
+    tests/dns/server.c tests/dns/server.h
+tests_http_test_fetch_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests
+tests_http_test_fetch_LDADD = $(CORE_TEST_LDADD)

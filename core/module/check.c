@@ -115,6 +115,10 @@ check_identity (const RelaisModuleDescriptor *descriptor, GError **error)
     if (!relais_module_name_is_good (descriptor->name))
         return refuse (error, "name", _ ("name the module as its file"),
                        _ ("found '%s', wanted [a-z0-9-]+"), descriptor->name);
+    if (g_str_equal (descriptor->name, RELAIS_STORE_CORE))
+        return refuse (error, "name", _ ("give the module another name"),
+                       _ ("found '%s', wanted a name that is not the core's own"),
+                       descriptor->name);
     if (descriptor->version == NULL)
         return refuse (error, "version", MEND, _ ("found NULL, wanted text"));
     if (descriptor->summary == NULL)

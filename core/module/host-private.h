@@ -14,6 +14,7 @@
 #include "message/rope-private.h"
 #include "spool/spool-private.h"
 #include "tls/tokens-private.h"
+#include "store/store-private.h"
 
 #include <relais/command.h>
 #include <relais/http.h>
@@ -54,7 +55,10 @@ bool relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GEr
 bool relais_host_init (RelaisHost *host, RelaisConfig *config, GError **error);
 /* The same for a new configuration; on error the old one stays. */
 bool relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error);
+/* start of every module, the store's backend first. */
 bool relais_host_start (RelaisHost *host, GError **error);
+/* The store, for the core's own calls (namespace RELAIS_STORE_CORE): between start and free. Borrowed. */
+RelaisStore *relais_host_get_store (RelaisHost *host);
 /* All commands of loaded modules: calls `func` for each. */
 typedef void (*RelaisHostCommand) (gpointer data, const RelaisCommand *command,
                                    gpointer command_data);
@@ -162,3 +166,14 @@ void relais_host_run_worker (RelaisHost *host, RelaisHookId hook, RelaisSubject 
                              RelaisHookResult *result);
 /* EVENT: tells the observers. */
 void relais_host_notify_event (RelaisHost *host, guint64 seq, GBytes *line);
+
+/* --- For rooms below whose functions modules call. */
+/* Copies the part of a versioned struct that both sides know into `to`, zero-filled; false if the
+ * tail that only the other side knows is not all zero. Pure. */
+bool relais_copy_known (gpointer to, gsize to_size, gconstpointer from, gsize from_size);
+/* The HTTP client (core/http) that relais_fetch () hands over to. Set once, before
+ * relais_host_start (); borrowed, must outlive the workers. */
+struct RelaisFetcher;
+void relais_host_set_fetcher (RelaisHost *host, struct RelaisFetcher *fetcher);
+/* NULL before. Any thread, from the module's start on. */
+struct RelaisFetcher *relais_module_fetcher (const RelaisModule *module);

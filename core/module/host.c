@@ -31,6 +31,7 @@ relais_host_new (const RelaisHostOptions *options)
     for (guint i = 0; i < RELAIS_N_HOOKS; i++)
         host->registered[i] = g_ptr_array_new_with_free_func (relais_hook_function_free);
     g_queue_init (&host->runs);
+    host->store = relais_store_new (host->loop);
     return host;
 }
 
@@ -280,32 +281,45 @@ relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error)
     return true;
 }
 
+static bool
+start (RelaisModule *module, GError **error)
+{
+    module->started = true;
+    if (module->ops.start == NULL || module->ops.start (module, error))
+        return true;
+    g_prefix_error (error, "module %s: ", module->descriptor.name);
+    return false;
+}
+
 bool
 relais_host_start (RelaisHost *host, GError **error)
 {
-    for (guint i = 0; i < host->modules->len; i++) {
-        RelaisModule *module = nth (host, i);
-
-        module->started = true;
-        if (module->ops.start != NULL && !module->ops.start (module, error)) {
-            g_prefix_error (error, "module %s: ", module->descriptor.name);
+    if (host->store_module != NULL && !start (host->store_module, error))
+        return false;
+    relais_store_open (host->store);
+    for (guint i = 0; i < host->modules->len; i++)
+        if (!nth (host, i)->started && !start (nth (host, i), error))
             return false;
-        }
-    }
     return true;
 }
 
 /* --- Down ------------------------------------------------------------------------------------- */
 
 static void
+stop (RelaisModule *module)
+{
+    if (module->started && module->ops.stop != NULL)
+        module->ops.stop (module);
+    module->started = false;
+}
+
+/* The store's backend is stopped last, after all calls have ended: see relais_host_free (). */
+static void
 stop_all (RelaisHost *host)
 {
-    for (guint i = host->modules->len; i > 0; i--) {
-        const RelaisModule *module = nth (host, i - 1);
-
-        if (module->started && module->ops.stop != NULL)
-            module->ops.stop ((RelaisModule *)module);
-    }
+    for (guint i = host->modules->len; i > 0; i--)
+        if (nth (host, i - 1) != host->store_module)
+            stop (nth (host, i - 1));
 }
 
 static void
@@ -341,8 +355,14 @@ relais_host_free (RelaisHost *host)
     stop_all (host);
     while (host->jobs > 0)
         relais_loop_turn (host->loop, true);
+    relais_store_close (host->store);
+    while (host->jobs > 0) /* of those who were told of an end just now */
+        relais_loop_turn (host->loop, true);
+    if (host->store_module != NULL)
+        stop (host->store_module);
     replace_pin (host, NULL);
     finalize_all (host);
+    relais_store_free (host->store);
     free_chains (host);
     g_ptr_array_unref (host->modules);
     g_ptr_array_unref (host->slots);
@@ -356,6 +376,18 @@ relais_host_free (RelaisHost *host)
 }
 
 /* --- What modules ask of the host ------------------------------------------------------------- */
+
+void
+relais_host_set_fetcher (RelaisHost *host, struct RelaisFetcher *fetcher)
+{
+    host->fetcher = fetcher;
+}
+
+struct RelaisFetcher *
+relais_module_fetcher (const RelaisModule *module)
+{
+    return module->host->fetcher;
+}
 
 const gchar *
 relais_module_get_name (const RelaisModule *module)

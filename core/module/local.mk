@@ -17,6 +17,7 @@ libcore_la_SOURCES += \
     core/module/order.c \
     core/module/routes.c \
     core/module/register.c \
+    core/module/store.c \
     core/module/test.c \
     core/module/ticket.c \
     core/module/timer.c \

@@ -10,6 +10,7 @@
 #include <relais/hook.h>
 #include <relais/log.h>
 #include <relais/module.h>
+#include <relais/store.h>
 
 /* A module's configuration object with its count: pins and the module itself hold it. */
 typedef struct {
@@ -70,9 +71,10 @@ struct RelaisHost {
     Chain chains[RELAIS_N_HOOKS];
     RelaisConfig *config;
     GMutex pin_mutex;
-    RelaisPin *pin;    /* under pin_mutex */
-    GPtrArray *routes; /* RelaisHttpRoute */
-    GQueue runs;       /* RelaisHookRun that are suspended */
+    RelaisPin *pin;                /* under pin_mutex */
+    GPtrArray *routes;             /* RelaisHttpRoute */
+    struct RelaisFetcher *fetcher; /* or NULL */
+    GQueue runs;                   /* RelaisHookRun that are suspended */
     guint n_slots;
     GPtrArray *slots;    /* RelaisSlot */
     GPtrArray *counters; /* RelaisCounter */
@@ -82,6 +84,8 @@ struct RelaisHost {
     gpointer event_sink_data;
     guint jobs;   /* of modules, under way */
     bool in_init; /* init functions run: the time to register */
+    RelaisStore *store;
+    RelaisModule *store_module; /* the one that is its backend, or NULL */
 };
 
 /* What a hook takes and where it runs (the table of design.md section 2). */
@@ -139,10 +143,6 @@ void relais_ticket_abandon (RelaisTicket *ticket);
 bool relais_ticket_is_completed (RelaisTicket *ticket);
 /* Goes on with a run after its ticket was completed; loop. */
 void relais_hook_run_resume (RelaisHookRun *run, RelaisVerdict verdict);
-
-/* Copies the part of a versioned struct that both sides know into `to`, zero-filled; false if the
- * tail that only the other side knows is not all zero. */
-bool relais_copy_known (gpointer to, gsize to_size, gconstpointer from, gsize from_size);
 
 /* The loader: checks the file, opens it, finds and checks its descriptor. The module is not in
  * host->modules yet. */

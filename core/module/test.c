@@ -20,6 +20,7 @@ struct RelaisTest {
     RelaisLoop *loop;
     RelaisPool *pool;
     RelaisHost *host;
+    RelaisStoreMemory *memory;
     RelaisSchema *schema;
     RelaisMessage *message;
     RelaisSubject subject;
@@ -118,6 +119,7 @@ relais_test_free (RelaisTest *test)
     g_clear_pointer (&test->session_slots, g_hash_table_unref);
     relais_hook_result_clear (&test->result);
     relais_host_free (test->host);
+    relais_store_memory_free (test->memory);
     relais_pool_free (test->pool);
     close_tokens (test);
     g_queue_clear_full (&test->events, (GDestroyNotify)g_bytes_unref);
@@ -130,6 +132,43 @@ relais_test_free (RelaisTest *test)
     g_free (test->helo);
     g_free (test->tenant);
     g_free (test);
+}
+
+/* --- The store -------------------------------------------------------------------------------- */
+
+void
+relais_test_use_memory_store (RelaisTest *test)
+{
+    RelaisStore *store = relais_host_get_store (test->host);
+
+    g_return_if_fail (!relais_store_has_backend (store));
+    test->memory = relais_store_memory_new (store);
+    relais_store_set_backend (store, &relais_store_memory_backend, test->memory);
+}
+
+void
+relais_test_fail_store (RelaisTest *test, const gchar *text)
+{
+    g_return_if_fail (test->memory != NULL);
+    relais_store_memory_fail (test->memory, text);
+}
+
+void
+relais_test_settle_store (RelaisTest *test)
+{
+    relais_store_settle (relais_host_get_store (test->host));
+}
+
+RelaisModule *
+relais_test_find_module (RelaisTest *test, const gchar *name)
+{
+    for (guint i = 0; i < test->host->modules->len; i++) {
+        RelaisModule *module = g_ptr_array_index (test->host->modules, i);
+
+        if (g_str_equal (module->descriptor.name, name))
+            return module;
+    }
+    return NULL;
 }
 
 /* --- Configuration ---------------------------------------------------------------------------- */

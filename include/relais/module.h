@@ -96,12 +96,13 @@ RELAIS_API gboolean relais_module_check (const RelaisModuleDescriptor *descripto
 
 /* --- For the module itself. */
 RELAIS_API const gchar *relais_module_get_name (const RelaisModule *module);
-/* A pointer of the module's own, for what lives from init to finalize; NULL until it is set. Set in init; any thread
- * after that. Owned by the module. */
-RELAIS_API void relais_module_set_data (RelaisModule *module, gpointer data);
-RELAIS_API gpointer relais_module_get_data (const RelaisModule *module);
 /* The object in force now; loop only. Hook functions use relais_hook_get_config (). Borrowed. */
 RELAIS_API gpointer relais_module_get_config (const RelaisModule *module);
+
+/* A pointer of the module's own, for what lives as long as it is loaded: set in init, freed in finalize.
+ * Any thread. NULL until it is set. */
+RELAIS_API void relais_module_set_data (RelaisModule *module, gpointer data);
+RELAIS_API gpointer relais_module_get_data (const RelaisModule *module);
 
 /* Jobs: `work` runs on a worker and may block, then `done` (nullable) on the loop, always. FALSE, and
  * nothing happens, when too many jobs wait. Loop or worker thread. */

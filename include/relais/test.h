@@ -28,6 +28,16 @@ RELAIS_API gboolean relais_test_load (RelaisTest *test, const gchar *const *name
 /* A new configuration; what was there stays if it is refused. */
 RELAIS_API gboolean relais_test_reload (RelaisTest *test, const gchar *config, GError **error);
 
+/* A store in memory, empty, gone with the test; before relais_test_load (), instead of a module that
+ * provides one. Expiry goes by the machine's clock. */
+RELAIS_API void relais_test_use_memory_store (RelaisTest *test);
+/* From now on every call to that store ends with ERROR and `text`; NULL: no longer. */
+RELAIS_API void relais_test_fail_store (RelaisTest *test, const gchar *text);
+/* Turns the loop until no call to a store is under way and all callbacks were called. */
+RELAIS_API void relais_test_settle_store (RelaisTest *test);
+/* A loaded module, for the calls that want one. NULL if there is none of that name. */
+RELAIS_API RelaisModule *relais_test_find_module (RelaisTest *test, const gchar *name);
+
 /* The subject of the next runs. A message is the bytes of header and body with CRLF line ends; its header
  * From is read from them. Setting one ends the transaction before. */
 RELAIS_API void relais_test_set_client (RelaisTest *test, const gchar *address, const gchar *helo);

@@ -12,7 +12,8 @@ import tempfile
 SOURCE = os.environ.get("RELAIS_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("RELAIS_BUILDDIR", os.getcwd())
 CC = shlex.split(os.environ.get("CC") or "cc")
-LIBRARIES = {"dkim": ["libcrypto"]}  # what a module needs besides relais
+LIBRARIES = {"dkim": ["libcrypto"], "store-gdbm": ["libxxhash"]}  # what a module needs besides relais
+BARE = {"store-gdbm": ["-lgdbm"]}  # the same, of what has no .pc file
 
 
 def run(argv, **options):
@@ -49,7 +50,7 @@ def build(module, top, pc):
         return flags.stderr
     sources = sorted(os.path.basename(p) for p in glob.glob(home + "/*.c"))
     argv = CC + ["-std=gnu11", "-Wall", "-Werror", "-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-z,defs", "-o", module + ".so"]
-    done = run(argv + sources + shlex.split(flags.stdout), cwd=home)
+    done = run(argv + sources + shlex.split(flags.stdout) + BARE.get(module, []), cwd=home)
     if done.returncode != 0:
         return done.stderr
     symbols = run(["nm", "-D", "--defined-only", os.path.join(home, module + ".so")]).stdout.split()

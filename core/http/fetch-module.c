@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What modules see of the HTTP client (include/relais/fetch.h). Any thread.
+ */
+#include "config.h"
+
+#include "http/fetch-private.h"
+
+#include "module/host-private.h"
+
+#include <string.h>
+
+gboolean
+relais_fetch (RelaisModule *module, const RelaisFetchInfo *info, RelaisFetchFunc done,
+              gpointer data)
+{
+    RelaisFetcher *fetcher;
+    RelaisFetchInfo known;
+
+    g_return_val_if_fail (module != NULL && info != NULL && done != NULL, FALSE);
+    fetcher = relais_module_fetcher (module);
+    if (fetcher == NULL || info->struct_size < sizeof known ||
+        !relais_copy_known (&known, sizeof known, info, info->struct_size))
+        return FALSE;
+    known.struct_size = sizeof known;
+    return relais_fetcher_submit (fetcher, &known, done, data);
+}
+
+const gchar *
+relais_fetch_result_get_header (const RelaisFetchResult *result, const gchar *name)
+{
+    gsize size = strlen (name);
+
+    for (const char *const *line = result->headers; *line != NULL; line++)
+        if (g_ascii_strncasecmp (*line, name, size) == 0 && (*line)[size] == ':') {
+            const char *value = *line + size + 1;
+
+            while (*value == ' ' || *value == '\t')
+                value++;
+            return value;
+        }
+    return NULL;
+}
+
+const gchar *
+relais_fetch_outcome_to_string (RelaisFetchOutcome outcome)
+{
+    static const char *const names[] = {"ok",
+                                        "bad-url",
+                                        "busy",
+                                        "stopped",
+                                        "dns-absent",
+                                        "dns-temporary",
+                                        "refused-address",
+                                        "connect",
+                                        "tls",
+                                        "timeout",
+                                        "too-large",
+                                        "protocol"};
+
+    return outcome < G_N_ELEMENTS (names) ? names[outcome] : "unknown";
+}
