@@ -5,3 +5,4 @@ include tests/tree/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
 include tests/tsan/local.mk
+include tests/modules/tracking/local.mk
