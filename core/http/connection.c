@@ -355,20 +355,6 @@ on_deadline (gpointer data)
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
-/* One customer of an access provider has a /64, at the least. */
-static void
-make_key (const RelaisHttpAddress *peer, guint8 key[16])
-{
-    memset (key, 0, 16);
-    if (peer->any.sa_family == AF_INET) {
-        key[10] = key[11] = 0xff;
-        memcpy (key + 12, &peer->in.sin_addr, 4);
-    } else if (IN6_IS_ADDR_V4MAPPED (&peer->in6.sin6_addr))
-        memcpy (key, &peer->in6.sin6_addr, 16);
-    else
-        memcpy (key, &peer->in6.sin6_addr, 8);
-}
-
 void
 relais_http_connection_start (RelaisHttpDoor *door, int fd, const RelaisHttpAddress *peer)
 {
@@ -385,7 +371,7 @@ relais_http_connection_start (RelaisHttpDoor *door, int fd, const RelaisHttpAddr
         g_free (connection);
         return;
     }
-    make_key (peer, connection->client_key);
+    relais_http_client_key (peer, connection->client_key);
     relais_http_front_add (connection);
     if (!relais_http_front_count (connection)) {
         relais_http_front_turn_away (door, fd);

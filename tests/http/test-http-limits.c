@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { STUCK = 50 };
+enum { STUCK = 50, LARGE_BYTES = 24 << 20 };
 
 static const gint64 SECOND = RELAIS_USEC_PER_SEC;
 
@@ -390,6 +390,37 @@ test_handshake_time (void)
     bed_free (bed);
 }
 
+static void
+answer_large (RelaisHttpRequest *request, gpointer data)
+{
+    g_autoptr (GBytes) body = g_bytes_new_take (g_malloc0 (LARGE_BYTES), LARGE_BYTES);
+
+    g_assert_true (relais_http_answer (request, 200, "text/plain", body));
+}
+
+/* The sockets take more than 64 KiB of the answer at once, but not all of it; who then takes nothing for
+ * the time of a request is cut. */
+static void
+test_slow_reader (void)
+{
+    Bed *bed = bed_new ("[http t]\nrequest_timeout = 10s\n");
+    Client *client;
+
+    bed_add_route (
+        bed, (RelaisHttpRouteInfo){.path = "/", .methods = RELAIS_HTTP_GET, .func = answer_large});
+    bed_open (bed);
+    client = client_new (bed);
+    client_send (client, get_i, -1);
+    bed_settle (bed);
+    bed_advance (bed, 10 * SECOND);
+    bed_advance (bed, 10 * SECOND - 1);
+    g_assert_cmpuint (bed->figures.connections, ==, 1);
+    bed_advance (bed, 1);
+    g_assert_cmpuint (bed->figures.connections, ==, 0);
+    client_free (client);
+    bed_free (bed);
+}
+
 /* --- The pool --------------------------------------------------------------------------------- */
 
 static bool
@@ -565,6 +596,7 @@ main (int argc, char **argv)
     g_test_add_func ("/limits/slow-body", test_slow_body);
     g_test_add_func ("/limits/idle", test_idle);
     g_test_add_func ("/limits/handshake-time", test_handshake_time);
+    g_test_add_func ("/limits/slow-reader", test_slow_reader);
     g_test_add_func ("/limits/stuck", test_stuck);
     g_test_add_func ("/limits/queue-full", test_queue_full);
     g_test_add_func ("/limits/deadline", test_deadline);
