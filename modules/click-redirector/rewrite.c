@@ -142,7 +142,7 @@ link_url (const Rewriting *rewriting, TrackingIdentity *identity, char *url)
     token =
         relais_token_seal (relais_hook_get_module (rewriting->hook), "click", payload->data,
                            payload->len, identity->sent_us + rewriting->config->tracking.life_us);
-    return token != NULL ? g_strconcat (rewriting->page.own, "/c/", token, NULL) : NULL;
+    return token != NULL ? g_strconcat (rewriting->page.tracking, "/c/", token, NULL) : NULL;
 }
 
 static bool
@@ -205,8 +205,8 @@ click_rewrite (RelaisHook *hook, gpointer data)
 
     if (mode == TRACKING_OFF)
         return RELAIS_VERDICT_CONTINUE;
-    rewriting.page.own = relais_hook_get_tracking_url (hook, &reason);
-    if (rewriting.page.own != NULL)
+    rewriting.page.tracking = relais_hook_get_tracking_url (hook, &reason);
+    if (rewriting.page.tracking != NULL)
         unsubscribe = unsubscribe_urls (hook, &error);
     n = unsubscribe != NULL ? relais_hook_n_texts (hook, &error) : 0;
     if (unsubscribe == NULL || error != NULL) {

@@ -86,6 +86,7 @@ SPOIL (tail, d->struct_size = sizeof f->head; f->head.tail = 1)
 SPOIL (flags, d->flags = 1)
 SPOIL (no_name, d->name = NULL)
 SPOIL (bad_name, d->name = "../guest")
+SPOIL (core_name, d->name = "core")
 SPOIL (no_version, d->version = NULL)
 SPOIL (self, f->names[0] = "guest"; d->requires_modules = f->names)
 SPOIL (twice, f->names[0] = f->names[1] = "other"; d->conflicts = f->names)
@@ -131,6 +132,8 @@ static const struct {
     {"no-name", no_name, "name: found NULL, wanted [a-z0-9-]+; name the module"},
     {"bad-name", bad_name,
      "name: found '../guest', wanted [a-z0-9-]+; name the module as its file"},
+    {"core-name", core_name,
+     "name: found 'core', wanted a name that is not the core's own; give the module another name"},
     {"no-version", no_version, "version: found NULL, wanted text; this is a fault of the module"},
     {"self", self,
      "requires_modules: found the module itself, wanted others; this is a fault of the module"},

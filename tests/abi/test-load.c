@@ -3,6 +3,7 @@
  * The loader: real files, each good or wrong in one way, with the exact message. Through the harness, as
  * anyone who writes modules would see it.
  */
+#include <relais/store.h>
 #include <relais/test.h>
 
 #include <glib/gstdio.h>
@@ -159,6 +160,67 @@ test_again_and_again (void)
     remove_all (dir);
 }
 
+/* --- The store in memory ---------------------------------------------------------------------- */
+
+static void
+keep_reply (gpointer data, const RelaisStoreReply *reply)
+{
+    *(RelaisStoreReply **)data = relais_store_reply_ref (reply);
+}
+
+static void
+assert_get (RelaisTest *test, RelaisModule *module, RelaisStoreResult result, const char *text)
+{
+    g_autoptr (RelaisStoreReply) reply = NULL;
+    gconstpointer value;
+    gsize size;
+
+    relais_store_get (module, "k", 1, keep_reply, &reply);
+    relais_test_settle_store (test);
+    g_assert_cmpuint (relais_store_reply_get_result (reply), ==, result);
+    value = relais_store_reply_get_value (reply, &size);
+    if (result == RELAIS_STORE_FOUND)
+        g_assert_cmpmem (value, (guint)size, text, (guint)strlen (text));
+    else if (result == RELAIS_STORE_ERROR)
+        g_assert_nonnull (strstr (relais_store_reply_get_error (reply), text));
+}
+
+static void
+test_store (void)
+{
+    const RelaisStoreBackend backend = {.struct_size = sizeof backend};
+    g_autofree char *dir = g_dir_make_tmp ("abi-XXXXXX", NULL);
+    g_autoptr (GError) error = NULL;
+    RelaisTest *test = relais_test_new (dir);
+    RelaisModule *module;
+
+    place (dir, "guest", "guest", 0644);
+    relais_test_use_memory_store (test);
+    g_assert_true (relais_test_load (test, (const char *const[]){"guest", NULL}, "", &error));
+    g_assert_null (relais_test_find_module (test, "nobody"));
+    module = relais_test_find_module (test, "guest");
+    assert_get (test, module, RELAIS_STORE_ABSENT, NULL);
+    relais_store_put (module, "k", 1, "value", 5, 0, NULL, NULL);
+    assert_get (test, module, RELAIS_STORE_FOUND, "value");
+    relais_test_fail_store (test, "the disk is gone");
+    assert_get (test, module, RELAIS_STORE_ERROR, "the disk is gone");
+    relais_test_fail_store (test, NULL);
+    relais_store_remove (module, "k", 1, NULL, NULL);
+    assert_get (test, module, RELAIS_STORE_ABSENT, NULL);
+    g_assert_false (relais_module_provide_store (module, &backend, NULL, &error));
+    g_assert_cmpstr (error->message, ==, "store: a backend is registered in init only");
+    relais_test_free (test);
+
+    /* Without one every call says what to do. */
+    test = relais_test_new (dir);
+    g_clear_error (&error);
+    g_assert_true (relais_test_load (test, (const char *const[]){"guest", NULL}, "", &error));
+    assert_get (test, relais_test_find_module (test, "guest"), RELAIS_STORE_ERROR,
+                "enable store-gdbm");
+    relais_test_free (test);
+    remove_all (dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -170,6 +232,7 @@ main (int argc, char **argv)
     g_test_add_func ("/abi/load", test_load);
     g_test_add_func ("/abi/owner", test_owner);
     g_test_add_func ("/abi/again-and-again", test_again_and_again);
+    g_test_add_func ("/abi/store", test_store);
     status = g_test_run ();
     g_free (build_dir);
     return status;
