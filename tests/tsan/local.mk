@@ -8,6 +8,9 @@ TSAN_TESTS = \
     tests/spool/test-model \
     tests/spool/test-slow \
     tests/module/test-hook \
+    tests/module/test-tracking-url \
+    tests/http/test-fetch \
+    tests/http/test-tracking \
     tests/control/test-control \
     tests/smtp/test-users \
     tests/smtp/test-server \
