@@ -470,7 +470,9 @@ begin (RelaisFetch *fetch)
         if (!fetch->exempt && !relais_fetch_port_is_good (fetch->url.port))
             problem = "the URL's port is one below 1024 that is not 80 or 443";
     }
-    if (problem != NULL)
+    if (fetcher->stopped)
+        settle (fetch, RELAIS_FETCH_STOPPED, RELAIS_FETCH_STEP_DNS, g_strdup ("the daemon stops"));
+    else if (problem != NULL)
         settle (fetch, RELAIS_FETCH_BAD_URL, RELAIS_FETCH_STEP_DNS, g_strdup (problem));
     else if (fetcher->n_active >= fetcher->max_fetches &&
              fetcher->waiting.length >= fetcher->max_waiting)

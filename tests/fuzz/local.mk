@@ -15,7 +15,14 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 FUZZ_TARGETS = \
     tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
     tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
-    tests/fuzz/reply tests/fuzz/serial tests/fuzz/store-record tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
+    tests/fuzz/reply tests/fuzz/serial tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
+if GDBM
+FUZZ_TARGETS += tests/fuzz/store-record
+tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
+tests_fuzz_store_record_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/store-gdbm -I$(top_builddir) $(RELAIS_MODULE_CPPFLAGS) $(XXHASH_CFLAGS)
+tests_fuzz_store_record_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_store_record_LDADD = $(fuzz_ldadd) $(XXHASH_LIBS)
+endif
 check_PROGRAMS += $(FUZZ_TARGETS)
 tests_fuzz_address_SOURCES = tests/fuzz/address.c
 tests_fuzz_address_CPPFLAGS = $(CORE_CPPFLAGS)

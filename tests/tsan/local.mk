@@ -11,6 +11,9 @@ TSAN_TESTS = \
     tests/module/test-hook \
     tests/http/test-http-limits \
     tests/http/test-http-server \
+    tests/module/test-tracking-url \
+    tests/http/test-fetch \
+    tests/http/test-tracking \
     tests/control/test-control \
     tests/smtp/test-users \
     tests/smtp/test-server \
