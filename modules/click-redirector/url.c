@@ -256,9 +256,9 @@ is_right_to_left (gunichar c)
            (c >= 0x1e800 && c <= 0x1efff);
 }
 
-/* Whether a name in Unicode has a direction that all agree on. libidn2 looks at labels by themselves; but
- * with letters from right to left anywhere in the name, every label has to begin with a letter and to end
- * with a letter or digit (RFC 5893). */
+/* Whether a name in Unicode has a direction that all agree on. libidn2 does not hold all of RFC 5893: with
+ * letters from right to left anywhere in the name every label has to begin with a letter and to end with a
+ * letter or digit, and the digits have to be of one kind. */
 static bool
 has_clear_direction (const char *name)
 {
@@ -268,7 +268,7 @@ has_clear_direction (const char *name)
         const gunichar c = g_utf8_get_char (p);
 
         found |= is_right_to_left (c);
-        clear &= c != '-' && c != '_';
+        clear &= c != '-' && c != '_' && (c < 0x80 || !g_unichar_isdigit (c));
         if (first &&
             !(c < 0x80 ? g_ascii_isalpha ((char)c) : is_right_to_left (c) && g_unichar_isalpha (c)))
             clear = false;
