@@ -200,6 +200,7 @@ static const UrlRow url_rows[] = {
     {"http://a\xc2\xad.test/", NULL},
     {"http://\xd9\x85\xd8\xab.1a.test/", NULL},
     {"http://1a.xn--mgbh0fb.test/", NULL},
+    {"http://gr\xc3\xbcn.\xd9\x85\xd8\xab.test/", NULL},
     {"http://a_.\xd9\x85\xd8\xab.test/", NULL},
     {"http://\xd9\x85-.test/", NULL},
     {"http://\xd9\x85\xd9\xa0"
