@@ -256,9 +256,10 @@ is_right_to_left (gunichar c)
            (c >= 0x1e800 && c <= 0x1efff);
 }
 
-/* Whether a name in Unicode has a direction that all agree on. libidn2 looks at labels by themselves; but
- * with letters from right to left anywhere in the name, every label has to begin with a letter and to end
- * with a letter or digit (RFC 5893). */
+/* Whether a name in Unicode has a direction that all agree on. libidn2 does not hold all of RFC 5893: with
+ * letters from right to left anywhere in the name every label has to begin with a letter and to end with a
+ * letter or digit, and digits and marks have to be of the same kind. So there are only those letters, and
+ * ASCII. */
 static bool
 has_clear_direction (const char *name)
 {
@@ -268,10 +269,8 @@ has_clear_direction (const char *name)
         const gunichar c = g_utf8_get_char (p);
 
         found |= is_right_to_left (c);
-        clear &= c != '-' && c != '_';
-        if (first &&
-            !(c < 0x80 ? g_ascii_isalpha ((char)c) : is_right_to_left (c) && g_unichar_isalpha (c)))
-            clear = false;
+        clear &= !first || g_unichar_isalpha (c);
+        clear &= c < 0x80 ? c != '-' && c != '_' : is_right_to_left (c) && !g_unichar_isdigit (c);
         first = c == '.';
     }
     return clear || !found;

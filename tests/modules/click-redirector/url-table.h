@@ -99,6 +99,9 @@ static const UrlRow url_rows[] = {
      "http://xn--e1afmkfd.test:8080/"},
     {"http://\xef\xbd\x85\xef\xbd\x98.test/", "http://ex.test/"},
     {"http://\xd9\x85\xd8\xab\xd8\xa7\xd9\x84.test/", "http://xn--mgbh0fb.test/"},
+    {"http://a1.\xd9\x85"
+     "1.xn--mgbh0fb.test/",
+     "http://a1.xn--1-ooc.xn--mgbh0fb.test/"},
 
     /* Dots and slashes. */
     {"http://h.test/a/../b", "http://h.test/b"},
@@ -197,6 +200,12 @@ static const UrlRow url_rows[] = {
     {"http://a\xc2\xad.test/", NULL},
     {"http://\xd9\x85\xd8\xab.1a.test/", NULL},
     {"http://1a.xn--mgbh0fb.test/", NULL},
+    {"http://gr\xc3\xbcn.\xd9\x85\xd8\xab.test/", NULL},
+    {"http://a_.\xd9\x85\xd8\xab.test/", NULL},
+    {"http://\xd9\x85-.test/", NULL},
+    {"http://\xd9\x85\xd9\xa0"
+     "1.test/",
+     NULL},
     {"http://\xef\xbc\x91.\xef\xbc\x92.3/", NULL},
 
     /* Browsers differ. */
