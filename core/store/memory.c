@@ -254,7 +254,7 @@ submit (gpointer data, RelaisStoreRequest *request)
 {
     static const Operation operations[] = {get, put, remove_key, increment, compare_and_set, scan};
     RelaisStoreMemory *memory = data;
-    g_autoptr (GBytes) key = key_of (request);
+    GBytes *key = key_of (request);
     g_autofree char *failure = NULL;
     RelaisStoreResult result = RELAIS_STORE_ERROR;
 
@@ -262,6 +262,7 @@ submit (gpointer data, RelaisStoreRequest *request)
     failure = g_strdup (memory->failure);
     if (failure == NULL)
         result = operations[relais_store_request_get_op (request)](memory, request, key);
+    g_bytes_unref (key); /* the tree may share it: all references are counted under the mutex */
     g_mutex_unlock (&memory->mutex);
     if (failure != NULL)
         relais_store_request_fail (request, failure);

@@ -76,8 +76,6 @@ change (SgStore *store, const SgKey *key, const guint8 *value, gsize value_size,
     store->next->last_seq = record.seq;
     if (value != NULL)
         sg_listing_note (store, key);
-    if (expires_us != 0)
-        store->sweeping = store->sweep_saw_any = true;
 }
 
 void

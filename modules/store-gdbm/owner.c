@@ -142,9 +142,12 @@ lose_index (SgStore *store)
 
 /* --- Syncing ---------------------------------------------------------------------------------- */
 
+/* A key that will expire is for the sweep to find from now on, even if it looked just before. */
 static bool
 put_into_index (SgStore *store, const SgEntry *entry)
 {
+    if (entry->expires_us != 0)
+        store->sweeping = store->sweep_saw_any = true;
     if (entry->value == NULL)
         return sg_index_remove (store->index, entry->key.bytes, entry->key.size);
     return sg_index_put (store->index, entry->key.bytes, entry->key.size, entry->value,
