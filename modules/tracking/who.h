@@ -28,11 +28,11 @@ typedef struct {
 enum { TRACKING_REASONS_SIZE = 160 };
 typedef struct {
     TrackingClass klass;
-    char reasons
-        [TRACKING_REASONS_SIZE]; /* "head,burst,agent:curl": what speaks against a person; "" for nothing */
+    /* "head,burst,agent:curl": what speaks against a person; "" for nothing. */
+    char reasons[TRACKING_REASONS_SIZE];
     const char *client, *platform; /* "Chrome", "Windows"; "unknown"; static */
-    const char *
-        proxy; /* what the rules call the proxy, scanner or network; NULL; lives as long as the rules */
+    /* What the rules call the proxy, scanner or network; NULL; lives as long as the rules. */
+    const char *proxy;
 } TrackingVerdict;
 
 /* --- Rules (rules.c). Lines of
@@ -51,9 +51,9 @@ enum {
     TRACKING_RULES_MAX_NAME = 32,      /* octets of a NAME */
     TRACKING_RULES_MAX_SECONDS = 3600,
     TRACKING_AGENT_MAX = 512, /* octets of an agent that are looked at */
-    TRACKING_OPEN_SECONDS =
-        2, /* unless the rules say otherwise: an open no later than that is suspect, */
-    TRACKING_CLICK_SECONDS = 3 /* and so is a click */
+    /* Unless the rules say otherwise: an open, a click no later than that is suspect. */
+    TRACKING_OPEN_SECONDS = 2,
+    TRACKING_CLICK_SECONDS = 3
 };
 
 typedef struct TrackingRules TrackingRules;

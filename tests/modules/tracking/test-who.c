@@ -761,8 +761,8 @@ test_shipped (void)
         n_nets += net;
         n_agents += agent;
         if ((net || agent) && !g_str_has_suffix (*line, " guess") &&
-            !g_regex_match_simple (" https?://[a-z0-9.-]+/?\\S* 20\\d\\d-\\d\\d-\\d\\d$", *line, 0,
-                                   0))
+            !g_regex_match_simple (" https?://[a-z0-9.-]+/?\\S* 20\\d\\d-\\d\\d-\\d\\d( #|$)",
+                                   *line, 0, 0))
             g_error ("no source: %s", *line);
     }
     g_assert_cmpuint (n_nets, >=, 30);
