@@ -294,6 +294,10 @@ add_commands (Ctl *ctl)
     add_table (ctl, commands, n);
     commands = relais_queue_commands (&n);
     add_table (ctl, commands, n);
+    commands = relais_tokens_commands (&n);
+    add_table (ctl, commands, n);
+    commands = relais_host_commands (&n);
+    add_table (ctl, commands, n);
     commands = relais_tracking_commands (&n);
     add_table (ctl, commands, n);
     commands = relais_users_commands (&n);

@@ -209,11 +209,9 @@ drop_privileges (Daemon *daemon, GError **error)
 {
     const RelaisSection *relais = section (daemon, "relais");
     const char *dirs[] = {relais_section_get_string (relais, "spool_dir"),
-                          relais_section_get_string (relais, "state_dir"),
                           relais_section_get_string (relais, "log_dir"),
                           relais_section_get_string (relais, "run_dir"),
-                          relais_section_get_string (relais, "state_dir"),
-                          NULL};
+                          relais_section_get_string (relais, "state_dir"), NULL};
 
     return relais_privileges_drop (relais_section_get_string (relais, "user"),
                                    relais_section_get_string (relais, "group"), dirs, error);

@@ -25,11 +25,10 @@ static const RelaisOption options[] = {
     {"relais", "run_dir", RELAIS_OPTION_PATH, 0, RELAIS_RUN_DIR, 0, 0, NULL,
      N_ ("Where the control socket is made.")},
     {"relais", "state_dir", RELAIS_OPTION_PATH, 0, RELAIS_STATE_DIR, 0, 0, NULL,
-     N_ ("Where modules keep what must survive a restart: the store, keys.")},
+     N_ ("Where what must survive a restart is kept besides mail: the keys of tokens, and what "
+         "modules store.")},
     {"relais", "log_dir", RELAIS_OPTION_PATH, 0, RELAIS_LOG_DIR, 0, 0, NULL,
      N_ ("Where the event log is written.")},
-    {"relais", "state_dir", RELAIS_OPTION_PATH, 0, RELAIS_STATE_DIR, 0, 0, NULL,
-     N_ ("Where the keys of tokens are kept, and what modules store.")},
     {"relais", "users_file", RELAIS_OPTION_PATH, 0, RELAIS_USERS_FILE, 0, 0, NULL,
      N_ ("Users that may log in to send; written by `relaisctl user add`.")},
     {"relais", "postmaster", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,

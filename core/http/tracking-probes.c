@@ -20,8 +20,9 @@ make_probe (gpointer data, const char *host, char **path, guint *status, char **
     *path = g_strndup (probe->path, sizeof probe->path);
     *status = probe->status;
     *header_name = g_strdup (probe->header_name);
-    *header_value =
-        probe->header_name != NULL ? g_strndup (probe->header_value, sizeof probe->header_value) : NULL;
+    *header_value = probe->header_name != NULL
+                        ? g_strndup (probe->header_value, sizeof probe->header_value)
+                        : NULL;
     return true;
 }
 

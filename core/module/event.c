@@ -22,17 +22,19 @@ relais_host_set_events (RelaisHost *host, RelaisEventLog *events)
 }
 
 RelaisEvent *
-relais_event_new (RelaisModule *module, const gchar *type, const gchar *queue_id, gint32 recipient)
+relais_event_new (RelaisModule *module, const gchar *type, gint64 wall_us, const gchar *queue_id,
+                  gint32 recipient)
 {
     RelaisHost *host = module->host;
     RelaisEvent *event;
 
     g_return_val_if_fail (type != NULL && relais_module_name_is_good (type), NULL);
+    if (wall_us == 0)
+        wall_us = relais_clock_wall_us (relais_loop_clock (host->loop));
     event = g_new (RelaisEvent, 1);
     event->host = host;
-    event->line = relais_event_line_new_module (
-        module->descriptor.name, type, relais_clock_wall_us (relais_loop_clock (host->loop)),
-        queue_id, recipient);
+    event->line =
+        relais_event_line_new_module (module->descriptor.name, type, wall_us, queue_id, recipient);
     return event;
 }
 

@@ -12,11 +12,11 @@ G_BEGIN_DECLS
 
 typedef struct RelaisEvent RelaisEvent;
 
-/* Begins an event of `type` ([a-z0-9-]+), now. `queue_id` may be NULL, `recipient` (its number in the message) -1,
+/* Begins an event of `type` ([a-z0-9-]+) that happened at `wall_us` (microseconds since 1970; 0: now). `queue_id` may be NULL, `recipient` (its number in the message) -1,
  * where it is of no one message or recipient. The line has an "id" of its own and the "module". Any thread;
  * owned. */
-RELAIS_API RelaisEvent *
-relais_event_new (RelaisModule *module, const gchar *type, const gchar *queue_id, gint32 recipient);
+RELAIS_API RelaisEvent *relais_event_new (RelaisModule *module, const gchar *type, gint64 wall_us,
+                                          const gchar *queue_id, gint32 recipient);
 /* Adds a member. Values may be hostile and are cut at 8 KiB; NULL ones are left out. */
 RELAIS_API void relais_event_add (RelaisEvent *event, const gchar *key, const gchar *value);
 RELAIS_API void relais_event_add_int (RelaisEvent *event, const gchar *key, gint64 value);

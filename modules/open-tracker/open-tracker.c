@@ -41,7 +41,8 @@ pixel_markup (const char *base, const char *token)
     return g_strdup_printf (
         "<img src=\"%s/o/%s\" width=\"1\" height=\"1\" alt=\"\" aria-hidden=\"true\" "
         "style=\"position:absolute!important;width:1px!important;height:1px!important;"
-        "min-width:0!important;min-height:0!important;margin:-1px 0 0 0!important;padding:0!important;"
+        "min-width:0!important;min-height:0!important;margin:-1px 0 0 "
+        "0!important;padding:0!important;"
         "border:0!important;opacity:0!important\">",
         base, token);
 }

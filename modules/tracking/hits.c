@@ -104,7 +104,7 @@ tell (const Hit *hit, gint64 number)
     RelaisModule *module = hit->hits->module;
     const TrackingIdentity *identity = &hit->identity;
     g_autofree char *address = kept_address (hit, relais_module_get_config (module));
-    RelaisEvent *event = relais_event_new (module, hit->hits->event_type,
+    RelaisEvent *event = relais_event_new (module, hit->hits->event_type, hit->at_us,
                                            identity->individual ? identity->queue_id : NULL,
                                            identity->individual ? (gint32)identity->recipient : -1);
 

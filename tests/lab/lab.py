@@ -292,6 +292,11 @@ def write_configuration(state, directory, options):
         s.put("dkim-key", "s1", "selector", "s1")
         s.put("dkim-key", "s1", "tenant", "sender")
         s.put("dkim-key", "s1", "file", key)
+    for module in ("open-tracker", "click-redirector"):
+        if module in state["modules"]:
+            s.put("tenant", "sender", module + ".mode", "individual")
+            s.put("tenant", "sender", module + ".consent", "yes")
+            s.put(module, None, "rules", os.path.join(os.path.dirname(os.path.dirname(HERE)), "modules/tracking/tracking-rules"))
     for text in state["set"]:
         s.apply(text)
     path = os.path.join(directory, "conf.d", "lab.conf")
@@ -358,6 +363,14 @@ def read_status(state, directory):
     return {r["figure"]: r["value"] for r in map(json.loads, done.stdout.splitlines()) if "figure" in r}
 
 
+def hosts_are_known(state, directory):
+    """Whether each tracking host was checked: until then no mail is tracked."""
+    done = subprocess.run(command(state, directory) + ["--json", "track", "hosts"], capture_output=True, text=True,
+                          env={k: v for k, v in environment(state).items() if k != "LD_PRELOAD"})
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return done.returncode == 0 and all(row.get("state") != "unknown" for row in rows)
+
+
 def command(state, directory):
     return program(state, "relaisctl") + ["--conf", os.path.join(directory, "conf.d"), "--module-dir",
                                           state["module_dir"]]
@@ -376,6 +389,8 @@ def start_relais(state, directory, pids):
                         "lab.Pids(%r).end('relaisd')" % (HERE, SECONDS, directory)], os.devnull)
         pids.note("keeper", keeper.pid)
     wait_for("relaisd", lambda: read_status(state, directory), process, seconds=600, log=log)
+    if state.get("http_port"):
+        wait_for("the check of tracking hosts", lambda: hosts_are_known(state, directory), process, seconds=60, log=log)
 
 
 # --- The whole -----------------------------------------------------------------------------------
