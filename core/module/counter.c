@@ -18,7 +18,7 @@ typedef struct {
 } Count;
 
 struct RelaisCounter {
-    RelaisModule *module;
+    RelaisModule *module; /* NULL: the core's */
     char *name;
     char *label; /* what its values tell apart; NULL if nothing does */
     GMutex mutex;
@@ -53,21 +53,38 @@ is_taken (const RelaisModule *module, const char *name)
     return false;
 }
 
-RelaisCounter *
-relais_counter_new (RelaisModule *module, const gchar *name, const gchar *label)
+static RelaisCounter *
+add_counter (RelaisHost *host, RelaisModule *module, const char *name, const char *label)
 {
-    RelaisCounter *counter;
+    RelaisCounter *counter = g_new0 (RelaisCounter, 1);
 
-    g_return_val_if_fail (name != NULL && name[0] != '\0', NULL);
-    if (!module->host->in_init || is_taken (module, name))
-        return NULL;
-    counter = g_new0 (RelaisCounter, 1);
     counter->module = module;
     counter->name = g_strdup (name);
     counter->label = g_strdup (label);
     g_mutex_init (&counter->mutex);
-    g_ptr_array_add (module->host->counters, counter);
+    g_ptr_array_add (host->counters, counter);
     return counter;
+}
+
+RelaisCounter *
+relais_host_add_counter (RelaisHost *host, const char *name)
+{
+    return add_counter (host, NULL, name, NULL);
+}
+
+static const char *
+owner (const RelaisCounter *counter)
+{
+    return counter->module != NULL ? counter->module->descriptor.name : "core";
+}
+
+RelaisCounter *
+relais_counter_new (RelaisModule *module, const gchar *name, const gchar *label)
+{
+    g_return_val_if_fail (name != NULL && name[0] != '\0', NULL);
+    if (!module->host->in_init || is_taken (module, name))
+        return NULL;
+    return add_counter (module->host, module, name, label);
 }
 
 /* The count of a value; that of all others once there are too many. */
@@ -101,7 +118,7 @@ list_counter (RelaisCommandCall *call, RelaisCounter *counter)
 {
     g_mutex_lock (&counter->mutex);
     for (guint i = 0; i < counter->used; i++) {
-        relais_command_put (call, "module", counter->module->descriptor.name);
+        relais_command_put (call, "module", owner (counter));
         relais_command_put (call, "counter", counter->name);
         relais_command_put (call, "label", counter->label != NULL ? counter->label : "");
         relais_command_put (call, "value", counter->counts[i].label);
@@ -139,8 +156,7 @@ relais_host_count (const RelaisHost *host, const char *module, const char *name,
     for (guint i = 0; i < host->counters->len; i++) {
         RelaisCounter *counter = g_ptr_array_index (host->counters, i);
 
-        if (!g_str_equal (counter->module->descriptor.name, module) ||
-            !g_str_equal (counter->name, name))
+        if (!g_str_equal (owner (counter), module) || !g_str_equal (counter->name, name))
             continue;
         for (guint k = 0; k < counter->used; k++)
             if (g_str_equal (counter->counts[k].label, value))

@@ -9,6 +9,7 @@
 #include "module/module-private.h"
 
 #include <gio/gio.h>
+#include <relais/counter.h>
 #include <relais/edit.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ edits_with (RelaisHook *hook, guint32 text)
 }
 
 void
-relais_subject_settle_edits (RelaisSubject *subject, bool wanted)
+relais_subject_settle_edits (RelaisHost *host, RelaisSubject *subject, bool wanted)
 {
     RelaisEdits *edits = g_steal_pointer (&subject->edits);
     RelaisRope *rope;
@@ -50,7 +51,7 @@ relais_subject_settle_edits (RelaisSubject *subject, bool wanted)
         relais_rope_unref (subject->rope);
         subject->rope = rope;
         if (left_out > 0)
-            g_debug ("%u edits were left out: they would have harmed the message", left_out);
+            relais_counter_add (host->edits_left_out, NULL, left_out);
     }
     relais_edits_free (edits);
 }

@@ -130,7 +130,7 @@ relais_host_run_worker (RelaisHost *host, RelaisHookId id, RelaisSubject *subjec
         if (ended)
             break;
     }
-    relais_subject_settle_edits (subject, result->verdict != RELAIS_VERDICT_DEFER);
+    relais_subject_settle_edits (host, subject, result->verdict != RELAIS_VERDICT_DEFER);
 }
 
 /* --- Loop ------------------------------------------------------------------------------------- */

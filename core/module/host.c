@@ -26,6 +26,7 @@ relais_host_new (const RelaisHostOptions *options)
     host->modules = g_ptr_array_new_with_free_func (relais_module_free);
     host->slots = g_ptr_array_new_with_free_func (g_free);
     host->counters = g_ptr_array_new_with_free_func (relais_counter_free);
+    host->edits_left_out = relais_host_add_counter (host, "edits_left_out");
     host->routes = g_ptr_array_new_with_free_func (relais_http_route_free);
     g_mutex_init (&host->pin_mutex);
     for (guint i = 0; i < RELAIS_N_HOOKS; i++)

@@ -80,11 +80,12 @@ struct RelaisHost {
     guint n_slots;
     GPtrArray *slots;    /* RelaisSlot */
     GPtrArray *counters; /* RelaisCounter */
+    struct RelaisCounter *edits_left_out;
     RelaisTokens *tokens;
     RelaisEventLog *events;
     void (*event_sink) (gpointer data, GBytes *line); /* the harness's, where there is no log */
     gpointer event_sink_data;
-    guint jobs;   /* of modules, under way */
+    guint jobs; /* of modules, under way */
     bool stopped;
     bool in_init; /* init functions run: the time to register */
     RelaisStore *store;
@@ -123,8 +124,8 @@ struct RelaisHook {
     RelaisTicket *ticket;          /* the one that was handed out and is open */
 };
 void relais_hook_clear (RelaisHook *hook);
-/* edit.c: puts staged edits into the rope, or drops them. */
-void relais_subject_settle_edits (RelaisSubject *subject, bool wanted);
+/* edit.c: puts staged edits into the rope, or drops them; those that would have harmed the message are counted. */
+void relais_subject_settle_edits (RelaisHost *host, RelaisSubject *subject, bool wanted);
 
 struct RelaisHookRun {
     RelaisHook hook;
@@ -138,6 +139,8 @@ struct RelaisHookRun {
 };
 
 void relais_counter_free (gpointer counter);
+/* A counter of the core's own. */
+struct RelaisCounter *relais_host_add_counter (RelaisHost *host, const char *name);
 /* What a counter stands at; 0 if it never counted that value. */
 guint64
 relais_host_count (const RelaisHost *host, const char *module, const char *name, const char *value);

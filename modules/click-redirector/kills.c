@@ -18,7 +18,8 @@ enum { PAGE_ROWS = 500, NAME_BYTES = 8300 };
 
 struct ClickKills {
     RelaisModule *module;
-    RelaisModuleTimer *retry; /* loop's */
+    RelaisModuleTimer *retry; /* loop's, as the next */
+    bool told;                /* that the store cannot be read */
     GRWLock lock;             /* over the rest */
     GHashTable *names;        /* a set */
     bool loaded;
@@ -126,8 +127,10 @@ take_page (gpointer data, const RelaisStoreReply *reply)
 
     note_rows (kills, reply, !more);
     if (failed) {
-        relais_log (kills->module, RELAIS_LOG_WARNING, "what is switched off is not known: %s",
-                    relais_store_reply_get_error (reply));
+        if (!kills->told)
+            relais_log (kills->module, RELAIS_LOG_WARNING, "what is switched off is not known: %s",
+                        relais_store_reply_get_error (reply));
+        kills->told = true;
         if (kills->retry != NULL)
             relais_module_timer_set (kills->retry, RETRY_US);
     } else if (more && relais_store_reply_get_row (reply, relais_store_reply_n_rows (reply) - 1,

@@ -163,7 +163,7 @@ put_trap (const Rewriting *rewriting, TrackingIdentity *identity)
 
     identity->trap = true;
     url = link_url (rewriting, identity, nothing);
-    markup = g_strdup_printf ("<a href=\"%s\" aria-hidden=\"true\" tabindex=\"-1\" "
+    markup = g_strdup_printf ("<a\r\nhref=\"%s\"\r\naria-hidden=\"true\" tabindex=\"-1\" "
                               "rel=\"nofollow\" style=\"display:none!important\"></a>",
                               url != NULL ? url : "");
     for (guint32 i = 0; url != NULL && i < relais_hook_n_texts (rewriting->hook, NULL); i++)

@@ -34,12 +34,13 @@ typedef struct {
 /* --- Into the message ------------------------------------------------------------------------- */
 
 /* Out of the flow and without a border whatever the message's style sheet says of images, nothing for who has it
- * read aloud, and one pixel up, so that it does not make the page longer. */
+ * read aloud, and one pixel up, so that it does not make the page longer. Lines end within the tag alone, where they mean nothing: the
+ * line that it is put to may be a long one. */
 static char *
 pixel_markup (const char *base, const char *token)
 {
     return g_strdup_printf (
-        "<img src=\"%s/o/%s\" width=\"1\" height=\"1\" alt=\"\" aria-hidden=\"true\" "
+        "<img\r\nsrc=\"%s/o/%s\"\r\nwidth=\"1\" height=\"1\" alt=\"\" aria-hidden=\"true\" "
         "style=\"position:absolute!important;width:1px!important;height:1px!important;"
         "min-width:0!important;min-height:0!important;margin:-1px 0 0 "
         "0!important;padding:0!important;"

@@ -16,3 +16,18 @@ tests_modules_tracking_test_who_SOURCES = tests/modules/tracking/test-who.c $(tr
 tests_modules_tracking_test_who_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(GLIB_CFLAGS) \
     -DGETTEXT_PACKAGE=\"relais\"
 tests_modules_tracking_test_who_LDADD = $(GLIB_LIBS)
+
+# Both modules, through the harness.
+check_PROGRAMS += tests/modules/tracking/test-modules
+TESTS += tests/modules/tracking/test-modules
+tests_modules_tracking_test_modules_SOURCES = tests/modules/tracking/test-modules.c
+tests_modules_tracking_test_modules_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
+tests_modules_tracking_test_modules_LDADD = librelais.la $(GLIB_LIBS)
+
+# What a token says.
+check_PROGRAMS += tests/modules/tracking/test-identity
+TESTS += tests/modules/tracking/test-identity
+tests_modules_tracking_test_identity_SOURCES = tests/modules/tracking/test-identity.c \
+    modules/tracking/identity.c
+tests_modules_tracking_test_identity_CPPFLAGS = $(TRACKING_CPPFLAGS)
+tests_modules_tracking_test_identity_LDADD = librelais.la $(GLIB_LIBS)

@@ -5,7 +5,6 @@
  */
 #include "tracking.h"
 
-#include <glib/gi18n-lib.h>
 #include <relais/store.h>
 #include <string.h>
 

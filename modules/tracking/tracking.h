@@ -15,9 +15,6 @@
 #include "who.h"
 
 /* The build system's; for whoever builds the module by hand. */
-#ifndef GETTEXT_PACKAGE
-#define GETTEXT_PACKAGE "relais"
-#endif
 #ifndef TRACKING_RULES_FILE
 #define TRACKING_RULES_FILE "/usr/share/relais/tracking-rules"
 #endif

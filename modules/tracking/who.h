@@ -8,6 +8,11 @@
 #include <glib.h>
 #include <stdbool.h>
 
+/* The build system's; for whoever builds the module by hand. */
+#ifndef GETTEXT_PACKAGE
+#define GETTEXT_PACKAGE "relais"
+#endif
+
 /* In the order of doubt: the greater wins. */
 typedef enum { TRACKING_HUMAN, TRACKING_SUSPECT, TRACKING_MACHINE } TrackingClass;
 

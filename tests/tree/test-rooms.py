@@ -11,6 +11,9 @@ SOURCE = os.environ.get("RELAIS_SRCDIR") or os.path.dirname(os.path.dirname(os.p
 ROOMS = ["loop", "conf", "tls", "event", "message", "spool", "dns", "store", "suppress", "module", "http", "control", "smtp", "queue"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
+# Modules that compile in what several of them share.
+SHARES = {name: os.path.join(SOURCE, "modules", "tracking") for name in ("click-redirector", "open-tracker")}
+
 
 def breaches(top):
     out = []
@@ -34,7 +37,7 @@ def breaches(top):
     for path in sorted(glob.glob(os.path.join(top, "modules", "*", "*.[ch]"))):
         where, here = os.path.relpath(path, top), os.path.dirname(path)
         for bracket, name in INCLUDE.findall(open(path).read()):
-            if bracket == '"' and not os.path.exists(os.path.join(here, name)):
+            if bracket == '"' and not any(os.path.exists(os.path.join(d, name)) for d in (here, SHARES.get(os.path.basename(here), here))):
                 out.append("%s: \"%s\" is not the module's own file" % (where, name))
             elif "-private" in name and bracket == "<":
                 out.append("%s: <%s> is private" % (where, name))

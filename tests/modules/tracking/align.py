@@ -22,7 +22,8 @@ class Edit:
 
 def patterns(host):
     base = rb"https?://" + re.escape(host.encode()) + rb"(?::[0-9]+)?"
-    link = re.compile(base + rb"/c/[A-Za-z0-9_.~-]+")
+    # "--" would end a comment: the second one is written as a reference.
+    link = re.compile(base + rb"/c/(?:[A-Za-z0-9_.~-]|&#45;)+")
     pixel = re.compile(rb"""<img\b[^<>]*\bsrc=(["'])(""" + base + rb"/o/[A-Za-z0-9_.~-]+)" + rb"""\1[^<>]*>""")
     return link, pixel
 
@@ -61,7 +62,7 @@ def align(original, delivered, host):
 
     events = [(m.start(), m.end(), "pixel", m.group(2)) for m in pixel.finditer(delivered)]
     inside = [(a, b) for a, b, _, _ in events]
-    events += [(m.start(), m.end(), "link", m.group()) for m in link.finditer(delivered)
+    events += [(m.start(), m.end(), "link", m.group().replace(b"&#45;", b"-")) for m in link.finditer(delivered)
                if not any(a <= m.start() < b for a, b in inside)]
     for start, end, kind, url in sorted(events):
         i, j = plain(i, j, start)

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * open-tracker and click-redirector in the harness: which mail is tracked and how, what is left alone and
+ * counted, and what a message looks like afterwards. What becomes of hits is tests/e2e/quick-hits.py's.
+ */
+#include <relais/test.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define BASE "https://track.sender.test"
+#define HEAD                                                                                       \
+    "From: a@sender.test\r\nSubject: s\r\nMIME-Version: 1.0\r\n"                                   \
+    "Content-Type: text/html; charset=utf-8\r\n"
+#define LINK "<p><a href=\"https://example.com/?a=1&amp;b=2\">x</a></p>"
+
+static char *module_dir;
+
+static RelaisTest *
+load (const char *tenant)
+{
+    static const gchar *const names[] = {"open-tracker", "click-redirector", NULL};
+    RelaisTest *test = relais_test_new (module_dir);
+    g_autofree char *rules =
+        g_build_filename (g_getenv ("RELAIS_SRCDIR"), "modules/tracking/tracking-rules", NULL);
+    g_autofree char *text = g_strdup_printf ("[open-tracker]\nrules = %s\n"
+                                             "[click-redirector]\nrules = %s\n"
+                                             "[tenant t]\n%s\n",
+                                             rules, rules, tenant);
+    g_autoptr (GError) error = NULL;
+
+    relais_test_use_memory_store (test);
+    relais_test_load (test, names, text, &error);
+    g_assert_no_error (error);
+    relais_test_set_tracking_url (test, "sender.test", BASE, "good");
+    relais_test_set_tenant (test, "t");
+    return test;
+}
+
+#define INDIVIDUAL                                                                                 \
+    "open-tracker.mode = individual\nopen-tracker.consent = yes\n"                                 \
+    "click-redirector.mode = individual\nclick-redirector.consent = yes"
+
+/* What goes out of a message that was accepted and is sent to one recipient. */
+static char *
+sent (RelaisTest *test, const char *message)
+{
+    g_autoptr (GBytes) bytes = NULL;
+
+    relais_test_set_message (test, (const guint8 *)message, strlen (message));
+    relais_test_set_sender (test, "a@sender.test");
+    relais_test_add_recipient (test, "x@rcpt.test");
+    g_assert_cmpuint (relais_test_run (test, RELAIS_HOOK_MESSAGE), ==, RELAIS_VERDICT_CONTINUE);
+    g_assert_cmpuint (relais_test_run (test, RELAIS_HOOK_REWRITE), ==, RELAIS_VERDICT_CONTINUE);
+    bytes = relais_test_get_rewritten (test);
+    return g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+}
+
+static guint
+count (const char *text, const char *needle)
+{
+    guint n = 0;
+
+    for (const char *p = strstr (text, needle); p != NULL; p = strstr (p + 1, needle))
+        n++;
+    return n;
+}
+
+static void
+check_unchanged (RelaisTest *test, const char *message)
+{
+    g_autofree char *out = sent (test, message);
+
+    g_assert_cmpstr (out, ==, message);
+}
+
+/* --- Modes ------------------------------------------------------------------------------------ */
+
+static void
+test_off (void)
+{
+    g_autoptr (RelaisTest) test = load ("");
+
+    check_unchanged (test, HEAD "\r\n" LINK);
+}
+
+static void
+test_individual (void)
+{
+    g_autoptr (RelaisTest) test = load (INDIVIDUAL);
+    g_autofree char *out = sent (test, HEAD "\r\n<body>" LINK "</body>");
+
+    g_assert_cmpuint (count (out, BASE "/c/"), ==, 1);
+    g_assert_cmpuint (count (out, BASE "/o/"), ==, 1);
+    g_assert_null (strstr (out, "example.com"));
+    g_assert_nonnull (strstr (out, "aria-hidden=\"true\""));
+    g_assert_nonnull (strstr (out, "></body>"));
+}
+
+/* Of a recipient that did not agree no token tells anything: every one gets the same. */
+static void
+test_aggregate_is_the_same (void)
+{
+    static const char *const tenants[] = {
+        "open-tracker.mode = aggregate\nclick-redirector.mode = aggregate",
+        "open-tracker.mode = individual\nclick-redirector.mode = individual"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS (tenants); i++) {
+        g_autoptr (RelaisTest) test = load (tenants[i]);
+        g_autofree char *one = sent (test, HEAD "\r\n" LINK);
+        g_autofree char *other = NULL;
+
+        relais_test_add_recipient (test, "y@rcpt.test");
+        other = sent (test, HEAD "\r\n" LINK);
+        g_assert_cmpstr (one, ==, other);
+        g_assert_cmpuint (count (one, BASE "/c/"), ==, 1);
+    }
+}
+
+/* --- Whose mail ------------------------------------------------------------------------------- */
+
+static void
+test_no_tenant (void)
+{
+    g_autoptr (RelaisTest) test = load (INDIVIDUAL);
+
+    relais_test_set_tenant (test, NULL);
+    check_unchanged (test, HEAD "\r\n" LINK);
+}
+
+static void
+test_no_host (void)
+{
+    g_autoptr (RelaisTest) test = load (INDIVIDUAL);
+
+    relais_test_set_tracking_url (test, "sender.test", BASE, "failing");
+    check_unchanged (test, HEAD "\r\n" LINK);
+    g_assert_cmpuint (
+        relais_test_get_count (test, "open-tracker", "tracking_skipped", "host-failing"), ==, 1);
+    g_assert_cmpuint (
+        relais_test_get_count (test, "click-redirector", "tracking_skipped", "host-failing"), ==,
+        1);
+}
+
+/* --- What is left alone ----------------------------------------------------------------------- */
+
+typedef struct {
+    const char *html;
+    const char *reason; /* of click-redirector */
+} Left;
+
+static void
+test_links_left_alone (void)
+{
+    static const Left cases[] = {
+        {"<a href=mailto:a@b.c>x</a>", "scheme"},
+        {"<a href='javascript:void(0)'>x</a>", "scheme"},
+        {"<a href=\"tel:+33\">x</a>", "scheme"},
+        {"<a href=\"/relative\">x</a>", "scheme"},
+        {"<a href=\"#top\">x</a>", "scheme"},
+        {"<a href=\"https://example.com/{{name}}\">x</a>", "template"},
+        {"<a href=\"https://example.com/unsubscribe?u=1\">x</a>", "unsubscribe"},
+        {"<a href=\"https://list.example/leave/7\">x</a>", "unsubscribe"},
+        {"<a data-no-track href=\"https://example.com/\">x</a>", "no-track"},
+        {"<a href=\"" BASE "/c/abc\">x</a>", "own"},
+        {"<a href=\"https://user@example.com/\">x</a>", "url"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+        g_autoptr (RelaisTest) test =
+            load ("click-redirector.mode = individual\nclick-redirector.consent = yes");
+        g_autofree char *message = g_strconcat (
+            HEAD "List-Unsubscribe: <https://list.example/leave/7>\r\n\r\n", cases[i].html, NULL);
+
+        check_unchanged (test, message);
+        g_assert_cmpuint (
+            relais_test_get_count (test, "click-redirector", "tracking_skipped", cases[i].reason),
+            ==, 1);
+    }
+}
+
+static void
+test_parts_left_alone (void)
+{
+    static const struct {
+        const char *type, *reason;
+    } cases[] = {{"text/html; charset=utf-16", "charset"},
+                 {"text/html; charset=iso-2022-jp", "charset"},
+                 {"text/x-amp-html; charset=utf-8", NULL},
+                 {"text/plain; charset=utf-8", NULL}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+        g_autoptr (RelaisTest) test = load (INDIVIDUAL);
+        g_autofree char *message = g_strdup_printf (
+            "From: a@sender.test\r\nMIME-Version: 1.0\r\nContent-Type: %s\r\n\r\n%s", cases[i].type,
+            LINK);
+
+        check_unchanged (test, message);
+        g_assert_cmpuint (
+            relais_test_get_count (test, "open-tracker", "tracking_skipped",
+                                   cases[i].reason != NULL ? cases[i].reason : "no-html"),
+            ==, 1);
+    }
+}
+
+/* Octets whose meaning is the charset's are not guessed at. */
+static void
+test_charset_of_links (void)
+{
+    g_autoptr (RelaisTest) test =
+        load ("click-redirector.mode = individual\nclick-redirector.consent = yes");
+
+    check_unchanged (test, "From: a@sender.test\r\nMIME-Version: 1.0\r\n"
+                           "Content-Type: text/html; charset=iso-8859-1\r\n\r\n"
+                           "<a href=\"https://example.com/?q=gr\xfcn\">x</a>");
+    g_assert_cmpuint (relais_test_get_count (test, "click-redirector", "tracking_skipped", "url"),
+                      ==, 1);
+}
+
+static void
+test_trap_and_text (void)
+{
+    g_autoptr (RelaisTest) test = relais_test_new (module_dir);
+    static const gchar *const names[] = {"click-redirector", NULL};
+    g_autofree char *text =
+        g_strdup_printf ("[click-redirector]\nmode = aggregate\ntrap = yes\ntext_links = yes\n"
+                         "rules = %s/modules/tracking/tracking-rules\n",
+                         g_getenv ("RELAIS_SRCDIR"));
+    g_autoptr (GError) error = NULL;
+    g_autofree char *html = NULL;
+    g_autofree char *plain = NULL;
+
+    relais_test_use_memory_store (test);
+    relais_test_load (test, names, text, &error);
+    g_assert_no_error (error);
+    relais_test_set_tracking_url (test, "sender.test", BASE, "good");
+    relais_test_set_tenant (test, "t");
+    html = sent (test, HEAD "\r\n<body>" LINK "</body>");
+    g_assert_cmpuint (count (html, BASE "/c/"), ==, 2);
+    g_assert_nonnull (strstr (html, "display:none!important\"></a></body>"));
+    plain = sent (test, "From: a@sender.test\r\n\r\nsee https://example.com/x, and\r\n");
+    g_assert_cmpuint (count (plain, BASE "/c/"), ==, 1);
+    g_assert_nonnull (strstr (plain, ", and\r\n"));
+}
+
+/* --- The modules, in one directory ------------------------------------------------------------ */
+
+static const char *const files[] = {"open-tracker", "click-redirector"};
+
+static char *
+module_path (const char *name)
+{
+    g_autofree char *file = g_strconcat (name, ".so", NULL);
+
+    return g_build_filename (module_dir, file, NULL);
+}
+
+static void
+gather (void)
+{
+    module_dir = g_dir_make_tmp ("relais-modules-XXXXXX", NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS (files); i++) {
+        g_autofree char *built = g_strdup_printf ("%s/modules/%s/.libs/%s.so",
+                                                  g_getenv ("RELAIS_BUILDDIR"), files[i], files[i]);
+        g_autofree char *path = module_path (files[i]);
+        g_autofree char *bytes = NULL;
+        gsize size;
+
+        g_assert_true (g_file_get_contents (built, &bytes, &size, NULL));
+        g_assert_true (g_file_set_contents (path, bytes, (gssize)size, NULL));
+    }
+}
+
+static void
+scatter (void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS (files); i++) {
+        g_autofree char *path = module_path (files[i]);
+
+        g_unlink (path);
+    }
+    g_rmdir (module_dir);
+    g_free (module_dir);
+}
+
+int
+main (int argc, char **argv)
+{
+    int status;
+
+    g_test_init (&argc, &argv, NULL);
+    gather ();
+    g_test_add_func ("/tracking/off", test_off);
+    g_test_add_func ("/tracking/individual", test_individual);
+    g_test_add_func ("/tracking/aggregate", test_aggregate_is_the_same);
+    g_test_add_func ("/tracking/no-tenant", test_no_tenant);
+    g_test_add_func ("/tracking/no-host", test_no_host);
+    g_test_add_func ("/tracking/links-left-alone", test_links_left_alone);
+    g_test_add_func ("/tracking/parts-left-alone", test_parts_left_alone);
+    g_test_add_func ("/tracking/charset-of-links", test_charset_of_links);
+    g_test_add_func ("/tracking/trap-and-text", test_trap_and_text);
+    status = g_test_run ();
+    scatter ();
+    return status;
+}
