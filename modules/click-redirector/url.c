@@ -62,7 +62,7 @@ clean (const char *href, gsize size)
 {
     g_autoptr (GString) text = NULL;
 
-    if (memchr (href, '\0', size) != NULL)
+    if (size > 0 && memchr (href, '\0', size) != NULL)
         return NULL;
     while (size > 0 && is_margin (href[0])) {
         href++;

@@ -95,6 +95,19 @@ make_dir (void)
     return g_strdup (g_mkdtemp (path));
 }
 
+/* Another fixture's store may be running. */
+static void
+reset_orders (void)
+{
+    g_atomic_int_set (&fixture_fail_write, 0);
+    g_atomic_int_set (&fixture_fail_sync, 0);
+    g_atomic_int_set (&fixture_hold_sync, 0);
+    g_atomic_int_set (&fixture_tear, 0);
+    g_atomic_int_set (&fixture_fast, 0);
+    __atomic_store_n (&fixture_free_bytes, G_MAXINT64, __ATOMIC_SEQ_CST);
+    __atomic_store_n (&fixture_now_us, G_USEC_PER_SEC, __ATOMIC_SEQ_CST);
+}
+
 void
 fixture_init (Fixture *f)
 {
@@ -111,9 +124,7 @@ fixture_init (Fixture *f)
                              .now_us = now_us,
                              .log = log_line,
                              .data = f};
-    fixture_fail_write = fixture_fail_sync = fixture_hold_sync = fixture_tear = fixture_fast = 0;
-    fixture_free_bytes = G_MAXINT64;
-    fixture_now_us = G_USEC_PER_SEC;
+    reset_orders ();
 }
 
 void
