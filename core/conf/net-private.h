@@ -26,3 +26,7 @@ bool relais_address_from_text (const char *text, guint16 port, struct sockaddr_s
 /* Owned text of the address without port; IPv4-mapped as IPv4. */
 char *relais_address_to_text (const struct sockaddr *address);
 guint16 relais_address_port (const struct sockaddr *address);
+
+/* For tables of clients by keys of 16 octets. */
+guint relais_client_key_hash (gconstpointer key);
+gboolean relais_client_key_equal (gconstpointer a, gconstpointer b);

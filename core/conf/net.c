@@ -188,3 +188,18 @@ relais_address_port (const struct sockaddr *address)
         return g_ntohs (((const struct sockaddr_in6 *)address)->sin6_port);
     return 0;
 }
+
+guint
+relais_client_key_hash (gconstpointer key)
+{
+    guint words[4];
+
+    memcpy (words, key, sizeof words);
+    return words[0] ^ words[1] * 31 ^ words[2] * 131 ^ words[3] * 2654435761u;
+}
+
+gboolean
+relais_client_key_equal (gconstpointer a, gconstpointer b)
+{
+    return memcmp (a, b, 16) == 0;
+}

@@ -38,21 +38,6 @@ relais_http_front_note (guint64 *figure, gint change)
 
 /* --- Books ------------------------------------------------------------------------------------ */
 
-static guint
-hash_client (gconstpointer key)
-{
-    guint words[4];
-
-    memcpy (words, key, sizeof words);
-    return words[0] ^ words[1] * 31 ^ words[2] * 131 ^ words[3] * 2654435761u;
-}
-
-static gboolean
-equal_clients (gconstpointer a, gconstpointer b)
-{
-    return memcmp (a, b, 16) == 0;
-}
-
 /* False if the listener or the client has as many as it may. */
 bool
 relais_http_front_count (RelaisHttpConnection *connection)
@@ -304,7 +289,8 @@ door_of (RelaisHttpFront *front, const RelaisHttpListener *listener)
     door = g_new0 (RelaisHttpDoor, 1);
     door->front = front;
     door->listener = listener;
-    door->clients = g_hash_table_new_full (hash_client, equal_clients, g_free, NULL);
+    door->clients =
+        g_hash_table_new_full (relais_client_key_hash, relais_client_key_equal, g_free, NULL);
     g_ptr_array_add (front->doors, door);
     return door;
 }

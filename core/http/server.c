@@ -9,18 +9,15 @@
 #include "http/server-private.h"
 
 #include "conf/net-private.h"
+#include "tls/listen-private.h"
 #include "tls/stream-private.h"
 
 #include <relais/module.h>
 
-#include <errno.h>
 #include <gio/gio.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-enum { BACKLOG = 4096 };
 
 struct RelaisHttpServer {
     gint refs; /* the owner's, and one for what is posted to the main loop; atomic */
@@ -56,63 +53,17 @@ socket_free (gpointer data)
     g_free (socket_);
 }
 
-static int
-open_socket (const struct sockaddr *address, socklen_t size)
-{
-    const int on = 1;
-    const int fd = socket (address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    (void)setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if ((address->sa_family == AF_INET6 &&
-         setsockopt (fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
-        bind (fd, address, size) < 0 || listen (fd, BACKLOG) < 0) {
-        close (fd);
-        return -1;
-    }
-    return fd;
-}
-
-static char *
-name_of (int fd)
-{
-    struct sockaddr_storage bound = {0};
-    socklen_t size = sizeof bound;
-    g_autofree char *text = NULL;
-
-    if (getsockname (fd, (struct sockaddr *)&bound, &size) < 0)
-        return g_strdup ("unknown");
-    text = relais_address_to_text ((const struct sockaddr *)&bound);
-    return g_strdup_printf (strchr (text, ':') != NULL ? "[%s]:%u" : "%s:%u", text,
-                            relais_address_port ((const struct sockaddr *)&bound));
-}
-
 static bool
 listen_on (RelaisHttpServer *server, const RelaisHttpListener *listener, const char *text,
            GError **error)
 {
-    struct sockaddr_storage address;
-    socklen_t size;
-    RelaisHttpSocket *socket_;
+    g_autofree char *section = g_strconcat ("http ", listener->name, NULL);
+    RelaisHttpSocket *socket_ = g_new0 (RelaisHttpSocket, 1);
 
-    if (!relais_address_from_text (text, listener->port, &address, &size)) {
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                     "[http %s] address: \"%s\" is no address", listener->name, text);
-        return false;
-    }
-    socket_ = g_new0 (RelaisHttpSocket, 1);
-    socket_->listener = listener;
-    socket_->fd = open_socket ((const struct sockaddr *)&address, size);
     g_ptr_array_add (server->sockets, socket_);
-    if (socket_->fd < 0) {
-        g_set_error (error, G_IO_ERROR, (gint)g_io_error_from_errno (errno),
-                     "[http %s] cannot listen on %s port %u: %s", listener->name, text,
-                     listener->port, g_strerror (errno));
-        return false;
-    }
-    socket_->name = name_of (socket_->fd);
-    return true;
+    socket_->listener = listener;
+    socket_->fd = relais_listen (section, text, listener->port, &socket_->name, error);
+    return socket_->fd >= 0;
 }
 
 static bool

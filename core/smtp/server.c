@@ -11,13 +11,14 @@
 
 #include <errno.h>
 #include <gio/gio.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, ACCEPTS_PER_EVENT = 64 };
+#include "tls/listen-private.h"
+
+enum { ACCEPTS_PER_EVENT = 64 };
 
 /* How long a listener rests when the process has no descriptors left. */
 static const gint64 REST_US = 250 * RELAIS_USEC_PER_MSEC;
@@ -138,64 +139,20 @@ on_connection (gpointer data, guint32 events)
 
 /* --- Listening -------------------------------------------------------------------------------- */
 
-static int
-open_socket (const struct sockaddr *address, socklen_t size)
-{
-    const int on = 1;
-    const int fd = socket (address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    (void)setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if ((address->sa_family == AF_INET6 &&
-         setsockopt (fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
-        bind (fd, address, size) < 0 || listen (fd, BACKLOG) < 0) {
-        close (fd);
-        return -1;
-    }
-    return fd;
-}
-
-static char *
-name_of (int fd)
-{
-    struct sockaddr_storage bound = {0};
-    socklen_t size = sizeof bound;
-    g_autofree char *text = NULL;
-
-    if (getsockname (fd, (struct sockaddr *)&bound, &size) < 0)
-        return g_strdup ("unknown");
-    text = relais_address_to_text ((const struct sockaddr *)&bound);
-    return g_strdup_printf (strchr (text, ':') != NULL ? "[%s]:%u" : "%s:%u", text,
-                            relais_address_port ((const struct sockaddr *)&bound));
-}
-
 static bool
 listen_on (RelaisSmtpServer *server, const RelaisServerListener *listener, const char *text,
            GError **error)
 {
-    struct sockaddr_storage address;
-    socklen_t size;
+    g_autofree char *section = g_strconcat ("listener ", listener->name, NULL);
     Socket *socket_ = g_new0 (Socket, 1);
 
-    socket_->fd = -1;
     socket_->server = server;
     socket_->listener = listener;
     relais_timer_init (&socket_->rest, server->options.loop, on_rested, socket_);
     g_ptr_array_add (server->sockets, socket_);
-    if (!relais_address_from_text (text, listener->port, &address, &size)) {
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                     "[listener %s] address: \"%s\" is no address", listener->name, text);
+    socket_->fd = relais_listen (section, text, listener->port, &socket_->name, error);
+    if (socket_->fd < 0)
         return false;
-    }
-    socket_->fd = open_socket ((const struct sockaddr *)&address, size);
-    if (socket_->fd < 0) {
-        g_set_error (error, G_IO_ERROR, (gint)g_io_error_from_errno (errno),
-                     "[listener %s] cannot listen on %s port %u: %s", listener->name, text,
-                     listener->port, g_strerror (errno));
-        return false;
-    }
-    socket_->name = name_of (socket_->fd);
     socket_->io =
         relais_io_new (server->options.loop, socket_->fd, EPOLLIN, on_connection, socket_, error);
     return socket_->io != NULL;
@@ -214,21 +171,6 @@ open_listeners (RelaisSmtpServer *server, GError **error)
     return true;
 }
 
-static guint
-hash_client (gconstpointer key)
-{
-    guint words[4];
-
-    memcpy (words, key, sizeof words);
-    return words[0] ^ words[1] * 31 ^ words[2] * 131 ^ words[3] * 2654435761u;
-}
-
-static gboolean
-equal_clients (gconstpointer a, gconstpointer b)
-{
-    return memcmp (a, b, 16) == 0;
-}
-
 RelaisSmtpServer *
 relais_smtp_server_new (const RelaisSmtpServerOptions *options, RelaisConfig *config,
                         GError **error)
@@ -239,7 +181,8 @@ relais_smtp_server_new (const RelaisSmtpServerOptions *options, RelaisConfig *co
     server->options = *options;
     server->sockets = g_ptr_array_new_with_free_func (socket_free);
     server->sessions = g_ptr_array_new ();
-    server->clients = g_hash_table_new_full (hash_client, equal_clients, g_free, NULL);
+    server->clients =
+        g_hash_table_new_full (relais_client_key_hash, relais_client_key_equal, g_free, NULL);
     server->settings = relais_server_settings_new (config, error);
     if (server->settings != NULL)
         server->auth = relais_auth_new (options->loop, options->auth_pool,

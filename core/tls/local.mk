@@ -1,6 +1,7 @@
 # core/tls: what this room compiles, and its unit tests (tests/tls).
 libcore_la_SOURCES += \
     core/tls/key-ring.c core/tls/key-ring-private.h \
+    core/tls/listen.c core/tls/listen-private.h \
     core/tls/tls.c core/tls/tls-private.h \
     core/tls/token.c core/tls/token-private.h \
     core/tls/tokens.c core/tls/tokens-private.h \
