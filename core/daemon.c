@@ -286,7 +286,10 @@ open_resolver (Daemon *daemon, GError **error)
     };
 
     daemon->dns = relais_dns_new (&options, daemon->loop, error);
-    return daemon->dns != NULL;
+    if (daemon->dns == NULL)
+        return false;
+    relais_host_set_dns (daemon->host, daemon->dns);
+    return true;
 }
 
 static bool
@@ -490,13 +493,13 @@ take_down (Daemon *daemon)
     relais_queue_free (daemon->queue);
     if (daemon->fetcher != NULL)
         relais_fetcher_stop (daemon->fetcher);
-    relais_dns_free (daemon->dns);
     relais_spool_close (daemon->spool);
     if (daemon->events != NULL) {
         relais_loop_turn (daemon->loop, false); /* observers learn what came up to here */
         relais_event_log_set_observer (daemon->events, NULL, NULL);
     }
     relais_host_stop (daemon->host);
+    relais_dns_free (daemon->dns);
     relais_event_log_close (daemon->events);
     relais_host_free (daemon->off_host);
     relais_host_free (daemon->host);

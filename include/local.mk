@@ -3,6 +3,7 @@ relaisincludedir = $(includedir)/relais
 relaisinclude_HEADERS = \
     include/relais/command.h \
     include/relais/counter.h \
+    include/relais/dns.h \
     include/relais/edit.h \
     include/relais/event.h \
     include/relais/fetch.h \

@@ -16,6 +16,12 @@ static const RelaisOption options[] = {
     {"relais", "hostname", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
      N_ ("Full name of this machine, used in the banner, EHLO, Received and reports. The system's "
          "host name unless set.")},
+    {"relais", "authserv_id", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("Name under which results of SPF, DKIM and DMARC are told on in Authentication-Results; "
+         "such "
+         "fields that come in under it are removed. The same for all machines of one "
+         "administration. "
+         "hostname unless set.")},
     {"relais", "user", RELAIS_OPTION_STRING, 0, "relais", 0, 0, NULL,
      N_ ("User that the daemon becomes when it is started as root.")},
     {"relais", "group", RELAIS_OPTION_STRING, 0, "relais", 0, 0, NULL,

@@ -10,6 +10,8 @@
 
 #include "loop/loop-private.h"
 
+#include <relais/dns.h>
+
 #include <sys/socket.h>
 
 typedef struct RelaisDns RelaisDns;
@@ -31,23 +33,6 @@ void relais_dns_free (RelaisDns *dns);
 
 /* --- Plain queries ------------------------------------------------------------------------------ */
 
-typedef enum {
-    RELAIS_DNS_DATA,   /* at least one record of the type */
-    RELAIS_DNS_NODATA, /* the name exists, the type does not */
-    RELAIS_DNS_NXDOMAIN, /* the name does not exist, as one answer says; mail lookups ask again */
-    RELAIS_DNS_TEMPORARY, /* timeout, SERVFAIL, REFUSED, malformed or truncated answer: nothing known */
-    RELAIS_DNS_BOGUS      /* DNSSEC validation failed: to be treated as temporary */
-} RelaisDnsOutcome;
-
-typedef enum {
-    RELAIS_DNS_A = 1,
-    RELAIS_DNS_PTR = 12,
-    RELAIS_DNS_MX = 15,
-    RELAIS_DNS_TXT = 16,
-    RELAIS_DNS_AAAA = 28,
-    RELAIS_DNS_TLSA = 52
-} RelaisDnsType;
-
 typedef struct {
     guint16 preference; /* MX */
     char *name;         /* MX, PTR: lower case, without trailing dot ("" is the root) */
@@ -55,13 +40,15 @@ typedef struct {
     gsize size;
 } RelaisDnsRecord;
 
-typedef struct {
+/* Outcomes and types are the public ones (include/relais/dns.h). Of an NXDOMAIN mail lookups ask
+ * again. */
+struct RelaisDnsAnswer {
     RelaisDnsOutcome outcome;
     bool secure; /* validated */
     guint32 ttl_s;
     GArray *records;    /* RelaisDnsRecord, bounded */
     const char *reason; /* for TEMPORARY and BOGUS: "timeout", "SERVFAIL", ...; else NULL */
-} RelaisDnsAnswer;
+};
 
 typedef void (*RelaisDnsFunc) (gpointer data, const RelaisDnsAnswer *answer);
 typedef struct RelaisDnsQuery RelaisDnsQuery;
@@ -76,7 +63,7 @@ void relais_dns_cancel (RelaisDnsQuery *query);
 /* --- Mail routes: where mail for a domain goes ---------------------------------------------------- */
 
 typedef enum {
-    RELAIS_ROUTE_HOSTS,     /* hosts to try; at least one has an address */
+    RELAIS_ROUTE_HOSTS, /* hosts to try; at least one has an address */
     RELAIS_ROUTE_TEMPORARY, /* 4.4.3 (DNS) or 4.4.4 (a static next hop that does not exist): try later */
     RELAIS_ROUTE_PERMANENT /* 5.1.2 no such domain, or it has neither MX nor address; 5.4.4 MX hosts, none with an address
                              (absences are confirmed); 5.1.10 null MX; 5.1.3 no address literal; 5.4.6 only

@@ -1,5 +1,6 @@
 # core/dns: what this room compiles, and its unit tests (tests/dns).
 libcore_la_SOURCES += \
+    core/dns/accessors.c \
     core/dns/absences.c core/dns/absences-private.h \
     core/dns/answer.c core/dns/answer-private.h \
     core/dns/dns.c core/dns/dns-private.h core/dns/resolver-private.h \

@@ -47,6 +47,7 @@ typedef struct {
     guint duplicate; /* ENUM of listener.duplicate_headers: 0 reject, 1 pass */
     guint max_hops, max_fields;
     const char *hostname;      /* ours: for Received and Message-ID */
+    const char *authserv_id;   /* ours: Authentication-Results under it are cut; NULL: none is */
     const char *received_with; /* "ESMTP", "ESMTPSA", ... */
     const char
         *client_name_and_address; /* text for "from HELO (...)"; hostile parts already escaped */
@@ -56,7 +57,7 @@ typedef struct {
 
 /* Looks through the header of `message` (envelope filled in, `block` the header as it came) and
  * sets overlay, message_id, header_from, campaign (X-Relais-Campaign) and, unless `klass_fixed`, klass:
- * Received is added, Bcc, Return-Path and our X-Relais- fields are cut, Date and Message-ID added, duplicates of
+ * Received is added, Bcc, Return-Path, our X-Relais- fields and forged Authentication-Results are cut, Date and Message-ID added, duplicates of
  * single-instance fields refused, hops counted. Of submitted mail every other field X-Relais-NAME becomes the
  * attribute "x-relais.name" (lower case; its value unfolded). True, or false with the refusal. */
 bool relais_hygiene_apply (RelaisMessage *message, const guint8 *block, gsize size,

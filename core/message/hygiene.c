@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "message/header-private.h"
+#include "message/trace-private.h"
 
 #include <string.h>
 
@@ -30,6 +31,7 @@ typedef enum {
     FIELD_OTHER = 0,
     FIELD_RECEIVED,
     FIELD_CUT, /* told to nobody */
+    FIELD_AUTH_RESULTS,
     FIELD_LIST,
     FIELD_PRECEDENCE,
     /* From here on: at most one of each (RFC 5322 section 3.6, RFC 2045). */
@@ -59,6 +61,7 @@ static const struct {
     {"Bcc", FIELD_CUT},
     {"Resent-Bcc", FIELD_CUT},
     {"Return-Path", FIELD_CUT},
+    {"Authentication-Results", FIELD_AUTH_RESULTS},
     {"List-Unsubscribe", FIELD_LIST},
     {"List-Id", FIELD_LIST},
     {"Precedence", FIELD_PRECEDENCE},
@@ -174,6 +177,16 @@ is_to_be_replaced (const Hygiene *hygiene, FieldKind kind, const RelaisField *fi
            hygiene->options->missing == 0 && is_empty (field);
 }
 
+/* Results that were not found here, in our name. */
+static bool
+is_forged (const Hygiene *hygiene, FieldKind kind, const RelaisField *field)
+{
+    const char *authserv_id = hygiene->options->authserv_id;
+
+    return kind == FIELD_AUTH_RESULTS && authserv_id != NULL &&
+           relais_authserv_id_is (field->value, field->value_size, authserv_id);
+}
+
 static void
 note_field (Hygiene *hygiene, const RelaisField *field)
 {
@@ -187,7 +200,8 @@ note_field (Hygiene *hygiene, const RelaisField *field)
     if (kind == FIELD_LIST || (kind == FIELD_PRECEDENCE && value_is (field, "bulk")))
         hygiene->looks_bulk = true;
     hygiene->has_own |= is_own (field);
-    if (kind == FIELD_CUT || is_own (field) || is_to_be_replaced (hygiene, kind, field))
+    if (kind == FIELD_CUT || is_own (field) || is_to_be_replaced (hygiene, kind, field) ||
+        is_forged (hygiene, kind, field))
         cut (hygiene->message, field->offset, field->size);
     if (hygiene->first[kind].name == NULL)
         hygiene->first[kind] = *field;

@@ -15,7 +15,8 @@ libcore_la_SOURCES += \
     core/message/qp-private.h \
     core/message/sink.c core/message/sink-private.h \
     core/message/message.c core/message/message-private.h \
-    core/message/rope.c core/message/rope-private.h
+    core/message/rope.c core/message/rope-private.h \
+    core/message/trace.c core/message/trace-private.h
 
 check_PROGRAMS += tests/message/test-address
 TESTS += tests/message/test-address
@@ -34,6 +35,12 @@ TESTS += tests/message/test-header
 tests_message_test_header_SOURCES = tests/message/test-header.c
 tests_message_test_header_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_header_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/message/test-trace
+TESTS += tests/message/test-trace
+tests_message_test_trace_SOURCES = tests/message/test-trace.c
+tests_message_test_trace_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_test_trace_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/message/test-html
 TESTS += tests/message/test-html

@@ -210,11 +210,69 @@ gboolean
 relais_hook_prepend_header (RelaisHook *hook, const gchar *bytes, guint64 size)
 {
     g_return_val_if_fail (hook != NULL && bytes != NULL, FALSE);
-    if (hook->id != RELAIS_HOOK_SEAL || hook->subject->sealed == NULL || size > RELAIS_READ_BYTES ||
-        !lines_are_good (bytes, (gsize)size))
+    if (size > RELAIS_READ_BYTES || !lines_are_good (bytes, (gsize)size))
+        return FALSE;
+    if (hook->id == RELAIS_HOOK_MESSAGE && hook->subject->trace != NULL)
+        return relais_trace_add_lines (hook->subject->trace, bytes, (gsize)size);
+    if (hook->id != RELAIS_HOOK_SEAL || hook->subject->sealed == NULL)
         return FALSE;
     g_byte_array_prepend (hook->subject->sealed, (const guint8 *)bytes, (guint)size);
     return TRUE;
+}
+
+/* --- The message as it came ------------------------------------------------------------------- */
+
+/* The public name of a body. */
+static RelaisBody *
+body_of (const RelaisOriginal *original)
+{
+    return (RelaisBody *)original;
+}
+
+RelaisOriginal *
+relais_hook_dup_original (RelaisHook *hook)
+{
+    const RelaisSubject *subject = hook->subject;
+
+    if (hook->id != RELAIS_HOOK_MESSAGE || subject->message == NULL)
+        return NULL;
+    if (subject->message->body != NULL)
+        return (RelaisOriginal *)relais_body_ref (subject->message->body);
+    return subject->draft != NULL ? (RelaisOriginal *)relais_draft_body (subject->draft) : NULL;
+}
+
+guint64
+relais_original_get_size (const RelaisOriginal *original)
+{
+    return relais_body_facts (body_of (original))->size_bytes;
+}
+
+gint64
+relais_original_read (const RelaisOriginal *original, guint64 offset, gpointer buffer, guint64 size,
+                      GError **error)
+{
+    const guint64 all = relais_original_get_size (original);
+    gsize n;
+
+    if (offset >= all)
+        return 0;
+    n = (gsize)MIN (MIN (size, RELAIS_READ_BYTES), all - offset);
+    if (!relais_body_in_memory (body_of (original)))
+        relais_assert_may_block ();
+    return relais_body_read (body_of (original), offset, buffer, n, error) ? (gint64)n : -1;
+}
+
+RelaisOriginal *
+relais_original_ref (RelaisOriginal *original)
+{
+    return (RelaisOriginal *)relais_body_ref (body_of (original));
+}
+
+void
+relais_original_unref (RelaisOriginal *original)
+{
+    if (original != NULL)
+        relais_body_unref (body_of (original));
 }
 
 /* --- Messages --------------------------------------------------------------------------------- */

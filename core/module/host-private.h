@@ -12,6 +12,7 @@
 #include "event/event-private.h"
 #include "loop/pool-private.h"
 #include "message/rope-private.h"
+#include "message/trace-private.h"
 #include "module/tracking-private.h"
 #include "spool/spool-private.h"
 #include "tls/tokens-private.h"
@@ -44,6 +45,9 @@ void relais_host_free (RelaisHost *host);
  * there is none of them no token is made and none opens, and events go nowhere. */
 void relais_host_set_tokens (RelaisHost *host, RelaisTokens *tokens);
 void relais_host_set_events (RelaisHost *host, RelaisEventLog *events);
+/* The resolver that modules ask; borrowed until relais_host_stop (), set before they start. */
+struct RelaisDns;
+void relais_host_set_dns (RelaisHost *host, struct RelaisDns *dns);
 /* The host's own commands (`relaisctl counters`); their data is the host. */
 const RelaisCommand *relais_host_commands (gsize *n);
 
@@ -116,6 +120,7 @@ typedef struct {
     /* message */
     RelaisMessage *message; /* MESSAGE, and everything on the way out */
     RelaisDraft *draft;     /* MESSAGE: to read the bytes */
+    RelaisTrace *trace;     /* MESSAGE: what modules find, and add above it */
     /* delivery */
     const RelaisRecipient *const *recipients; /* of this transaction */
     guint n_recipients;

@@ -356,6 +356,7 @@ relais_host_stop (RelaisHost *host)
     while (host->runs.head != NULL)
         relais_host_cancel (host->runs.head->data);
     stop_all (host);
+    relais_host_end_lookups (host);
     while (host->jobs > 0)
         relais_loop_turn (host->loop, true);
     relais_store_close (host->store);

@@ -2,6 +2,7 @@
 libcore_la_SOURCES += \
     core/inspect.c \
     core/module/access.c \
+    core/module/auth.c \
     core/module/bytes.c \
     core/module/check.c \
     core/module/counter.c \
@@ -12,6 +13,7 @@ libcore_la_SOURCES += \
     core/module/kinds.c \
     core/module/load.c \
     core/module/log.c \
+    core/module/lookup.c \
     core/module/message.c \
     core/module/module-private.h \
     core/module/order.c \
@@ -19,6 +21,7 @@ libcore_la_SOURCES += \
     core/module/register.c \
     core/module/store.c \
     core/module/test.c \
+    core/module/test-zone.c \
     core/module/ticket.c \
     core/module/timer.c \
     core/module/token.c \
@@ -46,6 +49,12 @@ TESTS += tests/module/test-hook
 tests_module_test_hook_SOURCES = tests/module/test-hook.c
 tests_module_test_hook_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_hook_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-lookup
+TESTS += tests/module/test-lookup
+tests_module_test_lookup_SOURCES = tests/module/test-lookup.c
+tests_module_test_lookup_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_lookup_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/module/test-tracking-url
 TESTS += tests/module/test-tracking-url

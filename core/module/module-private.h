@@ -5,12 +5,27 @@
  */
 #pragma once
 
+#include "dns/dns-private.h"
 #include "module/host-private.h"
 
 #include <relais/hook.h>
 #include <relais/log.h>
 #include <relais/module.h>
 #include <relais/store.h>
+
+/* test-zone.c: what the harness answers lookups with. */
+typedef struct RelaisTestZone RelaisTestZone;
+RelaisTestZone *relais_test_zone_new (void);
+void relais_test_zone_free (RelaisTestZone *zone);
+/* A record, type and data as in a zone file; FALSE if it is none. */
+bool
+relais_test_zone_add (RelaisTestZone *zone, const char *name, const char *type, const char *text);
+/* From now on nothing is known of that name. */
+void relais_test_zone_fail (RelaisTestZone *zone, const char *name, const char *reason);
+guint relais_test_zone_n_lookups (const RelaisTestZone *zone);
+/* Owned. */
+RelaisDnsAnswer *
+relais_test_zone_answer (RelaisTestZone *zone, const char *name, RelaisDnsType type);
 
 /* A module's configuration object with its count: pins and the module itself hold it. */
 typedef struct {
@@ -63,6 +78,9 @@ typedef struct {
 struct RelaisHost {
     RelaisLoop *loop;
     RelaisPool *pool;
+    RelaisDns *dns;       /* or NULL */
+    RelaisTestZone *zone; /* the harness's, instead of a resolver; or NULL */
+    GQueue lookups;       /* RelaisLookup, of modules */
     char *module_dir;
     bool module_dir_is_callers;
     char *program;
@@ -137,6 +155,9 @@ struct RelaisHookRun {
     GList link; /* in host->runs while suspended */
     bool calling, cancelled;
 };
+
+/* Modules' lookups that are under way end as temporary. */
+void relais_host_end_lookups (RelaisHost *host);
 
 void relais_counter_free (gpointer counter);
 /* A counter of the core's own. */

@@ -28,6 +28,8 @@ struct RelaisTest {
     GPtrArray *attempt_attributes;
     char *client, *helo, *tenant, *new_sender;
     GByteArray *sealed;
+    RelaisTrace *trace;
+    char *auth_results;   /* of the last run of message */
     GHashTable *tracking; /* domain -> TrackingUrl */
     RelaisHookResult result;
     RelaisHookId hook;
@@ -105,6 +107,8 @@ relais_test_new (const gchar *module_dir)
                                                        .program = "test"});
     test->schema = relais_schema_new ();
     test->sealed = g_byte_array_new ();
+    test->trace = relais_trace_new ();
+    test->host->zone = relais_test_zone_new ();
     test->tracking = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, tracking_url_free);
     test->attempt_attributes = relais_attempt_attributes_new ();
     g_mutex_init (&test->events_mutex);
@@ -129,12 +133,18 @@ end_transaction (RelaisTest *test)
 void
 relais_test_free (RelaisTest *test)
 {
+    RelaisTestZone *zone;
+
     if (test == NULL)
         return;
     end_transaction (test);
     g_clear_pointer (&test->session_slots, g_hash_table_unref);
     relais_hook_result_clear (&test->result);
+    zone = test->host->zone;
     relais_host_free (test->host);
+    relais_test_zone_free (zone);
+    relais_trace_free (test->trace);
+    g_free (test->auth_results);
     relais_store_memory_free (test->memory);
     relais_pool_free (test->pool);
     close_tokens (test);
@@ -348,6 +358,39 @@ relais_test_set_tracking_url (RelaisTest *test, const gchar *domain, const gchar
     publish_tracking (test);
 }
 
+/* --- DNS, and what other modules found ---------------------------------------------------------- */
+
+gboolean
+relais_test_add_record (RelaisTest *test, const gchar *name, const gchar *type, const gchar *text)
+{
+    return relais_test_zone_add (test->host->zone, name, type, text);
+}
+
+void
+relais_test_fail_lookup (RelaisTest *test, const gchar *name, const gchar *reason)
+{
+    relais_test_zone_fail (test->host->zone, name, reason);
+}
+
+guint32
+relais_test_n_lookups (const RelaisTest *test)
+{
+    return relais_test_zone_n_lookups (test->host->zone);
+}
+
+gboolean
+relais_test_add_auth_result (RelaisTest *test, const gchar *method, const gchar *result,
+                             const gchar *const *properties)
+{
+    return relais_trace_add_result (test->trace, method, result, NULL, properties);
+}
+
+gchar *
+relais_test_get_auth_results (const RelaisTest *test)
+{
+    return g_strdup (test->auth_results);
+}
+
 /* --- Running ---------------------------------------------------------------------------------- */
 
 static void
@@ -366,6 +409,7 @@ fill_subject (RelaisTest *test, RelaisHookId hook)
         .tenant = test->tenant,
         .envelope = hook >= RELAIS_HOOK_MAIL ? &test->message->envelope : NULL,
         .message = hook >= RELAIS_HOOK_MESSAGE ? test->message : NULL,
+        .trace = hook == RELAIS_HOOK_MESSAGE ? test->trace : NULL,
         .attempt_attributes = test->attempt_attributes,
         .new_sender = &test->new_sender,
         .sealed = test->sealed,
@@ -401,6 +445,23 @@ ended (gpointer data, RelaisHookResult *result)
     test->done = true;
 }
 
+/* What a run of message found; the trace is new for the next. */
+static void
+take_trace (RelaisTest *test)
+{
+    g_autoptr (RelaisTrace) trace = test->trace;
+    const GByteArray *lines = relais_trace_lines (trace);
+    g_autofree char *bytes = relais_trace_to_field (trace, "test.invalid");
+    RelaisField field;
+
+    test->trace = relais_trace_new ();
+    g_byte_array_append (test->sealed, lines->data, lines->len);
+    g_clear_pointer (&test->auth_results, g_free);
+    if (bytes != NULL && relais_header_find ((const guint8 *)bytes, strlen (bytes),
+                                             "Authentication-Results", &field))
+        test->auth_results = relais_field_unfold (&field);
+}
+
 RelaisVerdict
 relais_test_run (RelaisTest *test, RelaisHookId hook)
 {
@@ -416,6 +477,8 @@ relais_test_run (RelaisTest *test, RelaisHookId hook)
     while (!test->done)
         relais_loop_turn (test->loop, true);
     g_clear_pointer (&test->subject.pin, relais_pin_unref);
+    if (hook == RELAIS_HOOK_MESSAGE)
+        take_trace (test);
     return test->result.verdict;
 }
 

@@ -56,6 +56,7 @@ typedef struct {
 typedef struct {
     RelaisServerLimits limits;
     char *hostname;
+    char *authserv_id;
     char *postmaster; /* or NULL */
     char *users_file;
     GPtrArray *listeners;     /* RelaisServerListener * */

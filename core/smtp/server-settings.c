@@ -327,10 +327,12 @@ read_general (RelaisServerSettings *settings, RelaisConfig *config, GError **err
 {
     const RelaisSection *section = relais_config_find_section (config, "relais", NULL);
     const char *hostname = relais_section_get_string (section, "hostname");
+    const char *authserv_id = relais_section_get_string (section, "authserv_id");
     const char *postmaster = relais_section_get_string (section, "postmaster");
     gsize used = 0;
 
     settings->hostname = g_strdup (hostname != NULL ? hostname : g_get_host_name ());
+    settings->authserv_id = g_strdup (authserv_id != NULL ? authserv_id : settings->hostname);
     settings->users_file = g_strdup (relais_section_get_string (section, "users_file"));
     if (postmaster == NULL)
         return true;
@@ -369,6 +371,7 @@ relais_server_settings_free (RelaisServerSettings *settings)
     domain_set_free (settings->own);
     domain_set_free (settings->inbound);
     g_free (settings->hostname);
+    g_free (settings->authserv_id);
     g_free (settings->postmaster);
     g_free (settings->users_file);
     g_free (settings);

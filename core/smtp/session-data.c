@@ -204,6 +204,7 @@ apply_hygiene (RelaisSession *session)
         .max_hops = (guint)settings->limits.hops,
         .max_fields = (guint)settings->limits.header_fields,
         .hostname = settings->hostname,
+        .authserv_id = settings->authserv_id,
         .received_with = protocol_of (session),
         .client_name_and_address = client,
         .tls = session->tls ? (tls = g_strdup_printf ("%s with cipher %s",
@@ -253,6 +254,8 @@ check_end_of_data (RelaisSession *session, const char *args, gsize size)
     refusal = check_facts (&settings->limits, facts);
     if (refusal != NULL)
         return refusal;
+    if (relais_host_has (session->server->options.host, RELAIS_HOOK_MESSAGE))
+        tx->trace = relais_trace_new ();
     tx->message->id = relais_spool_new_id (session->server->options.spool);
     tx->message->envelope.received_us = relais_loop_wall_us (session->server->options.loop);
     refusal = apply_hygiene (session);
@@ -277,6 +280,8 @@ static GBytes *
 accepted_line (const RelaisSession *session)
 {
     const RelaisEnvelope *envelope = &session->tx->message->envelope;
+    const RelaisTrace *trace = session->tx->trace;
+    g_autofree char *auth = trace != NULL ? relais_trace_summary (trace) : NULL;
     RelaisEventLine *line;
     char id[RELAIS_ID_TEXT_BYTES];
 
@@ -295,6 +300,7 @@ accepted_line (const RelaisSession *session)
                            envelope->klass == RELAIS_CLASS_BULK ? "bulk" : "transactional");
     relais_event_line_add (line, "message_id", envelope->message_id);
     relais_event_line_add (line, "header_from", envelope->header_from);
+    relais_event_line_add (line, "auth", auth);
     relais_event_line_add_bool (line, "tls", session->tls);
     return relais_event_line_end (line);
 }
@@ -362,6 +368,8 @@ commit (RelaisSession *session, const RelaisHookResult *result)
     *made = (Commit){relais_smtp_server_ref (server), relais_session_ref (session),
                      relais_message_ref (message)};
     server->commits++;
+    if (tx->trace != NULL)
+        relais_trace_apply (tx->trace, message, server->settings->authserv_id);
     relais_message_init_states (message);
     relais_group_add_message (group, message, g_steal_pointer (&tx->draft));
     if (result->verdict == RELAIS_VERDICT_QUARANTINE) {

@@ -35,6 +35,7 @@ relais_session_end_transaction (RelaisSession *session)
     if (tx->counted)
         relais_smtp_server_count_transaction (session->server, -1);
     g_clear_pointer (&tx->slots, g_hash_table_unref);
+    relais_trace_free (tx->trace);
     relais_draft_free (tx->draft);
     relais_message_unref (tx->message);
     g_free (tx);

@@ -50,6 +50,7 @@ typedef struct {
     RelaisDraft *draft;     /* from 354 on; NULL once it failed */
     RelaisFraming framing;
     GHashTable *slots;                /* modules' */
+    RelaisTrace *trace;               /* what modules found; from the end of data on */
     const RelaisServerReply *failure; /* decided while data came; said at its end */
     bool relays;  /* a recipient was taken by the right to relay: the sender rules bind */
     bool counted; /* among the spool's busy sessions */

@@ -281,6 +281,7 @@ make_subject (RelaisSession *session)
     if (session->tx != NULL && session->tx->draft != NULL) {
         subject->message = message;
         subject->draft = session->tx->draft;
+        subject->trace = session->tx->trace;
     }
     return subject;
 }

@@ -7,8 +7,8 @@
  *   hook                 thread  PENDING  verdicts besides CONTINUE       may change
  *   connect helo auth
  *   mail rcpt            loop    yes      ACCEPT REJECT TEMPFAIL          reply, slots
- *   message              loop    yes      REJECT TEMPFAIL DISCARD         attributes
- *                                         QUARANTINE
+ *   message              loop    yes      REJECT TEMPFAIL DISCARD         attributes, results,
+ *                                         QUARANTINE                      trace fields
  *   route                loop    yes      REJECT DEFER                    attempt attributes
  *   lane                 loop    yes      WAIT                            -
  *   admit                loop    yes      WAIT REJECT                     -
@@ -142,9 +142,43 @@ typedef struct {
 RELAIS_API gboolean relais_header_next_field (const guint8 *block, guint64 size, guint64 *position,
                                               RelaisHeaderField *field);
 
-/* seal: puts whole header lines (each with CRLF, at most 998 octets, folds allowed) before the
- * message. FALSE if they are not well-formed, or the hook is another. [w] */
+/* message, seal: puts whole header lines (each with CRLF, at most 998 octets, folds allowed) before the
+ * message; in message, where they must be trace fields, above our Received once it is accepted, at most
+ * 64 KiB. FALSE if they are not well-formed or too many, or the hook is another. [w] */
 RELAIS_API gboolean relais_hook_prepend_header (RelaisHook *hook, const gchar *bytes, guint64 size);
+
+/* The message as the client sent it, before anything was cut or added: what a signature was made over.
+ * Counted; it may outlive the call. */
+typedef struct RelaisOriginal RelaisOriginal;
+/* message: a new reference; NULL on another hook. */
+RELAIS_API RelaisOriginal *relais_hook_dup_original (RelaisHook *hook);
+/* Any thread, as all that follows. Octets. */
+RELAIS_API guint64 relais_original_get_size (const RelaisOriginal *original);
+/* Copies up to `size` octets (at most RELAIS_READ_BYTES) from `offset`; returns how many, 0 at the end,
+ * -1 with an error. May wait for the disk: on a worker. */
+RELAIS_API gint64 relais_original_read (const RelaisOriginal *original, guint64 offset,
+                                        gpointer buffer, guint64 size, GError **error);
+RELAIS_API RelaisOriginal *relais_original_ref (RelaisOriginal *original);
+/* Accepts NULL. */
+RELAIS_API void relais_original_unref (RelaisOriginal *original);
+
+/* --- Results of checks (RFC 8601). The core writes one Authentication-Results field of them, under the name of
+ * [relais] authserv_id, and removes what came in under that name. */
+/* message: adds a result. `method` ("spf", "dkim", [a-z0-9-]+) and `result` ("pass", [a-z]+) from the registry
+ * of RFC 8601; `reason` (nullable) for people; `properties` (nullable) "ptype.property=value",
+ * NULL-terminated; the core quotes. The first result of a method becomes the attribute "METHOD.result": give
+ * the decisive one first. FALSE, and nothing is added, on another hook, for more than 64 results or 8
+ * properties, or where a text is not well-formed or longer than 512 octets. */
+RELAIS_API gboolean relais_hook_add_auth_result (RelaisHook *hook, const gchar *method,
+                                                 const gchar *result, const gchar *reason,
+                                                 const gchar *const *properties);
+/* message: what the functions before this one found. Borrowed; NULL and 0 where there is none. */
+RELAIS_API guint32 relais_hook_n_auth_results (const RelaisHook *hook);
+RELAIS_API const gchar *relais_hook_get_auth_method (const RelaisHook *hook, guint32 n);
+RELAIS_API const gchar *relais_hook_get_auth_result (const RelaisHook *hook, guint32 n);
+/* Value of a property by name, "header.d". */
+RELAIS_API const gchar *
+relais_hook_get_auth_property (const RelaisHook *hook, guint32 n, const gchar *name);
 
 /* --- Slots: a pointer of the module's at a session or transaction. In memory only: what must outlive
  * the transaction is an attribute. */
@@ -191,6 +225,7 @@ RELAIS_API RelaisHook *relais_ticket_get_hook (RelaisTicket *ticket);
 RELAIS_API RelaisTicket *relais_ticket_ref (RelaisTicket *ticket);
 RELAIS_API void relais_ticket_unref (RelaisTicket *ticket);
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisOriginal, relais_original_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisTicket, relais_ticket_unref)
 
 G_END_DECLS

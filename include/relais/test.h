@@ -51,6 +51,25 @@ RELAIS_API void relais_test_set_message (RelaisTest *test, const guint8 *bytes, 
 RELAIS_API void relais_test_set_tracking_url (RelaisTest *test, const gchar *domain,
                                               const gchar *url, const gchar *state);
 
+/* The DNS that modules' lookups are answered from, as in a zone: type "A", "AAAA", "MX", "PTR" or "TXT", `text`
+ * its data ("10 mx.example."; of TXT the very octets). A name without any record does not exist. FALSE for
+ * data that is not of the type. */
+RELAIS_API gboolean relais_test_add_record (RelaisTest *test, const gchar *name, const gchar *type,
+                                            const gchar *text);
+/* Whatever is asked of `name` is TEMPORARY from now on, because of `reason` ("timeout"). */
+RELAIS_API void relais_test_fail_lookup (RelaisTest *test, const gchar *name, const gchar *reason);
+/* Lookups until now. */
+RELAIS_API guint32 relais_test_n_lookups (const RelaisTest *test);
+
+/* A result as if a module before had added it; for the next run of message alone. See
+ * relais_hook_add_auth_result (). */
+RELAIS_API gboolean relais_test_add_auth_result (RelaisTest *test, const gchar *method,
+                                                 const gchar *result,
+                                                 const gchar *const *properties);
+/* The Authentication-Results field after a run of message, unfolded and without its name: what is told under the
+ * name "test.invalid". NULL if there is none. Owned. */
+RELAIS_API gchar *relais_test_get_auth_results (const RelaisTest *test);
+
 /* Runs a hook to its end; the loop turns while a ticket is open. Worker hooks run on a worker. */
 RELAIS_API RelaisVerdict relais_test_run (RelaisTest *test, RelaisHookId hook);
 /* Of the last run: reply (0, "" and NULL: none) and the module that decided (NULL: none). */
@@ -58,7 +77,7 @@ RELAIS_API guint32 relais_test_get_reply_code (const RelaisTest *test);
 RELAIS_API const gchar *relais_test_get_reply_enhanced (const RelaisTest *test);
 RELAIS_API const gchar *relais_test_get_reply_text (const RelaisTest *test);
 RELAIS_API const gchar *relais_test_get_module (const RelaisTest *test);
-/* Header lines that seal put before the message, in the order in which they would stand. Owned. */
+/* Header lines that seal or message put before the message, in the order in which they would stand. Owned. */
 RELAIS_API GBytes *relais_test_get_sealed (const RelaisTest *test);
 /* The message as rewrite left it, after a run of that hook; NULL else. Owned. */
 RELAIS_API GBytes *relais_test_get_rewritten (const RelaisTest *test);
