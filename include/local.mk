@@ -7,6 +7,7 @@ relaisinclude_HEADERS = \
     include/relais/edit.h \
     include/relais/event.h \
     include/relais/fetch.h \
+    include/relais/helper.h \
     include/relais/hook.h \
     include/relais/http.h \
     include/relais/log.h \

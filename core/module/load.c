@@ -80,8 +80,8 @@ check_path (const RelaisHost *host, const char *file, bool want_dir, GError **er
 }
 
 /* The directory itself may be reached by links; what they lead to is checked. */
-static bool
-check_file (const RelaisHost *host, const char *file, GError **error)
+bool
+relais_module_check_file (const RelaisHost *host, const char *file, GError **error)
 {
     char *dir = realpath (host->module_dir, NULL);
     bool good;
@@ -213,7 +213,7 @@ relais_module_load (RelaisHost *host, const char *name, GError **error)
                    _ ("a module is enabled by its name, never by a path"));
         return NULL;
     }
-    if (!check_file (host, file, error))
+    if (!relais_module_check_file (host, file, error))
         return NULL;
     handle = dlopen (file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (handle == NULL) {

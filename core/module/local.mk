@@ -8,6 +8,8 @@ libcore_la_SOURCES += \
     core/module/counter.c \
     core/module/edit.c \
     core/module/event.c \
+    core/module/helper.c core/module/helper-private.h \
+    core/module/helper-serve.c \
     core/module/hook.c \
     core/module/host.c core/module/host-private.h \
     core/module/kinds.c \
@@ -55,6 +57,15 @@ TESTS += tests/module/test-lookup
 tests_module_test_lookup_SOURCES = tests/module/test-lookup.c
 tests_module_test_lookup_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_lookup_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-helper tests/module/helper-fixture
+TESTS += tests/module/test-helper
+tests_module_test_helper_SOURCES = tests/module/test-helper.c
+tests_module_test_helper_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_helper_LDADD = $(CORE_TEST_LDADD)
+tests_module_helper_fixture_SOURCES = tests/module/helper-fixture.c
+tests_module_helper_fixture_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_helper_fixture_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/module/test-tracking-url
 TESTS += tests/module/test-tracking-url

@@ -175,6 +175,9 @@ void relais_hook_run_resume (RelaisHookRun *run, RelaisVerdict verdict);
 /* The loader: checks the file, opens it, finds and checks its descriptor. The module is not in
  * host->modules yet. */
 RelaisModule *relais_module_load (RelaisHost *host, const char *name, GError **error);
+/* Whether the file, and the directory of modules, are ones that only root (or whoever named the directory) can
+ * write. May block. */
+bool relais_module_check_file (const RelaisHost *host, const char *file, GError **error);
 RelaisModule *relais_module_new (RelaisHost *host, const RelaisModuleDescriptor *descriptor,
                                  const char *file, GError **error);
 /* Calls its init, the time to register. */
