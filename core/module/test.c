@@ -459,7 +459,7 @@ take_trace (RelaisTest *test)
     g_clear_pointer (&test->auth_results, g_free);
     if (bytes != NULL && relais_header_find ((const guint8 *)bytes, strlen (bytes),
                                              "Authentication-Results", &field))
-        test->auth_results = relais_field_unfold (&field);
+        test->auth_results = g_strdelimit (relais_field_unfold (&field), "\t", ' ');
 }
 
 RelaisVerdict
