@@ -27,6 +27,9 @@ bool relais_address_from_text (const char *text, guint16 port, struct sockaddr_s
 char *relais_address_to_text (const struct sockaddr *address);
 guint16 relais_address_port (const struct sockaddr *address);
 
-/* For tables of clients by keys of 16 octets. */
+/* What counts as one client: an IPv4 address, mapped or not, or the /64 that an IPv6 one lies in, which is
+ * the least that one customer of an access provider has. */
+void relais_client_key (const struct sockaddr *address, guint8 key[16]);
+/* For tables of clients by such keys. */
 guint relais_client_key_hash (gconstpointer key);
 gboolean relais_client_key_equal (gconstpointer a, gconstpointer b);

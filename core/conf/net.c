@@ -189,6 +189,20 @@ relais_address_port (const struct sockaddr *address)
     return 0;
 }
 
+void
+relais_client_key (const struct sockaddr *address, guint8 key[16])
+{
+    const struct in6_addr *in6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+
+    memset (key, 0, 16);
+    if (address->sa_family == AF_INET6)
+        memcpy (key, in6, IN6_IS_ADDR_V4MAPPED (in6) ? 16 : 8);
+    else if (address->sa_family == AF_INET) {
+        key[10] = key[11] = 0xff;
+        memcpy (key + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
+    }
+}
+
 guint
 relais_client_key_hash (gconstpointer key)
 {

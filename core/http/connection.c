@@ -10,6 +10,8 @@
 
 #include "http/connection-private.h"
 
+#include "conf/net-private.h"
+
 #include <string.h>
 
 enum { PROGRESS_BYTES = 64 * 1024, PAIRS_KEPT = 256 };
@@ -371,7 +373,7 @@ relais_http_connection_start (RelaisHttpDoor *door, int fd, const RelaisHttpAddr
         g_free (connection);
         return;
     }
-    relais_http_client_key (peer, connection->client_key);
+    relais_client_key (&peer->any, connection->client_key);
     relais_http_front_add (connection);
     if (!relais_http_front_count (connection)) {
         relais_http_front_turn_away (door, fd);

@@ -33,7 +33,3 @@ typedef struct {
  * (garbage, "unknown", a hidden name). */
 void relais_http_find_client (const GArray *trusted, const RelaisHttpAddress *peer,
                               const RelaisHttpForwarding *said, RelaisHttpClient *client);
-
-/* What counts as one client: an IPv4 address, mapped or not, or the /64 that an IPv6 one lies in, which is
- * the least that one customer of an access provider has. */
-void relais_http_client_key (const RelaisHttpAddress *address, guint8 key[16]);

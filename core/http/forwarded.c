@@ -248,16 +248,3 @@ relais_http_find_client (const GArray *trusted, const RelaisHttpAddress *peer,
         client->address = hop.address;
     }
 }
-
-void
-relais_http_client_key (const RelaisHttpAddress *address, guint8 key[16])
-{
-    memset (key, 0, 16);
-    if (address->any.sa_family == AF_INET) {
-        key[10] = key[11] = 0xff;
-        memcpy (key + 12, &address->in.sin_addr, 4);
-    } else if (IN6_IS_ADDR_V4MAPPED (&address->in6.sin6_addr))
-        memcpy (key, &address->in6.sin6_addr, 16);
-    else
-        memcpy (key, &address->in6.sin6_addr, 8);
-}

@@ -674,21 +674,6 @@ on_deadline (gpointer data)
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
-static void
-make_key (const struct sockaddr *address, guint8 key[16])
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-
-    memset (key, 0, 16);
-    if (address->sa_family == AF_INET6)
-        memcpy (key, &in6->sin6_addr, 16);
-    else if (address->sa_family == AF_INET) {
-        key[10] = key[11] = 0xff;
-        memcpy (key + 12, &in->sin_addr, 4);
-    }
-}
-
 bool
 relais_session_set_client (RelaisSession *session, const struct sockaddr *address)
 {
@@ -696,7 +681,7 @@ relais_session_set_client (RelaisSession *session, const struct sockaddr *addres
 
     if (session->counted)
         relais_smtp_server_uncount_client (server, session->client_key);
-    make_key (address, session->client_key);
+    relais_client_key (address, session->client_key);
     session->counted = relais_smtp_server_count_client (server, session->client_key);
     g_free (session->client);
     session->client = relais_address_to_text (address);

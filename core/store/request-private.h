@@ -35,6 +35,7 @@ struct RelaisStoreRequest {
     RelaisStoreFlags flags;
     gint64 expires_us, delta;
     guint32 limit;
+    guint64 octets;     /* that the call counts for while it is under way */
     guint32 space_size; /* of the namespace and its NUL, before each key */
     RelaisStoreSpan key, value, expected, after;
     /* answered */

@@ -15,8 +15,9 @@
 typedef struct RelaisStore RelaisStore;
 
 enum {
-    RELAIS_STORE_WAITING = 65536,   /* calls under way */
-    RELAIS_STORE_DONE_A_TURN = 1024 /* callbacks in one turn of the loop */
+    RELAIS_STORE_WAITING = 65536,          /* calls under way */
+    RELAIS_STORE_WAITING_BYTES = 64 << 20, /* octets that they were made with */
+    RELAIS_STORE_DONE_A_TURN = 1024        /* callbacks in one turn of the loop */
 };
 
 /* The namespace of the core itself; no module may have this name. */

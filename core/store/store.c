@@ -14,11 +14,12 @@ struct RelaisStore {
     gpointer backend_data;
 
     GMutex mutex;
-    bool open;     /* under mutex, as all below */
-    bool settling; /* every end is posted, so that the loop wakes up */
-    bool posted;   /* a delivery is under way */
-    guint waiting; /* calls that the backend has */
-    GQueue ended;  /* RelaisStoreRequest, whose `done` is to be called */
+    bool open;             /* under mutex, as all below */
+    bool settling;         /* every end is posted, so that the loop wakes up */
+    bool posted;           /* a delivery is under way */
+    guint waiting;         /* calls that the backend has */
+    guint64 waiting_bytes; /* that they were made with */
+    GQueue ended;          /* RelaisStoreRequest, whose `done` is to be called */
 };
 
 RelaisStore *
@@ -126,8 +127,10 @@ end (RelaisStore *store, RelaisStoreRequest *request, bool counted)
     bool listed, post = false;
 
     g_mutex_lock (&store->mutex);
-    if (counted)
+    if (counted) {
         store->waiting--;
+        store->waiting_bytes -= request->octets;
+    }
     listed = waiter == NULL && request->done != NULL;
     if (listed)
         g_queue_push_tail_link (&store->ended, &request->link);
@@ -198,6 +201,12 @@ check (const RelaisStoreCall *call)
     return NULL;
 }
 
+static guint64
+octets_of (const RelaisStoreCall *call)
+{
+    return (guint64)call->key_size + call->value_size + call->expected_size + call->after_size;
+}
+
 /* Counts the call in, or tells why it cannot be. */
 static const char *
 admit (RelaisStore *store, const RelaisStoreCall *call)
@@ -213,10 +222,13 @@ admit (RelaisStore *store, const RelaisStoreCall *call)
     g_mutex_lock (&store->mutex);
     if (!store->open)
         trouble = "the store is not up";
-    else if (store->waiting >= RELAIS_STORE_WAITING)
+    else if (store->waiting >= RELAIS_STORE_WAITING ||
+             store->waiting_bytes + octets_of (call) > RELAIS_STORE_WAITING_BYTES)
         trouble = "busy: too many calls wait for the store";
-    else
+    else {
         store->waiting++;
+        store->waiting_bytes += octets_of (call);
+    }
     g_mutex_unlock (&store->mutex);
     return trouble;
 }
@@ -241,6 +253,7 @@ new_request (RelaisStore *store, const char *space, const RelaisStoreCall *call,
     RelaisStoreRequest *request;
 
     request = relais_store_request_new (store, space, trouble == NULL ? call : &refused);
+    request->octets = trouble == NULL ? octets_of (call) : 0;
     request->limit = MIN (request->limit, RELAIS_STORE_ROWS);
     return request;
 }

@@ -50,7 +50,7 @@ typedef struct RelaisStoreReply RelaisStoreReply;
 typedef void (*RelaisStoreFunc) (gpointer data, const RelaisStoreReply *reply);
 
 /* --- Calls. Any thread, between start and stop of the module; they never block. `done` may be NULL.
- * With 65536 calls under way the next ends with ERROR ("busy"). */
+ * With 65536 calls, or 64 MiB of keys and values, under way the next ends with ERROR ("busy"). */
 
 /* FOUND with value and expiry, ABSENT, ERROR. */
 RELAIS_API void relais_store_get (RelaisModule *module, gconstpointer key, gsize key_size,

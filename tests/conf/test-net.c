@@ -99,6 +99,32 @@ test_text (void)
     g_assert_cmpuint (relais_address_port (&other), ==, 0);
 }
 
+static bool
+same_client (const char *one, const char *other)
+{
+    struct sockaddr_storage address;
+    socklen_t size;
+    guint8 keys[2][16];
+
+    g_assert_true (relais_address_from_text (one, 1, &address, &size));
+    relais_client_key ((struct sockaddr *)&address, keys[0]);
+    g_assert_true (relais_address_from_text (other, 2, &address, &size));
+    relais_client_key ((struct sockaddr *)&address, keys[1]);
+    if (relais_client_key_equal (keys[0], keys[1]))
+        g_assert_cmpuint (relais_client_key_hash (keys[0]), ==, relais_client_key_hash (keys[1]));
+    return relais_client_key_equal (keys[0], keys[1]);
+}
+
+static void
+test_client (void)
+{
+    g_assert_true (same_client ("192.0.2.1", "::ffff:192.0.2.1"));
+    g_assert_false (same_client ("192.0.2.1", "192.0.2.2"));
+    g_assert_false (same_client ("::ffff:192.0.2.1", "::ffff:192.0.2.2"));
+    g_assert_true (same_client ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
+    g_assert_false (same_client ("2001:db8:1:2::1", "2001:db8:1:3::1"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -106,5 +132,6 @@ main (int argc, char **argv)
     g_test_add_func ("/net/contains", test_contains);
     g_test_add_func ("/net/lists", test_lists);
     g_test_add_func ("/net/text", test_text);
+    g_test_add_func ("/net/client", test_client);
     return g_test_run ();
 }

@@ -136,35 +136,11 @@ test_nobody_trusted (void)
     g_assert_false (client.tls_is_known);
 }
 
-static bool
-same_client (const char *one, const char *other)
-{
-    RelaisHttpAddress address;
-    guint8 key[16], other_key[16];
-
-    set (&address, one);
-    relais_http_client_key (&address, key);
-    set (&address, other);
-    relais_http_client_key (&address, other_key);
-    return memcmp (key, other_key, sizeof key) == 0;
-}
-
-static void
-test_key (void)
-{
-    g_assert_true (same_client ("192.0.2.1", "::ffff:192.0.2.1"));
-    g_assert_false (same_client ("192.0.2.1", "192.0.2.2"));
-    g_assert_false (same_client ("::ffff:192.0.2.1", "::ffff:192.0.2.2"));
-    g_assert_true (same_client ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
-    g_assert_false (same_client ("2001:db8:1:2::1", "2001:db8:1:3::1"));
-}
-
 int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/forwarded/table", test_table);
     g_test_add_func ("/forwarded/nobody-trusted", test_nobody_trusted);
-    g_test_add_func ("/forwarded/key", test_key);
     return g_test_run ();
 }

@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { RUN_LIMIT_US = 20 * 1000 * 1000 };
+enum { RUN_LIMIT_US = 120 * 1000 * 1000 };
 
 /* --- The peer, on its thread --------------------------------------------------------------------- */
 

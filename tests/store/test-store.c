@@ -37,7 +37,7 @@ hold (gpointer data, RelaisStoreRequest *request)
 
 static const RelaisStoreBackend holding = {
     .struct_size = sizeof (RelaisStoreBackend),
-    .ops = 1u << RELAIS_STORE_GET | 1u << RELAIS_STORE_SCAN,
+    .ops = 1u << RELAIS_STORE_GET | 1u << RELAIS_STORE_PUT | 1u << RELAIS_STORE_SCAN,
     .submit = hold,
 };
 
@@ -387,6 +387,37 @@ test_busy (Fixture *f, gconstpointer data)
     g_assert_cmpuint (counts[RELAIS_STORE_ABSENT], ==, RELAIS_STORE_WAITING + 1);
 }
 
+/* The same of octets: the last call that fits is taken, one octet more is not. */
+static void
+test_busy_bytes (Fixture *f, gconstpointer data)
+{
+    enum { KEY = 1, LEFT = 100 };
+    g_autofree char *value = g_malloc0 (RELAIS_STORE_VALUE_BYTES);
+    RelaisStoreCall call = {.op = RELAIS_STORE_PUT,
+                            .key = "k",
+                            .key_size = KEY,
+                            .value = value,
+                            .value_size = RELAIS_STORE_VALUE_BYTES};
+    guint64 bytes = 0;
+    guint counts[4] = {0};
+
+    relais_store_set_backend (f->store, &holding, f);
+    relais_store_open (f->store);
+    for (; bytes + KEY + RELAIS_STORE_VALUE_BYTES <= RELAIS_STORE_WAITING_BYTES - LEFT;
+         bytes += KEY + RELAIS_STORE_VALUE_BYTES)
+        relais_store_submit (f->store, "a", &call, count_reply, counts);
+    call.value_size = RELAIS_STORE_WAITING_BYTES - bytes - KEY;
+    g_assert_cmpuint (call.value_size, <, RELAIS_STORE_VALUE_BYTES);
+    relais_store_submit (f->store, "a", &call, count_reply, counts);
+    assert_error (f, get (f, "a", "k"), "busy");
+    relais_store_request_complete (g_ptr_array_remove_index (f->held, 0), RELAIS_STORE_ABSENT);
+    relais_store_submit (f->store, "a", &call, count_reply, counts);
+    for (guint i = 0; i < f->held->len; i++)
+        relais_store_request_complete (f->held->pdata[i], RELAIS_STORE_ABSENT);
+    relais_store_settle (f->store);
+    g_assert_cmpuint (counts[RELAIS_STORE_ABSENT], ==, f->held->len + 1);
+}
+
 /* A turn calls back so many times and no more. */
 static void
 test_turn (Fixture *f, gconstpointer data)
@@ -418,7 +449,7 @@ test_no_backend (Fixture *f, gconstpointer data)
     relais_store_set_backend (f->store, &holding, f);
     assert_error (f, get (f, "a", "k"), "not up");
     relais_store_open (f->store);
-    assert_error (f, put (f, "a", "k", "v", 0), "does not have this operation");
+    assert_error (f, increment (f, "k", 1, 0), "does not have this operation");
     relais_store_close (f->store);
     assert_error (f, get (f, "a", "k"), "not up");
     g_assert_cmpuint (f->held->len, ==, 0);
@@ -576,6 +607,7 @@ main (int argc, char **argv)
         {"/store/limits", true, test_limits},
         {"/store/rows", true, test_rows},
         {"/store/busy", false, test_busy},
+        {"/store/busy-bytes", false, test_busy_bytes},
         {"/store/turn", true, test_turn},
         {"/store/no-backend", false, test_no_backend},
         {"/store/order", false, test_order},
