@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "event/files-private.h"
+#include "loop/thread-private.h"
 
 #define GATHER_US (10 * RELAIS_USEC_PER_MSEC) /* lines that come together share a write */
 #define SYNC_US RELAIS_USEC_PER_SEC           /* the longest that a line stays unsynced */
@@ -380,7 +381,7 @@ relais_event_log_open (const char *dir, RelaisLoop *loop, GError **error)
         return NULL;
     }
     log->turn_func = relais_loop_add_turn_func (loop, tell_observer, log);
-    log->thread = g_thread_new ("event-log", log_main, log);
+    log->thread = relais_thread_new ("event-log", log_main, log);
     return log;
 }
 

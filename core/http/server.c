@@ -11,6 +11,7 @@
 #include "conf/net-private.h"
 #include "tls/listen-private.h"
 #include "tls/stream-private.h"
+#include "loop/thread-private.h"
 
 #include <relais/module.h>
 
@@ -159,7 +160,7 @@ relais_http_server_start (RelaisHttpServer *server, GError **error)
 
     if (server->sockets->len == 0)
         return true;
-    server->thread = g_thread_new ("http", thread_main, server);
+    server->thread = relais_thread_new ("http", thread_main, server);
     g_mutex_lock (&server->mutex);
     while (!server->up)
         g_cond_wait (&server->changed, &server->mutex);

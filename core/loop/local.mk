@@ -2,11 +2,15 @@
 libcore_la_SOURCES += \
     core/loop/clock.c core/loop/clock-private.h \
     core/loop/loop.c core/loop/loop-private.h \
+    core/loop/thread.c core/loop/thread-private.h \
     core/loop/timer.c core/loop/timer-private.h \
     core/loop/pool.c core/loop/pool-private.h
 
-check_PROGRAMS += tests/loop/test-loop
-TESTS += tests/loop/test-loop
+check_PROGRAMS += tests/loop/test-loop tests/loop/test-thread
+TESTS += tests/loop/test-loop tests/loop/test-thread
+tests_loop_test_thread_SOURCES = tests/loop/test-thread.c
+tests_loop_test_thread_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_loop_test_thread_LDADD = $(CORE_TEST_LDADD)
 tests_loop_test_loop_SOURCES = tests/loop/test-loop.c
 tests_loop_test_loop_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_loop_test_loop_LDADD = $(CORE_TEST_LDADD)

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "loop/pool-private.h"
+#include "loop/thread-private.h"
 
 typedef struct {
     RelaisLoopFunc work;
@@ -117,7 +118,7 @@ relais_pool_new (RelaisLoop *loop, const char *name, guint n_threads, guint max_
     pool->spare = g_array_new (FALSE, FALSE, sizeof (Job));
     pool->threads = g_ptr_array_new ();
     for (guint i = 0; i < n_threads; i++)
-        g_ptr_array_add (pool->threads, g_thread_new (name, worker_main, pool));
+        g_ptr_array_add (pool->threads, relais_thread_new (name, worker_main, pool));
     return pool;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "spool/spool-state.h"
+#include "loop/thread-private.h"
 
 #define DEFAULT_SEGMENT_BYTES (G_GUINT64_CONSTANT (64) << 20)
 #define DEFAULT_MEMORY_BYTES (G_GUINT64_CONSTANT (256) << 20)
@@ -355,14 +356,14 @@ relais_spool_open (const RelaisSpoolOptions *options, RelaisLoop *loop, RelaisPo
         destroy (spool);
         return NULL;
     }
-    spool->keeper = g_thread_new ("spool-keeper", relais_spool_keeper_main, spool);
+    spool->keeper = relais_thread_new ("spool-keeper", relais_spool_keeper_main, spool);
     if (!first_segment (spool, error)) {
         stop_keeper (spool);
         destroy (spool);
         return NULL;
     }
-    spool->writer = g_thread_new ("spool-writer", relais_spool_writer_main, spool);
-    spool->syncer = g_thread_new ("spool-syncer", relais_spool_syncer_main, spool);
+    spool->writer = relais_thread_new ("spool-writer", relais_spool_writer_main, spool);
+    spool->syncer = relais_thread_new ("spool-syncer", relais_spool_syncer_main, spool);
     spool->turn_handle = relais_loop_add_turn_func (loop, relais_group_end_of_turn, spool);
     return spool;
 }

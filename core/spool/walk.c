@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "spool/read.h"
+#include "loop/thread-private.h"
 
 enum { BATCH_MESSAGES = 128, BATCHES = 3 };
 
@@ -355,7 +356,7 @@ relais_spool_recover (RelaisSpool *spool, RelaisSpoolFound func, gpointer data)
 
     relais_assert_may_block ();
     walk = walk_new (spool);
-    reader = g_thread_new ("spool-walk", reader_main, walk);
+    reader = relais_thread_new ("spool-walk", reader_main, walk);
     for (guint b = 0;; b++) {
         Batch *batch = &walk->batches[b % BATCHES];
 
