@@ -138,6 +138,33 @@ print_json (const Load *load, const Series series[N_SERIES], long missing, doubl
     printf ("}\n");
 }
 
+/* Of requests, which have answers and no more. */
+static void
+print_requests (const Load *load, const Series *series, double answered_rate)
+{
+    const double p50 = percentile_ms (series, 0.5), p99 = percentile_ms (series, 0.99),
+                 max = percentile_ms (series, 1);
+
+    if (!load->json) {
+        printf ("requests     %ld answered, %ld refused, %ld broken, of %ld\n", load->accepted,
+                load->refused, load->broken, load->messages);
+        if (load->last_refusal[0] != '\0')
+            printf ("last refusal %s\n", load->last_refusal);
+        printf ("connections  %ld made, %ld failed\n", load->connects, load->failed_connects);
+        printf ("rate         %.0f answered/s\n", answered_rate);
+        printf ("start_to_answered      p50 %.2f ms, p99 %.2f ms, max %.2f ms\n", p50, p99, max);
+        return;
+    }
+    printf ("{\"requests\": %ld, \"answered\": %ld, \"refused\": %ld, \"broken\": %ld,\n",
+            load->messages, load->accepted, load->refused, load->broken);
+    printf (" \"last_refusal\": ");
+    print_json_text (load->last_refusal);
+    printf (", \"connects\": %ld, \"failed_connects\": %ld,\n \"answered_per_s\": %.1f,\n",
+            load->connects, load->failed_connects, answered_rate);
+    printf (" \"start_to_answered_ms\": {\"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f}}\n", p50, p99,
+            max);
+}
+
 /* The last of the message's first receipts; 0 when one is missing. */
 static int64_t
 last_receipt (const Load *load, long number)
@@ -179,11 +206,17 @@ load_figures_report (const Load *load)
         load->inject ? rate (load->received, load->first_ns, load->last_receipt_ns) : 0;
 
     collect (load, series);
-    (load->json ? print_json : print_text) (load, series, missing, accepted_rate, delivered_rate);
+    if (load->http)
+        print_requests (load, &series[START_TO_ACCEPT], accepted_rate);
+    else
+        (load->json ? print_json : print_text) (load, series, missing, accepted_rate,
+                                                delivered_rate);
     for (int i = 0; i < N_SERIES; i++)
         free (series[i].values);
     if (load->log != NULL)
         write_log (load);
+    if (load->http && atomic_load (&load->stop))
+        return load->refused > 0 || load->broken > 0;
     if (load->inject && load->accepted < load->messages)
         return 1;
     return missing > 0 || load->duplicates > 0;

@@ -28,6 +28,12 @@ static const char usage[] =
     "                        their deliveries are not waited for (0)\n"
     "  --tls                 STARTTLS first\n"
     "  --auth USER:PASSWORD  AUTH PLAIN first\n"
+    "  --html                the body is HTML, with\n"
+    "  --links N             links (40)\n"
+    "  --requests N          no messages: N GETs by HTTP, one at a time on each connection;\n"
+    "                        SIGTERM ends them early\n"
+    "  --paths FILE          their paths, a line each, in turn\n"
+    "  --host NAME           whom they are for (track.sender.test)\n"
     "  --idle N              no messages: open N connections, say \"idle N of N\", hold them\n"
     "                        until SIGTERM\n"
     "  --fail PERCENT        the sink answers 450 to so many recipients of 100 (0)\n"
@@ -98,37 +104,29 @@ check_options (const Load *load)
         fail_usage ("say --connect, --listen or both");
     if (load->idle > 0 && (!load->inject || load->sink))
         fail_usage ("--idle goes with --connect alone");
+    if (load->http && (!load->inject || load->sink || load->idle > 0 || load->paths == NULL))
+        fail_usage ("--requests goes with --connect and --paths");
+    if (load->html && load->size < LOAD_HTML_BYTES + load->links * LOAD_LINK_BYTES)
+        fail_usage ("--size is too little for so many links");
     if (load->bulk > load->messages)
         fail_usage ("--bulk is more than --messages");
-    if (strlen (load->sender) > 254 || strlen (load->domain) > 200)
+    if (strlen (load->sender) > 254 || strlen (load->domain) > 200 || strlen (load->host) > 200)
         fail_usage ("a name is too long");
 }
 
 void
 load_options_parse (Load *load, int argc, char **argv)
 {
-    static const struct option options[] = {{"connect", 1, NULL, 'c'},
-                                            {"listen", 1, NULL, 'l'},
-                                            {"connections", 1, NULL, 'n'},
-                                            {"messages", 1, NULL, 'm'},
-                                            {"size", 1, NULL, 's'},
-                                            {"recipients", 1, NULL, 'r'},
-                                            {"per-connection", 1, NULL, 'p'},
-                                            {"from", 1, NULL, 'f'},
-                                            {"domain", 1, NULL, 'd'},
-                                            {"domains", 1, NULL, 'D'},
-                                            {"timeout", 1, NULL, 't'},
-                                            {"json", 0, NULL, 'j'},
-                                            {"rate", 1, NULL, 'R'},
-                                            {"bulk", 1, NULL, 'b'},
-                                            {"tls", 0, NULL, 'T'},
-                                            {"auth", 1, NULL, 'a'},
-                                            {"idle", 1, NULL, 'i'},
-                                            {"fail", 1, NULL, 'F'},
-                                            {"slow", 1, NULL, 'S'},
-                                            {"log", 1, NULL, 'L'},
-                                            {"help", 0, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"connect", 1, NULL, 'c'},        {"listen", 1, NULL, 'l'},   {"connections", 1, NULL, 'n'},
+        {"messages", 1, NULL, 'm'},       {"size", 1, NULL, 's'},     {"recipients", 1, NULL, 'r'},
+        {"per-connection", 1, NULL, 'p'}, {"from", 1, NULL, 'f'},     {"domain", 1, NULL, 'd'},
+        {"domains", 1, NULL, 'D'},        {"timeout", 1, NULL, 't'},  {"json", 0, NULL, 'j'},
+        {"rate", 1, NULL, 'R'},           {"bulk", 1, NULL, 'b'},     {"tls", 0, NULL, 'T'},
+        {"auth", 1, NULL, 'a'},           {"idle", 1, NULL, 'i'},     {"fail", 1, NULL, 'F'},
+        {"slow", 1, NULL, 'S'},           {"log", 1, NULL, 'L'},      {"html", 0, NULL, 'H'},
+        {"links", 1, NULL, 'k'},          {"requests", 1, NULL, 'q'}, {"paths", 1, NULL, 'P'},
+        {"host", 1, NULL, 'o'},           {"help", 0, NULL, 'h'},     {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long (argc, argv, "", options, NULL)) != -1)
@@ -158,6 +156,14 @@ load_options_parse (Load *load, int argc, char **argv)
         case 'F': load->fail = parse_number (optarg, 0, 100); break;
         case 'S': load->slow_ms = parse_number (optarg, 0, 600000); break;
         case 'L': load->log = optarg; break;
+        case 'H': load->html = true; break;
+        case 'k': load->links = parse_number (optarg, 0, 10000); break;
+        case 'q':
+            load->messages = parse_number (optarg, 1, 100000000);
+            load->http = true;
+            break;
+        case 'P': load->paths = optarg; break;
+        case 'o': load->host = optarg; break;
         case 'j': load->json = true; break;
         case 'h': fputs (usage, stdout); exit (0);
         default: fail_usage ("unknown option");

@@ -13,18 +13,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LOAD_MAX_RECIPIENTS = 1000 };
+enum {
+    LOAD_MAX_RECIPIENTS = 1000,
+    LOAD_HTML_BYTES = 1024, /* the least of an HTML body, and */
+    LOAD_LINK_BYTES = 512   /* each link in it */
+};
 
 typedef struct {
     struct sockaddr_in target, listen;
     bool inject, sink, json, tls;
+    bool http; /* `messages` requests by HTTP, and no message */
+    bool html; /* the body, with so many links: */
+    long links;
     long connections, messages, size, recipients, per_connection, domains, timeout_s;
-    long rate;          /* messages a second, 0: as fast as it goes */
+    long rate;          /* messages or requests a second, 0: as fast as it goes */
     long bulk;          /* so many first messages are bulk, and not paced */
     long idle;          /* connections that do nothing; no message is sent then */
     long fail, slow_ms; /* the sink: of 100 recipients, so many get 450; delay of its 250 */
     const char *auth;   /* AUTH PLAIN's argument, in base64; NULL: none */
     const char *sender, *domain, *log;
+    const char *paths,
+        *host;    /* of requests: the file that lists paths, and whom they are sent to */
     char run[17]; /* marks the messages of this run */
 
     int64_t *start_ns, *accept_ns; /* a message each; 0: not (yet) */
@@ -63,6 +72,9 @@ size_t load_message_header (const Load *load, long number, char *head, size_t ro
 /* Sends everything; returns when each message is accepted, refused or broken, or when nothing moved
  * for the time-out. */
 void load_inject (Load *load);
+
+/* Sends the requests; each counts as an accepted message when its answer is a good one. */
+void load_http (Load *load);
 
 /* Opens the idle connections, says how many there are, and holds them until `stop`. */
 void load_idle (Load *load);

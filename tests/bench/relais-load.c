@@ -7,9 +7,10 @@
  *   relais-load --connect ADDRESS:PORT --listen ADDRESS:PORT [options]
  *
  * With --listen alone it is a sink until SIGTERM or the time-out; with --idle it only holds
- * connections. The injector is the main thread, the sink another one; SIGTERM ends either and lets
- * them report. The exit status is 0 when every message was accepted and every accepted one came once
- * for each recipient, 1 when not, 2 on bad usage.
+ * connections; with --requests it asks a web server. What injects or asks is the main thread, the
+ * sink another one; SIGTERM ends either and lets them report. The exit status is 0 when every message
+ * was accepted and every accepted one came once for each recipient (every request was answered well),
+ * 1 when not, 2 on bad usage.
  */
 #include "config.h"
 
@@ -129,7 +130,9 @@ main (int argc, char **argv)
                  .domains = 1,
                  .timeout_s = 30,
                  .sender = "load@sender.test",
-                 .domain = "rcpt.test"};
+                 .domain = "rcpt.test",
+                 .links = 40,
+                 .host = "track.sender.test"};
     SinkThread sink = {.load = &load};
     pthread_t thread;
     int status;
@@ -145,7 +148,9 @@ main (int argc, char **argv)
         if ((errno = pthread_create (&thread, NULL, sink_main, &sink)) != 0)
             load_fail ("cannot start the sink");
     }
-    if (load.inject && load.idle == 0)
+    if (load.http)
+        load_http (&load);
+    else if (load.inject && load.idle == 0)
         load_inject (&load);
     if (load.sink) {
         await_deliveries (&load);

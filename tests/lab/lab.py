@@ -431,12 +431,13 @@ def new_state(arguments):
 
 
 def gather_modules(state, arguments):
-    """libtool leaves each module in modules/NAME/.libs; the loader wants them in one directory."""
+    """libtool leaves each module in modules/NAME/.libs (and the benchmark's own in tests/bench/.libs); the loader
+    wants them in one directory."""
     if arguments.module_dir:
         return
     os.makedirs(state["module_dir"], exist_ok=True)
     for module in state["modules"]:
-        for folder in (".libs", "modules/%s/.libs" % module):
+        for folder in (".libs", "modules/%s/.libs" % module, "tests/bench/.libs"):
             path = os.path.join(state["build"], folder, module + ".so")
             if os.path.exists(path):
                 target = os.path.join(state["module_dir"], module + ".so")
