@@ -18,23 +18,40 @@ class Failed(Exception):
 
 # --- Load ----------------------------------------------------------------------------------------
 
-def load(build, *arguments, judge=True, timeout=900):
-    """Runs relais-load with --json; unless told otherwise, every message must have been accepted and
-    have come once, or its figures are worth nothing."""
+def run_tool(build, arguments, timeout):
+    """The exit status of relais-load and its figures."""
     argv = [os.path.join(build, "tests/bench/relais-load"), "--json", *map(str, arguments)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
     try:
-        figures = json.loads(done.stdout)
+        return done.returncode, json.loads(done.stdout)
     except ValueError:
         raise Failed("%s: %s%s" % (" ".join(argv), done.stdout, done.stderr))
-    if judge and done.returncode != 0:
+
+
+def load(build, *arguments, judge=True, timeout=900):
+    """Runs relais-load; unless told otherwise, every message must have been accepted and have come once,
+    or its figures are worth nothing."""
+    status, figures = run_tool(build, arguments, timeout)
+    if judge and status != 0:
         raise Failed("%(accepted)d of %(messages)d accepted, %(missing)d missing, %(duplicates)d duplicates; "
                      "last refusal: %(last_refusal)s" % figures)
     return figures
 
 
+def judge_requests(status, figures):
+    if status != 0:
+        raise Failed("%(answered)d of %(requests)d requests answered, %(refused)d refused, %(broken)d broken; "
+                     "last refusal: %(last_refusal)s" % figures)
+    return figures
+
+
+def ask(build, port, paths, *arguments, timeout=900):
+    """Requests of a web server, each of which must be answered well."""
+    return judge_requests(*run_tool(build, ["--connect", "127.0.0.1:%d" % port, "--paths", paths, *arguments], timeout))
+
+
 class Background:
-    """A relais-load that runs on, as sink or with idle connections, until `end`."""
+    """A relais-load that runs on, as sink, with idle connections or with requests, until `end`."""
 
     def __init__(self, build, *arguments):
         argv = [os.path.join(build, "tests/bench/relais-load"), *map(str, arguments)]
@@ -45,13 +62,26 @@ class Background:
 
     def end(self):
         self.process.terminate()
-        self.process.communicate(timeout=60)
+        self.said = self.process.communicate(timeout=60)[0]
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.end()
+
+
+class Requests(Background):
+    """Requests of a web server beside what is measured; their figures once they ended."""
+
+    def __init__(self, build, port, paths, *arguments):
+        super().__init__(build, "--json", "--connect", "127.0.0.1:%d" % port, "--paths", paths, *arguments)
+
+    def end(self):
+        super().end()
+        if not self.said:
+            raise Failed("the requests ended with %d" % self.process.returncode)
+        self.figures = judge_requests(self.process.returncode, json.loads(self.said))
 
 
 class Sink(Background):
@@ -78,7 +108,7 @@ class Group:
 
     def __init__(self, name):
         Group.NUMBER += 1
-        self.path, self.pid = None, None
+        self.path, self.pid, self.cpus = None, None, None
         for home, file, scale in (("/sys/fs/cgroup", "cpu.stat", 1e6), ("/sys/fs/cgroup/unified", "cpu.stat", 1e6),
                                   ("/sys/fs/cgroup/cpuacct", "cpuacct.usage", 1e9)):
             path = os.path.join(home, "relais-bench-%d-%d-%s" % (os.getpid(), Group.NUMBER, name))
@@ -95,6 +125,8 @@ class Group:
 
     def enter(self):
         """For the child that is to start the server."""
+        if self.cpus:
+            os.sched_setaffinity(0, self.cpus)
         if self.path:
             with open(os.path.join(self.path, "cgroup.procs"), "w") as file:
                 file.write(str(os.getpid()))
@@ -135,6 +167,18 @@ def tree_seconds(root):
             at = parents.get(at, 0)
         total += ticks[pid] if at == root else 0
     return total / os.sysconf("SC_CLK_TCK")
+
+
+def thread_seconds(pid, name):
+    """Processor time of a process's threads of that name."""
+    total = 0
+    for path in glob.glob("/proc/%d/task/[0-9]*" % pid):
+        try:
+            if open(path + "/comm").read().strip() == name:
+                total += int(open(path + "/schedstat").read().split()[0])
+        except OSError:  # ended since
+            continue
+    return total / 1e9
 
 
 def resident_bytes(pid):

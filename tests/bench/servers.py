@@ -68,9 +68,11 @@ class Server:
 class Relais(Server):
     name = "Relais"
 
-    def __init__(self, build, sink_port, *options):
+    def __init__(self, build, sink_port, *options, cpus=None):
+        """All of it runs on `cpus` alone, if they are given."""
         super().__init__(build, sink_port)
         self.options = options
+        self.group.cpus = cpus
         self.directory = tempfile.mkdtemp(prefix="bench-", dir=build)
 
     def up(self):
@@ -78,6 +80,7 @@ class Relais(Server):
                                     "--next-hop", "127.0.0.1:%d" % self.sink_port, *SHIPPED, *self.options])
         self.port, self.pid, self.control = int(facts["smtp_port"]), int(facts["pid"]), facts["relaisctl"]
         self.group.pid = self.pid
+        self.http_port = int(facts.get("http_port", 0))
 
     def down(self):
         subprocess.run([os.path.join(SOURCE, "tests/lab/down"), self.directory], stdout=subprocess.DEVNULL)

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the benchmark stands on does what it says: the options of relais-load, the table, and tests/lab/peer
-up to the point where it would make a root. Nothing here judges a time."""
+"""What the benchmark stands on does what it says: the options of relais-load, the module bench-stuck, the table,
+and tests/lab/peer up to the point where it would make a root. Nothing here judges a time."""
+import email
 import os
 import subprocess
 import sys
 import tempfile
+import types
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -15,6 +17,7 @@ sys.path.insert(0, os.path.join(harness.SOURCE, "tests", "bench"))
 import lab
 import measure
 import report
+import trackers
 
 tap = harness.Tap()
 PROGRAM = os.path.join(harness.BUILD, "tests/bench/relais-load")
@@ -84,8 +87,43 @@ def test_idle(lab):
         lab.wait(lambda: int(lab.status()["smtp.sessions"]) == 0, what="no session")
 
 
+def test_html(lab, directory):
+    sink = os.path.join(directory, "html")
+    with trackers.Keeper(int(lab.hop.split(":")[1]), sink) as keeper:
+        measure.load(harness.BUILD, *ends(lab, sink=False), "--messages", 1, "--html", "--links", 7, "--size", 6000)
+        message = keeper.messages(1)[0]
+    body = message.partition(b"\r\n\r\n")[2]
+    tap.equal((email.message_from_bytes(message).get_content_type(), len(body), body.count(b"<a href=")), ("text/html", 6000, 7),
+              "a newsletter of the size that was asked for, with its links")
+    tap.ok(body.count(b"</body>") == 1 and max(map(len, body.split(b"\r\n"))) < 998, "its lines are short", body)
+
+
+def test_requests(lab, directory):
+    bench = types.SimpleNamespace(build=harness.BUILD, sink_port=int(lab.hop.split(":")[1]))
+    relais = types.SimpleNamespace(port=lab.port, http_port=int(lab.facts["http_port"]))
+    with trackers.pixels(bench, relais, 12) as paths:
+        tap.equal(len(set(open(paths))), 12, "each message has a pixel of its own")
+        before = lab.status()["http.requests"]
+        figures = measure.ask(harness.BUILD, relais.http_port, paths, "--requests", 60, "--connections", 3)
+        tap.equal((figures["answered"], figures["refused"], figures["connects"] <= 3), (60, 0, True), "60 requests on three connections")
+        figures = measure.ask(harness.BUILD, relais.http_port, paths, "--requests", 30, "--rate", 300, "--connections", 3)
+        tap.equal((figures["answered"], lab.status()["http.requests"] >= before + 90), (30, True), "30 more at their pace, and the server saw all")
+        with trackers.stuck_handlers(bench, relais, directory, 8):
+            figures = measure.ask(harness.BUILD, relais.http_port, paths, "--requests", 20, "--connections", 2)
+            tap.equal(figures["answered"], 20, "pixels are answered while eight handlers are stuck")
+        tap.equal(int(trackers.fetch(relais, "/stuck/waiting")), 0, "who then are let go")
+        with measure.Requests(harness.BUILD, relais.http_port, paths, "--requests", 1000000, "--rate", 50, "--connections", 2) as requests:
+            lab.wait(lambda: lab.status()["http.requests"] >= before + 150, what="requests in the background")
+        tap.ok(0 < requests.figures["answered"] < 1000000, "requests that are ended early are reported", requests.figures)
+        with open(paths, "a") as file:
+            file.write("/nothing\n")
+        status, text = raw("--connect", "127.0.0.1:%d" % relais.http_port, "--requests", "13", "--connections", "2", "--paths", paths)
+        tap.ok(status == 1 and "12 answered, 1 refused" in text and "HTTP/1.1 404" in text, "an answer that is no good one is told", text)
+
+
 def test_usage():
-    for words in (["--idle", "3"], ["--connect", "127.0.0.1:1", "--auth", "nobody"], ["--connect", "127.0.0.1:1", "--fail", "101"]):
+    for words in (["--idle", "3"], ["--connect", "127.0.0.1:1", "--auth", "nobody"], ["--connect", "127.0.0.1:1", "--fail", "101"],
+                  ["--connect", "127.0.0.1:1", "--requests", "3"], ["--connect", "127.0.0.1:1", "--html", "--links", "9", "--size", "5000"]):
         status, text = raw(*words)
         tap.equal(status, 2, "relais-load refuses " + " ".join(words))
 
@@ -119,9 +157,13 @@ with tempfile.TemporaryDirectory() as directory:
     hop = "127.0.0.1:%d" % lab.free_port()
     with harness.Lab("--next-hop", hop) as laboratory:
         laboratory.hop = hop
-        for test in (test_pace, test_bulk):
+        for test in (test_pace, test_bulk, test_html):
             tap.case(test, laboratory, directory)
         for test in (test_slow, test_login, test_idle, test_refused):
             tap.case(test, laboratory)
+        laboratory.clean(tap)
+    with harness.Lab("--next-hop", hop, "--module", "open-tracker", "--module", "bench-stuck", "--set", "limits.http_threads=8") as laboratory:
+        laboratory.hop = hop
+        tap.case(test_requests, laboratory, directory)
         laboratory.clean(tap)
 tap.end()
