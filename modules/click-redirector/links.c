@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Which links of a message are tracked. Owns nothing; pure; any thread. Every test goes over the link once.
+ * A newsletter has hundreds of links, so that words are looked up by their first two octets.
  *
  * To leave a link alone costs a count; to wrap one that somebody wants untouched, or that was never filled
  * in, costs more. So what looks like either is left alone.
@@ -26,13 +27,45 @@ click_choice_reason (ClickChoice choice)
     return "url";
 }
 
-/* Whether one of `words` stands in the text; both in lower case. */
+enum { WORDS = 254 }; /* at most, of a list */
+
+/* Words by their first two octets: word 1 is the first of the list, 0 is none. */
+typedef struct {
+    guint8 first[256];
+    guint8 next[WORDS + 1];
+} WordIndex;
+
+static guint8
+slot_of (const char *two)
+{
+    return (guint8)((guint8)two[0] * 31u + (guint8)two[1]);
+}
+
+static void
+index_words (WordIndex *index, const char *const *words)
+{
+    memset (index->first, 0, sizeof index->first);
+    for (guint n = 1; words[n - 1] != NULL; n++) {
+        guint8 *first = &index->first[slot_of (words[n - 1])];
+
+        g_assert (n <= WORDS);
+        index->next[n] = *first;
+        *first = (guint8)n;
+    }
+}
+
+/* Whether one of `words`, of two octets at least, stands in the text; both in lower case. */
 static bool
 has_any (const GString *text, const char *const *words)
 {
-    for (; *words != NULL; words++)
-        if (strstr (text->str, *words) != NULL)
-            return true;
+    const char *end = text->str + strlen (text->str);
+    WordIndex index;
+
+    index_words (&index, words);
+    for (const char *p = text->str; p < end; p++)
+        for (guint n = index.first[slot_of (p)]; n != 0; n = index.next[n])
+            if (p[0] == words[n - 1][0] && g_str_has_prefix (p, words[n - 1]))
+                return true;
     return false;
 }
 
@@ -72,7 +105,7 @@ is_escape (const char *text)
 static bool
 begins_placeholder (char c)
 {
-    return c != '\0' && strchr ("%#$~|{", c) != NULL;
+    return c == '%' || c == '#' || c == '$' || c == '~' || c == '|' || c == '{';
 }
 
 /* Whether a placeholder stands at `at`: %%name%%, ##name##, $$name$$, ~~name~~, ||name||, {name}, or %name%
@@ -165,12 +198,10 @@ click_list_unsubscribe (const char *value, gsize size)
 
 /* --- The choice ------------------------------------------------------------------------------------ */
 
-/* Whether the URL, as it is serialized, has the host and port of the tracking base. */
+/* Whether the URL has the host and port of the other one; both serialized. */
 static bool
-is_own (const char *url, const char *tracking)
+is_own (const char *url, const char *base)
 {
-    g_autofree char *base =
-        tracking != NULL ? click_url_serialize (tracking, strlen (tracking), true) : NULL;
     const char *host = strstr (url, "://");
     const char *own = base != NULL ? strstr (base, "://") : NULL;
 
@@ -197,7 +228,7 @@ click_choose (const char *href, gsize size, bool utf8, const ClickPage *page, ch
         return CLICK_URL;
     if (is_listed (serial, page->unsubscribe))
         return CLICK_UNSUBSCRIBE;
-    if (is_own (serial, page->tracking))
+    if (is_own (serial, page->own))
         return CLICK_OWN;
     *url = g_steal_pointer (&serial);
     return CLICK_TRACK;

@@ -23,7 +23,7 @@ typedef enum {
 /* What is known of the message that a link stands in. */
 typedef struct {
     const GPtrArray *unsubscribe; /* click_list_unsubscribe (), or NULL */
-    const char *tracking;         /* "https://HOST[:PORT]", or NULL */
+    const char *own;              /* click_url_serialize () of the tracking base, or NULL */
 } ClickPage;
 
 /* The choice in a word, for a counter's label. */

@@ -11,6 +11,7 @@
 
 #include "links.h"
 #include "plain.h"
+#include "url.h"
 
 /* One link that is to be replaced. */
 typedef struct {
@@ -25,6 +26,7 @@ typedef struct {
     RelaisHook *hook;
     ClickRedirector *redirector;
     const ClickConfig *config;
+    const char *tracking; /* "https://HOST[:PORT]" */
     ClickPage page;
     GArray *chosen; /* Chosen */
 } Rewriting;
@@ -142,7 +144,7 @@ link_url (const Rewriting *rewriting, TrackingIdentity *identity, char *url)
     token =
         relais_token_seal (relais_hook_get_module (rewriting->hook), "click", payload->data,
                            payload->len, identity->sent_us + rewriting->config->tracking.life_us);
-    return token != NULL ? g_strconcat (rewriting->page.tracking, "/c/", token, NULL) : NULL;
+    return token != NULL ? g_strconcat (rewriting->tracking, "/c/", token, NULL) : NULL;
 }
 
 static bool
@@ -201,19 +203,21 @@ click_rewrite (RelaisHook *hook, gpointer data)
     const char *reason = "unreadable";
     g_autoptr (GPtrArray) unsubscribe = NULL;
     g_autoptr (GError) error = NULL;
+    g_autofree char *own = NULL;
     guint32 n;
 
     if (mode == TRACKING_OFF)
         return RELAIS_VERDICT_CONTINUE;
-    rewriting.page.tracking = relais_hook_get_tracking_url (hook, &reason);
-    if (rewriting.page.tracking != NULL)
+    rewriting.tracking = relais_hook_get_tracking_url (hook, &reason);
+    if (rewriting.tracking != NULL)
         unsubscribe = unsubscribe_urls (hook, &error);
     n = unsubscribe != NULL ? relais_hook_n_texts (hook, &error) : 0;
     if (unsubscribe == NULL || error != NULL) {
         skip (&rewriting, error != NULL ? "unreadable" : reason);
         return RELAIS_VERDICT_CONTINUE;
     }
-    rewriting.page.unsubscribe = unsubscribe;
+    own = click_url_serialize (rewriting.tracking, strlen (rewriting.tracking), true);
+    rewriting.page = (ClickPage){unsubscribe, own};
     rewriting.chosen = g_array_new (FALSE, FALSE, sizeof (Chosen));
     g_array_set_clear_func (rewriting.chosen, chosen_clear);
     for (guint32 i = 0; i < n; i++)

@@ -18,6 +18,37 @@ typedef struct {
     gsize size;
 } Span;
 
+/* What an octet of ASCII ends, and where it is to be encoded. */
+enum {
+    ENDS_AUTHORITY = 1,
+    ENDS_HOST = 2,
+    ENDS_PATH = 4,
+    ENDS_SEGMENT = 8,
+    ENDS_QUERY = 16,
+    UNSAFE_IN_PATH = 32,
+    UNSAFE_IN_QUERY = 64,
+    UNSAFE_IN_FRAGMENT = 128,
+    UNCLEAR_IN_PATH = 256
+};
+
+static const guint16 classes[256] = {
+    [' '] = UNSAFE_IN_PATH,
+    ['"'] = UNSAFE_IN_PATH | UNSAFE_IN_QUERY | UNSAFE_IN_FRAGMENT,
+    ['#'] = ENDS_AUTHORITY | ENDS_PATH | ENDS_QUERY | UNSAFE_IN_PATH | UNSAFE_IN_QUERY,
+    ['\''] = UNSAFE_IN_QUERY,
+    ['/'] = ENDS_AUTHORITY | ENDS_SEGMENT,
+    [':'] = ENDS_HOST,
+    ['<'] = UNSAFE_IN_PATH | UNSAFE_IN_QUERY | UNSAFE_IN_FRAGMENT,
+    ['>'] = UNSAFE_IN_PATH | UNSAFE_IN_QUERY | UNSAFE_IN_FRAGMENT,
+    ['?'] = ENDS_AUTHORITY | ENDS_PATH | UNSAFE_IN_PATH,
+    ['\\'] = ENDS_AUTHORITY | ENDS_SEGMENT,
+    ['^'] = UNCLEAR_IN_PATH,
+    ['`'] = UNSAFE_IN_PATH | UNSAFE_IN_FRAGMENT,
+    ['{'] = UNSAFE_IN_PATH,
+    ['|'] = UNCLEAR_IN_PATH,
+    ['}'] = UNSAFE_IN_PATH,
+};
+
 /* --- Before anything is parsed --------------------------------------------------------------------- */
 
 static bool
@@ -71,12 +102,12 @@ clean (const char *href, gsize size)
     while (size > 0 && is_margin (href[size - 1]))
         size--;
     text = g_string_sized_new (MIN (size, CLICK_URL_BYTES));
-    for (gsize i = 0; i < size; i++) {
-        if (is_removed (href[i]))
-            continue;
-        if (text->len == CLICK_URL_BYTES)
+    for (gsize from = 0, at; from < size; from = at + 1) {
+        for (at = from; at < size && !is_removed (href[at]);)
+            at++;
+        if (at - from > CLICK_URL_BYTES - text->len)
             return NULL;
-        g_string_append_c (text, href[i]);
+        g_string_append_len (text, href + from, (gssize)(at - from));
     }
     return g_steal_pointer (&text);
 }
@@ -100,20 +131,26 @@ has_known_characters (const GString *text, bool utf8)
     if (!g_utf8_validate_len (text->str, text->len, NULL))
         return false;
     for (const char *p = text->str; p < end; p = g_utf8_next_char (p))
-        if (is_noncharacter (g_utf8_get_char (p)))
+        if ((guchar)*p >= 0x80 && is_noncharacter (g_utf8_get_char (p)))
             return false;
     return true;
 }
 
 /* --- Pieces ---------------------------------------------------------------------------------------- */
 
-/* Takes what stands before the first of `stops`, or all, off the front of `rest`. */
+static bool
+is_of (char c, guint16 wanted)
+{
+    return (classes[(guchar)c] & wanted) != 0;
+}
+
+/* Takes what stands before the first octet of such a class, or all, off the front of `rest`. */
 static Span
-take_until (Span *rest, const char *stops)
+take_until (Span *rest, guint16 stops)
 {
     Span taken = {rest->bytes, 0};
 
-    while (taken.size < rest->size && strchr (stops, rest->bytes[taken.size]) == NULL)
+    while (taken.size < rest->size && !is_of (rest->bytes[taken.size], stops))
         taken.size++;
     rest->bytes += taken.size;
     rest->size -= taken.size;
@@ -132,24 +169,26 @@ take_word (Span *rest, const char *word)
     return true;
 }
 
-/* Appends with everything percent-encoded that is not printable ASCII or is one of `unsafe`. Escapes that
- * are there, and what is none after a %, stay as they are. */
+/* Appends with everything percent-encoded that is not printable ASCII or is of the class `unsafe`. Escapes
+ * that are there, and what is none after a %, stay as they are. */
 static void
-append_encoded (GString *url, Span text, const char *unsafe)
+append_encoded (GString *url, Span text, guint16 unsafe)
 {
     static const char digits[] = "0123456789ABCDEF";
+    gsize from = 0;
 
     for (gsize i = 0; i < text.size; i++) {
         const guchar c = (guchar)text.bytes[i];
 
-        if (c > 0x20 && c < 0x7f && strchr (unsafe, c) == NULL) {
-            g_string_append_c (url, (char)c);
-        } else {
-            g_string_append_c (url, '%');
-            g_string_append_c (url, digits[c >> 4]);
-            g_string_append_c (url, digits[c & 15]);
-        }
+        if (c > 0x20 && c < 0x7f && !is_of ((char)c, unsafe))
+            continue;
+        g_string_append_len (url, text.bytes + from, (gssize)(i - from));
+        g_string_append_c (url, '%');
+        g_string_append_c (url, digits[c >> 4]);
+        g_string_append_c (url, digits[c & 15]);
+        from = i + 1;
     }
+    g_string_append_len (url, text.bytes + from, (gssize)(text.size - from));
 }
 
 /* --- The host -------------------------------------------------------------------------------------- */
@@ -342,7 +381,7 @@ parse_port (Span digits)
 static bool
 append_authority (GString *url, Span authority, gint default_port)
 {
-    const Span host = take_until (&authority, ":");
+    const Span host = take_until (&authority, ENDS_HOST);
     g_autofree char *name = parse_host (host);
     gint port;
 
@@ -391,7 +430,7 @@ append_path (GString *url, Span path)
     const gsize root = url->len;
 
     for (gsize i = 0; i < path.size; i++)
-        if (strchr ("^|", path.bytes[i]) != NULL)
+        if (is_of (path.bytes[i], UNCLEAR_IN_PATH))
             return false;
     while (path.size > 0) {
         Span segment;
@@ -399,14 +438,14 @@ append_path (GString *url, Span path)
 
         path.bytes++; /* its slash, or backslash */
         path.size--;
-        segment = take_until (&path, "/\\");
+        segment = take_until (&path, ENDS_SEGMENT);
         dots = count_dots (segment);
         if (dots == 2)
             drop_segment (url, root);
         if (dots == 0 || path.size == 0)
             g_string_append_c (url, '/');
         if (dots == 0)
-            append_encoded (url, segment, " \"#<>?`{}");
+            append_encoded (url, segment, UNSAFE_IN_PATH);
     }
     if (url->len == root)
         g_string_append_c (url, '/');
@@ -429,18 +468,18 @@ click_url_serialize (const char *href, gsize size, bool utf8)
     if (!secure && !take_word (&rest, "http://"))
         return NULL;
     url = g_string_new (secure ? "https://" : "http://");
-    authority = take_until (&rest, "/\\?#");
-    path = take_until (&rest, "?#");
+    authority = take_until (&rest, ENDS_AUTHORITY);
+    path = take_until (&rest, ENDS_PATH);
     if (!append_authority (url, authority, secure ? 443 : 80) || !append_path (url, path))
         return NULL;
     if (rest.size > 0 && rest.bytes[0] == '?') {
-        const Span query = take_until (&rest, "#");
+        const Span query = take_until (&rest, ENDS_QUERY);
 
-        append_encoded (url, query, "\"#<>'");
+        append_encoded (url, query, UNSAFE_IN_QUERY);
     }
     if (rest.size > 0) {
         g_string_append_c (url, '#');
-        append_encoded (url, (Span){rest.bytes + 1, rest.size - 1}, "\"<>`");
+        append_encoded (url, (Span){rest.bytes + 1, rest.size - 1}, UNSAFE_IN_FRAGMENT);
     }
     return url->len <= CLICK_URL_BYTES ? g_string_free (g_steal_pointer (&url), FALSE) : NULL;
 }

@@ -95,7 +95,7 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
     guint8 *copy = fuzz_exact (bytes, size);
     g_autoptr (GPtrArray) listed = click_list_unsubscribe ((const char *)copy, size);
-    const ClickPage page = {listed, "https://track.test"};
+    const ClickPage page = {listed, "https://track.test/"};
 
     g_assert_cmpuint (listed->len, <=, CLICK_UNSUBSCRIBE_URLS);
     for (guint i = 0; i < listed->len; i++)

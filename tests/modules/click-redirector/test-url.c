@@ -217,7 +217,7 @@ static void
 assert_choice (const char *href, ClickChoice wanted)
 {
     g_autoptr (GPtrArray) urls = click_list_unsubscribe (list_header, strlen (list_header));
-    const ClickPage page = {urls, "https://Track.s.test:8443"};
+    const ClickPage page = {urls, "https://track.s.test:8443/"};
     g_autofree char *url = NULL, *serial = serialize (href);
     ClickChoice choice;
 
