@@ -144,28 +144,36 @@ relais_html_decode_value (const guint8 *value, gsize size, gsize *out_size)
 
 /* --- Writing ------------------------------------------------------------------------------------ */
 
-/* What must be a reference in any value: '<' and '>' so that a value inside a conditional comment
- * ends neither it nor its condition, line ends so that the text keeps its lines. */
-static bool
-is_escaped (guint8 octet, guint8 quote)
-{
-    return strchr ("&<>\r\n", octet) != NULL || octet == quote ||
-           (quote == 0 && strchr ("\t\f \"'=`", octet) != NULL);
-}
+/* Where an octet must be a reference: '<' and '>' in any value, so that one inside a conditional comment
+ * ends neither it nor its condition, and line ends, so that the text keeps its lines. So must a '-' behind
+ * another in an unquoted value: no quote stands between it and the tag's '>', and "-->" would end a comment. */
+enum { ANYWHERE = 1, UNQUOTED = 2, IN_DOUBLE = 4, IN_SINGLE = 8 };
+
+static const guint8 escapes[256] = {
+    ['&'] = ANYWHERE,  ['<'] = ANYWHERE,  ['>'] = ANYWHERE,
+    ['\r'] = ANYWHERE, ['\n'] = ANYWHERE, ['\t'] = UNQUOTED,
+    ['\f'] = UNQUOTED, [' '] = UNQUOTED,  ['"'] = UNQUOTED | IN_DOUBLE,
+    ['='] = UNQUOTED,  ['`'] = UNQUOTED,  ['\''] = UNQUOTED | IN_SINGLE,
+};
 
 void
 relais_html_append_value (GString *out, const char *bytes, gsize size, guint8 quote)
 {
+    const guint8 where = quote == 0 ? UNQUOTED : quote == '"' ? IN_DOUBLE : IN_SINGLE;
+    gsize from = 0;
+
     for (gsize i = 0; i < size; i++) {
         const guint8 octet = (guint8)bytes[i];
-        /* No quote stands between an unquoted value and the tag's '>': "-->" would end a comment. */
-        const bool dashes = quote == 0 && octet == '-' && i > 0 && bytes[i - 1] == '-';
 
+        if ((escapes[octet] & (ANYWHERE | where)) == 0 &&
+            (octet != '-' || quote != 0 || i == 0 || bytes[i - 1] != '-'))
+            continue;
+        g_string_append_len (out, bytes + from, (gssize)(i - from));
         if (octet == '&')
             g_string_append (out, "&amp;");
-        else if (octet != '\0' && (dashes || is_escaped (octet, quote)))
-            g_string_append_printf (out, "&#%u;", octet);
         else
-            g_string_append_c (out, (char)octet);
+            g_string_append_printf (out, "&#%u;", octet);
+        from = i + 1;
     }
+    g_string_append_len (out, bytes + from, (gssize)(size - from));
 }

@@ -350,11 +350,16 @@ start_line (RelaisMimeSplitter *splitter)
 static bool
 has_eight_bit (const guint8 *bytes, gsize size)
 {
-    guint8 all = 0;
+    guint64 all = 0, some;
+    gsize i = 0;
 
-    for (gsize i = 0; i < size; i++)
+    for (; size - i >= sizeof some; i += sizeof some) {
+        memcpy (&some, bytes + i, sizeof some);
+        all |= some;
+    }
+    for (; i < size; i++)
         all |= bytes[i];
-    return all >= 0x80;
+    return (all & G_GUINT64_CONSTANT (0x8080808080808080)) != 0;
 }
 
 static void
