@@ -17,13 +17,24 @@ enum { VERSION = 1, FRAME_BYTES = RELAIS_TOKEN_HEAD_BYTES + RELAIS_TOKEN_SIV_BYT
 static char *
 to_text (const guint8 *bytes, gsize size)
 {
-    char *text = g_base64_encode (bytes, size);
-    gsize n = strlen (text);
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char *text = g_malloc (size / 3 * 4 + 5), *to = text;
 
-    while (n > 0 && text[n - 1] == '=')
-        text[--n] = '\0';
-    g_strdelimit (text, "+", '-');
-    g_strdelimit (text, "/", '_');
+    for (; size >= 3; bytes += 3, size -= 3) {
+        *to++ = digits[bytes[0] >> 2];
+        *to++ = digits[(bytes[0] & 3) << 4 | bytes[1] >> 4];
+        *to++ = digits[(bytes[1] & 15) << 2 | bytes[2] >> 6];
+        *to++ = digits[bytes[2] & 63];
+    }
+    if (size > 0) {
+        const guint8 second = size == 2 ? bytes[1] : 0;
+
+        *to++ = digits[bytes[0] >> 2];
+        *to++ = digits[(bytes[0] & 3) << 4 | second >> 4];
+        if (size == 2)
+            *to++ = digits[(second & 15) << 2];
+    }
+    *to = '\0';
     return text;
 }
 
