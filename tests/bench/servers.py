@@ -68,11 +68,9 @@ class Server:
 class Relais(Server):
     name = "Relais"
 
-    def __init__(self, build, sink_port, *options, cpus=None):
-        """All of it runs on `cpus` alone, if they are given."""
+    def __init__(self, build, sink_port, *options):
         super().__init__(build, sink_port)
         self.options = options
-        self.group.cpus = cpus
         self.directory = tempfile.mkdtemp(prefix="bench-", dir=build)
 
     def up(self):

@@ -56,8 +56,8 @@ class Bench:
         # after the other, and judged by the median of the pairs' ratios.
         self.pairs = 2 * self.runs - 1
 
-    def relais(self, *options, cpus=None):
-        return servers.Relais(self.build, self.sink_port, *options, cpus=cpus)
+    def relais(self, *options):
+        return servers.Relais(self.build, self.sink_port, *options)
 
     def in_turn(self, name, parties, warm_up=200):
         """Runs A B A B; parties are (server, messages, arguments). Runs by the server's name."""
