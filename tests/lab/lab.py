@@ -441,9 +441,10 @@ def gather_modules(state, arguments):
             path = os.path.join(state["build"], folder, module + ".so")
             if os.path.exists(path):
                 target = os.path.join(state["module_dir"], module + ".so")
-                shutil.copy(path, target + ".tmp")
-                os.chmod(target + ".tmp", 0o755)
-                os.rename(target + ".tmp", target)
+                part = "%s.%d" % (target, os.getpid())  # another laboratory may gather, too
+                shutil.copy(path, part)
+                os.chmod(part, 0o755)
+                os.rename(part, target)
                 break
         else:
             raise Trouble("module %s is not built in %s" % (module, state["build"]))
