@@ -242,7 +242,7 @@ take_option (Run *run, RelaisCommandCall *call, const char *text, const char *ne
     const char *value = equals != NULL ? equals + 1 : "";
     RelaisCommandTakes takes;
 
-    if (!relais_command_find_option (command, name, &takes))
+    if (name[0] == '\0' || !relais_command_find_option (command, name, &takes))
         return unknown_option (run, command, name);
     if (takes != RELAIS_COMMAND_TAKES_NOTHING && equals == NULL) {
         if (next == NULL) {
@@ -259,6 +259,19 @@ take_option (Run *run, RelaisCommandCall *call, const char *text, const char *ne
     return takes == RELAIS_COMMAND_TAKES_FILE ? take_file (run, call, name, value) : 0;
 }
 
+/* A word that is no option; the first may name a file. 0 or the exit status. */
+static int
+take_word (Run *run, RelaisCommandCall *call, const char *word)
+{
+    bool is_first = relais_command_n_args (call) == 0;
+    RelaisCommandTakes takes;
+
+    relais_call_add_arg (call, word);
+    return is_first && relais_command_find_option (relais_call_command (call), "", &takes)
+               ? take_file (run, call, "", word)
+               : 0;
+}
+
 /* 0 or the exit status. */
 static int
 take_arguments (Run *run, RelaisCommandCall *call, int argc, char **argv)
@@ -270,7 +283,7 @@ take_arguments (Run *run, RelaisCommandCall *call, int argc, char **argv)
         bool used = false;
 
         if (only_args || argv[i][0] != '-' || argv[i][1] == '\0')
-            relais_call_add_arg (call, argv[i]);
+            status = take_word (run, call, argv[i]);
         else if (strcmp (argv[i], "--") == 0)
             only_args = true;
         else if (argv[i][1] == '-')

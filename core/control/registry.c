@@ -138,7 +138,8 @@ relais_command_option_names (const RelaisCommand *command)
         gsize size = strcspn (words, " ");
         bool marked = option_takes (words, size) != RELAIS_COMMAND_TAKES_NOTHING;
 
-        g_ptr_array_add (names, g_strndup (words, size - marked));
+        if (size > marked)
+            g_ptr_array_add (names, g_strndup (words, size - marked));
         words += size;
     }
     g_ptr_array_add (names, g_strdup ("json"));

@@ -32,7 +32,7 @@ typedef struct {
     const gchar *verb;  /* "list", "keygen"; NULL for the word alone */
     const gchar *usage; /* what follows: "DOMAIN [--selector=NAME]" */
     const gchar *
-        options; /* long options that are taken, "selector= bits= force key@"; "" for none. A trailing = takes a value, a trailing @ the name of a file (or - for stdin) that relaisctl reads and hands over. --json is always taken. */
+        options; /* long options that are taken, "selector= bits= force key@"; "" for none. A trailing = takes a value, a trailing @ the name of a file (or - for stdin) that relaisctl reads and hands over; a lone @ does that for the first argument, whose file is named "". --json is always taken. */
     const gchar *doc; /* one line, translatable (N_) */
     RelaisCommandKind kind;
     guint32 reserved; /* 0 */
