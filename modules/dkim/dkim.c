@@ -3,9 +3,9 @@
  * dkim: signs a tenant's mail on its way out, as the last thing that happens to its bytes (SEAL), with
  * every key of the tenant for the domain of the header From. Mail without a tenant is somebody
  * else's and is not signed. The hook runs on worker threads; it keeps no state but the configuration
- * that is pinned for the message.
+ * that is pinned for the message. Mail from outside is verified in inbound.c.
  */
-#include "dkim.h"
+#include "verify.h"
 
 #include <relais/log.h>
 
@@ -19,6 +19,13 @@ static const RelaisOption options[] = {
          "lets it go unsigned, with a warning.")},
     {"dkim", "key_dir", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, DKIM_KEY_DIR, 0, 0, NULL,
      N_ ("Where relaisctl dkim keygen puts keys.")},
+    {"dkim", "verify", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "yes", 0, 0, NULL,
+     N_ ("Verify the signatures of mail from outside (without AUTH, not from trusted clients) and "
+         "tell "
+         "the results in Authentication-Results.")},
+    {"dkim", "verify_timeout", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "20s",
+     G_USEC_PER_SEC, 300 * (gint64)G_USEC_PER_SEC, NULL,
+     N_ ("Time for all signatures of a message; what is not known then is a temporary error.")},
     {"dkim-key", "domain", RELAIS_OPTION_STRING, RELAIS_OPTION_REQUIRED | RELAIS_OPTION_RELOADABLE,
      NULL, 0, 0, NULL, N_ ("Domain that signs: mail whose header From is of this domain.")},
     {"dkim-key", "selector", RELAIS_OPTION_STRING,
@@ -47,6 +54,12 @@ static const RelaisCommand commands[] = {
      "selector= type= bits= dir= force",
      N_ ("Make a key, print its DNS record and the lines for conf.d."), RELAIS_COMMAND_OFFLINE, 0,
      dkim_command_keygen},
+    {"dkim", "test", N_ ("DOMAIN [--selector=NAME]"),
+     "selector=", N_ ("Look the keys of a domain up in the DNS and compare them with ours."),
+     RELAIS_COMMAND_ONLINE, 0, dkim_command_test},
+    {"dkim", "verify", N_ ("FILE"), "@",
+     N_ ("Verify the signatures of a message in a file (- for stdin); tell what the DNS said."),
+     RELAIS_COMMAND_ONLINE, 0, dkim_command_verify},
 };
 
 /* --- The hook --------------------------------------------------------------------------------- */
@@ -89,7 +102,7 @@ sign_message (RelaisHook *hook, const DkimConfig *config, const GPtrArray *keys,
     const guint8 *header = relais_hook_get_header (hook, &size, error);
 
     if (header == NULL ||
-        !dkim_sign (config, keys, header, (gsize)size, read_message, hook, fields, error))
+        !dkim_sign_message (config, keys, header, (gsize)size, read_message, hook, fields, error))
         return false;
     if (relais_hook_prepend_header (hook, fields->str, fields->len))
         return true;
@@ -130,8 +143,35 @@ init (RelaisModule *module, GError **error)
         .name = "sign",
         .func = seal,
     };
+    DkimModule *dkim = g_new0 (DkimModule, 1);
 
-    return relais_module_add_hook (module, &info, error);
+    relais_module_set_data (module, dkim);
+    dkim->checks = dkim_checks_new (module);
+    if (dkim->checks == NULL) {
+        g_set_error_literal (error, DKIM_ERROR, DKIM_ERROR_CONFIG,
+                             _ ("libopendkim does not start"));
+        return FALSE;
+    }
+    return relais_module_add_hook (module, &info, error) && dkim_inbound_init (module, error);
+}
+
+static void
+stop (RelaisModule *module)
+{
+    DkimModule *dkim = relais_module_get_data (module);
+
+    dkim_checks_stop (dkim->checks);
+}
+
+static void
+finalize (RelaisModule *module)
+{
+    DkimModule *dkim = relais_module_get_data (module);
+
+    if (dkim == NULL)
+        return;
+    dkim_checks_free (dkim->checks);
+    g_free (dkim);
 }
 
 static gboolean
@@ -146,10 +186,13 @@ static const RelaisModuleOps ops = {
     .init = init,
     .prepare_config = prepare_config,
     .free_config = dkim_config_free,
+    .stop = stop,
+    .finalize = finalize,
 };
 
-RELAIS_MODULE_DEFINE (dkim, .name = "dkim", .version = RELAIS_VERSION,
-                      .summary = N_ ("signs outgoing mail with DKIM (RSA and Ed25519)"),
-                      .license = "GPL-3.0-or-later", .gettext_domain = GETTEXT_PACKAGE,
-                      .options = options, .n_options = G_N_ELEMENTS (options), .commands = commands,
-                      .n_commands = G_N_ELEMENTS (commands), .ops = &ops);
+RELAIS_MODULE_DEFINE (
+    dkim, .name = "dkim", .version = RELAIS_VERSION,
+    .summary = N_ ("signs outgoing mail with DKIM (RSA and Ed25519), verifies incoming mail"),
+    .license = "GPL-3.0-or-later", .gettext_domain = GETTEXT_PACKAGE, .options = options,
+    .n_options = G_N_ELEMENTS (options), .commands = commands,
+    .n_commands = G_N_ELEMENTS (commands), .ops = &ops);

@@ -44,6 +44,15 @@ void dkim_body_end (DkimBody *body);
 /* Appends one field (with its CRLF, folds and all) in canonical form, with CRLF. */
 void dkim_canon_field (GString *to, DkimCanon canon, const char *field, gsize size);
 
+/* --- names.c. Pure. --------------------------------------------------------------------------------- */
+
+enum { DKIM_FIELD_NAME_BYTES = 70 };
+
+bool dkim_is_made_of_labels (const char *text, gsize most);
+bool dkim_domain_is_good (const char *domain);
+bool dkim_selector_is_good (const char *selector);
+bool dkim_field_name_is_good (const char *name);
+
 /* --- keys.c: where keys come from, and who may use them. ---------------------------------------------- */
 
 typedef struct {
@@ -60,6 +69,8 @@ typedef struct {
     GPtrArray *keys;       /* DkimKey */
     GHashTable *by_domain; /* char * -> GPtrArray of the keys of that domain */
     bool send_unsigned;
+    bool verify;              /* mail from outside */
+    gint64 verify_timeout_us; /* for all of one message's signatures */
     EVP_MD *sha256;
     gint n_unsigned; /* atomic: messages sent without a signature */
 } DkimConfig;
@@ -72,8 +83,6 @@ void dkim_config_find (const DkimConfig *config, const char *tenant, const char 
 /* Reads a private key: a file of root's, the caller's or `user`'s (nullable) that nobody else may
  * read. `weak` tells of an RSA key under 2048 bits. */
 EVP_PKEY *dkim_key_read (const char *file, const char *user, bool *weak, GError **error);
-bool dkim_domain_is_good (const char *domain);
-bool dkim_selector_is_good (const char *selector);
 
 #define DKIM_ERROR (g_quark_from_static_string ("relais-dkim-error"))
 typedef enum { DKIM_ERROR_KEY, DKIM_ERROR_CONFIG, DKIM_ERROR_SIGN } DkimError;
@@ -85,8 +94,9 @@ typedef gint64 (*DkimRead) (gpointer data, guint64 offset, gpointer buffer, guin
                             GError **error);
 /* Appends one DKIM-Signature field for each of `keys`. The body is read once and hashed once for each
  * canonicalisation in use. */
-bool dkim_sign (const DkimConfig *config, const GPtrArray *keys, const guint8 *header,
-                gsize header_size, DkimRead read, gpointer data, GString *fields, GError **error);
+bool dkim_sign_message (const DkimConfig *config, const GPtrArray *keys, const guint8 *header,
+                        gsize header_size, DkimRead read, gpointer data, GString *fields,
+                        GError **error);
 
 /* --- keygen.c: `relaisctl dkim keygen`. ----------------------------------------------------------- */
 

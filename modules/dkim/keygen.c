@@ -3,14 +3,13 @@
  * `relaisctl dkim keygen`: makes a key pair, writes the private key where only the daemon can read it,
  * and says which record to publish where. Runs in relaisctl, as its caller; blocks.
  */
-#include "dkim.h"
+#include "verify.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,33 +29,11 @@ fail_path (GError **error, const char *path)
 
 /* --- The record ------------------------------------------------------------------------------- */
 
-/* The p= value: SubjectPublicKeyInfo for RSA (RFC 6376 section 3.6.1), the bare 32 octets for Ed25519
- * (RFC 8463 section 4.2). */
-static char *
-public_text (EVP_PKEY *pkey, bool ed25519)
-{
-    guint8 raw[32];
-    gsize raw_size = sizeof raw;
-    unsigned char *der = NULL;
-    char *text = NULL;
-    int size;
-
-    if (ed25519)
-        return EVP_PKEY_get_raw_public_key (pkey, raw, &raw_size) == 1
-                   ? g_base64_encode (raw, raw_size)
-                   : NULL;
-    size = i2d_PUBKEY (pkey, &der);
-    if (size > 0)
-        text = g_base64_encode (der, (gsize)size);
-    OPENSSL_free (der);
-    return text;
-}
-
 /* The record in zone-file form: strings of at most 255 octets, one a line. */
 static char *
 record_text (const DkimKeygen *options, EVP_PKEY *pkey)
 {
-    g_autofree char *p = public_text (pkey, options->ed25519);
+    g_autofree char *p = dkim_public_text (pkey, options->ed25519);
     g_autofree char *value = NULL;
     GString *record;
     gsize size;

@@ -37,38 +37,6 @@ static bool G_GNUC_PRINTF (3, 4) fail (GError **error, DkimError code, const cha
     return false;
 }
 
-/* --- Names ------------------------------------------------------------------------------------ */
-
-static bool
-is_made_of_labels (const char *text, gsize most)
-{
-    gsize size = strlen (text), label = 0;
-
-    if (size == 0 || size > most)
-        return false;
-    for (gsize i = 0; i < size; i++) {
-        if (text[i] == '.' ? label == 0
-                           : !g_ascii_isalnum (text[i]) && text[i] != '-' && text[i] != '_')
-            return false;
-        label = text[i] == '.' ? 0 : label + 1;
-        if (label > 63)
-            return false;
-    }
-    return label > 0;
-}
-
-bool
-dkim_domain_is_good (const char *domain)
-{
-    return is_made_of_labels (domain, 253) && strchr (domain, '.') != NULL;
-}
-
-bool
-dkim_selector_is_good (const char *selector)
-{
-    return is_made_of_labels (selector, 63);
-}
-
 /* --- The file --------------------------------------------------------------------------------- */
 
 static bool
@@ -265,17 +233,6 @@ normalise_domain (const char *text)
 }
 
 static bool
-is_field_name (const char *name)
-{
-    gsize size = strlen (name);
-
-    for (gsize i = 0; i < size; i++)
-        if (name[i] <= ' ' || name[i] >= 127 || name[i] == ':' || name[i] == ';')
-            return false;
-    return size > 0 && size <= 70;
-}
-
-static bool
 read_headers (DkimKey *key, const RelaisSection *section, GError **error)
 {
     const gchar *const *list = relais_section_get_list (section, "headers");
@@ -284,7 +241,7 @@ read_headers (DkimKey *key, const RelaisSection *section, GError **error)
     if (list[0] == NULL)
         return true;
     for (guint i = 0; list[i] != NULL; i++) {
-        if (!is_field_name (list[i]))
+        if (!dkim_field_name_is_good (list[i]))
             return fail (error, DKIM_ERROR_CONFIG, _ ("headers: '%s' is no field name"), list[i]);
         from |= g_ascii_strcasecmp (list[i], "From") == 0;
     }
@@ -377,6 +334,8 @@ dkim_config_new (RelaisConfig *config, RelaisModule *module, GError **error)
     result->by_domain =
         g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
     result->send_unsigned = relais_section_get_enum (dkim, "missing_key") == 1;
+    result->verify = relais_section_get_bool (dkim, "verify");
+    result->verify_timeout_us = relais_section_get_int (dkim, "verify_timeout");
     result->sha256 = EVP_MD_fetch (NULL, "SHA256", NULL);
     if (result->sha256 == NULL) {
         fail (error, DKIM_ERROR_CONFIG, _ ("OpenSSL offers no SHA-256"));

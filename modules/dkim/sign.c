@@ -324,8 +324,8 @@ sign_one (const DkimConfig *config, const DkimKey *key, GArray *fields, const ch
 }
 
 bool
-dkim_sign (const DkimConfig *config, const GPtrArray *keys, const guint8 *header, gsize header_size,
-           DkimRead read, gpointer data, GString *to, GError **error)
+dkim_sign_message (const DkimConfig *config, const GPtrArray *keys, const guint8 *header,
+                   gsize header_size, DkimRead read, gpointer data, GString *to, GError **error)
 {
     g_autoptr (GArray) fields = split_header (header, header_size);
     BodyHash hashes[2] = {0};

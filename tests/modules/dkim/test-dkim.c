@@ -295,8 +295,8 @@ sign (Signer *signer, const char *message, gsize step)
     g_autoptr (GString) fields = g_string_new (NULL);
     g_autoptr (GError) error = NULL;
 
-    dkim_sign (&signer->config, signer->keys, (const guint8 *)message, header, read_source, &source,
-               fields, &error);
+    dkim_sign_message (&signer->config, signer->keys, (const guint8 *)message, header, read_source,
+                       &source, fields, &error);
     g_assert_no_error (error);
     return g_string_free (g_steal_pointer (&fields), FALSE);
 }
