@@ -13,9 +13,10 @@ modules_dkim_dkim_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)
 modules_dkim_dkim_la_LIBADD = librelais.la $(GLIB_LIBS) $(OPENSSL_LIBS) $(OPENDKIM_LIBS)
 
 # Its internals are tested by compiling its sources; what it is as a module, through the harness.
-check_PROGRAMS += tests/modules/dkim/test-dkim tests/modules/dkim/test-parse tests/modules/dkim/sign tests/modules/dkim/verify
-TESTS += tests/modules/dkim/test-dkim tests/modules/dkim/test-parse tests/modules/dkim/test-foreign.py \
-    tests/modules/dkim/test-verify.py
+check_PROGRAMS += tests/modules/dkim/test-dkim tests/modules/dkim/test-parse \
+    tests/modules/dkim/test-verifier tests/modules/dkim/sign tests/modules/dkim/verify
+TESTS += tests/modules/dkim/test-dkim tests/modules/dkim/test-parse tests/modules/dkim/test-verifier \
+    tests/modules/dkim/test-foreign.py tests/modules/dkim/test-verify.py
 tests_modules_dkim_test_dkim_SOURCES = tests/modules/dkim/test-dkim.c $(dkim_sources)
 tests_modules_dkim_test_dkim_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/dkim \
     $(modules_dkim_dkim_la_CPPFLAGS)
@@ -23,6 +24,9 @@ tests_modules_dkim_test_dkim_LDADD = librelais.la $(GLIB_LIBS) $(OPENSSL_LIBS) $
 tests_modules_dkim_test_parse_SOURCES = tests/modules/dkim/test-parse.c $(dkim_parsers)
 tests_modules_dkim_test_parse_CPPFLAGS = $(tests_modules_dkim_test_dkim_CPPFLAGS)
 tests_modules_dkim_test_parse_LDADD = librelais.la $(GLIB_LIBS) $(OPENSSL_LIBS)
+tests_modules_dkim_test_verifier_SOURCES = tests/modules/dkim/test-verifier.c $(dkim_sources)
+tests_modules_dkim_test_verifier_CPPFLAGS = $(tests_modules_dkim_test_dkim_CPPFLAGS)
+tests_modules_dkim_test_verifier_LDADD = $(tests_modules_dkim_test_dkim_LDADD)
 tests_modules_dkim_verify_SOURCES = tests/modules/dkim/verify.c
 tests_modules_dkim_verify_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
 tests_modules_dkim_verify_LDADD = librelais.la $(GLIB_LIBS)

@@ -24,6 +24,7 @@ TSAN_TESTS = \
     tests/queue/test-queue-trouble \
     tests/queue/test-queue-verbs \
     tests/modules/dkim/test-dkim \
+    tests/modules/dkim/test-verifier \
     tests/fuzz/recovery
 if GDBM
 TSAN_TESTS += tests/modules/store-gdbm/test-store-gdbm tests/modules/store-gdbm/test-trouble
