@@ -305,7 +305,7 @@ put_answer (RelaisCommandCall *call, const DkimAnswer *answer)
                                                                    (gssize)g_bytes_get_size (bytes))
                                               : NULL;
 
-        relais_command_put (call, "looked up", answer->name);
+        relais_command_put (call, "lookup", answer->name);
         relais_command_put (call, "type", "TXT");
         relais_command_put_bool (call, "dnssec", answer->secure);
         relais_command_put_int (call, "ttl", answer->ttl);

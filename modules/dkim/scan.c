@@ -32,6 +32,8 @@ find_header_problem (const guint8 *header, gsize size)
     while (relais_header_next_field (header, size, &position, &field))
         for (guint i = 0; i < G_N_ELEMENTS (singles); i++)
             counts[i] += is_named (&field, singles[i]) ? 1 : 0;
+    if (position != size && (size - position != 2 || memcmp (header + position, "\r\n", 2) != 0))
+        return g_strdup ("the header has a line that is no field");
     for (guint i = 0; i < G_N_ELEMENTS (singles); i++) {
         if (counts[i] > 1)
             return g_strdup_printf ("the message has %u fields %s", counts[i], singles[i]);

@@ -160,6 +160,11 @@ def test_silent(lab, secret):
     tap.ok("dkim=temperror" in found[0], "a DNS that never answers is a temporary error", found)
 
 
+def test_off(lab, secret):
+    found = deliver(lab, sign(secret, message()))
+    tap.ok(not any("dkim=" in line for line in found), "dkim.verify = no: nothing is said", found)
+
+
 def test_holds_up_its_own(lab, relay, secret):
     held, others = sign(secret, message(), domain=b"late.silent.test"), [sign(secret, message()) for _ in range(5)]
     thread = threading.Thread(target=send, args=(lab, held))
@@ -240,6 +245,9 @@ def main():
         with harness.Lab(*arguments, "--set", "dkim.verify_timeout=2s") as lab:
             relay.behind = int(lab.facts["dns_port"])
             tap.case(test_silent, lab, secret)
+            lab.clean(tap)
+        with harness.Lab(*arguments, "--set", "dkim.verify=no") as lab:
+            tap.case(test_off, lab, secret)
             lab.clean(tap)
         with harness.Lab(*arguments, "--set", "dns.timeout=60s", "--set", "dkim.verify_timeout=5m",
                          "--set", "limits.header_size=2M", "--set", "limits.header_fields=2000") as lab:

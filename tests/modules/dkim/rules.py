@@ -95,6 +95,7 @@ def header_rules(keys, good):
     for name in (b"To", b"Subject", b"Date", b"Cc", b"Sender", b"Reply-To", b"Message-ID", b"In-Reply-To", b"References", b"Bcc"):
         twice = edit_fields(good, lambda fields: fields + [name + b": x\r\n"] * 2)
         yield Rule("two fields %s" % name.decode(), twice, [("permerror", "fields " + name.decode())], 0)
+    yield Rule("a line that is no field", edit_fields(good, lambda fields: fields + [b"From : eve@example.com\r\n"]), [("permerror", "no field")], 0)
     for what, octet in (("NUL", b"\0"), ("VT", b"\v"), ("FF", b"\f")):
         yield Rule("%s in a signed field" % what, edit_field(good, b"subject", lambda f: f.replace(b"words", b"wor" + octet + b"ds")),
                    [("permerror", "must not stand")])
