@@ -48,6 +48,23 @@ echo (RelaisCommandCall *call, gpointer data)
     relais_command_finish (call);
 }
 
+/* Of the file that the first argument names. */
+static void
+sum (RelaisCommandCall *call, gpointer data)
+{
+    GBytes *file = relais_command_file (call, "");
+    g_autofree char *text = NULL, *note = NULL;
+
+    if (file == NULL) {
+        relais_command_fail (call, RELAIS_EXIT_USAGE, "no file");
+        return;
+    }
+    text = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, file);
+    note = g_strdup_printf ("%s %u", text, relais_command_n_args (call));
+    relais_command_note (call, note);
+    relais_command_finish (call);
+}
+
 static void
 types (RelaisCommandCall *call, gpointer data)
 {
@@ -152,6 +169,8 @@ static const RelaisCommand commands[] = {
     {"off", "many", "N", "", "Many rows.", RELAIS_COMMAND_OFFLINE, 0, many},
     {"flood", NULL, "", "", "Too many.", RELAIS_COMMAND_ONLINE, 0, flood},
     {"refuse", NULL, "", "", "Refuse.", RELAIS_COMMAND_ONLINE, 0, refuse},
+    {"sum", NULL, "FILE [WORD]...", "flag @", "Sum up a file.", RELAIS_COMMAND_ONLINE, 0, sum},
+    {"off", "sum", "FILE [WORD]...", "@", "The same.", RELAIS_COMMAND_OFFLINE, 0, sum},
     {"later", NULL, "", NULL, "End in a later turn.", RELAIS_COMMAND_ONLINE, 0, later},
 };
 
@@ -454,6 +473,38 @@ test_file (void)
     daemon_clear (&daemon);
 }
 
+/* A lone @ among the options: the first argument names a file, whatever stands around it. */
+static void
+test_first_argument (void)
+{
+    Daemon daemon;
+    g_autofree char *path = NULL, *line = NULL, *more = NULL, *off = NULL, *odd = NULL;
+
+    daemon_init (&daemon);
+    path = g_build_filename (daemon.dir, "file", NULL);
+    g_assert_true (g_file_set_contents (path, "", 0, NULL));
+    line = g_strdup_printf ("sum %s", path);
+    more = g_strdup_printf ("sum --flag -- %s /nonexistent", path);
+    off = g_strdup_printf ("off sum %s", path);
+    odd = g_strdup_printf ("sum --=%s", path);
+    expect (daemon.path, line, 0,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 1\n", "");
+    expect (daemon.path, off, 0,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 1\n", "");
+    expect (daemon.path, more, 0,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 2\n", "");
+    expect (daemon.path, "sum", RELAIS_EXIT_USAGE, "", "relaisctl: no file\n");
+    expect (daemon.path, "sum /nonexistent", RELAIS_EXIT_REFUSED, "",
+            "relaisctl: /nonexistent: No such file or directory (at most 16 MiB are read)\n");
+    Result result = run_at (daemon.path, 0, odd);
+
+    g_assert_cmpint (result.status, ==, RELAIS_EXIT_USAGE);
+    g_assert_true (g_str_has_prefix (result.err, "relaisctl: unknown option --"));
+    result_clear (&result);
+    g_remove (path);
+    daemon_clear (&daemon);
+}
+
 static void
 test_many (void)
 {
@@ -737,6 +788,7 @@ main (int argc, char **argv)
     g_test_add_func ("/control/no-daemon", test_no_daemon);
     g_test_add_func ("/control/online", test_online);
     g_test_add_func ("/control/file", test_file);
+    g_test_add_func ("/control/first-argument", test_first_argument);
     g_test_add_func ("/control/many", test_many);
     g_test_add_func ("/control/refusals", test_refusals);
     g_test_add_func ("/control/garbage", test_garbage);
