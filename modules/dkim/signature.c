@@ -62,6 +62,19 @@ can_be_shown (const char *text)
     return true;
 }
 
+/* An = begins two digits (RFC 6376 section 2.11); libopendkim reads on behind the end for one that does not. */
+static bool
+is_quoted_printable (const char *text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (; *text != '\0'; text++)
+        if (*text == '=' && (text[1] == '\0' || strchr (digits, text[1]) == NULL ||
+                             text[2] == '\0' || strchr (digits, text[2]) == NULL))
+            return false;
+    return true;
+}
+
 static const char *
 read_identity (DkimSignature *signature, const DkimTags *tags)
 {
@@ -72,6 +85,8 @@ read_identity (DkimSignature *signature, const DkimTags *tags)
 
     if (text == NULL)
         return NULL;
+    if (!is_quoted_printable (text))
+        return "i= is not well-formed";
     if (at == NULL)
         return "i= has no domain";
     size = strlen (++at);

@@ -5,8 +5,9 @@
  * library's own handle is shared by all of them, a message's handles are not.
  *
  * What it gets is chosen so that its weak sides stay out of reach: it never asks DNS, it reads no record
- * but one that was written here, one signature at a time, no field with octets that it would pass over; and
- * one field more than a signature can name, for it writes behind its list of fields when all are named.
+ * but one that was written here, no signature that was not understood here first, no field with octets that
+ * it would pass over; and one field more than a signature can name, for it writes behind its list of fields
+ * when all are named.
  */
 #include "verify.h"
 
@@ -196,6 +197,18 @@ is_odd (const Field *field)
     return false;
 }
 
+/* What libopendkim reads of a signature, even if it is there for another's sake. */
+static bool
+is_signature (const Field *field)
+{
+    DkimSignature signature;
+    bool good = dkim_signature_parse (&signature, field->name + field->name_size + 1,
+                                      field->size - field->name_size - 1) == NULL;
+
+    dkim_signature_clear (&signature);
+    return good;
+}
+
 static bool
 give_field (DKIM *handle, const Field *field)
 {
@@ -221,7 +234,9 @@ give_header (DKIM *handle, const GArray *fields, const DkimVerdict *verdict)
             continue;
         if (is_odd (field))
             return "a signed field has octets that must not stand in a header";
-        if (!give_field (handle, field) && !is_named (field, "DKIM-Signature", 14))
+        if (is_named (field, "DKIM-Signature", 14) && !is_signature (field))
+            return "it signs a signature that is none";
+        if (!give_field (handle, field))
             return "libopendkim does not understand a signed field";
     }
     dkim_header (handle, (u_char *)beyond, sizeof beyond - 1);

@@ -13,7 +13,7 @@ fuzz_ldflags = $(AM_LDFLAGS) $(RELAIS_FUZZ_LD)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 
 FUZZ_TARGETS = \
-    tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
+    tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
     tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
     tests/fuzz/reply tests/fuzz/serial tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
 if GDBM
@@ -48,6 +48,11 @@ tests_fuzz_dkim_signature_SOURCES = tests/fuzz/dkim-signature.c $(dkim_parsers)
 tests_fuzz_dkim_signature_CPPFLAGS = $(tests_fuzz_dkim_CPPFLAGS)
 tests_fuzz_dkim_signature_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_dkim_signature_LDADD = $(fuzz_ldadd)
+tests_fuzz_dkim_verify_SOURCES = tests/fuzz/dkim-verify.c $(dkim_parsers) modules/dkim/answer.c modules/dkim/canon.c \
+    modules/dkim/verify.c
+tests_fuzz_dkim_verify_CPPFLAGS = $(tests_fuzz_dkim_CPPFLAGS)
+tests_fuzz_dkim_verify_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_dkim_verify_LDADD = $(fuzz_ldadd) $(OPENDKIM_LIBS)
 tests_fuzz_dmarc_record_SOURCES = tests/fuzz/dmarc-record.c $(dmarc_pure_sources)
 tests_fuzz_dmarc_record_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/dmarc -I$(top_builddir) $(RELAIS_MODULE_CPPFLAGS)
 tests_fuzz_dmarc_record_LDFLAGS = $(fuzz_ldflags)

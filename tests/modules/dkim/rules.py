@@ -51,7 +51,8 @@ def signature_rules(keys, good):
                                (b"d", b"exa mple.org", "d= is no"), (b"d", b"org", "d= is no"), (b"d", b"example.org.", "d= is no"), (b"s", b"r 1", "s= is no"),
                                (b"s", b"r1..x", "s= is no"), (b"h", b"from:a b", "h= is no"), (b"h", b"from::to", "h= is no"), (b"b", b"!!!!", "b= is not"),
                                (b"bh", b"AAAA", "bh= is not"), (b"i", b"x@example.com", "another domain"), (b"i", b"x@notexample.org", "another domain"),
-                               (b"i", b"example.org", "no domain"), (b"xb", b"1", "not known"), (b"n", b"gr\xc3\xbcn", "not in ASCII")):
+                               (b"i", b"example.org", "no domain"), (b"i", b"a=@example.org", "not well-formed"),
+                               (b"i", b"@example.org=", "not well-formed"), (b"i", b"@example.org=4", "not well-formed"), (b"i", b"=zz@example.org", "not well-formed"), (b"xb", b"1", "not known"), (b"n", b"gr\xc3\xbcn", "not in ASCII")):
         yield Rule("%s=%s" % (name.decode(), value.decode()), tag(good, name, value), [("neutral", words)], 0)
     yield Rule("a tag twice", good.replace(b"v=1;", b"v=1; v=1;", 1), [("neutral", "no list of tags")], 0)
     yield Rule("x= before t=", tag(tag(good, b"t", b"2000000000"), b"x", b"1900000000"), [("neutral", "not after")], 0)
@@ -169,6 +170,9 @@ def many_rules(keys, good):
                [("temperror", "timeout"), ("permerror", "no such name")], 2, zone=late)
     signed = sign_dkimpy(keys, sign_dkimpy(keys, PLAIN, selector="r2"), headers="from:date:dkim-signature")
     yield Rule("a signature that is signed", signed, [("pass", None)] * 2, 2)
+    spoilt = tag(good, b"i", b"@example.org=")
+    both = sign_dkimpy(keys, spoilt, headers="from:date:dkim-signature")
+    yield Rule("something else that is signed as a signature", both, [("permerror", "signature that is none"), ("neutral", "not well-formed")], 1)
     yield Rule("a signature that is signed, among too many", signed.replace(b"\r\nFrom:", b"\r\n" + field * 9 + b"From:", 1),
                [("pass", None)] * 9 + [("policy", "too many")] + [("policy", "1 signatures more")])
 

@@ -122,7 +122,11 @@ test_identity (void)
                 {"\"a b\"@example.org", "@example.org"},
                 {"a(b)@example.org", "@example.org"},
                 {"a@b@example.org", "a@b@example.org"},
-                {"a@b.xexample.org", NULL}};
+                {"a@b.xexample.org", NULL},
+                {"a=20b@example.org", "a=20b@example.org"},
+                {"a=2@example.org", NULL},
+                {"@example.org=", NULL},
+                {"@example.org=2", NULL}};
 
     for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
         g_autofree char *text = g_strconcat (GOOD "; i=", rows[i].i, NULL);
