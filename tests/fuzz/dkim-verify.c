@@ -37,7 +37,7 @@ static const char *const words[] = {"DKIM-Signature: v=1; a=rsa-sha256; ",
                                     "@",
                                     ",",
                                     NULL};
-const FuzzTarget fuzz_target = {3000, words};
+const FuzzTarget fuzz_target = {10000, words};
 
 static const struct {
     const char *name, *record;
