@@ -19,7 +19,7 @@ typedef struct {
     gsize size;
 } RelaisDnsName;
 
-/* "a.example" or "a.example."; labels of visible ASCII without backslash. */
+/* "a.example" or "a.example."; labels of visible ASCII, other octets as zone files write them: "\032". */
 bool relais_dns_name_from_text (const char *text, RelaisDnsName *name);
 /* Lower case, without the last dot; NULL if a label holds anything but letters, digits, "-" and
  * "_". "" is the root. */

@@ -29,6 +29,28 @@ typedef struct {
 
 /* --- Names ------------------------------------------------------------------------------------ */
 
+/* The octet at `*text`, which may be written in decimal, as "\ddd"; goes past it. -1 if there is none. */
+static int
+take_octet (const char **text)
+{
+    const char *at = *text;
+    int octet = 0;
+
+    if (!g_ascii_isgraph (*at))
+        return -1;
+    if (*at != '\\') {
+        *text = at + 1;
+        return *at;
+    }
+    for (int i = 1; i <= 3; i++) {
+        if (!g_ascii_isdigit (at[i]))
+            return -1;
+        octet = octet * 10 + at[i] - '0';
+    }
+    *text = at + 4;
+    return octet <= 255 ? octet : -1;
+}
+
 bool
 relais_dns_name_from_text (const char *text, RelaisDnsName *name)
 {
@@ -37,17 +59,18 @@ relais_dns_name_from_text (const char *text, RelaisDnsName *name)
     if (strcmp (text, ".") == 0)
         text = "";
     while (*text != '\0') {
-        gsize label = strcspn (text, ".");
+        const gsize start = at++;
 
-        if (label == 0 || label > 63 || at + label + 2 > DNS_MAX_NAME)
-            return false;
-        name->bytes[at++] = (guint8)label;
-        for (gsize i = 0; i < label; i++) {
-            if (!g_ascii_isgraph (text[i]) || text[i] == '\\')
+        while (*text != '\0' && *text != '.') {
+            const int octet = take_octet (&text);
+
+            if (octet < 0 || at - start > 63 || at + 1 >= DNS_MAX_NAME)
                 return false;
-            name->bytes[at++] = (guint8)g_ascii_tolower (text[i]);
+            name->bytes[at++] = (guint8)g_ascii_tolower ((char)octet);
         }
-        text += label;
+        if (at - start == 1)
+            return false;
+        name->bytes[start] = (guint8)(at - start - 1);
         if (*text == '.')
             text++;
     }

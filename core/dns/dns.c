@@ -338,6 +338,9 @@ open_built_in_zones (const Setup *setup)
 {
     static const char *const zones[] = {"test.", "invalid.", "home.arpa.", "127.in-addr.arpa."};
 
+    /* The reverse zones of private nets; first, for options are settled by what follows. */
+    if (!set_option (setup, "unblock-lan-zones:", "yes"))
+        return false;
     for (gsize i = 0; i < G_N_ELEMENTS (zones); i++)
         if (!set_failed (setup, zones[i], ub_ctx_zone_remove (setup->context, zones[i])))
             return false;

@@ -348,16 +348,20 @@ test_names (void)
     static const struct {
         const char *text;
         bool good;
-    } names[] = {{"a", true},        {"a.b", true},   {"a.b.", true},  {".", true},
-                 {"", true},         {"..", false},   {".a", false},   {"a..b", false},
-                 {"a b", false},     {"a\\b", false}, {"a\nb", false}, {"\303\274", false},
-                 {"_dmarc.a", true}, {"a+b.c", true}};
+    } names[] = {{"a", true},        {"a.b", true},    {"a.b.", true},    {".", true},
+                 {"", true},         {"..", false},    {".a", false},     {"a..b", false},
+                 {"a b", false},     {"a\\b", false},  {"a\nb", false},   {"\303\274", false},
+                 {"_dmarc.a", true}, {"a+b.c", true},  {"a\\032b", true}, {"\\046", true},
+                 {"a\\256", false},  {"a\\03", false}, {"\\", false}};
     g_autofree char *long_label = g_strnfill (64, 'a');
     RelaisDnsName name;
 
     for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
         g_assert_true (relais_dns_name_from_text (names[i].text, &name) == names[i].good);
     g_assert_false (relais_dns_name_from_text (long_label, &name));
+    g_assert_true (relais_dns_name_from_text ("A\\032\\046.b", &name));
+    g_assert_cmpuint (name.size, ==, 7);
+    g_assert_cmpint (memcmp (name.bytes, "\003a .\001b", 7), ==, 0);
     long_label[63] = '\0';
     g_assert_true (relais_dns_name_from_text (long_label, &name));
     for (int labels = 120; labels < 135; labels++) {
