@@ -1,5 +1,5 @@
 # conf.d: what is shipped, every line of it commented out; tests/conf uncomments and checks it.
-shipped_conf = conf.d/00-relais.conf conf.d/click-redirector.conf conf.d/dkim.conf conf.d/dmarc.conf conf.d/open-tracker.conf \
-    conf.d/store-gdbm.conf
+shipped_conf = conf.d/00-relais.conf conf.d/click-redirector.conf conf.d/dkim.conf conf.d/dmarc.conf \
+    conf.d/open-tracker.conf conf.d/spf-check.conf conf.d/store-gdbm.conf
 vendorconf_DATA += $(shipped_conf)
 EXTRA_DIST += $(shipped_conf)

@@ -402,7 +402,7 @@ def read_state(directory):
 
 def keeps_state(modules):
     """Whether a module is asked for that may have something to store, and to answer by HTTP."""
-    return any(name != "dkim" and not name.startswith("store-") for name in modules)
+    return any(name not in ("dkim", "dmarc", "spf-check") and not name.startswith("store-") for name in modules)
 
 
 def with_store(build, modules):
@@ -430,6 +430,13 @@ def new_state(arguments):
     }
 
 
+def put_beside(path, target):
+    part = "%s.%d" % (target, os.getpid())  # another laboratory may gather, too
+    shutil.copy(path, part)
+    os.chmod(part, 0o755)
+    os.rename(part, target)
+
+
 def gather_modules(state, arguments):
     """libtool leaves each module in modules/NAME/.libs (and the benchmark's own in tests/bench/.libs); the loader
     wants them in one directory."""
@@ -440,14 +447,13 @@ def gather_modules(state, arguments):
         for folder in (".libs", "modules/%s/.libs" % module, "tests/bench/.libs"):
             path = os.path.join(state["build"], folder, module + ".so")
             if os.path.exists(path):
-                target = os.path.join(state["module_dir"], module + ".so")
-                part = "%s.%d" % (target, os.getpid())  # another laboratory may gather, too
-                shutil.copy(path, part)
-                os.chmod(part, 0o755)
-                os.rename(part, target)
+                put_beside(path, os.path.join(state["module_dir"], module + ".so"))
                 break
         else:
             raise Trouble("module %s is not built in %s" % (module, state["build"]))
+        for path in glob.glob(os.path.join(state["build"], "modules/%s/.libs/%s-*" % (module, module))):
+            if os.access(path, os.X_OK) and "." not in os.path.basename(path):  # a helper program of its
+                put_beside(path, os.path.join(state["module_dir"], os.path.basename(path)))
 
 
 def write_zone(state, directory, arguments):
