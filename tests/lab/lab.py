@@ -246,7 +246,7 @@ class Settings:
 
 def write_configuration(state, directory, options):
     s = Settings()
-    s.modules = ["throttle", "bounce", "dkim", "store-gdbm", "spf-check", "dnsbl-monitor", "open-tracker", "click-redirector"]
+    s.modules = ["throttle", "bounce", "dkim", "store-gdbm", "spf-check", "dmarc", "dnsbl-monitor", "open-tracker", "click-redirector"]
     s.put("relais", None, "hostname", "relais.test")
     s.put("relais", None, "user", "root")
     s.put("relais", None, "spool_dir", os.path.join(directory, "spool"))
