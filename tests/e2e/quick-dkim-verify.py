@@ -3,7 +3,6 @@
 """DKIM of mail from outside: one Authentication-Results with the verdict however many were forged, nothing said of mail from
 trusted clients, a DNS that is silent holds up its own mail alone, 1 000 signatures cost ten lookups; and what relaisctl
 dkim test and verify tell. Other clients than 127.0.0.1 are not trusted by the laboratory."""
-import base64
 import os
 import re
 import smtplib
@@ -15,11 +14,11 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
+import inbound
 
 tap = harness.Tap()
 HOME = tempfile.mkdtemp(prefix="relais-dkim-verify-")
-HEAD = b"From: Ann <ann@signer.test>\r\nTo: x@in.sender.test\r\nDate: Tue, 24 Nov 2026 00:00:00 +0000\r\nMessage-ID: <%d@signer.test>\r\n"
-COUNT = 0
+post = inbound.Post()
 
 
 # --- Names, keys, messages ------------------------------------------------------------------------
@@ -68,16 +67,6 @@ class Relay:
         self.sock.close()
 
 
-def make_key():
-    """The private key (PKCS#1), the record's data as in a zone file."""
-    path = os.path.join(HOME, "key")
-    subprocess.run(["openssl", "genrsa", "-traditional", "-out", path, "2048"], check=True, capture_output=True)
-    der = subprocess.run(["openssl", "rsa", "-in", path, "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
-    text = "v=DKIM1; k=rsa; p=" + base64.b64encode(der).decode()
-    with open(path, "rb") as file:
-        return file.read(), " ".join('"%s"' % text[i:i + 200] for i in range(0, len(text), 200))
-
-
 def make_zone(data):
     path = os.path.join(HOME, "zone")
     with open(path, "w") as file:
@@ -85,37 +74,21 @@ def make_zone(data):
     return path
 
 
-def message(text=b"Hello.\r\n"):
-    global COUNT
-    COUNT += 1
-    return HEAD % COUNT + b"Subject: mail %d.\r\n\r\n" % COUNT + text
+def message(body="Hello.\r\n"):
+    return post.message("ann@signer.test", body=body)
 
 
-def sign(secret, data, domain=b"signer.test"):
-    import dkim
-    return dkim.sign(data, b"k1", domain, secret, include_headers=[b"from", b"to", b"subject", b"date"]) + data
+def sign(secret, data, domain="signer.test"):
+    return inbound.sign(secret, data, domain)
 
 
 def send(lab, data, client="127.0.0.2"):
-    with smtplib.SMTP("127.0.0.1", lab.port, timeout=120, source_address=(client, 0)) as smtp:
-        smtp.ehlo("client.test")
-        smtp.sendmail("bounce@signer.test", ["x@in.sender.test"], data)
-
-
-def arrived(lab, data):
-    mark = re.search(rb"Subject: mail \d+\.", data).group(0)
-    return lab.wait(lambda: next((found for _, found in lab.sunk() if mark in found), None), 30, "delivery")
-
-
-def results(data):
-    """The Authentication-Results fields of a message, unfolded."""
-    head = re.sub(rb"\r?\n[ \t]+", b" ", data.replace(b"\r\n", b"\n").partition(b"\n\n")[0])
-    return [line.partition(b":")[2].strip().decode() for line in head.split(b"\n") if line.lower().startswith(b"authentication-results:")]
+    inbound.send(lab, data, "bounce@signer.test", client)
 
 
 def deliver(lab, data, **options):
     send(lab, data, **options)
-    return results(arrived(lab, data))
+    return inbound.results(inbound.arrived(lab, data))
 
 
 # --- What stands in the message -------------------------------------------------------------------
@@ -138,7 +111,7 @@ def test_results(lab, secret):
     tap.ok(len(found) == 2 and "dkim=pass" in found[0] and found[1].startswith("other.test"), "another's stays, below ours", found)
     found = deliver(lab, sign(secret, message()), client="127.0.0.1")
     tap.ok(not any("dkim=" in line for line in found), "a trusted client's mail is not looked at", found)
-    large = b"".join(b"line %06d with some words in it\r\n" % i for i in range(30000))
+    large = "".join("line %06d with some words in it\r\n" % i for i in range(30000))
     found = deliver(lab, sign(secret, message(large)))
     tap.ok("dkim=pass" in found[0], "a message of a megabyte, which is not in memory, is a pass", found)
 
@@ -156,7 +129,7 @@ def test_many(lab, relay, secret):
 # --- A DNS that is silent ---------------------------------------------------------------------------
 
 def test_silent(lab, secret):
-    found = deliver(lab, sign(secret, message(), domain=b"never.silent.test"))
+    found = deliver(lab, sign(secret, message(), domain="never.silent.test"))
     tap.ok("dkim=temperror" in found[0], "a DNS that never answers is a temporary error", found)
 
 
@@ -166,7 +139,7 @@ def test_off(lab, secret):
 
 
 def test_holds_up_its_own(lab, relay, secret):
-    held, others = sign(secret, message(), domain=b"late.silent.test"), [sign(secret, message()) for _ in range(5)]
+    held, others = sign(secret, message(), domain="late.silent.test"), [sign(secret, message()) for _ in range(5)]
     thread = threading.Thread(target=send, args=(lab, held))
     thread.start()
     lab.wait(lambda: relay.asked("late.silent.test"), 30, "the question")
@@ -175,7 +148,7 @@ def test_holds_up_its_own(lab, relay, secret):
     tap.ok(thread.is_alive(), "and it waits on")
     relay.silent = False
     thread.join(120)
-    found = results(arrived(lab, held))
+    found = inbound.results(inbound.arrived(lab, held))
     tap.ok(re.search(r"dkim=pass .*header\.d=late\.silent\.test", found[0]), "once the DNS answers it has its verdict", found)
 
 
@@ -189,7 +162,7 @@ def try_send(lab, data):
 def test_end(lab, relay, secret):
     """The daemon ends while a message and a command wait."""
     relay.silent = True
-    threads = [threading.Thread(target=try_send, args=(lab, sign(secret, message(), domain=b"end.silent.test"))),
+    threads = [threading.Thread(target=try_send, args=(lab, sign(secret, message(), domain="end.silent.test"))),
                threading.Thread(target=lambda: lab.ctl("dkim", "test", "end.silent.test", "--selector=k9", check=False))]
     for thread in threads:
         thread.start()
@@ -238,7 +211,7 @@ def test_test_command(lab):
 
 
 def main():
-    secret, data = make_key()
+    secret, data = inbound.make_key(HOME)
     zone, relay = make_zone(data), Relay()
     arguments = ["--module", "dkim", "--zone", zone, "--set", "dns.server=127.0.0.1@%d" % relay.port]
     try:

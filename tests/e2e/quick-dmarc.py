@@ -3,7 +3,6 @@
 """spf-check, dkim and dmarc together, from the wire to the header: one Authentication-Results with all three results however
 many were forged, in the message and in the accepted event; a policy that is enforced and one that is not; what a
 trusted client sends is not judged. Other clients than 127.0.0.1 are not trusted by the laboratory."""
-import base64
 import os
 import re
 import smtplib
@@ -13,20 +12,11 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
+import inbound
 
 tap = harness.Tap()
 HOME = tempfile.mkdtemp(prefix="relais-dmarc-")
-COUNT = 0
-
-
-def make_key():
-    """The private key (PKCS#1), the record's data as in a zone file."""
-    path = os.path.join(HOME, "key")
-    subprocess.run(["openssl", "genrsa", "-traditional", "-out", path, "2048"], check=True, capture_output=True)
-    der = subprocess.run(["openssl", "rsa", "-in", path, "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
-    text = "v=DKIM1; k=rsa; p=" + base64.b64encode(der).decode()
-    with open(path, "rb") as file:
-        return file.read(), " ".join('"%s"' % text[i:i + 200] for i in range(0, len(text), 200))
+post = inbound.Post()
 
 
 def make_zone(data):
@@ -40,38 +30,12 @@ def make_zone(data):
     return path
 
 
-def message(author, *head):
-    global COUNT
-    COUNT += 1
-    return ("".join(line + "\r\n" for line in head) + "From: <%s>\r\nTo: x@in.sender.test\r\nDate: Tue, 24 Nov 2026 00:00:00 +0000\r\n"
-            "Message-ID: <%d@author.test>\r\nSubject: mail %d.\r\n\r\nHello.\r\n" % (author, COUNT, COUNT)).encode()
+def deliver(lab, data, sender="b@other.test", client="127.0.0.2"):
+    return inbound.deliver(lab, data, sender, client)
 
 
 def sign(secret, data):
-    import dkim
-    return dkim.sign(data, b"k1", b"news.author.test", secret, include_headers=[b"from", b"to", b"subject", b"date"]) + data
-
-
-def send(lab, data, sender, client):
-    with smtplib.SMTP("127.0.0.1", lab.port, timeout=120, source_address=(client, 0)) as smtp:
-        smtp.ehlo("client.test")
-        smtp.sendmail(sender, ["x@in.sender.test"], data)
-
-
-def arrived(lab, data):
-    mark = re.search(rb"Subject: mail \d+\.", data).group(0)
-    return lab.wait(lambda: next((found for _, found in lab.sunk() if mark in found), None), 30, "delivery")
-
-
-def head_of(data):
-    """The header's lines, unfolded."""
-    return re.sub(rb"\r?\n[ \t]+", b" ", data.replace(b"\r\n", b"\n").partition(b"\n\n")[0]).decode().split("\n")
-
-
-def deliver(lab, data, sender="b@other.test", client="127.0.0.2"):
-    """The Authentication-Results fields of what is delivered."""
-    send(lab, data, sender, client)
-    return [line.partition(": ")[2] for line in head_of(arrived(lab, data)) if line.lower().startswith("authentication-results:")]
+    return inbound.sign(secret, data, "news.author.test")
 
 
 def results_of(field):
@@ -81,7 +45,7 @@ def results_of(field):
 def test_together(lab, secret):
     for n in (0, 1, 50):
         forged = ["Authentication-Results: relais.TEST; dmarc=pass header.from=bank.test"] * n
-        found = deliver(lab, sign(secret, message("ann@author.test", *forged)))
+        found = deliver(lab, sign(secret, post.message("ann@author.test", *forged)))
         tap.ok(len(found) == 1 and found[0].startswith("relais.test;"), "%d forged: one field, ours" % n, found)
         tap.equal(results_of(found[0]), {"spf": "pass", "dkim": "pass", "dmarc": "pass"}, "with the results of all three")
     tap.ok("dmarc=pass header.from=author.test polrec.p=reject" in found[0], "a signature of the organisation vouches for the author", found)
@@ -91,35 +55,35 @@ def test_together(lab, secret):
 
 
 def test_alignment(lab):
-    found = deliver(lab, message("ann@author.test"), sender="b@bounce.author.test")
+    found = deliver(lab, post.message("ann@author.test"), sender="b@bounce.author.test")
     tap.equal(results_of(found[0]), {"spf": "pass", "dkim": "none", "dmarc": "pass"}, "an aligned envelope sender is enough")
-    found = deliver(lab, message("ann@author.test"))
+    found = deliver(lab, post.message("ann@author.test"))
     tap.equal(results_of(found[0]), {"spf": "pass", "dkim": "none", "dmarc": "fail"}, "a stranger's is not; nothing is enforced unless told to")
-    found = deliver(lab, message("ann@other.test"))
+    found = deliver(lab, post.message("ann@other.test"))
     tap.equal(results_of(found[0])["dmarc"], "none", "no record, no judgement")
-    found = deliver(lab, message("ann@author.test"), client="127.0.0.1")
+    found = deliver(lab, post.message("ann@author.test"), client="127.0.0.1")
     tap.ok(not any("dmarc=" in field for field in found), "a trusted client's mail is not judged", found)
 
 
 def refusal(lab, data):
     try:
-        send(lab, data, "b@other.test", "127.0.0.2")
+        inbound.send(lab, data, "b@other.test", "127.0.0.2")
     except smtplib.SMTPDataError as error:
         return "%d %s" % (error.smtp_code, error.smtp_error.decode())
     return None
 
 
 def test_enforced(lab, secret):
-    said = refusal(lab, message("ann@author.test"))
+    said = refusal(lab, post.message("ann@author.test"))
     tap.ok(said is not None and said.startswith("550 5.7.26 ") and "author.test" in said, "p=reject: refused, with the domain", said)
-    tap.equal(refusal(lab, message("ann@shop.author.test")), None, "sp=quarantine: taken")
+    tap.equal(refusal(lab, post.message("ann@shop.author.test")), None, "sp=quarantine: taken")
     lab.wait(lambda: "quarantined by dmarc" in lab.ctl("--json", "queue", "list").stdout, 30, "the message that is held")
     tap.ok(True, "and held")
-    tap.equal(results_of(deliver(lab, sign(secret, message("ann@author.test")))[0])["dmarc"], "pass", "what is vouched for passes")
+    tap.equal(results_of(deliver(lab, sign(secret, post.message("ann@author.test")))[0])["dmarc"], "pass", "what is vouched for passes")
 
 
 def main():
-    secret, data = make_key()
+    secret, data = inbound.make_key(HOME)
     arguments = ["--module", "spf-check", "--module", "dkim", "--module", "dmarc", "--zone", make_zone(data)]
     try:
         with harness.Lab(*arguments) as lab:
