@@ -3,7 +3,7 @@
  * check_host () of RFC 7208 section 4 as a state machine. Records that include each other lie on a stack of
  * ours, whose depth the number of terms bounds; each step looks at one term. Pure; any thread, one at a time.
  */
-#include "eval-private.h"
+#include "eval.h"
 
 #include <string.h>
 

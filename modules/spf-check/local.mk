@@ -1,5 +1,5 @@
 # modules/spf-check: the evaluator, the module around it, and their tests (tests/modules/spf-check).
-spf_sources = modules/spf-check/eval.c modules/spf-check/eval-private.h modules/spf-check/lookups.c \
+spf_sources = modules/spf-check/eval.c modules/spf-check/eval.h modules/spf-check/lookups.c \
     modules/spf-check/macro.c modules/spf-check/name.c modules/spf-check/names.c modules/spf-check/record.c \
     modules/spf-check/spf.h modules/spf-check/trace.c
 

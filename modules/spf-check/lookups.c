@@ -2,7 +2,7 @@
  *
  * What answers of DNS mean to the evaluator, in each state that waits for one. Pure; any thread.
  */
-#include "eval-private.h"
+#include "eval.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * The client's validated names (RFC 7208 section 5.5): what its PTR records say, as far as the addresses of
  * those names lead back to it. Looked for once in a check, for all that want them. Pure; any thread.
  */
-#include "eval-private.h"
+#include "eval.h"
 
 #include <string.h>
 

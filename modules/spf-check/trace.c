@@ -2,7 +2,7 @@
  *
  * What a check asked of DNS and what it was told, for people who wonder about its result. Pure; any thread.
  */
-#include "eval-private.h"
+#include "eval.h"
 
 #include <arpa/inet.h>
 #include <string.h>
