@@ -116,10 +116,11 @@ relais_helper_call (RelaisHelper *helper, GBytes *request, gint64 timeout_us, Re
                     gpointer data)
 {
     RelaisHost *host = helper->module->host;
-    Call *call = g_new (Call, 1);
+    Call *call;
 
     g_return_if_fail (request != NULL && timeout_us > 0 && done != NULL);
     relais_loop_assert_owner (host->loop);
+    call = g_new (Call, 1);
     *call = (Call){.request = g_bytes_ref (request),
                    .timeout_us = timeout_us,
                    .done = done,
@@ -274,9 +275,11 @@ write_some (RelaisHelper *helper)
 
         if (done < 0 && errno == EINTR)
             continue;
+        if (done < 0 && errno != EAGAIN)
+            return false;
         if (done < 0) {
             relais_io_set_events (helper->io, EPOLLIN | EPOLLOUT);
-            return errno == EAGAIN;
+            return true;
         }
         helper->sent += (gsize)done;
     }
