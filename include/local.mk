@@ -14,6 +14,7 @@ relaisinclude_HEADERS = \
     include/relais/message.h \
     include/relais/module.h \
     include/relais/option.h \
+    include/relais/shaping.h \
     include/relais/store.h \
     include/relais/test.h \
     include/relais/timer.h \

@@ -10,8 +10,8 @@
  *   message              loop    yes      REJECT TEMPFAIL DISCARD         attributes, results,
  *                                         QUARANTINE                      trace fields
  *   route                loop    yes      REJECT DEFER                    attempt attributes
- *   lane                 loop    yes      WAIT                            -
- *   admit                loop    yes      WAIT REJECT                     -
+ *   lane                 loop    yes      WAIT                            limits (shaping.h)
+ *   admit                loop    yes      WAIT REJECT                     limits (shaping.h)
  *   rewrite              worker  no       DEFER                           sender, text (edit.h)
  *   seal                 worker  no       DEFER                           prepends header lines
  *   result               loop    no       DEFER REJECT                    -
@@ -89,7 +89,7 @@ RELAIS_API guint32 relais_hook_get_recipient_number (const RelaisHook *hook, gui
 RELAIS_API RelaisMessage *relais_hook_get_message (const RelaisHook *hook); /* [w] */
 /* route to result: domain or name of the route. */
 RELAIS_API const gchar *relais_hook_get_destination (const RelaisHook *hook); /* [w] */
-/* result: what the peer said; code 0 if it said nothing. */
+/* result: what the peer said; code 0 if it said nothing. More of it in shaping.h. */
 RELAIS_API guint32 relais_hook_get_reply_code (const RelaisHook *hook);
 RELAIS_API const gchar *relais_hook_get_reply_text (const RelaisHook *hook);
 
@@ -105,8 +105,7 @@ RELAIS_API gboolean relais_recipient_claim (RelaisHook *hook);
  * is set, for anything else. [w] */
 RELAIS_API gboolean relais_hook_set_reply (RelaisHook *hook, guint32 code, const gchar *enhanced,
                                            const gchar *text);
-/* lane, admit: how long WAIT waits, on the monotonic clock of relais_hook_now_us (). */
-RELAIS_API void relais_hook_wait_until (RelaisHook *hook, gint64 until_us);
+/* The monotonic clock, as it was when this turn of the loop began. */
 RELAIS_API gint64 relais_hook_now_us (const RelaisHook *hook);
 /* rewrite: another envelope sender. FALSE if it is no address or the hook is another. [w] */
 RELAIS_API gboolean relais_hook_set_sender (RelaisHook *hook, const gchar *sender);

@@ -12,6 +12,7 @@
 
 #include <relais/hook.h>
 #include <relais/module.h>
+#include <relais/shaping.h>
 
 G_BEGIN_DECLS
 
@@ -69,6 +70,37 @@ RELAIS_API gboolean relais_test_add_auth_result (RelaisTest *test, const gchar *
 /* The Authentication-Results field after a run of message, unfolded and without its name: what is told under the
  * name "test.invalid". NULL if there is none. Owned. */
 RELAIS_API gchar *relais_test_get_auth_results (const RelaisTest *test);
+
+/* The lane that lane, admit and result are about; provider may be NULL. "default", "default" and "site.test" unless set. */
+RELAIS_API void relais_test_set_lane (RelaisTest *test, const gchar *source, const gchar *pool,
+                                      const gchar *site, const gchar *provider);
+RELAIS_API void relais_test_set_connections (RelaisTest *test, guint32 n);
+/* Of the message that admit and result are about: "transactional" (unless set) or "bulk"; NULL for no campaign. */
+RELAIS_API void relais_test_set_class (RelaisTest *test, const gchar *name);
+RELAIS_API void relais_test_set_campaign (RelaisTest *test, const gchar *campaign);
+/* What result is told: all as its accessors give it. `enhanced` may be NULL. */
+RELAIS_API void
+relais_test_set_outcome (RelaisTest *test, RelaisOutcome outcome, const gchar *phase, guint32 code,
+                         const gchar *enhanced, const gchar *text);
+/* After a WAIT: until when, what is held back, and the words. */
+RELAIS_API gint64 relais_test_get_wait (const RelaisTest *test, RelaisWaitScope *scope,
+                                        const gchar **reason);
+/* What the last run of lane or admit set; zero where it set nothing. */
+RELAIS_API void relais_test_get_lane_limits (const RelaisTest *test, RelaisLaneLimits *limits);
+RELAIS_API guint32 relais_test_get_max_recipients (const RelaisTest *test);
+/* Tells the reservations of the last run of lane or admit what became of it; FALSE if there are none. Those
+ * that were not ended are RETURNED by the next run. */
+RELAIS_API gboolean relais_test_step_reservation (RelaisTest *test, RelaisReservationStep step,
+                                                  guint32 n);
+/* How often relais_lanes_wake () was called, and whether a source is out (its reason, or NULL). */
+RELAIS_API guint32 relais_test_n_wakes (const RelaisTest *test);
+RELAIS_API const gchar *relais_test_get_source_reason (const RelaisTest *test, const gchar *source);
+/* The last mail to the postmaster, subject and text with an empty line between; NULL. Owned. */
+RELAIS_API gchar *relais_test_take_notice (RelaisTest *test);
+/* A clock that stands still but for relais_test_advance (); before relais_test_load (). `wall_us` is where it begins. */
+RELAIS_API void relais_test_use_clock (RelaisTest *test, gint64 wall_us);
+/* Puts it forward, from timer to timer: what is due on the way happens at its time. */
+RELAIS_API void relais_test_advance (RelaisTest *test, gint64 delta_us);
 
 /* Runs a hook to its end; the loop turns while a ticket is open. Worker hooks run on a worker. */
 RELAIS_API RelaisVerdict relais_test_run (RelaisTest *test, RelaisHookId hook);

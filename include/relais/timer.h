@@ -10,6 +10,11 @@ G_BEGIN_DECLS
 
 typedef void (*RelaisTimerCallback) (gpointer data);
 
+/* The clocks: monotonic microseconds, for intervals and timers; microseconds since 1970, for what is kept. They
+ * are the daemon's, which tests may put forward. Any thread. */
+RELAIS_API gint64 relais_module_now_us (const RelaisModule *module);
+RELAIS_API gint64 relais_module_wall_us (const RelaisModule *module);
+
 /* Has `func` called once on the loop, from a later turn, in the order of posting. Any thread; also while the
  * module stops: what was posted is called before finalize. */
 RELAIS_API void relais_module_post (RelaisModule *module, RelaisTimerCallback func, gpointer data);

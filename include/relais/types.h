@@ -38,7 +38,7 @@ enum {
     RELAIS_VERDICT_DISCARD = 4,    /* take the message and drop it */
     RELAIS_VERDICT_QUARANTINE = 5, /* take the message and hold it */
     RELAIS_VERDICT_DEFER = 6,      /* on the way out: not now, try again later */
-    RELAIS_VERDICT_WAIT = 7,       /* lane, admit: not yet, see relais_hook_wait_until () */
+    RELAIS_VERDICT_WAIT = 7,       /* lane, admit: not yet, see relais_hook_wait () */
     RELAIS_VERDICT_PENDING = 8     /* a ticket was taken; the answer comes with it */
 };
 
