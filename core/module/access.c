@@ -257,12 +257,6 @@ relais_hook_set_reply (RelaisHook *hook, guint32 code, const gchar *enhanced, co
     return TRUE;
 }
 
-void
-relais_hook_wait_until (RelaisHook *hook, gint64 until_us)
-{
-    hook->result->wait_until_us = until_us;
-}
-
 gboolean
 relais_hook_set_sender (RelaisHook *hook, const gchar *sender)
 {
@@ -346,8 +340,7 @@ relais_hook_set_attempt_attribute (RelaisHook *hook, const gchar *name, GBytes *
     AttemptAttribute *attribute;
     guint place;
 
-    if ((hook->id != RELAIS_HOOK_ROUTE && hook->id != RELAIS_HOOK_ADMIT) || attributes == NULL ||
-        !relais_module_name_is_good (name) ||
+    if (hook->id != RELAIS_HOOK_ROUTE || attributes == NULL || !relais_module_name_is_good (name) ||
         (value != NULL && g_bytes_get_size (value) > RELAIS_ATTRIBUTES_BYTES))
         return FALSE;
     full = g_strdup_printf ("%s.%s", hook->function->module->descriptor.name, name);

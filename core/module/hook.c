@@ -20,6 +20,7 @@ void
 relais_hook_result_clear (RelaisHookResult *result)
 {
     g_free (result->text);
+    g_free (result->wait_reason);
     *result = (RelaisHookResult){0};
 }
 
@@ -95,6 +96,14 @@ settle_reply (const RelaisHook *hook, RelaisVerdict verdict)
     drop_reply (result);
 }
 
+static void
+drop_wait (RelaisHookResult *result)
+{
+    result->wait_until_us = 0;
+    result->wait_scope = RELAIS_WAIT_LANE;
+    g_clear_pointer (&result->wait_reason, g_free);
+}
+
 /* Notes what one function answered; true if it ends the chain. */
 static bool
 conclude (RelaisHook *hook, RelaisVerdict answered)
@@ -103,6 +112,8 @@ conclude (RelaisHook *hook, RelaisVerdict answered)
 
     settle_reply (hook, verdict);
     hook->result->verdict = verdict;
+    if (verdict != RELAIS_VERDICT_WAIT)
+        drop_wait (hook->result);
     if (verdict == RELAIS_VERDICT_CONTINUE)
         return false;
     hook->result->module = hook->function->module->descriptor.name;

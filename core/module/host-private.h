@@ -21,6 +21,7 @@
 #include <relais/command.h>
 #include <relais/http.h>
 #include <relais/option.h>
+#include <relais/shaping.h>
 
 typedef struct RelaisHost RelaisHost;
 
@@ -130,7 +131,15 @@ typedef struct {
     GPtrArray *attempt_attributes; /* owned by the delivery; see hook.h */
     char **new_sender;             /* REWRITE: envelope sender, may be replaced */
     const char *destination;       /* domain or route name */
+    /* lane, admit and what follows */
+    const char *source, *pool, *site, *provider;
+    const char *klass, *campaign; /* NULL in LANE */
+    guint n_connections;          /* of the lane; LANE, ADMIT */
+    struct RelaisGrant *grant;    /* LANE, ADMIT: what the functions allow */
     /* result */
+    RelaisOutcome outcome;
+    const char *phase, *host;
+    bool internal;
     guint16 reply_code;
     const guint8 *reply_enhanced;
     const char *reply_text;
@@ -153,6 +162,8 @@ typedef struct {
     char *text;           /* or NULL */
     const char *module;   /* who decided; NULL nobody */
     gint64 wait_until_us; /* WAIT */
+    RelaisWaitScope wait_scope;
+    char *wait_reason; /* or NULL */
 } RelaisHookResult;
 void relais_hook_result_clear (RelaisHookResult *result);
 
@@ -174,6 +185,29 @@ void relais_host_run_worker (RelaisHost *host, RelaisHookId hook, RelaisSubject 
                              RelaisHookResult *result);
 /* EVENT: tells the observers. */
 void relais_host_notify_event (RelaisHost *host, guint64 seq, GBytes *line);
+
+/* --- Shaping. */
+/* What functions of LANE or ADMIT allow in one run, and set. The caller makes it for the run and ends it. */
+typedef struct RelaisGrant RelaisGrant;
+RelaisGrant *relais_grant_new (void);
+/* Tells all who reserved; NULL ok. */
+void relais_grant_tell (RelaisGrant *grant, RelaisReservationStep step, guint n);
+/* The last step; frees it. NULL ok. */
+void relais_grant_end (RelaisGrant *grant, RelaisReservationStep step, guint n);
+/* What was set: false if no limits were; 0 if there is no highest number. */
+bool relais_grant_get_limits (const RelaisGrant *grant, RelaisLaneLimits *limits);
+guint relais_grant_get_max_recipients (const RelaisGrant *grant);
+
+/* What modules' calls come to; borrowed, set before they start, NULL when the queue goes. */
+typedef struct {
+    void (*wake) (gpointer data, const char *source, const char *site);
+    /* `reason` NULL: it is in use again. */
+    void (*source_changed) (gpointer data, const char *source, const char *reason);
+    bool (*notify) (gpointer data, const char *module, const char *subject, const char *text);
+} RelaisShaper;
+void relais_host_set_shaper (RelaisHost *host, const RelaisShaper *shaper, gpointer data);
+/* Why a source is out; NULL while it is in. */
+const char *relais_host_source_reason (const RelaisHost *host, const char *source);
 
 /* --- For rooms below whose functions modules call. */
 /* Copies the part of a versioned struct that both sides know into `to`, zero-filled; false if the

@@ -32,6 +32,7 @@ relais_host_new (const RelaisHostOptions *options)
     for (guint i = 0; i < RELAIS_N_HOOKS; i++)
         host->registered[i] = g_ptr_array_new_with_free_func (relais_hook_function_free);
     g_queue_init (&host->runs);
+    host->source_words = g_ptr_array_new_with_free_func (relais_source_word_free);
     host->store = relais_store_new (host->loop);
     g_mutex_init (&host->tracking_mutex);
     return host;
@@ -380,6 +381,7 @@ relais_host_free (RelaisHost *host)
     g_ptr_array_unref (host->slots);
     g_ptr_array_unref (host->counters);
     g_ptr_array_unref (host->routes);
+    g_ptr_array_unref (host->source_words);
     g_mutex_clear (&host->pin_mutex);
     g_clear_pointer (&host->config, relais_config_unref);
     g_clear_pointer (&host->tracking, relais_tracking_table_unref);

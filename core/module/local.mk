@@ -8,6 +8,7 @@ libcore_la_SOURCES += \
     core/module/counter.c \
     core/module/edit.c \
     core/module/event.c \
+    core/module/grant.c \
     core/module/helper.c core/module/helper-private.h \
     core/module/helper-serve.c \
     core/module/hook.c \
@@ -21,8 +22,10 @@ libcore_la_SOURCES += \
     core/module/order.c \
     core/module/routes.c \
     core/module/register.c \
+    core/module/shaping.c \
     core/module/store.c \
-    core/module/test.c \
+    core/module/test.c core/module/test-private.h \
+    core/module/test-shaping.c \
     core/module/test-zone.c \
     core/module/ticket.c \
     core/module/timer.c \

@@ -67,7 +67,23 @@ typedef struct {
     RelaisVerdict on_timeout;
 } HookFunction;
 void relais_hook_function_free (gpointer function);
+void relais_source_word_free (gpointer word);
 void relais_http_route_free (gpointer route);
+
+enum { RELAIS_GRANT_RESERVATIONS = 8 }; /* in one run */
+typedef struct {
+    const HookFunction *function;
+    RelaisReservationFunc func;
+    gpointer data;
+} RelaisReservation;
+
+struct RelaisGrant {
+    guint n;
+    RelaisReservation reservations[RELAIS_GRANT_RESERVATIONS];
+    RelaisLaneLimits limits;
+    bool has_limits;
+    guint max_recipients; /* 0: not set */
+};
 
 typedef struct {
     HookFunction **functions; /* in calling order; NULL until relais_chain_order () */
@@ -95,6 +111,9 @@ struct RelaisHost {
     GMutex tracking_mutex;
     RelaisTrackingTable *tracking; /* or NULL; under tracking_mutex */
     GQueue runs;                   /* RelaisHookRun that are suspended */
+    const RelaisShaper *shaper;    /* or NULL */
+    gpointer shaper_data;
+    GPtrArray *source_words; /* what modules say of sources that are out; see shaping.c */
     guint n_slots;
     GPtrArray *slots;    /* RelaisSlot */
     GPtrArray *counters; /* RelaisCounter */
@@ -140,6 +159,7 @@ struct RelaisHook {
     RelaisRope *rope;             /* MESSAGE: what relais_hook_read () reads, made when asked for */
     RelaisTrackingTable *tracking; /* that was asked, held until the function returns; or NULL */
     RelaisTicket *ticket;          /* the one that was handed out and is open */
+    char enhanced[12];             /* what relais_hook_get_reply_enhanced () returned */
 };
 void relais_hook_clear (RelaisHook *hook);
 /* edit.c: puts staged edits into the rope, or drops them; those that would have harmed the message are counted. */

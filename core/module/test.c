@@ -5,40 +5,13 @@
  */
 #include "config.h"
 
-#include "module/module-private.h"
+#include "module/test-private.h"
 
 #include "conf/conf-private.h"
 #include "message/header-private.h"
-#include "tls/tokens-private.h"
-
-#include <relais/test.h>
 
 #include <glib/gstdio.h>
 #include <string.h>
-
-struct RelaisTest {
-    RelaisLoop *loop;
-    RelaisPool *pool;
-    RelaisHost *host;
-    RelaisStoreMemory *memory;
-    RelaisSchema *schema;
-    RelaisMessage *message;
-    RelaisSubject subject;
-    GHashTable *session_slots, *transaction_slots;
-    GPtrArray *attempt_attributes;
-    char *client, *helo, *tenant, *new_sender;
-    GByteArray *sealed;
-    RelaisTrace *trace;
-    char *auth_results;   /* of the last run of message */
-    GHashTable *tracking; /* domain -> TrackingUrl */
-    RelaisHookResult result;
-    RelaisHookId hook;
-    bool done;
-    char *state_dir;
-    RelaisTokens *tokens;
-    GMutex events_mutex;
-    GQueue events; /* GBytes */
-};
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
@@ -97,7 +70,8 @@ relais_test_new (const gchar *module_dir)
 {
     RelaisTest *test = g_new0 (RelaisTest, 1);
 
-    test->loop = relais_loop_new (NULL, NULL);
+    relais_test_clock_init (&test->clock);
+    test->loop = relais_loop_new (&test->clock.clock, NULL);
     g_assert (test->loop != NULL);
     test->pool = relais_pool_new (test->loop, "test", 1, 64);
     test->host = relais_host_new (&(RelaisHostOptions){.loop = test->loop,
@@ -116,6 +90,7 @@ relais_test_new (const gchar *module_dir)
     test->host->event_sink = keep_event;
     test->host->event_sink_data = test;
     open_tokens (test);
+    relais_test_shaping_init (test);
     relais_test_set_message (test, (const guint8 *)"", 0);
     return test;
 }
@@ -141,6 +116,7 @@ relais_test_free (RelaisTest *test)
     g_clear_pointer (&test->session_slots, g_hash_table_unref);
     relais_hook_result_clear (&test->result);
     zone = test->host->zone;
+    relais_test_shaping_clear (test);
     relais_host_free (test->host);
     relais_test_zone_free (zone);
     relais_trace_free (test->trace);
@@ -418,6 +394,7 @@ fill_subject (RelaisTest *test, RelaisHookId hook)
         subject->recipient = g_ptr_array_index (recipients, recipients->len - 1);
     if (hook == RELAIS_HOOK_REWRITE || hook == RELAIS_HOOK_SEAL)
         subject->rope = relais_rope_new_message (test->message);
+    relais_test_shaping_begin (test, hook);
     subject->pin = relais_host_pin (test->host);
 }
 
@@ -477,6 +454,7 @@ relais_test_run (RelaisTest *test, RelaisHookId hook)
     while (!test->done)
         relais_loop_turn (test->loop, true);
     g_clear_pointer (&test->subject.pin, relais_pin_unref);
+    relais_test_shaping_end (test);
     if (hook == RELAIS_HOOK_MESSAGE)
         take_trace (test);
     return test->result.verdict;

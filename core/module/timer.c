@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Modules' timers and posts (include/relais/timer.h). Loop thread, but relais_module_post ().
+ * Modules' clocks, timers and posts (include/relais/timer.h). Loop thread, but the clocks and
+ * relais_module_post ().
  */
 #include "config.h"
 
@@ -17,6 +18,18 @@ typedef struct {
     RelaisTimerCallback func;
     gpointer data;
 } Post;
+
+gint64
+relais_module_now_us (const RelaisModule *module)
+{
+    return relais_clock_mono_us (relais_loop_clock (module->host->loop));
+}
+
+gint64
+relais_module_wall_us (const RelaisModule *module)
+{
+    return relais_clock_wall_us (relais_loop_clock (module->host->loop));
+}
 
 static void
 call_posted (gpointer data)

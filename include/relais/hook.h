@@ -199,7 +199,7 @@ RELAIS_API gboolean relais_hook_set_attribute (RelaisHook *hook, const gchar *na
 /* message: has each recipient served in a transaction of its own, so that rewrite may make the message each one's
  * own (VERP, tracking). FALSE on another hook. */
 RELAIS_API gboolean relais_hook_set_alone (RelaisHook *hook);
-/* route, admit: the same for the attempt alone, in memory. */
+/* route: the same for the attempt alone, in memory. */
 RELAIS_API gboolean relais_hook_set_attempt_attribute (RelaisHook *hook, const gchar *name,
                                                        GBytes *value);
 /* By full name, "MODULE.name"; borrowed, NULL if there is none. [w] */

@@ -87,7 +87,8 @@ typedef guint32 RelaisOutcome;
 enum { RELAIS_OUTCOME_DELIVERED = 0, RELAIS_OUTCOME_DEFERRED = 1, RELAIS_OUTCOME_BOUNCED = 2 };
 /* As the reply alone says; what functions of `result` make of it comes after. */
 RELAIS_API RelaisOutcome relais_hook_get_outcome (const RelaisHook *hook);
-/* Where in the dialogue: "connect", "banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body"; for what
+/* Where in the dialogue: "connect", "banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot"
+ * (the reply to the whole message); for what
  * never left us "route" or "prepare". Static. */
 RELAIS_API const gchar *relais_hook_get_phase (const RelaisHook *hook);
 /* Enhanced code of the reply, "4.7.1"; NULL if it had none. */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the files of the harness (include/relais/test.h) share. The caller's thread owns all of it.
+ */
+#pragma once
+
+#include "module/module-private.h"
+
+#include "conf/conf-private.h"
+#include "tls/tokens-private.h"
+
+#include <relais/test.h>
+
+/* The machine's clock, until it is made to stand still. */
+typedef struct {
+    RelaisClock clock;
+    gint64 wall_us, mono_us; /* atomic: workers ask too */
+    gboolean still;
+} RelaisTestClock;
+void relais_test_clock_init (RelaisTestClock *clock);
+
+/* What lane, admit and result are told, and what they said; see test-shaping.c. */
+typedef struct {
+    char *source, *pool, *site, *provider, *klass, *campaign;
+    guint n_connections;
+    RelaisOutcome outcome;
+    char *phase, *text;
+    guint32 code;
+    guint8 enhanced[3];
+    RelaisGrant *grant; /* of the last run, while it is open */
+    RelaisLaneLimits limits;
+    guint max_recipients;
+    guint n_wakes;
+    char *notice; /* subject and text; or NULL */
+} RelaisTestShaping;
+
+struct RelaisTest {
+    RelaisTestClock clock;
+    RelaisLoop *loop;
+    RelaisPool *pool;
+    RelaisHost *host;
+    RelaisStoreMemory *memory;
+    RelaisSchema *schema;
+    RelaisMessage *message;
+    RelaisSubject subject;
+    GHashTable *session_slots, *transaction_slots;
+    GPtrArray *attempt_attributes;
+    char *client, *helo, *tenant, *new_sender;
+    GByteArray *sealed;
+    RelaisTrace *trace;
+    char *auth_results;   /* of the last run of message */
+    GHashTable *tracking; /* domain -> TrackingUrl */
+    RelaisHookResult result;
+    RelaisHookId hook;
+    bool done;
+    char *state_dir;
+    RelaisTokens *tokens;
+    GMutex events_mutex;
+    GQueue events; /* GBytes */
+    RelaisTestShaping shaping;
+};
+
+void relais_test_shaping_init (RelaisTest *test);
+void relais_test_shaping_clear (RelaisTest *test);
+/* Ends what the last run reserved, and fills in what this one is told. */
+void relais_test_shaping_begin (RelaisTest *test, RelaisHookId hook);
+/* Takes what the functions set. */
+void relais_test_shaping_end (RelaisTest *test);
