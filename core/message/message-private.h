@@ -74,6 +74,11 @@ const RelaisBodyFacts *relais_body_scan_end (RelaisBodyScanner *scanner);
 /* --- Envelope ------------------------------------------------------------------------------- */
 
 typedef enum { RELAIS_CLASS_TRANSACTIONAL = 0, RELAIS_CLASS_BULK = 1 } RelaisClass;
+static inline const char *
+relais_class_to_string (RelaisClass klass)
+{
+    return klass == RELAIS_CLASS_BULK ? "bulk" : "transactional";
+}
 
 /* NOTIFY of RFC 3461 section 4.1; 0 is "not given" (failure and delay at our choice). */
 enum {

@@ -19,7 +19,7 @@ enum { SLOTS_PER_TURN = 4000, ROWS_PER_TURN = 500, N_BANDS = 4 };
 typedef struct {
     RelaisQueue *queue;
     guint32 next; /* slot */
-    void (*look) (gpointer data, const RelaisSlot *slot, gint64 age_us);
+    void (*look) (gpointer data, const RelaisMessageSlot *slot, gint64 age_us);
     bool (*end_turn) (gpointer data); /* false: enough. NULL: go on */
     void (*end) (gpointer data);
     gpointer data;
@@ -42,7 +42,7 @@ walk_on (gpointer data)
     const gint64 now = relais_loop_now_us (queue->loop);
 
     for (guint i = 0; i < SLOTS_PER_TURN; i++) {
-        const RelaisSlot *slot;
+        const RelaisMessageSlot *slot;
 
         if (queue->closed || walk->next >= queue->records.slots.top) {
             end_walk (walk);
@@ -77,7 +77,7 @@ typedef struct {
 } Oldest;
 
 static void
-look_for_oldest (gpointer data, const RelaisSlot *slot, gint64 age_us)
+look_for_oldest (gpointer data, const RelaisMessageSlot *slot, gint64 age_us)
 {
     Oldest *oldest = data;
 
@@ -159,7 +159,7 @@ row_of (Ages *ages, RelaisFlow *flow)
 }
 
 static void
-count_slot (gpointer data, const RelaisSlot *slot, gint64 age_us)
+count_slot (gpointer data, const RelaisMessageSlot *slot, gint64 age_us)
 {
     Ages *ages = data;
     const RelaisRecords *records = &ages->queue->records;
@@ -209,7 +209,7 @@ static void
 put_row (RelaisCommandCall *call, const Row *row)
 {
     relais_command_put (call, "site", row->site);
-    relais_command_put (call, "class", row->klass == RELAIS_CLASS_BULK ? "bulk" : "transactional");
+    relais_command_put (call, "class", relais_class_to_string (row->klass));
     relais_command_put_int (call, "deliveries", (gint64)row->n);
     relais_command_put_int (call, "due", (gint64)row->due);
     relais_command_put_int (call, "held", (gint64)row->held);

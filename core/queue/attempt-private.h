@@ -49,6 +49,7 @@ struct RelaisAttempt {
     RelaisPath *path;
     RelaisRoute *route;
     RelaisConnection *connection; /* NULL once it went */
+    RelaisGrant *grant;           /* what modules allowed; or NULL */
     RelaisLive *live;
     RelaisAttemptStep step;
     guint64 id;
@@ -74,10 +75,13 @@ struct RelaisAttempt {
     char *text;
 };
 
-/* Takes the head of the strand's flow, and what else of its message is due there. */
-RelaisAttempt *relais_attempt_take (RelaisStrand *strand, RelaisConnection *connection);
+/* Takes the head of the strand's flow, and what else of its message is due there; and the grant (nullable). */
+RelaisAttempt *
+relais_attempt_take (RelaisStrand *strand, RelaisConnection *connection, RelaisGrant *grant);
 /* Begins, once it was given to a connection. */
 void relais_attempt_start (RelaisAttempt *attempt);
+/* Ends it instead, before it had a connection, by a module's verdict. */
+void relais_attempt_refuse (RelaisAttempt *attempt, const RelaisHookResult *result);
 /* Its connection can carry it now (or another connection does): goes on. */
 void relais_attempt_go_on (RelaisAttempt *attempt);
 /* Its connection is gone before anything of it was sent: back to the flow's head, untried. */

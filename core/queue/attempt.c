@@ -9,6 +9,7 @@
 #include "queue/attempt-private.h"
 
 #include "queue/connection-private.h"
+#include "queue/lane-private.h"
 #include "queue/outcome-private.h"
 
 #include <string.h>
@@ -43,10 +44,12 @@ relais_attempt_problem_free (RelaisAttemptProblem *problem)
 }
 
 static guint
-most_recipients (const RelaisQueue *queue, const RelaisConnection *connection, guint32 first)
+most_recipients (const RelaisAttempt *attempt, const RelaisConnection *connection, guint32 first)
 {
+    const RelaisQueue *queue = attempt->queue;
     const RelaisDelivery *delivery = relais_delivery_at (&queue->records, first);
-    guint most = queue->settings.recipients_per_transaction;
+    guint most = attempt->path->lane->recipients;
+    guint granted = relais_grant_get_max_recipients (attempt->grant);
 
     if (relais_slot_at (&queue->records, delivery->message)->alone)
         return 1;
@@ -55,7 +58,7 @@ most_recipients (const RelaisQueue *queue, const RelaisConnection *connection, g
         return 1;
     if (connection != NULL && connection->caps.limits_rcptmax > 0)
         most = MIN (most, connection->caps.limits_rcptmax);
-    return most;
+    return granted > 0 ? MIN (most, granted) : most;
 }
 
 /* What else of the message is due in the same flow and may go from the same source. */
@@ -81,7 +84,7 @@ gather (RelaisAttempt *attempt, GArray *deliveries, guint8 list, guint most)
 }
 
 RelaisAttempt *
-relais_attempt_take (RelaisStrand *strand, RelaisConnection *connection)
+relais_attempt_take (RelaisStrand *strand, RelaisConnection *connection, RelaisGrant *grant)
 {
     RelaisQueue *queue = strand->flow->queue;
     RelaisAttempt *attempt = g_new0 (RelaisAttempt, 1);
@@ -96,10 +99,11 @@ relais_attempt_take (RelaisStrand *strand, RelaisConnection *connection)
     attempt->source = strand->lane->source;
     attempt->path = relais_path_ref (strand->path);
     attempt->route = relais_route_ref (strand->flow->destination->route);
+    attempt->grant = grant;
     attempt->id =
         relais_slot_at (&queue->records, relais_delivery_at (&queue->records, first)->message)->id;
     g_array_append_val (deliveries, first);
-    gather (attempt, deliveries, (guint8)(place + 1), most_recipients (queue, connection, first));
+    gather (attempt, deliveries, (guint8)(place + 1), most_recipients (attempt, connection, first));
     attempt->deliveries = g_array_steal (deliveries, &n);
     g_array_unref (deliveries);
     attempt->n = (guint)n;
@@ -108,6 +112,7 @@ relais_attempt_take (RelaisStrand *strand, RelaisConnection *connection)
     queue->active += attempt->n;
     attempt->link.data = attempt;
     g_queue_push_tail_link (&queue->attempts, &attempt->link);
+    relais_grant_tell (grant, RELAIS_RESERVATION_TAKEN, attempt->n);
     return attempt;
 }
 
@@ -125,6 +130,7 @@ relais_attempt_free (RelaisAttempt *attempt)
         relais_pin_unref (attempt->pin);
     if (attempt->subject.attempt_attributes != NULL)
         g_ptr_array_unref (attempt->subject.attempt_attributes);
+    relais_grant_end (attempt->grant, RELAIS_RESERVATION_RETURNED, 0);
     relais_attempt_problem_free (attempt->problem);
     relais_path_unref (attempt->path);
     relais_route_unref (attempt->route);
@@ -301,6 +307,18 @@ fail_by_hook (RelaisAttempt *attempt, const RelaisHookResult *result, const char
     relais_attempt_fail (attempt, problem);
 }
 
+void
+relais_attempt_refuse (RelaisAttempt *attempt, const RelaisHookResult *result)
+{
+    RelaisLive *live;
+
+    attempt->pin = relais_host_pin (attempt->queue->host);
+    live = relais_live_get (attempt->queue, attempt->id, on_live, attempt);
+    if (live != NULL)
+        use_live (attempt, live);
+    fail_by_hook (attempt, result, "admit");
+}
+
 static void
 on_routed (gpointer data, RelaisHookResult *result)
 {
@@ -451,7 +469,7 @@ relais_attempt_go_on (RelaisAttempt *attempt)
 
     if (attempt->step != RELAIS_ATTEMPT_WAITING || !relais_connection_is_open (connection))
         return;
-    most = most_recipients (attempt->queue, connection, attempt->deliveries[0]);
+    most = most_recipients (attempt, connection, attempt->deliveries[0]);
     if (attempt->n > most) {
         /* Taken before the peer's LIMITS were known. */
         put_back_from (attempt, most);
@@ -473,8 +491,12 @@ static RelaisResultFacts
 facts_of (const RelaisAttempt *attempt)
 {
     const RelaisConnection *connection = attempt->connection;
-    RelaisResultFacts facts = {
-        .source = attempt->source->name, .site = attempt->route->site, .pin = attempt->pin};
+    RelaisResultFacts facts = {.source = attempt->source->name,
+                               .pool = attempt->source->pool->name,
+                               .site = attempt->route->site,
+                               .provider =
+                                   attempt->route->is_provider ? attempt->route->site : NULL,
+                               .pin = attempt->pin};
 
     if (attempt->live != NULL)
         facts.size = attempt->rope != NULL
@@ -617,6 +639,7 @@ relais_attempt_settle (RelaisAttempt *attempt, const RelaisSmtpOutcome *outcomes
     bool some_taken = false;
 
     facts.source_hash = attempt->source->hash;
+    relais_grant_end (g_steal_pointer (&attempt->grant), RELAIS_RESERVATION_USED, attempt->n);
     for (guint i = 0; i < attempt->n; i++)
         some_taken = some_taken || (outcomes[i].reply.code >= 200 && outcomes[i].reply.code < 300);
     release_places (attempt);

@@ -32,7 +32,9 @@ check_due (const RelaisQueue *queue, guint32 number, const RelaisFlow *flow)
     for (guint i = 0; i < flow->pool->sources->len; i++) {
         const RelaisStrand *strand = &flow->strands[i];
 
-        if (strand->active || strand->path == NULL || strand->path->state == RELAIS_PATH_PROBING ||
+        if (strand->active || strand->permit.ask != NULL ||
+            (strand->lane != NULL && strand->lane->source->out) || strand->path == NULL ||
+            strand->path->state == RELAIS_PATH_PROBING ||
             (strand->path->state == RELAIS_PATH_ASLEEP &&
              relais_timer_is_set (&strand->path->nap.timer)))
             return NULL;
@@ -73,7 +75,7 @@ typedef struct {
 static char *
 check_slot (const RelaisQueue *queue, guint32 number, Counts *counts)
 {
-    const RelaisSlot *slot = relais_slot_at (&queue->records, number);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
     guint32 open = 0;
 
     if (relais_records_find (&queue->records, slot->id) != number)

@@ -129,9 +129,43 @@ sleeping_path (const RelaisFlow *flow)
     return found;
 }
 
+/* What modules have it wait for: the source's hold that ends first; NULL if one may go. */
+static const RelaisHold *
+first_hold (const RelaisFlow *flow)
+{
+    const RelaisHold *found = NULL;
+
+    for (guint i = 0; i < flow->pool->sources->len; i++) {
+        const RelaisStrand *strand = &flow->strands[i];
+        const RelaisHold *hold;
+
+        if (strand->lane == NULL || !strand->active)
+            continue;
+        hold = relais_order_find_hold (&strand->lane->order, strand);
+        if (hold == NULL && relais_hold_is_set (&strand->lane->opening_hold) &&
+            strand->lane->connections->len == 0)
+            hold = &strand->lane->opening_hold;
+        if (hold == NULL)
+            return NULL;
+        if (found == NULL || hold->timer.due_us < found->timer.due_us)
+            found = hold;
+    }
+    return found;
+}
+
+static bool
+all_sources_are_out (const RelaisFlow *flow)
+{
+    for (guint i = 0; i < flow->pool->sources->len; i++)
+        if (!((const RelaisSource *)flow->pool->sources->pdata[i])->out)
+            return false;
+    return true;
+}
+
 static const char *
 describe_due (const RelaisFlow *flow, gint64 *until_us)
 {
+    const RelaisHold *hold = first_hold (flow);
     const char *text = relais_destination_describe (flow->destination, until_us);
     const RelaisPath *path = text == NULL ? sleeping_path (flow) : NULL;
 
@@ -139,6 +173,12 @@ describe_due (const RelaisFlow *flow, gint64 *until_us)
         *until_us = path->nap.timer.due_us;
         return path->text != NULL ? path->text : "the hosts could not be reached";
     }
+    if (text == NULL && hold != NULL) {
+        *until_us = hold->timer.due_us;
+        return hold->reason != NULL ? hold->reason : "a module's leave";
+    }
+    if (text == NULL && all_sources_are_out (flow))
+        return "a source of its pool to come back into use";
     return text != NULL ? text : "its turn for a connection";
 }
 
@@ -176,7 +216,7 @@ put_delivery (RelaisCommandCall *call, const RelaisQueue *queue, const RelaisMes
               guint32 number)
 {
     const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
-    const RelaisSlot *slot = relais_slot_at (&queue->records, delivery->message);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
     const RelaisState *state = &message->states[delivery->recipient];
     const RelaisEnvelope *envelope = &message->envelope;
     char id[RELAIS_ID_TEXT_BYTES];
@@ -195,8 +235,7 @@ put_delivery (RelaisCommandCall *call, const RelaisQueue *queue, const RelaisMes
     relais_command_put (call, "destination",
                         relais_queue_flow_at (queue, delivery->flow)->destination->name);
     relais_command_put (call, "tenant", envelope->tenant);
-    relais_command_put (call, "class",
-                        envelope->klass == RELAIS_CLASS_BULK ? "bulk" : "transactional");
+    relais_command_put (call, "class", relais_class_to_string (envelope->klass));
     relais_queue_command_put_wait (call, queue, number);
     relais_command_put (call, "reply", state->reply);
     relais_command_end_row (call);
@@ -394,8 +433,7 @@ show_message (const Show *show, const RelaisMessage *message)
         _ ("from <%s>, tenant %s, campaign %s, class %s, client %s, Message-ID %s"),
         envelope->sender, envelope->tenant != NULL ? envelope->tenant : "-",
         envelope->campaign != NULL ? envelope->campaign : "-",
-        envelope->klass == RELAIS_CLASS_BULK ? "bulk" : "transactional",
-        envelope->client != NULL ? envelope->client : "-",
+        relais_class_to_string (envelope->klass), envelope->client != NULL ? envelope->client : "-",
         envelope->message_id != NULL ? envelope->message_id : "-");
 
     for (guint i = 0; i < envelope->recipients->len; i++)

@@ -42,12 +42,14 @@ struct RelaisConnection {
     GList idle_link;
     bool is_idle;
 
-    GString *failures; /* what each stop said */
+    RelaisGrant *grant; /* what modules allowed of it; or NULL */
+    GString *failures;  /* what each stop said */
     RelaisAttemptProblem *problem;
 };
 
-/* Opens one for an attempt to the path's hosts. */
-void relais_connection_open (RelaisLane *lane, RelaisPath *path, RelaisAttempt *attempt);
+/* Opens one for an attempt to the path's hosts. Takes the grant (nullable). */
+void relais_connection_open (RelaisLane *lane, RelaisPath *path, RelaisAttempt *attempt,
+                             RelaisGrant *grant);
 /* Hands it an attempt: it is idle, or has room behind. */
 void relais_connection_give (RelaisConnection *connection, RelaisAttempt *attempt);
 /* The attempt is ready to be sent. */
@@ -73,5 +75,7 @@ const char *relais_connection_host (const RelaisConnection *connection);
 void relais_connection_quit (RelaisConnection *connection);
 /* For a drain: what is not sending goes back, what idles quits. */
 void relais_connection_drain (RelaisConnection *connection);
+/* Its source is out of use: it ends after what is being sent. */
+void relais_connection_retire (RelaisConnection *connection);
 /* Cuts it without a word; for the queue's end. */
 void relais_connection_kill (RelaisConnection *connection);

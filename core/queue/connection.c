@@ -83,6 +83,7 @@ finish (RelaisConnection *connection)
         relais_attempt_put_back (attempt);
     }
     relais_path_unref (g_steal_pointer (&connection->path));
+    relais_grant_end (g_steal_pointer (&connection->grant), RELAIS_RESERVATION_ENDED, 0);
     relais_lane_remove_connection (g_steal_pointer (&connection->lane), connection);
     relais_queue_check_drained (queue);
     connection_unref (connection);
@@ -274,7 +275,8 @@ on_timer (gpointer data)
 }
 
 void
-relais_connection_open (RelaisLane *lane, RelaisPath *path, RelaisAttempt *attempt)
+relais_connection_open (RelaisLane *lane, RelaisPath *path, RelaisAttempt *attempt,
+                        RelaisGrant *grant)
 {
     RelaisConnection *connection = g_new0 (RelaisConnection, 1);
 
@@ -288,7 +290,10 @@ relais_connection_open (RelaisLane *lane, RelaisPath *path, RelaisAttempt *attem
     relais_timer_init (&connection->timer, lane->queue->loop, on_timer, connection);
     connection->attempt = attempt;
     attempt->connection = connection;
+    connection->grant = grant;
     relais_lane_add_connection (lane, connection);
+    relais_grant_tell (grant, RELAIS_RESERVATION_TAKEN, 1);
+    relais_grant_tell (grant, RELAIS_RESERVATION_USED, 1);
     try_stops (connection);
 }
 
@@ -450,6 +455,7 @@ take_next (RelaisConnection *connection)
     RelaisAttempt *attempt;
 
     if (connection->last || connection->queue->draining ||
+        connection->lane->connections->len > connection->lane->most ||
         connection->transactions >= most_messages (connection)) {
         relais_connection_quit (connection);
         return;
@@ -609,6 +615,13 @@ relais_connection_drain (RelaisConnection *connection)
         relais_connection_kill (connection);
     else if (!connection->sending && connection->state != RELAIS_CONNECTION_SETTLING)
         relais_connection_quit (connection);
+}
+
+void
+relais_connection_retire (RelaisConnection *connection)
+{
+    connection->last = true;
+    relais_connection_drain (connection);
 }
 
 void

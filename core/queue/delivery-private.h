@@ -70,8 +70,8 @@ typedef struct {
     guint8 grace : 1; /* released or retried past its lifetime: the deadline in the wheel counts */
     guint8 alone : 1; /* each recipient in a transaction of its own */
     guint8 used : 1;  /* 0: this slot is free (for walks over all) */
-} RelaisSlot;
-_Static_assert(sizeof (RelaisSlot) <= 64, "a message slot is a small record");
+} RelaisMessageSlot;
+_Static_assert(sizeof (RelaisMessageSlot) <= 64, "a message slot is a small record");
 
 typedef struct {
     guint32 *slots; /* numbers, 0 free; NULL: none yet */
@@ -105,7 +105,7 @@ relais_delivery_at (const RelaisRecords *records, guint32 number)
     return relais_slab_at (&records->deliveries, number);
 }
 
-static inline RelaisSlot *
+static inline RelaisMessageSlot *
 relais_slot_at (const RelaisRecords *records, guint32 number)
 {
     return relais_slab_at (&records->slots, number);

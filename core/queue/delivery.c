@@ -13,7 +13,7 @@ relais_records_init (RelaisRecords *records)
 {
     *records = (RelaisRecords){0};
     relais_slab_init (&records->deliveries, sizeof (RelaisDelivery));
-    relais_slab_init (&records->slots, sizeof (RelaisSlot));
+    relais_slab_init (&records->slots, sizeof (RelaisMessageSlot));
 }
 
 void
@@ -131,7 +131,7 @@ relais_records_add_delivery (RelaisRecords *records, guint32 slot, guint16 recip
 {
     guint32 number = relais_slab_take (&records->deliveries);
     RelaisDelivery *delivery = relais_delivery_at (records, number);
-    RelaisSlot *message = relais_slot_at (records, slot);
+    RelaisMessageSlot *message = relais_slot_at (records, slot);
 
     delivery->message = slot;
     delivery->recipient = recipient;
@@ -147,7 +147,7 @@ void
 relais_records_remove_delivery (RelaisRecords *records, guint32 number)
 {
     RelaisDelivery *delivery = relais_delivery_at (records, number);
-    RelaisSlot *message = relais_slot_at (records, delivery->message);
+    RelaisMessageSlot *message = relais_slot_at (records, delivery->message);
 
     if (delivery->before != 0)
         relais_delivery_at (records, delivery->before)->after = delivery->after;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A flow: the deliveries to one destination from one pool of sources, of one class and tenant. Those
+ * A flow: the deliveries to one destination from one pool of sources, of one class, tenant and campaign. Those
  * that wait for their time lie in a heap, under one timer a flow; those that are due in lists: one
  * for any source, and one for each source that a retry is to keep.
  */
@@ -12,17 +12,26 @@ typedef struct {
     const RelaisDestination *destination;
     const RelaisSourcePool *pool;
     const RelaisTenant *tenant;
+    const RelaisCampaign *campaign; /* NULL: of none */
     RelaisClass klass;
 } RelaisFlowKey;
+
+/* A question to modules and its answer; see permit-private.h. */
+struct RelaisPermit {
+    struct RelaisAsk *ask;     /* asked, no answer yet */
+    struct RelaisGrant *grant; /* allowed late, not used yet */
+    bool given;                /* the same, whether or not a grant came with it */
+};
 
 /* A flow in a lane. */
 struct RelaisStrand {
     RelaisFlow *flow;
     RelaisLane *lane; /* NULL while the destination has no route */
     RelaisPath *path;
-    gpointer turn; /* lane.c's: the tenant's place in the lane */
-    bool active;   /* in the lane's order */
-    GList link;    /* there */
+    bool active;                    /* in the lane's order */
+    struct RelaisOrderGroup *group; /* there */
+    GList link;
+    RelaisPermit permit; /* of its head */
     GList path_link;
 };
 
@@ -33,21 +42,23 @@ struct RelaisFlow {
     RelaisDestination *destination;
     RelaisSourcePool *pool;
     RelaisTenant *tenant;
-    guint32 n;               /* deliveries that name it */
-    guint32 n_due;           /* of them in lists */
-    GArray *heap;            /* guint32 deliveries, [0] unused */
-    RelaisTimer timer;       /* of the heap */
-    RelaisDeliveryList *due; /* [0] any source, [1 + place] a source's */
-    RelaisStrand *strands;   /* one a source */
-    bool other_turn;         /* whose turn it is: kept or any */
+    RelaisCampaign *campaign; /* or NULL */
+    guint32 n;                /* deliveries that name it */
+    guint32 n_due;            /* of them in lists */
+    GArray *heap;             /* guint32 deliveries, [0] unused */
+    RelaisTimer timer;        /* of the heap */
+    RelaisDeliveryList *due;  /* [0] any source, [1 + place] a source's */
+    RelaisStrand *strands;    /* one a source */
+    bool other_turn;          /* whose turn it is: kept or any */
     GList destination_link, idle_link;
     gint64 idle_since_us;
 };
 
 /* The table of flows by what makes them. */
 GHashTable *relais_flow_table_new (void);
-RelaisFlow *relais_flow_get (RelaisQueue *queue, RelaisDestination *destination,
-                             RelaisSourcePool *pool, RelaisTenant *tenant, RelaisClass klass);
+RelaisFlow *
+relais_flow_get (RelaisQueue *queue, RelaisDestination *destination, RelaisSourcePool *pool,
+                 RelaisTenant *tenant, RelaisClass klass, const char *campaign);
 /* Only when no delivery names it. */
 void relais_flow_free (RelaisFlow *flow);
 /* Counts of the deliveries that name it. */
@@ -60,15 +71,19 @@ void relais_flow_put_due (RelaisFlow *flow, guint32 delivery, bool first);
 void relais_flow_put_waiting (RelaisFlow *flow, guint32 delivery, gint64 due_us);
 /* Takes a delivery out of heap or list. */
 void relais_flow_remove (RelaisFlow *flow, guint32 delivery);
-/* Whether a source could take something. One of weight 0 takes only the retries that it keeps. */
+/* Whether a source could take something. One of weight 0 takes only the retries that it keeps, one that is out of
+ * use nothing. */
 static inline bool
 relais_flow_has_due (const RelaisFlow *flow, guint source)
 {
     const RelaisSource *taker = g_ptr_array_index (flow->pool->sources, source);
 
-    return (flow->due[0].n > 0 && taker->weight > 0) || flow->due[1 + source].n > 0;
+    return !taker->out &&
+           ((flow->due[0].n > 0 && taker->weight > 0) || flow->due[1 + source].n > 0);
 }
-/* Takes the next one for a source; 0 if there is none. It is in no place then. */
+/* The next one for a source; 0 if there is none. */
+guint32 relais_flow_peek (const RelaisFlow *flow, guint source);
+/* Takes it. It is in no place then. */
 guint32 relais_flow_take (RelaisFlow *flow, guint source);
 /* Puts what waits for a source among what any may take: the source is of no use now. */
 void relais_flow_release_source (RelaisFlow *flow, guint source);

@@ -112,7 +112,9 @@ key_hash (gconstpointer data)
 {
     const RelaisFlowKey *key = data;
 
-    return (g_direct_hash (key->destination) * 31 + g_direct_hash (key->pool)) * 31 +
+    return ((g_direct_hash (key->destination) * 31 + g_direct_hash (key->pool)) * 31 +
+            g_direct_hash (key->campaign)) *
+               31 +
            g_direct_hash (key->tenant) * 2 + (guint)key->klass;
 }
 
@@ -123,7 +125,8 @@ key_equal (gconstpointer a, gconstpointer b)
     const RelaisFlowKey *right = b;
 
     return left->destination == right->destination && left->pool == right->pool &&
-           left->tenant == right->tenant && left->klass == right->klass;
+           left->tenant == right->tenant && left->klass == right->klass &&
+           left->campaign == right->campaign;
 }
 
 static void
@@ -145,7 +148,7 @@ take_number (RelaisFlow *flow)
 
 static RelaisFlow *
 flow_new (RelaisQueue *queue, const RelaisFlowKey *key, RelaisDestination *destination,
-          RelaisSourcePool *pool, RelaisTenant *tenant)
+          RelaisSourcePool *pool, RelaisTenant *tenant, RelaisCampaign *campaign)
 {
     RelaisFlow *flow = g_new0 (RelaisFlow, 1);
     const guint32 none = 0;
@@ -156,6 +159,7 @@ flow_new (RelaisQueue *queue, const RelaisFlowKey *key, RelaisDestination *desti
     flow->destination = destination;
     flow->pool = pool;
     flow->tenant = tenant;
+    flow->campaign = campaign;
     flow->heap = g_array_new (FALSE, FALSE, sizeof (guint32));
     g_array_append_val (flow->heap, none);
     relais_timer_init (&flow->timer, queue->loop, on_timer, flow);
@@ -180,13 +184,16 @@ relais_flow_table_new (void)
 
 RelaisFlow *
 relais_flow_get (RelaisQueue *queue, RelaisDestination *destination, RelaisSourcePool *pool,
-                 RelaisTenant *tenant, RelaisClass klass)
+                 RelaisTenant *tenant, RelaisClass klass, const char *campaign)
 {
-    RelaisFlowKey key = {destination, pool, tenant, klass};
-    RelaisFlow *flow;
+    RelaisCampaign *name = relais_queue_campaign (queue, campaign);
+    RelaisFlowKey key = {destination, pool, tenant, name, klass};
+    RelaisFlow *flow = g_hash_table_lookup (queue->flows, &key);
 
-    flow = g_hash_table_lookup (queue->flows, &key);
-    return flow != NULL ? flow : flow_new (queue, &key, destination, pool, tenant);
+    if (flow == NULL)
+        return flow_new (queue, &key, destination, pool, tenant, name);
+    relais_campaign_unref (name);
+    return flow;
 }
 
 void
@@ -201,6 +208,7 @@ relais_flow_free (RelaisFlow *flow)
     g_hash_table_remove (queue->flows, &flow->key);
     g_ptr_array_index (queue->flow_table, flow->number) = NULL;
     g_array_append_val (queue->free_flows, flow->number);
+    relais_campaign_unref (flow->campaign);
     g_array_unref (flow->heap);
     g_free (flow->due);
     g_free (flow->strands);
@@ -289,22 +297,28 @@ relais_flow_remove (RelaisFlow *flow, guint32 number)
 }
 
 guint32
-relais_flow_take (RelaisFlow *flow, guint source)
+relais_flow_peek (const RelaisFlow *flow, guint source)
 {
-    RelaisDeliveryList *kept = &flow->due[1 + source];
-    RelaisDeliveryList *any = &flow->due[0];
-    RelaisDeliveryList *from = kept;
-    guint32 number;
+    const RelaisDeliveryList *kept = &flow->due[1 + source];
+    const RelaisDeliveryList *any = &flow->due[0];
 
     if (!relais_flow_has_due (flow, source))
         return 0;
     if (kept->n == 0 ||
         (any->n > 0 && flow->other_turn && flow->strands[source].lane->source->weight > 0))
-        from = any;
+        return any->head;
+    return kept->head;
+}
+
+guint32
+relais_flow_take (RelaisFlow *flow, guint source)
+{
+    guint32 number = relais_flow_peek (flow, source);
+
+    if (number == 0)
+        return 0;
     flow->other_turn = !flow->other_turn;
-    number = from->head;
-    if (number != 0)
-        relais_flow_remove (flow, number);
+    relais_flow_remove (flow, number);
     return number;
 }
 

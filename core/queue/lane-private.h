@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A lane: one source towards one site. It says how many connections there may be and whose turn it
- * is: transactional mail takes at most four of five turns while bulk waits, and inside a class the
- * tenants take turns by weight (deficit round robin, a turn costs one).
+ * A lane: one source towards one site. It says how many connections there may be, and starts what has its turn
+ * (order-private.h) if modules allow it (permit-private.h).
  *
  * A path is what the lane knows of one set of hosts: after all of them failed it sleeps, then lets
  * one attempt through as a probe.
@@ -10,8 +9,10 @@
 #pragma once
 
 #include "queue/destination-private.h"
+#include "queue/order-private.h"
 
-enum { RELAIS_LANE_STREAK = 4 }; /* turns of transactional mail in a row while bulk waits */
+/* Heads that modules may hold back one by one before the lane's turn ends. */
+enum { RELAIS_LANE_REFUSALS = 100 };
 
 typedef enum {
     RELAIS_PATH_OPEN,
@@ -30,29 +31,23 @@ struct RelaisPath {
     char *text; /* why it sleeps */
 };
 
-/* A tenant's place in the order of one class. */
-typedef struct {
-    RelaisTenant *tenant;
-    guint credit;   /* turns left in this round */
-    GQueue strands; /* RelaisStrand, by link: round robin */
-    GList link;     /* in the class */
-} RelaisLaneTurn;
-
 struct RelaisLane {
     RelaisQueue *queue;
     RelaisSource *source;
     char *key, *site;
-    guint limit; /* connections now */
-    guint most;  /* connections ever */
-    guint messages_per_connection;
+    bool is_provider; /* the site is one */
+    guint limit;      /* connections now */
+    guint most;       /* connections ever */
+    guint messages_per_connection, recipients;
+    RelaisLaneLimits core;  /* the core's own, where modules set none */
     gint64 growth_from_us;  /* the limit does not grow before */
     GPtrArray *connections; /* RelaisConnection */
-    GQueue turns[2];        /* RelaisLaneTurn that have something, by class */
-    GHashTable *places[2];  /* tenant -> RelaisLaneTurn */
-    guint streak;
-    guint64 served;    /* in units of weight, of what any source might have taken */
-    guint uses;        /* strands, paths and connections */
-    GHashTable *paths; /* set -> RelaisPath */
+    RelaisOrder order;
+    RelaisPermit opening;    /* of the next connection */
+    RelaisHold opening_hold; /* no connection is opened while it lasts */
+    guint64 served;          /* in units of weight, of what any source might have taken */
+    guint uses;              /* strands, paths and connections */
+    GHashTable *paths;       /* set -> RelaisPath */
     bool dirty;
     bool waited;  /* let another source of a pool go first */
     bool starved; /* waits for a place of the daemon's total */
@@ -65,6 +60,14 @@ void relais_lane_attach_flow (RelaisFlow *flow, const RelaisRoute *route);
 void relais_lane_detach_flow (RelaisFlow *flow);
 /* Something of the flow may have become due. */
 void relais_lane_update_flow (RelaisFlow *flow);
+/* The same for one source's strand. */
+void relais_lane_update_strand (RelaisStrand *strand);
+/* Modules' limits; 0 is the core's own. */
+void relais_lane_set_limits (RelaisLane *lane, const RelaisLaneLimits *limits);
+/* Ends what modules had wait in the lanes of a source and a site (NULL: any). */
+void relais_lanes_end_waits (RelaisQueue *queue, const char *source, const char *site);
+/* Its sources' states changed: what is due for one that is out goes to the others. */
+void relais_lanes_use_sources (RelaisQueue *queue);
 /* Ends its paths' sleep. */
 void relais_lane_wake_flow (RelaisFlow *flow);
 /* Whether a retry may wait for this source. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Lanes: limits, and the order of turns. A lane is owned by what uses it (strands, paths,
+ * Lanes: limits, and who goes next over which connection. A lane is owned by what uses it (strands, paths,
  * connections) and goes with the last of them.
  *
  * A strand is in the order while its flow has something due for this source and its path is open.
@@ -13,6 +13,7 @@
 
 #include "queue/attempt-private.h"
 #include "queue/connection-private.h"
+#include "queue/permit-private.h"
 
 #include <string.h>
 
@@ -37,13 +38,23 @@ lane_unref (RelaisLane *lane)
     if (lane->invited && !queue->closed)
         invite (queue);
     g_hash_table_remove (queue->lanes, lane->key);
-    for (gsize i = 0; i < G_N_ELEMENTS (lane->places); i++)
-        g_hash_table_unref (lane->places[i]);
+    relais_permit_clear (&lane->opening);
+    relais_hold_clear (&lane->opening_hold);
+    relais_order_clear (&lane->order);
     g_hash_table_unref (lane->paths);
     g_ptr_array_unref (lane->connections);
     g_free (lane->site);
     g_free (lane->key);
     g_free (lane);
+}
+
+static void
+on_opening_hold_over (gpointer data)
+{
+    RelaisLane *lane = data;
+
+    relais_hold_clear (&lane->opening_hold);
+    relais_lane_mark (lane);
 }
 
 static RelaisLane *
@@ -57,12 +68,15 @@ lane_get (RelaisQueue *queue, RelaisSource *source, const RelaisRoute *route)
         lane->queue = queue;
         lane->source = source;
         lane->site = g_strdup (route->site);
-        lane->most = route->connections;
+        lane->is_provider = route->is_provider;
+        lane->core = (RelaisLaneLimits){.connections = route->connections,
+                                        .messages_per_connection = route->messages_per_connection,
+                                        .recipients = queue->settings.recipients_per_transaction};
+        relais_lane_set_limits (lane, &(RelaisLaneLimits){0});
         lane->limit = MIN (queue->settings.first_connections, lane->most);
-        lane->messages_per_connection = route->messages_per_connection;
         lane->connections = g_ptr_array_new ();
-        for (gsize i = 0; i < G_N_ELEMENTS (lane->places); i++)
-            lane->places[i] = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+        relais_order_init (&lane->order, lane);
+        relais_hold_init (&lane->opening_hold, queue->loop, on_opening_hold_over, lane);
         lane->paths = g_hash_table_new (g_str_hash, g_str_equal);
         lane->dirty_link.data = lane->starved_link.data = lane;
         lane->key = g_steal_pointer (&key);
@@ -93,53 +107,7 @@ relais_lane_mark_all (RelaisQueue *queue)
         relais_lane_mark (lane);
 }
 
-/* --- The order -------------------------------------------------------------------------------- */
-
-static RelaisLaneTurn *
-turn_of (RelaisLane *lane, const RelaisFlow *flow)
-{
-    GHashTable *places = lane->places[flow->key.klass];
-    RelaisLaneTurn *turn = g_hash_table_lookup (places, flow->tenant);
-
-    if (turn == NULL) {
-        turn = g_new0 (RelaisLaneTurn, 1);
-        turn->tenant = flow->tenant;
-        turn->link.data = turn;
-        g_hash_table_insert (places, flow->tenant, turn);
-    }
-    return turn;
-}
-
-static void
-enter_order (RelaisStrand *strand)
-{
-    RelaisLane *lane = strand->lane;
-    RelaisLaneTurn *turn = turn_of (lane, strand->flow);
-
-    if (turn->strands.length == 0) {
-        turn->credit = turn->tenant->weight;
-        g_queue_push_tail_link (&lane->turns[strand->flow->key.klass], &turn->link);
-    }
-    strand->turn = turn;
-    strand->active = true;
-    lane->queue->n_in_order++;
-    g_queue_push_tail_link (&turn->strands, &strand->link);
-    relais_lane_mark (lane);
-}
-
-static void
-leave_order (RelaisStrand *strand)
-{
-    RelaisLaneTurn *turn = strand->turn;
-
-    if (!strand->active)
-        return;
-    strand->active = false;
-    strand->lane->queue->n_in_order--;
-    g_queue_unlink (&turn->strands, &strand->link);
-    if (turn->strands.length == 0)
-        g_queue_unlink (&strand->lane->turns[strand->flow->key.klass], &turn->link);
-}
+/* --- Strands in the order ----------------------------------------------------------------------- */
 
 static guint
 place_of (const RelaisStrand *strand)
@@ -150,26 +118,41 @@ place_of (const RelaisStrand *strand)
 static bool
 belongs_in_order (const RelaisStrand *strand)
 {
-    return strand->lane != NULL && relais_flow_has_due (strand->flow, place_of (strand)) &&
+    return strand->lane != NULL && strand->permit.ask == NULL &&
+           relais_flow_has_due (strand->flow, place_of (strand)) &&
            (strand->path->state == RELAIS_PATH_OPEN || strand->path->state == RELAIS_PATH_PROBE);
 }
 
 static void
-update (RelaisStrand *strand)
+leave_order (RelaisStrand *strand)
+{
+    if (!strand->active)
+        return;
+    strand->active = false;
+    strand->lane->queue->n_in_order--;
+    relais_order_leave (&strand->lane->order, strand);
+}
+
+void
+relais_lane_update_strand (RelaisStrand *strand)
 {
     bool belongs = belongs_in_order (strand);
 
-    if (belongs && !strand->active)
-        enter_order (strand);
-    else if (!belongs && strand->active)
+    if (belongs && !strand->active) {
+        strand->active = true;
+        strand->lane->queue->n_in_order++;
+        relais_order_enter (&strand->lane->order, strand);
+        relais_lane_mark (strand->lane);
+    } else if (!belongs) {
         leave_order (strand);
+    }
 }
 
 void
 relais_lane_update_flow (RelaisFlow *flow)
 {
     for (guint i = 0; i < flow->pool->sources->len; i++)
-        update (&flow->strands[i]);
+        relais_lane_update_strand (&flow->strands[i]);
 }
 
 /* Whether another source of the pool is to have the strand's head: its lane has had less by its
@@ -185,7 +168,8 @@ is_for_another (const RelaisStrand *strand)
         const RelaisStrand *other = &flow->strands[i];
 
         if (other->active && other->lane->dirty && other->lane->source->weight > 0 &&
-            other->lane->served < strand->lane->served)
+            other->lane->served < strand->lane->served &&
+            relais_order_find_hold (&other->lane->order, other) == NULL)
             return true;
     }
     return false;
@@ -195,46 +179,17 @@ is_for_another (const RelaisStrand *strand)
 static RelaisStrand *
 next_strand (RelaisLane *lane)
 {
-    GQueue *urgent = &lane->turns[RELAIS_CLASS_TRANSACTIONAL];
-    GQueue *bulk = &lane->turns[RELAIS_CLASS_BULK];
+    RelaisStrand *strand;
 
-    while (urgent->length > 0 || bulk->length > 0) {
-        bool bulk_turn =
-            urgent->length == 0 || (bulk->length > 0 && lane->streak >= RELAIS_LANE_STREAK);
-        RelaisLaneTurn *turn = (bulk_turn ? bulk : urgent)->head->data;
-        RelaisStrand *strand = turn->strands.head->data;
-
+    while ((strand = relais_order_next (&lane->order)) != NULL) {
         lane->queue->steps++;
         if (!relais_destination_is_current (strand->flow->destination))
             continue; /* it left all lanes */
         if (belongs_in_order (strand))
             return strand;
-        leave_order (strand);
+        relais_lane_update_strand (strand);
     }
     return NULL;
-}
-
-/* The strand had its turn: the next of the tenant, and if the tenant's credit is used up the next
- * tenant. */
-static void
-end_turn (RelaisLane *lane, RelaisStrand *strand)
-{
-    RelaisLaneTurn *turn = strand->turn;
-    GQueue *turns = &lane->turns[strand->flow->key.klass];
-
-    if (strand->flow->key.klass == RELAIS_CLASS_BULK)
-        lane->streak = 0;
-    else if (lane->streak < RELAIS_LANE_STREAK && lane->turns[RELAIS_CLASS_BULK].length > 0)
-        lane->streak++;
-    g_queue_unlink (&turn->strands, &strand->link);
-    g_queue_push_tail_link (&turn->strands, &strand->link);
-    if (turn->credit > 1) {
-        turn->credit--;
-        return;
-    }
-    turn->credit = turn->tenant->weight;
-    g_queue_unlink (turns, &turn->link);
-    g_queue_push_tail_link (turns, &turn->link);
 }
 
 /* --- Room ------------------------------------------------------------------------------------- */
@@ -277,13 +232,12 @@ room_to_open (RelaisLane *lane)
 {
     RelaisQueue *queue = lane->queue;
 
-    if (lane->connections->len >= lane->limit)
+    if (lane->connections->len >= lane->limit || lane->opening.ask != NULL ||
+        relais_hold_is_set (&lane->opening_hold))
         return ROOM_NONE;
     if (queue->n_connections < queue->settings.connections_total &&
-        (lane->invited || queue->starved_lanes.length == 0)) {
-        lane->invited = false;
+        (lane->invited || queue->starved_lanes.length == 0))
         return ROOM_OPEN;
-    }
     /* The daemon's total is reached: an idle connection elsewhere gives way. */
     if (queue->idle_connections.head != NULL)
         relais_connection_quit (queue->idle_connections.head->data);
@@ -332,45 +286,157 @@ find_room (RelaisLane *lane, const RelaisStrand *strand, RelaisConnection **conn
     return ROOM_NONE;
 }
 
+/* The strand's head goes. */
+static void
+start (RelaisStrand *strand, RelaisConnection *connection, RelaisGrant *opening, RelaisGrant *grant)
+{
+    RelaisLane *lane = strand->lane;
+    RelaisPath *path = strand->path;
+    RelaisAttempt *attempt;
+
+    relais_order_end_turn (&lane->order, strand);
+    attempt = relais_attempt_take (strand, connection, grant);
+    lane->served += SERVED_SCALE / MAX (lane->source->weight, 1);
+    if (path->state == RELAIS_PATH_PROBE) {
+        path->state = RELAIS_PATH_PROBING;
+        path_update_strands (path);
+    }
+    relais_lane_update_strand (strand);
+    if (connection == NULL) {
+        lane->invited = false;
+        relais_connection_open (lane, path, attempt, opening);
+    } else {
+        relais_connection_give (connection, attempt);
+    }
+    relais_attempt_start (attempt);
+}
+
+/* Starts the strand's head if there is room and modules allow it. False: nothing more can be done now. */
+static bool
+try_start (RelaisLane *lane, RelaisStrand *strand, guint *refused)
+{
+    RelaisConnection *connection = NULL;
+    RelaisGrant *opening = NULL, *grant = NULL;
+    Room room = find_room (lane, strand, &connection);
+
+    if (room == ROOM_OPEN && !relais_permit_open (lane, &opening))
+        return true; /* it is held now: another way is looked for */
+    if (room == ROOM_NONE)
+        return false;
+    if (!relais_permit_go (strand, &grant)) {
+        relais_grant_end (opening, RELAIS_RESERVATION_RETURNED, 0);
+        return ++*refused < RELAIS_LANE_REFUSALS;
+    }
+    start (strand, connection, opening, grant);
+    return true;
+}
+
 void
 relais_lane_pump (RelaisLane *lane)
 {
     bool waited = lane->waited;
     RelaisStrand *strand;
+    guint refused = 0;
 
     lane->uses++;
     lane->waited = false;
     while (relais_queue_may_send (lane->queue) && (strand = next_strand (lane)) != NULL) {
-        RelaisConnection *connection = NULL;
-        RelaisAttempt *attempt;
-        Room room;
-
         if (!waited && is_for_another (strand)) {
             lane->waited = true;
             relais_lane_mark (lane);
             break;
         }
         waited = false;
-        room = find_room (lane, strand, &connection);
-        if (room == ROOM_NONE)
+        if (!try_start (lane, strand, &refused))
             break;
-        end_turn (lane, strand);
-        attempt = relais_attempt_take (strand, connection);
-        lane->served += SERVED_SCALE / MAX (lane->source->weight, 1);
-        if (strand->path->state == RELAIS_PATH_PROBE) {
-            strand->path->state = RELAIS_PATH_PROBING;
-            path_update_strands (strand->path);
-        }
-        update (strand);
-        if (room == ROOM_OPEN)
-            relais_connection_open (lane, strand->path, attempt);
-        else
-            relais_connection_give (connection, attempt);
-        relais_attempt_start (attempt);
     }
+    if (refused == RELAIS_LANE_REFUSALS)
+        relais_lane_mark (lane);
     give_way (lane);
     lane_unref (lane);
 }
+
+/* --- What modules say --------------------------------------------------------------------------- */
+
+void
+relais_lane_set_limits (RelaisLane *lane, const RelaisLaneLimits *limits)
+{
+    const RelaisLaneLimits *core = &lane->core;
+
+    lane->most = limits->connections > 0 ? limits->connections : core->connections;
+    lane->limit = MIN (lane->limit, lane->most);
+    lane->messages_per_connection = limits->messages_per_connection > 0
+                                        ? limits->messages_per_connection
+                                        : core->messages_per_connection;
+    lane->recipients = limits->recipients > 0 ? limits->recipients : core->recipients;
+}
+
+static void
+end_waits (RelaisLane *lane)
+{
+    relais_hold_clear (&lane->opening_hold);
+    relais_order_wake (&lane->order);
+}
+
+void
+relais_lanes_end_waits (RelaisQueue *queue, const char *source, const char *site)
+{
+    GHashTableIter iter;
+    gpointer data;
+
+    if (source != NULL && site != NULL) {
+        g_autofree char *key = g_strconcat (source, " ", site, NULL);
+
+        data = g_hash_table_lookup (queue->lanes, key);
+        if (data != NULL)
+            end_waits (data);
+        return;
+    }
+    g_hash_table_iter_init (&iter, queue->lanes);
+    while (g_hash_table_iter_next (&iter, NULL, &data)) {
+        RelaisLane *lane = data;
+
+        if ((source == NULL || strcmp (lane->source->name, source) == 0) &&
+            (site == NULL || strcmp (lane->site, site) == 0))
+            end_waits (lane);
+    }
+}
+
+/* What is under way is finished; nothing that has not been sent stays. */
+static void
+stop_connections (const RelaisLane *lane)
+{
+    g_autoptr (GPtrArray) all = g_ptr_array_copy (lane->connections, NULL, NULL);
+
+    for (guint i = 0; i < all->len; i++)
+        relais_connection_retire (all->pdata[i]);
+}
+
+void
+relais_lanes_use_sources (RelaisQueue *queue)
+{
+    g_autoptr (GList) lanes = g_hash_table_get_values (queue->lanes);
+
+    for (guint i = 0; i < queue->flow_table->len; i++) {
+        RelaisFlow *flow = queue->flow_table->pdata[i];
+
+        for (guint n = 0; flow != NULL && n < flow->pool->sources->len; n++)
+            if (((const RelaisSource *)flow->pool->sources->pdata[n])->out)
+                relais_flow_release_source (flow, n);
+        if (flow != NULL)
+            relais_lane_update_flow (flow);
+    }
+    for (GList *link = lanes; link != NULL; link = link->next) {
+        RelaisLane *lane = link->data;
+
+        if (lane->source->out)
+            stop_connections (lane);
+        else
+            relais_lane_mark (lane);
+    }
+}
+
+/* --- Connections report ------------------------------------------------------------------------- */
 
 void
 relais_lane_succeeded (RelaisLane *lane)
@@ -402,6 +468,7 @@ relais_lane_remove_connection (RelaisLane *lane, RelaisConnection *connection)
 {
     g_ptr_array_remove_fast (lane->connections, connection);
     lane->queue->n_connections--;
+    relais_hold_clear (&lane->opening_hold); /* modules may think otherwise now */
     invite (lane->queue);
     relais_lane_mark (lane);
     lane_unref (lane);
@@ -413,7 +480,7 @@ static void
 path_update_strands (RelaisPath *path)
 {
     for (GList *link = path->strands.head; link != NULL; link = link->next)
-        update (link->data);
+        relais_lane_update_strand (link->data);
 }
 
 static void
@@ -506,7 +573,8 @@ relais_path_untried (RelaisPath *path)
 bool
 relais_strand_is_usable (const RelaisStrand *strand)
 {
-    return strand->lane != NULL && strand->path->state == RELAIS_PATH_OPEN;
+    return strand->lane != NULL && !strand->lane->source->out &&
+           strand->path->state == RELAIS_PATH_OPEN;
 }
 
 /* --- Flows in lanes --------------------------------------------------------------------------- */
@@ -534,6 +602,7 @@ relais_lane_detach_flow (RelaisFlow *flow)
 
         if (lane == NULL)
             continue;
+        relais_permit_clear (&strand->permit);
         leave_order (strand);
         g_queue_unlink (&strand->path->strands, &strand->path_link);
         strand->lane = NULL;

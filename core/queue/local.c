@@ -246,7 +246,7 @@ void
 relais_queue_on_deadline (gpointer data, guint32 number)
 {
     RelaisQueue *queue = data;
-    RelaisSlot *slot = relais_slot_at (&queue->records, number);
+    RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
     bool under_way = false;
     const RelaisSchedule *schedule = relais_queue_schedule (queue, slot->klass);
 

@@ -13,12 +13,16 @@ libcore_la_SOURCES += \
     core/queue/lane.c core/queue/lane-private.h \
     core/queue/live.c core/queue/live-private.h \
     core/queue/local.c core/queue/local-private.h \
+    core/queue/notice.c \
+    core/queue/order.c core/queue/order-private.h \
     core/queue/outcome.c core/queue/outcome-private.h \
+    core/queue/permit.c core/queue/permit-private.h \
     core/queue/prepare.c \
     core/queue/queue.c \
     core/queue/report.c core/queue/report-private.h \
     core/queue/route.c core/queue/route-private.h \
     core/queue/schedule.c core/queue/schedule-private.h \
+    core/queue/shaper.c core/queue/shaper-private.h \
     core/queue/settings.c core/queue/settings-private.h \
     core/queue/slab.c core/queue/slab-private.h \
     core/queue/verbs.c core/queue/verbs-private.h \
@@ -68,6 +72,12 @@ TESTS += tests/queue/test-queue-sources
 tests_queue_test_queue_sources_SOURCES = tests/queue/test-queue-sources.c $(QUEUE_SCENE)
 tests_queue_test_queue_sources_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_sources_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-shaping
+TESTS += tests/queue/test-queue-shaping
+tests_queue_test_queue_shaping_SOURCES = tests/queue/test-queue-shaping.c $(QUEUE_SCENE)
+tests_queue_test_queue_shaping_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_shaping_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-queue-limits
 TESTS += tests/queue/test-queue-limits

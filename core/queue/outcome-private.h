@@ -32,7 +32,7 @@ typedef struct {
 
 /* Where it happened; NULL for what is not known. */
 typedef struct {
-    const char *source, *host, *address, *site;
+    const char *source, *pool, *host, *address, *site, *provider;
     const char *tls_version, *tls_cipher, *tls_verify;
     guint32 source_hash; /* kept for the retry; 0: any source may take it */
     RelaisPin *pin;

@@ -89,31 +89,64 @@ reply_line (const RelaisResult *result)
     return g_strconcat (code, enhanced, enhanced[0] != '\0' ? " " : "", result->text, NULL);
 }
 
+/* The peer's reply to this recipient may be read otherwise than it looks. */
+static bool
+is_open_to_verdicts (const RelaisResult *result)
+{
+    return !result->internal && result->code != 0 && result->kind != RELAIS_RESULT_DELIVERED;
+}
+
+static void
+fill_subject (RelaisSubject *subject, const RelaisSettlement *settlement,
+              const RelaisResult *result)
+{
+    const RelaisResultFacts *facts = settlement->facts;
+    RelaisMessage *message = settlement->live->message;
+
+    *subject = (RelaisSubject){
+        .pin = facts->pin,
+        .envelope = &message->envelope,
+        .tenant = message->envelope.tenant,
+        .message = message,
+        .source = facts->source,
+        .pool = facts->pool,
+        .site = facts->site,
+        .provider = facts->provider,
+        .klass = relais_class_to_string (message->envelope.klass),
+        .campaign = message->envelope.campaign,
+        .outcome = result->kind == RELAIS_RESULT_DELIVERED  ? RELAIS_OUTCOME_DELIVERED
+                   : result->kind == RELAIS_RESULT_DEFERRED ? RELAIS_OUTCOME_DEFERRED
+                                                            : RELAIS_OUTCOME_BOUNCED,
+        .phase = result->stage,
+        .host = facts->host,
+        .internal = result->internal,
+        .reply_code = result->code,
+        .reply_enhanced = result->enhanced,
+        .reply_text = result->text};
+}
+
 static void
 run_result_hook (RelaisSettlement *settlement, const RelaisDelivery *delivery, RelaisResult *result)
 {
     RelaisHost *host = settlement->queue->host;
-    RelaisMessage *message = settlement->live->message;
-    const RelaisRecipient *recipient =
-        relais_envelope_recipient (&message->envelope, delivery->recipient);
+    const RelaisEnvelope *envelope = &settlement->live->message->envelope;
+    const RelaisRecipient *recipient = relais_envelope_recipient (envelope, delivery->recipient);
     RelaisHookResult verdict = {0};
-    RelaisSubject subject = {.pin = settlement->facts->pin,
-                             .envelope = &message->envelope,
-                             .tenant = message->envelope.tenant,
-                             .message = message,
-                             .recipients = &recipient,
-                             .n_recipients = 1,
-                             .reply_code = result->code,
-                             .reply_enhanced = result->enhanced,
-                             .reply_text = result->text};
+    RelaisSubject subject;
 
-    if (result->internal || result->code == 0 || result->kind == RELAIS_RESULT_DELIVERED ||
-        host == NULL || !relais_host_has (host, RELAIS_HOOK_RESULT))
+    /* What found no route had no source either: nothing was attempted anywhere. */
+    if (!result->attempted || settlement->facts->source == NULL || host == NULL ||
+        !relais_host_has (host, RELAIS_HOOK_RESULT))
         return;
+    fill_subject (&subject, settlement, result);
+    subject.recipients = &recipient;
+    subject.n_recipients = 1;
+    subject.destination =
+        relais_queue_flow_at (settlement->queue, delivery->flow)->destination->name;
     (void)relais_host_run (host, RELAIS_HOOK_RESULT, &subject, &verdict, NULL, NULL);
-    if (verdict.verdict == RELAIS_VERDICT_DEFER)
+    if (verdict.verdict == RELAIS_VERDICT_DEFER && is_open_to_verdicts (result))
         result->kind = RELAIS_RESULT_DEFERRED;
-    else if (verdict.verdict == RELAIS_VERDICT_REJECT)
+    else if (verdict.verdict == RELAIS_VERDICT_REJECT && is_open_to_verdicts (result))
         result->kind = RELAIS_RESULT_BOUNCED;
     relais_hook_result_clear (&verdict);
 }
@@ -169,8 +202,7 @@ log_result (RelaisSettlement *settlement, const RelaisDelivery *delivery,
                            relais_envelope_recipient (envelope, delivery->recipient)->address);
     relais_event_line_add (line, "tenant", envelope->tenant);
     relais_event_line_add (line, "campaign", envelope->campaign);
-    relais_event_line_add (line, "class",
-                           envelope->klass == RELAIS_CLASS_BULK ? "bulk" : "transactional");
+    relais_event_line_add (line, "class", relais_class_to_string (envelope->klass));
     relais_event_line_add (line, "destination",
                            relais_queue_flow_at (queue, delivery->flow)->destination->name);
     add_facts (line, settlement->facts);
@@ -204,7 +236,7 @@ static void
 reconsider (RelaisSettlement *settlement, const RelaisDelivery *delivery, RelaisResult *result)
 {
     RelaisQueue *queue = settlement->queue;
-    const RelaisSlot *slot = relais_slot_at (&queue->records, delivery->message);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
     gint64 expiry =
         relais_schedule_expiry_us (relais_queue_schedule (queue, slot->klass), slot->born_us);
 
@@ -221,7 +253,7 @@ set_state (RelaisSettlement *settlement, RelaisDelivery *delivery, const RelaisR
         RELAIS_STATE_DELIVERED, RELAIS_STATE_QUEUED, RELAIS_STATE_BOUNCED, RELAIS_STATE_EXPIRED,
         RELAIS_STATE_DELETED,   RELAIS_STATE_HELD,   RELAIS_STATE_QUEUED,  RELAIS_STATE_QUEUED};
     RelaisQueue *queue = settlement->queue;
-    const RelaisSlot *slot = relais_slot_at (&queue->records, delivery->message);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
     gint64 now = relais_loop_now_us (queue->loop);
 
     state->kind = kinds[result->kind];
@@ -267,7 +299,7 @@ report (RelaisSettlement *settlement, const RelaisDelivery *delivery, const Rela
         const RelaisState *state, const char *reply)
 {
     RelaisQueue *queue = settlement->queue;
-    const RelaisSlot *slot = relais_slot_at (&queue->records, delivery->message);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
     RelaisResult expired = *result;
 
     switch (result->kind) {

@@ -9,6 +9,7 @@
 #include "queue/local-private.h"
 #include "queue/outcome-private.h"
 #include "queue/schedule-private.h"
+#include "queue/shaper-private.h"
 
 #include <string.h>
 
@@ -167,6 +168,42 @@ relais_queue_tenant (RelaisQueue *queue, const char *name)
     return tenant;
 }
 
+RelaisCampaign *
+relais_queue_campaign (RelaisQueue *queue, const char *name)
+{
+    RelaisCampaign *campaign;
+
+    if (name == NULL)
+        return NULL;
+    campaign = g_hash_table_lookup (queue->campaigns, name);
+    if (campaign != NULL)
+        return relais_campaign_ref (campaign);
+    if (g_hash_table_size (queue->campaigns) >= RELAIS_QUEUE_CAMPAIGNS)
+        return NULL;
+    campaign = g_new (RelaisCampaign, 1);
+    *campaign = (RelaisCampaign){queue, 1, g_strdup (name)};
+    g_hash_table_insert (queue->campaigns, campaign->name, campaign);
+    return campaign;
+}
+
+RelaisCampaign *
+relais_campaign_ref (RelaisCampaign *campaign)
+{
+    if (campaign != NULL)
+        campaign->refs++;
+    return campaign;
+}
+
+void
+relais_campaign_unref (RelaisCampaign *campaign)
+{
+    if (campaign == NULL || --campaign->refs > 0)
+        return;
+    g_hash_table_remove (campaign->queue->campaigns, campaign->name);
+    g_free (campaign->name);
+    g_free (campaign);
+}
+
 static void
 set_domain_number (RelaisQueue *queue, RelaisQueueDomain *domain)
 {
@@ -280,7 +317,7 @@ on_wheel (gpointer data)
 void
 relais_queue_set_deadline (RelaisQueue *queue, guint32 number)
 {
-    const RelaisSlot *slot = relais_slot_at (&queue->records, number);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
     gint64 deadline = relais_schedule_deadline_us (relais_queue_schedule (queue, slot->klass),
                                                    slot->born_us, slot->noticed);
 
@@ -344,7 +381,8 @@ add_delivery (RelaisQueue *queue, guint32 slot, const RelaisMessage *message, gu
     RelaisTenant *tenant = relais_queue_tenant (queue, envelope->tenant);
     RelaisFlow *flow = relais_flow_get (
         queue, domain->destination, tenant->pool, tenant,
-        envelope->klass == RELAIS_CLASS_BULK ? RELAIS_CLASS_BULK : RELAIS_CLASS_TRANSACTIONAL);
+        envelope->klass == RELAIS_CLASS_BULK ? RELAIS_CLASS_BULK : RELAIS_CLASS_TRANSACTIONAL,
+        envelope->campaign);
     guint32 number = relais_records_add_delivery (&queue->records, slot, (guint16)i);
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
 
@@ -391,7 +429,7 @@ add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
 {
     const RelaisEnvelope *envelope = &message->envelope;
     guint32 number = relais_records_add_slot (&queue->records, message->id);
-    RelaisSlot *slot = relais_slot_at (&queue->records, number);
+    RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
     guint64 size = message->body != NULL ? relais_body_facts (message->body)->size_bytes : 0;
 
     slot->born_us =
@@ -445,6 +483,7 @@ init_tables (RelaisQueue *queue)
     queue->domain_table = g_ptr_array_new ();
     queue->free_domains = g_array_new (FALSE, FALSE, sizeof (guint32));
     queue->tenants = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, tenant_free);
+    queue->campaigns = g_hash_table_new (g_str_hash, g_str_equal);
     queue->destinations = g_hash_table_new (g_str_hash, g_str_equal);
     queue->flows = relais_flow_table_new ();
     queue->flow_table = g_ptr_array_new ();
@@ -471,6 +510,7 @@ tables_free (RelaisQueue *queue)
     g_ptr_array_unref (queue->domain_table);
     g_array_unref (queue->free_domains);
     g_hash_table_unref (queue->tenants);
+    g_hash_table_unref (queue->campaigns);
     g_hash_table_unref (queue->destinations);
     g_hash_table_unref (queue->flows);
     g_ptr_array_unref (queue->flow_table);
@@ -505,6 +545,7 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
         return NULL;
     }
     relais_spool_set_resumed (queue->spool, on_spool_resumed, queue);
+    relais_queue_begin_shaping (queue);
     return queue;
 }
 
@@ -579,6 +620,7 @@ relais_queue_free (RelaisQueue *queue)
         return;
     queue->closed = true;
     relais_spool_set_resumed (queue->spool, NULL, NULL);
+    relais_queue_end_shaping (queue);
     relais_timer_stop (&queue->wheel_timer);
     relais_timer_stop (&queue->sweep_timer);
     relais_timer_stop (&queue->jobs_timer);

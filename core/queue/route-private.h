@@ -21,6 +21,7 @@ struct RelaisRoute {
     GArray *stops;    /* RelaisStop: by host, IPv6 before IPv4 */
     char *set;        /* the hosts' names sorted, or the domain, or the static route's name */
     char *site;       /* provider, or `set` */
+    bool is_provider; /* the site is one */
     guint16 port;
     RelaisTlsPolicy tls;
     bool is_static;

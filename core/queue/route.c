@@ -145,6 +145,7 @@ relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, const char *n
         route->set = sorted_names (route->hosts);
         provider = provider_of (queue, route->hosts);
     }
+    route->is_provider = provider != NULL;
     route->site = g_strdup (provider != NULL ? provider : route->set);
     return route;
 }

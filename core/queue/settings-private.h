@@ -19,6 +19,7 @@ typedef struct {
     guint32 hash;           /* of the name, never 0: what RelaisState.source holds */
     guint weight;
     guint place; /* in its pool */
+    bool out;    /* a module took it out of use */
     RelaisSourcePool *pool;
 } RelaisSource;
 

@@ -23,6 +23,20 @@ typedef struct {
     gint64 idle_since_us;
 } RelaisQueueDomain;
 
+/* The name of a campaign that mail is queued of, counted. Beyond RELAIS_QUEUE_CAMPAIGNS of them the mail of further
+ * ones is queued as if it were of none. */
+struct RelaisCampaign {
+    RelaisQueue *queue;
+    guint refs;
+    char *name;
+};
+enum { RELAIS_QUEUE_CAMPAIGNS = 10000 };
+/* With a new reference; NULL for NULL. */
+RelaisCampaign *relais_queue_campaign (RelaisQueue *queue, const char *name);
+/* NULL ok, both. */
+RelaisCampaign *relais_campaign_ref (RelaisCampaign *campaign);
+void relais_campaign_unref (RelaisCampaign *campaign);
+
 struct RelaisQueue {
     guint refs;
     bool closed, started, draining;
@@ -43,6 +57,7 @@ struct RelaisQueue {
     GArray *free_domains;    /* numbers */
     GQueue idle_domains;
     GHashTable *tenants;      /* name -> RelaisTenant */
+    GHashTable *campaigns;    /* name -> RelaisCampaign */
     GHashTable *destinations; /* name -> RelaisDestination */
     GHashTable *flows;        /* by what makes them -> RelaisFlow */
     GPtrArray *flow_table;    /* by number; NULL: free */
@@ -76,6 +91,7 @@ struct RelaisQueue {
     guint64 n_in_order;                         /* flows that wait for a turn in some lane */
     guint64 held, active;
     guint64 delivered_total, deferred_total, bounced_total, expired_total;
+    guint64 asks;  /* calls of lane and admit; for the test of growth */
     guint64 steps; /* things looked at to decide what goes next; for the test of growth */
 };
 

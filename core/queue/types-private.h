@@ -23,12 +23,14 @@ typedef enum {
 enum { RELAIS_N_DESTINATION_STATES = RELAIS_DESTINATION_REFUSED + 1 };
 
 typedef struct RelaisAttempt RelaisAttempt;
+typedef struct RelaisCampaign RelaisCampaign;
 typedef struct RelaisConnection RelaisConnection;
 typedef struct RelaisDestination RelaisDestination;
 typedef struct RelaisFlow RelaisFlow;
 typedef struct RelaisLane RelaisLane;
 typedef struct RelaisLive RelaisLive;
 typedef struct RelaisPath RelaisPath;
+typedef struct RelaisPermit RelaisPermit;
 typedef struct RelaisQueue RelaisQueue;
 typedef struct RelaisRoute RelaisRoute;
 typedef struct RelaisSettlement RelaisSettlement;

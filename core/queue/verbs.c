@@ -30,7 +30,7 @@ bool
 relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection, guint32 number)
 {
     const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
-    const RelaisSlot *slot = relais_slot_at (&queue->records, delivery->message);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
     const RelaisFlow *flow = relais_queue_flow_at (queue, delivery->flow);
 
     if (selection->id != 0 && slot->id != selection->id)
@@ -69,7 +69,7 @@ static void
 release (RelaisQueue *queue, guint32 number)
 {
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
-    RelaisSlot *slot = relais_slot_at (&queue->records, delivery->message);
+    RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
 
     if (delivery->place == RELAIS_PLACE_ACTIVE && delivery->action == RELAIS_ACTION_HOLD)
         delivery->action = RELAIS_ACTION_NONE;

@@ -38,7 +38,7 @@ relais_wheel_free (RelaisWheel *wheel)
 void
 relais_wheel_remove (RelaisWheel *wheel, guint32 number)
 {
-    RelaisSlot *slot = relais_slot_at (wheel->records, number);
+    RelaisMessageSlot *slot = relais_slot_at (wheel->records, number);
     guint32 bucket = slot->deadline_s & MASK;
 
     if (slot->deadline_s == 0)
@@ -58,7 +58,7 @@ relais_wheel_remove (RelaisWheel *wheel, guint32 number)
 void
 relais_wheel_set (RelaisWheel *wheel, guint32 number, gint64 deadline_us)
 {
-    RelaisSlot *slot = relais_slot_at (wheel->records, number);
+    RelaisMessageSlot *slot = relais_slot_at (wheel->records, number);
     guint32 bucket;
 
     relais_wheel_remove (wheel, number);
@@ -80,7 +80,7 @@ empty_bucket (RelaisWheel *wheel, guint32 bucket, guint32 now, RelaisWheelFunc f
     guint32 number = wheel->heads[bucket];
 
     while (number != 0) {
-        RelaisSlot *slot = relais_slot_at (wheel->records, number);
+        RelaisMessageSlot *slot = relais_slot_at (wheel->records, number);
         guint32 next = slot->wheel_next;
 
         if (slot->deadline_s <= now) {

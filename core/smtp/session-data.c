@@ -296,8 +296,7 @@ accepted_line (const RelaisSession *session)
     relais_event_line_add (line, "user", envelope->user);
     relais_event_line_add (line, "tenant", envelope->tenant);
     relais_event_line_add (line, "campaign", envelope->campaign);
-    relais_event_line_add (line, "class",
-                           envelope->klass == RELAIS_CLASS_BULK ? "bulk" : "transactional");
+    relais_event_line_add (line, "class", relais_class_to_string (envelope->klass));
     relais_event_line_add (line, "message_id", envelope->message_id);
     relais_event_line_add (line, "header_from", envelope->header_from);
     relais_event_line_add (line, "auth", auth);

@@ -336,6 +336,7 @@ add_to_group (Fixture *fixture, RelaisGroup *group, const Mail *mail)
 
     message->envelope.sender = g_strdup (mail->sender);
     message->envelope.tenant = g_strdup (mail->tenant);
+    message->envelope.campaign = g_strdup (mail->campaign);
     message->envelope.klass = mail->klass;
     message->envelope.ret = mail->ret;
     message->envelope.received_us = fixture->clock.wall_us;

@@ -38,7 +38,7 @@ void fixture_close (Fixture *fixture);
 typedef struct {
     const char *sender;
     const char *const *recipients; /* NULL-terminated */
-    const char *tenant;
+    const char *tenant, *campaign;
     RelaisClass klass;
     guint8 notify;
     const char *body; /* NULL for a short one */

@@ -45,6 +45,11 @@ relais_pin_unref (RelaisPin *pin)
 {
 }
 
+void
+relais_host_set_shaper (RelaisHost *self, const RelaisShaper *shaper, gpointer data)
+{
+}
+
 bool
 relais_host_has (const RelaisHost *self, RelaisHookId hook)
 {
@@ -61,6 +66,7 @@ void
 relais_hook_result_clear (RelaisHookResult *result)
 {
     g_free (result->text);
+    g_free (result->wait_reason);
     *result = (RelaisHookResult){0};
 }
 
@@ -89,7 +95,7 @@ relais_host_run (RelaisHost *self, RelaisHookId hook, RelaisSubject *subject,
     g_assert_cmpuint (subject->n_recipients, >, 0);
     if (hook == RELAIS_HOOK_ROUTE)
         g_ptr_array_add (subject->attempt_attributes, g_strdup ("chosen"));
-    else
+    else if (subject->outcome != RELAIS_OUTCOME_DELIVERED)
         self->code = subject->reply_code;
     if (hook != RELAIS_HOOK_ROUTE || !self->suspend) {
         put_answer (self, hook, result);

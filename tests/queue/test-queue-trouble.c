@@ -271,7 +271,7 @@ test_memory_of_a_delivery (void)
     after = memory_in_use ();
     each = ((double)after - (double)before) / N;
     g_test_message ("%.1f bytes a delivery", each);
-    g_assert_cmpfloat (each, >, (double)sizeof (RelaisDelivery) + sizeof (RelaisSlot));
+    g_assert_cmpfloat (each, >, (double)sizeof (RelaisDelivery) + sizeof (RelaisMessageSlot));
     g_assert_cmpfloat (each, <=, MOST);
     test_close (&test);
 }

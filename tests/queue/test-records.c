@@ -51,7 +51,7 @@ test_bytes_per_delivery (void)
                     HEAP_BYTES);
     g_assert_cmpuint (bytes + HEAP_BYTES + SPOOL_INDEX_BYTES, <=, 160);
     g_assert_cmpuint (sizeof (RelaisDelivery), <=, 48);
-    g_assert_cmpuint (sizeof (RelaisSlot), <=, 48);
+    g_assert_cmpuint (sizeof (RelaisMessageSlot), <=, 48);
     relais_records_clear (&records);
 }
 
