@@ -143,14 +143,29 @@ look_up (RelaisDestination *destination)
             relais_dns_lookup_mail (queue->dns, destination->name, on_route, destination);
 }
 
+/* The configuration was read again: the same hosts may be of another site now. */
+static void
+renew_route (RelaisDestination *destination)
+{
+    RelaisRoute *old = destination->route;
+
+    detach_flows (destination);
+    destination->route = relais_route_renew (destination->queue, old);
+    relais_route_unref (old);
+    attach_flows (destination);
+}
+
 bool
 relais_destination_is_current (RelaisDestination *destination)
 {
     if (destination->state != RELAIS_DESTINATION_ROUTED)
         return false;
-    if (relais_loop_now_us (destination->queue->loop) < destination->expires_us)
+    if (relais_loop_now_us (destination->queue->loop) >= destination->expires_us)
+        look_up (destination);
+    else if (destination->route->settings != destination->queue->settings_serial)
+        renew_route (destination);
+    else
         return true;
-    look_up (destination);
     return false;
 }
 

@@ -35,9 +35,10 @@ struct RelaisLane {
     RelaisQueue *queue;
     RelaisSource *source;
     char *key, *site;
-    bool is_provider; /* the site is one */
-    guint limit;      /* connections now */
-    guint most;       /* connections ever */
+    bool is_provider;               /* the site is one */
+    const RelaisStaticRoute *fixed; /* the site is this one; or NULL */
+    guint limit;                    /* connections now */
+    guint most;                     /* connections ever */
     guint messages_per_connection, recipients;
     RelaisLaneLimits core;  /* the core's own, where modules set none */
     gint64 growth_from_us;  /* the limit does not grow before */
@@ -64,6 +65,8 @@ void relais_lane_update_flow (RelaisFlow *flow);
 void relais_lane_update_strand (RelaisStrand *strand);
 /* Modules' limits; 0 is the core's own. */
 void relais_lane_set_limits (RelaisLane *lane, const RelaisLaneLimits *limits);
+/* The configuration was read again: the core's limits are in force, and modules are asked anew. */
+void relais_lanes_reload (RelaisQueue *queue);
 /* Ends what modules had wait in the lanes of a source and a site (NULL: any). */
 void relais_lanes_end_waits (RelaisQueue *queue, const char *source, const char *site);
 /* Its sources' states changed: what is due for one that is out goes to the others. */

@@ -57,6 +57,21 @@ on_opening_hold_over (gpointer data)
     relais_lane_mark (lane);
 }
 
+/* The limits without any module: of the static route, or of all others. */
+static void
+set_core_limits (RelaisLane *lane)
+{
+    const RelaisQueueSettings *settings = &lane->queue->settings;
+    const RelaisStaticRoute *fixed = lane->fixed;
+
+    lane->core = (RelaisLaneLimits){
+        .connections = fixed != NULL ? fixed->connections : settings->connections,
+        .messages_per_connection =
+            fixed != NULL ? fixed->messages_per_connection : settings->messages_per_connection,
+        .recipients = settings->recipients_per_transaction};
+    relais_lane_set_limits (lane, &(RelaisLaneLimits){0});
+}
+
 static RelaisLane *
 lane_get (RelaisQueue *queue, RelaisSource *source, const RelaisRoute *route)
 {
@@ -68,13 +83,11 @@ lane_get (RelaisQueue *queue, RelaisSource *source, const RelaisRoute *route)
         lane->queue = queue;
         lane->source = source;
         lane->site = g_strdup (route->site);
-        lane->is_provider = route->is_provider;
-        lane->core = (RelaisLaneLimits){.connections = route->connections,
-                                        .messages_per_connection = route->messages_per_connection,
-                                        .recipients = queue->settings.recipients_per_transaction};
-        relais_lane_set_limits (lane, &(RelaisLaneLimits){0});
-        lane->limit = MIN (queue->settings.first_connections, lane->most);
         lane->connections = g_ptr_array_new ();
+        lane->is_provider = route->is_provider;
+        lane->fixed = route->fixed;
+        set_core_limits (lane);
+        lane->limit = MIN (queue->settings.first_connections, lane->most);
         relais_order_init (&lane->order, lane);
         relais_hold_init (&lane->opening_hold, queue->loop, on_opening_hold_over, lane);
         lane->paths = g_hash_table_new (g_str_hash, g_str_equal);
@@ -399,6 +412,36 @@ relais_lanes_end_waits (RelaisQueue *queue, const char *source, const char *site
         if ((source == NULL || strcmp (lane->source->name, source) == 0) &&
             (site == NULL || strcmp (lane->site, site) == 0))
             end_waits (lane);
+    }
+}
+
+/* What idles beyond a lower limit closes at once, the rest after its message. */
+static void
+close_idle (const RelaisLane *lane)
+{
+    guint excess = lane->connections->len > lane->most ? lane->connections->len - lane->most : 0;
+    g_autoptr (GPtrArray) all = g_ptr_array_copy (lane->connections, NULL, NULL);
+
+    for (guint i = 0; i < all->len && excess > 0; i++)
+        if (relais_connection_is_idle (all->pdata[i])) {
+            relais_connection_quit (all->pdata[i]);
+            excess--;
+        }
+}
+
+void
+relais_lanes_reload (RelaisQueue *queue)
+{
+    g_autoptr (GList) lanes = g_hash_table_get_values (queue->lanes);
+
+    for (GList *link = lanes; link != NULL; link = link->next) {
+        RelaisLane *lane = link->data;
+
+        lane->uses++;
+        set_core_limits (lane);
+        end_waits (lane);
+        close_idle (lane);
+        lane_unref (lane);
     }
 }
 

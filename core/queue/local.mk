@@ -19,6 +19,7 @@ libcore_la_SOURCES += \
     core/queue/permit.c core/queue/permit-private.h \
     core/queue/prepare.c \
     core/queue/queue.c \
+    core/queue/reload.c \
     core/queue/report.c core/queue/report-private.h \
     core/queue/route.c core/queue/route-private.h \
     core/queue/schedule.c core/queue/schedule-private.h \
@@ -72,6 +73,12 @@ TESTS += tests/queue/test-queue-sources
 tests_queue_test_queue_sources_SOURCES = tests/queue/test-queue-sources.c $(QUEUE_SCENE)
 tests_queue_test_queue_sources_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_sources_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-reload
+TESTS += tests/queue/test-queue-reload
+tests_queue_test_queue_reload_SOURCES = tests/queue/test-queue-reload.c $(QUEUE_SCENE)
+tests_queue_test_queue_reload_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_reload_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-queue-shaping
 TESTS += tests/queue/test-queue-shaping

@@ -30,6 +30,9 @@ void relais_queue_add (RelaisQueue *queue, RelaisMessage *message);
 void relais_queue_start (RelaisQueue *queue);
 /* Starts nothing new; `drained` when no transaction is under way. */
 void relais_queue_drain (RelaisQueue *queue, RelaisLoopFunc drained, gpointer data);
+/* Takes over what a reload may change, for what is queued too. `config` was read by relais_queue_settings_read ()
+ * without error before; otherwise nothing changes, with a warning. */
+void relais_queue_reload (RelaisQueue *queue, RelaisConfig *config);
 void relais_queue_free (RelaisQueue *queue);
 
 /* relaisctl's queue commands: queue list|ages|hold|release|retry|delete|bounce, why. Static table;

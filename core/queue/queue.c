@@ -625,6 +625,7 @@ relais_queue_free (RelaisQueue *queue)
     relais_timer_stop (&queue->sweep_timer);
     relais_timer_stop (&queue->jobs_timer);
     relais_timer_stop (&queue->reports_timer);
+    relais_timer_stop (&queue->reset_timer);
     relais_live_stop_waiting (queue);
     each_connection (queue, relais_connection_kill);
     for (GList *link = queue->attempts.head, *next; link != NULL; link = next) {

@@ -17,6 +17,7 @@ typedef struct {
 struct RelaisRoute {
     guint refs;
     guint64 serial;   /* no two routes of a queue share it */
+    guint settings;   /* of the queue's settings that it was made by */
     GPtrArray *hosts; /* char *, by preference */
     GArray *stops;    /* RelaisStop: by host, IPv6 before IPv4 */
     char *set;        /* the hosts' names sorted, or the domain, or the static route's name */
@@ -24,8 +25,8 @@ struct RelaisRoute {
     bool is_provider; /* the site is one */
     guint16 port;
     RelaisTlsPolicy tls;
-    bool is_static;
-    guint connections, messages_per_connection;
+    bool implicit_mx;
+    const RelaisStaticRoute *fixed; /* or NULL */
 };
 
 /* From the resolver's answer, which must have hosts. `fixed` is NULL for MX routes. */
@@ -33,6 +34,8 @@ RelaisRoute *relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, 
                                const RelaisStaticRoute *fixed);
 /* Of a static route whose host is an address; NULL if it is a name. */
 RelaisRoute *relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRoute *fixed);
+/* The same hosts, by the settings that are in force now. */
+RelaisRoute *relais_route_renew (RelaisQueue *queue, const RelaisRoute *route);
 RelaisRoute *relais_route_ref (RelaisRoute *route);
 void relais_route_unref (RelaisRoute *route);
 bool relais_route_has_host (const RelaisRoute *route, const char *host);

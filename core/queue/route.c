@@ -30,12 +30,10 @@ route_new (RelaisQueue *queue, const RelaisStaticRoute *fixed)
     route->serial = ++queue->route_serial;
     route->hosts = g_ptr_array_new_with_free_func (g_free);
     route->stops = g_array_new (FALSE, TRUE, sizeof (RelaisStop));
-    route->is_static = fixed != NULL;
+    route->settings = queue->settings_serial;
+    route->fixed = fixed;
     route->port = fixed != NULL ? fixed->port : queue->settings.smtp_port;
     route->tls = fixed != NULL ? fixed->tls : queue->settings.tls;
-    route->connections = fixed != NULL ? fixed->connections : queue->settings.connections;
-    route->messages_per_connection =
-        fixed != NULL ? fixed->messages_per_connection : queue->settings.messages_per_connection;
     return route;
 }
 
@@ -130,24 +128,42 @@ provider_of (const RelaisQueue *queue, const GPtrArray *hosts)
     return NULL;
 }
 
+static void
+set_site (const RelaisQueue *queue, RelaisRoute *route)
+{
+    const char *provider =
+        route->fixed == NULL && !route->implicit_mx ? provider_of (queue, route->hosts) : NULL;
+
+    route->is_provider = provider != NULL;
+    route->site = g_strdup (provider != NULL ? provider : route->set);
+}
+
 RelaisRoute *
 relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, const char *name,
                   const RelaisStaticRoute *fixed)
 {
     RelaisRoute *route = route_new (queue, fixed);
-    const char *provider = NULL;
 
     for (guint i = 0; i < mail->hosts->len; i++)
         add_host (route, g_ptr_array_index (mail->hosts, i));
-    if (fixed != NULL || mail->implicit_mx) {
-        route->set = g_strdup (name);
-    } else {
-        route->set = sorted_names (route->hosts);
-        provider = provider_of (queue, route->hosts);
-    }
-    route->is_provider = provider != NULL;
-    route->site = g_strdup (provider != NULL ? provider : route->set);
+    route->implicit_mx = mail->implicit_mx;
+    route->set = fixed != NULL || mail->implicit_mx ? g_strdup (name) : sorted_names (route->hosts);
+    set_site (queue, route);
     return route;
+}
+
+RelaisRoute *
+relais_route_renew (RelaisQueue *queue, const RelaisRoute *route)
+{
+    RelaisRoute *fresh = route_new (queue, route->fixed);
+
+    for (guint i = 0; i < route->hosts->len; i++)
+        g_ptr_array_add (fresh->hosts, g_strdup (g_ptr_array_index (route->hosts, i)));
+    g_array_append_vals (fresh->stops, route->stops->data, route->stops->len);
+    fresh->implicit_mx = route->implicit_mx;
+    fresh->set = g_strdup (route->set);
+    set_site (queue, fresh);
+    return fresh;
 }
 
 RelaisRoute *
@@ -163,7 +179,7 @@ relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRoute *fixed)
     g_ptr_array_add (route->hosts, g_strdup (fixed->host));
     add_stop (route, &address, size);
     route->set = g_strconcat ("route:", fixed->name, NULL);
-    route->site = g_strdup (route->set);
+    set_site (queue, route);
     return route;
 }
 

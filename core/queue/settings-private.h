@@ -74,6 +74,9 @@ typedef struct {
 bool
 relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
 void relais_queue_settings_clear (RelaisQueueSettings *settings);
+/* Takes over from `fresh` what a reload may change. Sources and static routes stay where they are: others point at
+ * them; what is new of them needs a restart. `fresh` is to be cleared after it. */
+void relais_queue_settings_adopt (RelaisQueueSettings *settings, RelaisQueueSettings *fresh);
 
 /* The pool of that name, or the default one. */
 RelaisSourcePool *

@@ -359,3 +359,66 @@ relais_queue_settings_clear (RelaisQueueSettings *settings)
     for (gsize i = 0; i < G_N_ELEMENTS (settings->schedules); i++)
         g_clear_pointer (&settings->schedules[i].retry_us, g_free);
 }
+
+/* --- Reload ------------------------------------------------------------------------------------- */
+
+static const RelaisSource *
+find_source (const RelaisQueueSettings *settings, const char *name)
+{
+    for (guint i = 0; i < settings->pools->len; i++) {
+        const RelaisSourcePool *pool = g_ptr_array_index (settings->pools, i);
+
+        for (guint n = 0; n < pool->sources->len; n++) {
+            const RelaisSource *source = g_ptr_array_index (pool->sources, n);
+
+            if (strcmp (source->name, name) == 0)
+                return source;
+        }
+    }
+    return NULL;
+}
+
+static void
+adopt_weights (gpointer data, gpointer fresh)
+{
+    const RelaisSourcePool *pool = data;
+
+    for (guint n = 0; n < pool->sources->len; n++) {
+        RelaisSource *source = g_ptr_array_index (pool->sources, n);
+        const RelaisSource *other = find_source (fresh, source->name);
+
+        if (other != NULL)
+            source->weight = other->weight;
+    }
+    give_weight (data, NULL);
+}
+
+static void
+adopt_route (gpointer data, gpointer fresh)
+{
+    RelaisStaticRoute *route = data;
+    const RelaisStaticRoute *other = find_route (fresh, route->name);
+
+    if (other == NULL)
+        return;
+    route->connections = other->connections;
+    route->messages_per_connection = other->messages_per_connection;
+}
+
+void
+relais_queue_settings_adopt (RelaisQueueSettings *settings, RelaisQueueSettings *fresh)
+{
+    RelaisQueueSettings old = *settings;
+
+    g_ptr_array_foreach (settings->pools, adopt_weights, fresh);
+    g_ptr_array_foreach (settings->routes, adopt_route, fresh);
+    *settings = *fresh;
+    settings->hostname = old.hostname;
+    settings->log_dir = old.log_dir;
+    settings->pools = old.pools;
+    settings->routes = old.routes;
+    settings->own_domains = old.own_domains;
+    settings->smtp_port = old.smtp_port;
+    fresh->providers = old.providers;
+    memcpy (fresh->schedules, old.schedules, sizeof fresh->schedules);
+}

@@ -47,6 +47,9 @@ struct RelaisQueue {
     RelaisHost *host;
     RelaisConfig *config;
     RelaisQueueSettings settings;
+    guint settings_serial;   /* how often they were read again */
+    guint32 next_deadline;   /* slot whose deadline is to be set anew; 0: none */
+    RelaisTimer reset_timer; /* of that */
     RelaisTlsContext *tls, *tls_verify;
 
     RelaisRecords records;

@@ -160,21 +160,25 @@ relais_dns_cancel_mail (RelaisMailLookup *lookup)
 
 /* --- Opening and closing ---------------------------------------------------------------------- */
 
+static void
+write_config (const char *dir, const char *name, const char *text)
+{
+    g_autofree char *conf_dir = g_build_filename (dir, "conf.d", NULL);
+    g_autofree char *file = g_build_filename (conf_dir, name, NULL);
+
+    g_assert_no_errno (g_mkdir_with_parents (conf_dir, 0700));
+    g_assert_true (g_file_set_contents (file, text, -1, NULL));
+}
+
 static RelaisConfig *
-read_config (const char *dir, const char *text)
+read_config (const char *dir)
 {
     RelaisSchema *schema = relais_schema_new ();
     g_autofree char *conf_dir = g_build_filename (dir, "conf.d", NULL);
-    g_autofree char *file = g_build_filename (conf_dir, "test.conf", NULL);
-    g_autofree char *log_dir = g_build_filename (dir, "log", NULL);
-    g_autofree char *whole =
-        g_strdup_printf ("[relais]\nhostname = mx.relais.test\nlog_dir = %s\n%s", log_dir, text);
     const char *dirs[] = {conf_dir, NULL};
     g_autoptr (GPtrArray) findings = relais_config_findings_new ();
     RelaisConfig *config;
 
-    g_assert_no_errno (g_mkdir_with_parents (conf_dir, 0700));
-    g_assert_true (g_file_set_contents (file, whole, -1, NULL));
     config = relais_config_read (schema, dirs, findings);
     for (guint i = 0; i < findings->len; i++) {
         g_autofree char *finding = relais_config_finding_to_string (findings->pdata[i]);
@@ -216,9 +220,13 @@ start (Fixture *fixture, const char *conf)
                                         .min_free_inodes = 1,
                                         .probe_us = RELAIS_USEC_PER_SEC / 5};
     RelaisQueueOptions options = {0};
+    g_autofree char *whole = NULL;
     g_autoptr (GError) error = NULL;
 
-    fixture->config = read_config (fixture->dir, conf);
+    whole = g_strdup_printf ("[relais]\nhostname = mx.relais.test\nlog_dir = %s\n%s",
+                             fixture->log_dir, conf);
+    write_config (fixture->dir, "test.conf", whole);
+    fixture->config = read_config (fixture->dir);
     fixture->loop = relais_loop_new (&fixture->clock.clock, NULL);
     dns_loop = fixture->loop;
     fixture->pool = relais_pool_new (fixture->loop, "test", 1, 64);
@@ -288,6 +296,15 @@ remove_tree (const char *path)
     if (dir != NULL)
         g_dir_close (dir);
     g_assert_no_errno (g_remove (path));
+}
+
+void
+fixture_reload (Fixture *fixture, const char *more)
+{
+    write_config (fixture->dir, "test2.conf", more);
+    relais_config_unref (fixture->config);
+    fixture->config = read_config (fixture->dir);
+    relais_queue_reload (fixture->queue, fixture->config);
 }
 
 void

@@ -33,6 +33,8 @@ void fixture_open (Fixture *fixture, const char *conf);
 /* Ends the queue and the spool as an end of the daemon would, and starts them again on the same
  * directory, `away_us` later. */
 void fixture_restart (Fixture *fixture, const char *conf, gint64 away_us);
+/* From now on the configuration is what it was at first and `more`, which overrides it. */
+void fixture_reload (Fixture *fixture, const char *more);
 void fixture_close (Fixture *fixture);
 
 typedef struct {

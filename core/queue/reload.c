@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The queue takes over a configuration that was read again: limits and providers act on what is queued from the
+ * next turn on, lifetimes as the messages are gone through. Loop thread.
+ */
+#include "config.h"
+
+#include "queue/queue-private.h"
+
+#include "queue/lane-private.h"
+
+#include <string.h>
+
+enum { SLOTS_PER_TURN = 2000 };
+
+/* --- Lifetimes ---------------------------------------------------------------------------------- */
+
+static bool
+schedules_differ (const RelaisSchedule *a, const RelaisSchedule *b)
+{
+    return a->lifetime_us != b->lifetime_us || a->notice_us != b->notice_us;
+}
+
+static void
+reset_deadlines (gpointer data)
+{
+    RelaisQueue *queue = data;
+    guint32 end = MIN (queue->next_deadline + SLOTS_PER_TURN, queue->records.slots.top);
+
+    for (; queue->next_deadline < end; queue->next_deadline++) {
+        const RelaisMessageSlot *slot = relais_slot_at (&queue->records, queue->next_deadline);
+
+        /* What an operator gave more time keeps it; what he holds has no deadline. */
+        if (slot->used && !slot->grace && slot->deadline_s != 0)
+            relais_queue_set_deadline (queue, queue->next_deadline);
+    }
+    if (end < queue->records.slots.top)
+        relais_timer_set (&queue->reset_timer, 0);
+    else
+        queue->next_deadline = 0;
+}
+
+/* --- The rest ----------------------------------------------------------------------------------- */
+
+static void
+reload_tenants (const RelaisQueue *queue)
+{
+    GHashTableIter iter;
+    gpointer name, data;
+
+    g_hash_table_iter_init (&iter, queue->tenants);
+    while (g_hash_table_iter_next (&iter, &name, &data)) {
+        const RelaisSection *section = relais_config_find_section (queue->config, "tenant", name);
+
+        if (section != NULL)
+            ((RelaisTenant *)data)->weight = (guint)relais_section_get_int (section, "weight");
+    }
+}
+
+void
+relais_queue_reload (RelaisQueue *queue, RelaisConfig *config)
+{
+    RelaisQueueSettings fresh;
+    g_autoptr (GError) error = NULL;
+    bool reset = false;
+
+    if (!relais_queue_settings_read (&fresh, config, &error)) {
+        g_warning ("the queue keeps its old configuration: %s", error->message);
+        relais_queue_settings_clear (&fresh);
+        return;
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS (fresh.schedules); i++)
+        reset = reset || schedules_differ (&queue->settings.schedules[i], &fresh.schedules[i]);
+    relais_queue_settings_adopt (&queue->settings, &fresh);
+    relais_queue_settings_clear (&fresh);
+    relais_config_ref (config);
+    relais_config_unref (queue->config);
+    queue->config = config;
+    queue->settings_serial++;
+    reload_tenants (queue);
+    relais_lanes_reload (queue);
+    if (!reset)
+        return;
+    queue->next_deadline = 1;
+    if (!relais_timer_is_set (&queue->reset_timer))
+        relais_timer_init (&queue->reset_timer, queue->loop, reset_deadlines, queue);
+    relais_timer_set (&queue->reset_timer, 0);
+}
