@@ -615,16 +615,15 @@ check_shipped (Fixture *f, const char *dir, bool uncommented)
     g_autoptr (RelaisConfig) config = read_config (f);
     g_autofree char *found = findings_text (f);
 
-    if (uncommented) { /* the modules' own sections are the modules' tests to check */
-        g_auto (GStrv) said = g_strsplit (found, "\n", -1);
+    g_auto (GStrv) said = g_strsplit (found, "\n", -1);
 
-        for (char **one = said; *one != NULL; one++)
-            g_assert_true (**one == '\0' || strstr (*one, " is not installed") != NULL);
+    /* The modules' own sections are the modules' tests to check. */
+    for (char **one = said; *one != NULL; one++)
+        g_assert_true (**one == '\0' || strstr (*one, " is not installed") != NULL);
+    if (uncommented)
         g_assert_cmpuint (relais_config_n_sections (config, "listener"), ==, 2);
-    } else {
-        g_assert_cmpstr (found, ==, "");
+    else
         g_assert_cmpuint (relais_config_n_sections (config, "tenant"), ==, 0);
-    }
     g_assert_nonnull (config);
 }
 
