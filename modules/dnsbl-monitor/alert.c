@@ -49,7 +49,7 @@ mail (DnsblMonitor *monitor, const char *subject, const GString *text)
     }
     relais_counter_add (monitor->notices, "not-taken", 1);
     relais_log (monitor->module, RELAIS_LOG_WARNING,
-                "dnsbl: no mail could be sent to the postmaster ([relais] postmaster): %s",
+                "no mail could be sent to the postmaster ([relais] postmaster): %s",
                 subject);
 }
 
@@ -85,11 +85,11 @@ log_change (const DnsblEntry *entry, const char *url)
         return;
     if (record->confirmed != DNSBL_LISTED)
         relais_log (entry->monitor->module, RELAIS_LOG_NOTICE,
-                    "dnsbl: %s (%s) is no longer listed by %s", target, entry->target->what,
+                    "%s (%s) is no longer listed by %s", target, entry->target->what,
                     entry->zone->name);
     else
         relais_log (entry->monitor->module, RELAIS_LOG_WARNING,
-                    "dnsbl: %s (%s) is listed by %s: %s (%s) %s; %s", target, entry->target->what,
+                    "%s (%s) is listed by %s: %s (%s) %s; %s", target, entry->target->what,
                     entry->zone->name, record->codes, record->answer, record->text,
                     url != NULL ? url : entry->zone->shown);
 }
@@ -181,7 +181,7 @@ dnsbl_alert_unknown (const DnsblEntry *entry)
     emit (entry, dnsbl_verdict_to_string (entry->record->confirmed), "unknown", NULL);
     if (entry->monitor->config->log)
         relais_log (entry->monitor->module, RELAIS_LOG_WARNING,
-                    "dnsbl: for long nothing is known of %s from %s: %s", target, entry->zone->name,
+                    "for long nothing is known of %s from %s: %s", target, entry->zone->name,
                     entry->record->answer);
     g_string_append_printf (text, _ ("For long %s (%s) has not said whether %s is listed.\n"),
                             entry->zone->name, entry->zone->shown, target);
@@ -232,12 +232,12 @@ dnsbl_alert_probe (const DnsblProbe *probe, const DnsblZone *zone)
     emit_probe (probe, zone);
     if (probe->monitor->config->log && works)
         relais_log (probe->monitor->module, RELAIS_LOG_NOTICE,
-                    "dnsbl: zone %s (%s) passes its test points again", zone->name,
+                    "zone %s (%s) passes its test points again", zone->name,
                     dnsbl_kind_to_string (probe->kind));
     else if (probe->monitor->config->log)
         relais_log (
             probe->monitor->module, RELAIS_LOG_WARNING,
-            "dnsbl: zone %s (%s) fails its test points, and counts for nothing until it passes: %s",
+            "zone %s (%s) fails its test points, and counts for nothing until it passes: %s",
             zone->name, dnsbl_kind_to_string (probe->kind), probe->reason);
     if (!works)
         mail_probe (probe, zone);

@@ -116,8 +116,6 @@ read_zone (DnsblZone *zone, const RelaisSection *section, gint64 interval_us, GE
         !read_codes (section, "ignore", &zone->ignored, error) ||
         !read_codes (section, "errors", &zone->errors, error))
         return false;
-    if (zone->listed->len == 0)
-        return fail (error, section, "codes", _ ("expected at least one code"));
     zone->codes = (DnsblCodes){zone->listed, zone->ignored, zone->errors};
     zone->fingerprint = fingerprint_of (zone, section);
     return true;

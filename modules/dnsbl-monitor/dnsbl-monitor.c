@@ -128,7 +128,7 @@ tell_resolver (DnsblMonitor *monitor, const DnsblConfig *config)
     if (config->public_server != NULL && !monitor->public_told)
         relais_log (
             monitor->module, RELAIS_LOG_WARNING,
-            "dnsbl: [dns] server is %s, a public resolver: zones that refuse those are not asked, "
+            "[dns] server is %s, a public resolver: zones that refuse those are not asked, "
             "and "
             "what they list is unknown. Leave [dns] server out for a resolver of our own, or set "
             "[dnsbl-monitor] public_resolver = yes",

@@ -17,7 +17,7 @@ tell_trouble (DnsblMonitor *monitor, const RelaisStoreReply *reply)
 {
     if (!monitor->store_told)
         relais_log (monitor->module, RELAIS_LOG_WARNING,
-                    "dnsbl: what is known of listings is kept in memory only: %s",
+                    "what is known of listings is kept in memory only: %s",
                     relais_store_reply_get_error (reply));
     monitor->store_told = true;
 }
