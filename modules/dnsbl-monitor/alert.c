@@ -49,8 +49,7 @@ mail (DnsblMonitor *monitor, const char *subject, const GString *text)
     }
     relais_counter_add (monitor->notices, "not-taken", 1);
     relais_log (monitor->module, RELAIS_LOG_WARNING,
-                "no mail could be sent to the postmaster ([relais] postmaster): %s",
-                subject);
+                "no mail could be sent to the postmaster ([relais] postmaster): %s", subject);
 }
 
 /* --- A target --------------------------------------------------------------------------------- */
@@ -84,9 +83,8 @@ log_change (const DnsblEntry *entry, const char *url)
     if (!entry->monitor->config->log)
         return;
     if (record->confirmed != DNSBL_LISTED)
-        relais_log (entry->monitor->module, RELAIS_LOG_NOTICE,
-                    "%s (%s) is no longer listed by %s", target, entry->target->what,
-                    entry->zone->name);
+        relais_log (entry->monitor->module, RELAIS_LOG_NOTICE, "%s (%s) is no longer listed by %s",
+                    target, entry->target->what, entry->zone->name);
     else
         relais_log (entry->monitor->module, RELAIS_LOG_WARNING,
                     "%s (%s) is listed by %s: %s (%s) %s; %s", target, entry->target->what,

@@ -7,6 +7,7 @@
  */
 #include "zone.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 #define LOOPBACK 0x7f000000u
@@ -112,13 +113,13 @@ static const char *
 range_problem (const DnsblCode *code, bool errors)
 {
     if (code->first > code->last)
-        return "the range ends before it begins";
+        return _ ("the range ends before it begins");
     if (errors)
         return NULL;
     if (never_lists (code->first) || never_lists (code->last) ||
         (code->first <= (LOOPBACK | 1) && code->last >= (LOOPBACK | 1)) ||
         (code->first < REFUSED && code->last > REFUSED))
-        return "127.0.0.1, 127.255.255.0/24 and what is outside 127.0.0.0/8 never list";
+        return _ ("127.0.0.1, 127.255.255.0/24 and what is outside 127.0.0.0/8 never list");
     return NULL;
 }
 
@@ -130,16 +131,16 @@ parse_item (const char *item, bool errors, DnsblCode *code)
     const char *name = sides[0] != NULL && sides[1] != NULL ? g_strstrip (sides[1]) : what;
 
     if (what[0] == '\0')
-        return "a code is missing";
+        return _ ("a code is missing");
     if (!is_name (name))
-        return "a name has letters, digits and -_.+/, at most 32 of them";
+        return _ ("a name has letters, digits and -_.+/, at most 32 of them");
     code->name = g_strdup (name);
     if (g_str_has_prefix (what, "bit"))
         return parse_bit (what + 3, errors, code)
                    ? NULL
-                   : "a bit is 2, 4, 8, 16, 32, 64 or 128 (1 in errors)";
+                   : _ ("a bit is 2, 4, 8, 16, 32, 64 or 128 (1 in errors)");
     if (!parse_range (what, code))
-        return "expected 127.0.0.2, 127.0.0.2-127.0.0.11 or bit 8, each with = NAME or without";
+        return _ ("expected 127.0.0.2, 127.0.0.2-127.0.0.11 or bit 8, each with = NAME or without");
     return range_problem (code, errors);
 }
 
@@ -152,7 +153,7 @@ parse_items (char **items, bool errors, GArray *codes, const char **item)
 
         *item = g_strstrip (items[i]);
         if (codes->len == DNSBL_CODES)
-            return "more than 64 codes";
+            return _ ("more than 64 codes");
         wrong = parse_item (*item, errors, &code);
         g_array_append_val (codes, code);
         if (wrong != NULL)

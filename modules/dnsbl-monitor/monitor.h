@@ -13,10 +13,6 @@
 
 #include "zone.h"
 
-#ifndef GETTEXT_PACKAGE
-#define GETTEXT_PACKAGE "relais"
-#endif
-
 /* --- config.c: an immutable, counted object of each configuration. ---------------------------------- */
 
 typedef enum { DNSBL_RULE_AUTO, DNSBL_RULE_NONE, DNSBL_RULE_TAKE_OUT } DnsblRule;

@@ -8,6 +8,10 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#ifndef GETTEXT_PACKAGE
+#define GETTEXT_PACKAGE "relais"
+#endif
+
 #define DNSBL_DAY_US (G_GINT64_CONSTANT (86400) * G_USEC_PER_SEC)
 
 /* --- codes.c: what the addresses that a zone answers with mean. ------------------------------------- */
