@@ -122,10 +122,21 @@ prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GE
     return *object != NULL;
 }
 
+static bool
+any_refuses (const DnsblConfig *config)
+{
+    for (guint i = 0; i < config->zones->len; i++)
+        if (((const DnsblZone *)g_ptr_array_index (config->zones, i))->refuses_public)
+            return true;
+    return false;
+}
+
 static void
 tell_resolver (DnsblMonitor *monitor, const DnsblConfig *config)
 {
-    if (config->public_server != NULL && !monitor->public_told)
+    const bool matters = config->public_server != NULL && any_refuses (config);
+
+    if (matters && !monitor->public_told)
         relais_log (
             monitor->module, RELAIS_LOG_WARNING,
             "[dns] server is %s, a public resolver: zones that refuse those are not asked, "
@@ -133,7 +144,7 @@ tell_resolver (DnsblMonitor *monitor, const DnsblConfig *config)
             "what they list is unknown. Leave [dns] server out for a resolver of our own, or set "
             "[dnsbl-monitor] public_resolver = yes",
             config->public_server);
-    monitor->public_told = config->public_server != NULL;
+    monitor->public_told = matters;
 }
 
 static void

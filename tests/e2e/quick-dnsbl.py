@@ -74,6 +74,26 @@ def send(lab, n):
     return {facts["client"] for facts in lab.wait(found, 20, "delivery").values()}
 
 
+def becomes(lab, find, wanted, name):
+    """A DNS server under load may not answer in time, which is no failure of ours."""
+    try:
+        lab.wait(lambda: find() == wanted, 20, name)
+    except RuntimeError:
+        pass
+    tap.equal(find(), wanted, name)
+
+
+def check_row(lab, target, **changed):
+    """Asks now, and what is wanted: clean, but for what changed."""
+    wanted = {"zone": "lab", "state": "clean", "answer": None, "codes": None, "test": "passed", "text": None, "url": None}
+    return lambda: lab.rows("dnsbl", "check", target)[0], dict(wanted, **changed)
+
+
+def worst(lab):
+    row = lab.rows("dnsbl", "status")[0]
+    return row["target"], row["state"], row["answer"]
+
+
 def state_of(lab, target):
     row = rows(lab).get(target)
     return row and row["state"]
@@ -92,19 +112,15 @@ def test_life():
             lab.wait(lambda: [r["state"] for r in rows(lab).values()] == ["clean", "clean"], 20, "the first answers")
             tap.equal(sorted(rows(lab)), ["127.0.0.11", "127.0.0.12"], "both sources are looked for, and clean")
             for target, answer in (("127.0.0.11", "127.0.0.99"), ("127.0.0.12", "NXDOMAIN")):
-                tap.equal(lab.rows("dnsbl", "check", target), [
-                    {"zone": "lab", "state": "clean", "answer": answer, "codes": None, "test": "passed", "text": None, "url": None}], "so check says: " + answer)
+                becomes(lab, *check_row(lab, target, answer=answer), "so check says: " + answer)
             tap.equal(changes(lab), [], "which is no news")
 
             zone.put(LISTED)
-            lab.wait(lambda: lab.rows("dnsbl", "check", "127.0.0.11")[0]["state"] == "listed", 20, "the zone")
-            tap.equal(lab.rows("dnsbl", "check", "127.0.0.11")[0], {
-                "zone": "lab", "state": "listed", "answer": "127.0.0.4", "codes": "XBL", "test": "passed",
-                "text": "spam came from 127.0.0.11", "url": "https://bl.test/?q=127.0.0.11"}, "check tells the listing and its reason")
+            becomes(lab, *check_row(lab, "127.0.0.11", state="listed", answer="127.0.0.4", codes="XBL", text="spam came from 127.0.0.11",
+                                    url="https://bl.test/?q=127.0.0.11"), "check tells the listing and its reason")
             lab.wait(lambda: changes(lab), 20, "the event")
             tap.equal(changes(lab), [("127.0.0.11", "clean", "listed")], "an event tells it once it is confirmed")
-            first = lab.rows("dnsbl", "status")[0]
-            tap.equal((first["target"], first["state"], first["answer"]), ("127.0.0.11", "listed", "127.0.0.4"), "the worst stands first")
+            becomes(lab, lambda: worst(lab), ("127.0.0.11", "listed", "127.0.0.4"), "the worst stands first")
             shown = lab.ctl("dnsbl").stdout
             tap.ok("XBL" in shown and "https://bl.test/?q=127.0.0.11" in shown, "for people", shown)
             lab.wait(lambda: told(lab, "127.0.0.11 is listed by lab"), 20, "the mail")
