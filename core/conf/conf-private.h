@@ -33,6 +33,10 @@ bool
 relais_schema_add_module (RelaisSchema *schema, const char *module, const RelaisOption *options,
                           gsize n_options, gsize option_size, GError **error);
 
+/* Says that a module is installed, but off: what the files say of it is skipped without a word, unless its options are
+ * added too. */
+void relais_schema_add_off (RelaisSchema *schema, const char *module);
+
 /* A finding. Errors stop start-up; warnings do not. `text` says what is wrong, what was expected,
  * and the nearest name where one is near. */
 typedef struct {

@@ -30,6 +30,7 @@ struct RelaisSchema {
     GPtrArray *kinds; /* RelaisKind *, in order of declaration */
     GHashTable *by_kind;
     GHashTable *modules; /* set of names */
+    GHashTable *off;     /* names of modules that are installed, but off */
 };
 
 RelaisSchema *relais_schema_ref (RelaisSchema *schema);

@@ -145,6 +145,7 @@ relais_schema_new (void)
     schema->kinds = g_ptr_array_new_with_free_func (kind_free);
     schema->by_kind = g_hash_table_new (g_str_hash, g_str_equal);
     schema->modules = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+    schema->off = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
     add_core (schema);
     return schema;
 }
@@ -162,6 +163,7 @@ relais_schema_free (RelaisSchema *schema)
     if (schema == NULL || !g_atomic_ref_count_dec (&schema->refs))
         return;
     g_hash_table_unref (schema->modules);
+    g_hash_table_unref (schema->off);
     g_hash_table_unref (schema->by_kind);
     g_ptr_array_unref (schema->kinds);
     g_free (schema);
@@ -262,6 +264,12 @@ relais_schema_add_module (RelaisSchema *schema, const char *module, const Relais
     }
     g_hash_table_add (schema->modules, g_strdup (module));
     return true;
+}
+
+void
+relais_schema_add_off (RelaisSchema *schema, const char *module)
+{
+    g_hash_table_add (schema->off, g_strdup (module));
 }
 
 const RelaisKind *

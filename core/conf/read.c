@@ -39,19 +39,28 @@ report (Reader *reader, bool is_error, const char *format, ...)
 
 /* --- Sections --------------------------------------------------------------------------------- */
 
-/* The module that a section named `kind` would belong to, if some [module NAME] speaks of it and it
- * is not here: "dkim" for "dkim-key". Borrowed from `mentioned`. */
+/* Installed, but off: what the files say of it is skipped. */
+static bool
+is_off (const Reader *reader, const char *module)
+{
+    return g_hash_table_contains (reader->config->schema->off, module);
+}
+
+/* The module that a section named `kind` would belong to, if some [module NAME] speaks of it, or it is installed, and
+ * its options are not here: "dkim" for "dkim-key". Borrowed. */
 static const char *
 absent_module (Reader *reader, const char *kind)
 {
+    const RelaisSchema *schema = reader->config->schema;
     g_autofree char *name = g_strdup (kind);
 
     for (char *dash = name + strlen (name); dash != NULL; dash = strrchr (name, '-')) {
         gpointer found = NULL;
 
         *dash = '\0';
-        if (g_hash_table_lookup_extended (reader->mentioned, name, &found, NULL) &&
-            !g_hash_table_contains (reader->config->schema->modules, name))
+        if ((g_hash_table_lookup_extended (reader->mentioned, name, &found, NULL) ||
+             g_hash_table_lookup_extended (schema->off, name, &found, NULL)) &&
+            !g_hash_table_contains (schema->modules, name))
             return found;
     }
     return NULL;
@@ -64,6 +73,8 @@ report_unknown_section (Reader *reader, const char *kind)
     const GPtrArray *kinds = reader->config->schema->kinds;
     const char *module = absent_module (reader, kind), *nearest;
 
+    if (module != NULL && is_off (reader, module))
+        return;
     if (module != NULL) {
         report (reader, false, _ ("section [%s] is ignored: module '%s' is not installed"), kind,
                 module);
@@ -150,12 +161,17 @@ report_unknown_key (Reader *reader, const char *key)
     g_autoptr (GPtrArray) names = g_ptr_array_new ();
     const char *nearest;
 
+    if (strchr (key, '.') != NULL && is_off (reader, module) &&
+        !g_hash_table_contains (reader->config->schema->modules, module))
+        return;
     if (module[0] != '\0' && strchr (key, '.') != NULL &&
         !g_hash_table_contains (reader->config->schema->modules, module)) {
         report (reader, false, _ ("key '%s' is ignored: module '%s' is not installed"), key,
                 module);
         return;
     }
+    if (strcmp (kind->kind, "module") == 0 && is_off (reader, reader->section->name))
+        return;
     if (strcmp (kind->kind, "module") == 0) {
         report (reader, false, _ ("key '%s' is ignored: module '%s' is not installed"), key,
                 reader->section->name);

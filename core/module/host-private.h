@@ -55,7 +55,8 @@ const RelaisCommand *relais_host_commands (gsize *n);
 /* Loads a module by name (never a path): file checks, dlopen, descriptor. init is called by
  * relais_host_init (). The error names file, field, found, wanted and remedy. */
 bool relais_host_load (RelaisHost *host, const char *name, GError **error);
-/* Adds the loaded modules' options to the schema. */
+/* Adds the loaded modules' options to the schema, and the names of those that are installed, but not loaded. Reads the
+ * module directory: at start-up, or on a worker. */
 struct RelaisSchema;
 bool relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GError **error);
 /* init of every module in order of requires[], then prepare_config of all, then commit_config of all

@@ -10,6 +10,7 @@
 #include "conf/conf-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 G_DEFINE_QUARK (relais - module - error - quark, relais_module_error)
 
@@ -171,6 +172,26 @@ relais_host_load (RelaisHost *host, const char *name, GError **error)
     return true;
 }
 
+/* The modules whose files are there and that are not loaded. */
+static void
+add_off (const RelaisHost *host, RelaisSchema *schema)
+{
+    GDir *dir = g_dir_open (host->module_dir, 0, NULL);
+    const char *file;
+
+    if (dir == NULL)
+        return;
+    while ((file = g_dir_read_name (dir)) != NULL) {
+        g_autofree char *name = g_str_has_suffix (file, ".so")
+                                    ? g_strndup (file, strlen (file) - strlen (".so"))
+                                    : NULL;
+
+        if (name != NULL && relais_module_name_is_good (name) && find_module (host, name) == NULL)
+            relais_schema_add_off (schema, name);
+    }
+    g_dir_close (dir);
+}
+
 bool
 relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GError **error)
 {
@@ -184,6 +205,7 @@ relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GError *
             return false;
         }
     }
+    add_off (host, schema);
     return true;
 }
 
