@@ -142,7 +142,7 @@ typedef struct {
     const char *phase, *host;
     bool internal;
     guint16 reply_code;
-    const guint8 *reply_enhanced;
+    const guint16 *reply_enhanced;
     const char *reply_text;
     GHashTable **transaction_slots; /* as session_slots, dropped with the transaction */
     /* event: filled in by relais_host_notify_event () */

@@ -159,7 +159,7 @@ struct RelaisHook {
     RelaisRope *rope;             /* MESSAGE: what relais_hook_read () reads, made when asked for */
     RelaisTrackingTable *tracking; /* that was asked, held until the function returns; or NULL */
     RelaisTicket *ticket;          /* the one that was handed out and is open */
-    char enhanced[12];             /* what relais_hook_get_reply_enhanced () returned */
+    char enhanced[20];             /* what relais_hook_get_reply_enhanced () returned */
 };
 void relais_hook_clear (RelaisHook *hook);
 /* edit.c: puts staged edits into the rope, or drops them; those that would have harmed the message are counted. */

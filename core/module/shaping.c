@@ -73,7 +73,7 @@ relais_hook_get_phase (const RelaisHook *hook)
 const gchar *
 relais_hook_get_reply_enhanced (const RelaisHook *hook)
 {
-    const guint8 *enhanced = hook->subject->reply_enhanced;
+    const guint16 *enhanced = hook->subject->reply_enhanced;
     RelaisHook *cache = (RelaisHook *)hook;
 
     if (enhanced == NULL || enhanced[0] == 0)

@@ -26,7 +26,7 @@ typedef struct {
     RelaisOutcome outcome;
     char *phase, *text;
     guint32 code;
-    guint8 enhanced[3];
+    guint16 enhanced[3];
     RelaisGrant *grant; /* of the last run, while it is open */
     RelaisLaneLimits limits;
     guint max_recipients;

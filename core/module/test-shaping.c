@@ -192,7 +192,7 @@ relais_test_set_outcome (RelaisTest *test, RelaisOutcome outcome, const gchar *p
     for (guint i = 0; enhanced != NULL && i < G_N_ELEMENTS (shaping->enhanced); i++) {
         char *end;
 
-        shaping->enhanced[i] = (guint8)g_ascii_strtoull (enhanced, &end, 10);
+        shaping->enhanced[i] = (guint16)g_ascii_strtoull (enhanced, &end, 10);
         enhanced = *end == '.' ? end + 1 : NULL;
     }
 }

@@ -36,7 +36,7 @@ typedef enum {
 /* Why an attempt ends without a reply of the peer. */
 typedef struct {
     guint16 code; /* 0 with an internal reason */
-    guint8 enhanced[3];
+    guint16 enhanced[3];
     char *text;
     const char *stage;
     char *host, *address;

@@ -602,8 +602,8 @@ is_recipient_limit (const RelaisSmtpOutcome *outcome)
 }
 
 /* What our own client would not send, by RelaisSmtpRefusal. */
-static const guint8 refusal_codes[][3] = {{4, 4, 2}, {5, 3, 4}, {5, 6, 7},
-                                          {5, 1, 3}, {5, 6, 0}, {4, 3, 0}};
+static const guint16 refusal_codes[][3] = {{4, 4, 2}, {5, 3, 4}, {5, 6, 7},
+                                           {5, 1, 3}, {5, 6, 0}, {4, 3, 0}};
 
 static RelaisResult
 result_of (const RelaisSmtpOutcome *outcome, const RelaisSmtpFailure *failure)

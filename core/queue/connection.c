@@ -119,7 +119,7 @@ remember_clear_host (RelaisQueue *queue, const char *host)
 
 static void
 note_failure (RelaisConnection *connection, const char *stage, guint16 code,
-              const guint8 enhanced[3], const char *text)
+              const guint16 enhanced[3], const char *text)
 {
     RelaisAttemptProblem *problem;
 

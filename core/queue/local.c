@@ -70,7 +70,7 @@ settle (RelaisSettlement *settlement, RelaisQueue *queue, guint32 number)
     case RELAIS_ACTION_NONE: break;
     case RELAIS_ACTION_EXPIRE:
         result.kind = RELAIS_RESULT_EXPIRED;
-        memcpy (result.enhanced, ((guint8[3]){4, 4, 7}), sizeof result.enhanced);
+        memcpy (result.enhanced, ((guint16[3]){4, 4, 7}), sizeof result.enhanced);
         result.text = "the message is older than its lifetime";
         break;
     case RELAIS_ACTION_FAIL:
@@ -83,7 +83,7 @@ settle (RelaisSettlement *settlement, RelaisQueue *queue, guint32 number)
     case RELAIS_ACTION_RELEASE: result.kind = RELAIS_RESULT_RELEASED; break;
     case RELAIS_ACTION_BOUNCE:
         result.kind = RELAIS_RESULT_BOUNCED;
-        memcpy (result.enhanced, ((guint8[3]){5, 7, 0}), sizeof result.enhanced);
+        memcpy (result.enhanced, ((guint16[3]){5, 7, 0}), sizeof result.enhanced);
         result.text = "returned by the operator";
         break;
     case RELAIS_ACTION_DELETE: result.kind = RELAIS_RESULT_DELETED; break;

@@ -25,7 +25,7 @@ typedef struct {
     bool attempted; /* counts as an attempt */
     bool internal;  /* our own words: no rule about remote replies may match them */
     guint16 code;
-    guint8 enhanced[3];
+    guint16 enhanced[3];
     const char *text;
     const char *stage;
 } RelaisResult;
@@ -55,4 +55,4 @@ void relais_settlement_retry_reports (gpointer queue);
 /* Lets them go, unwritten: the queue ends. */
 void relais_settlement_abandon_reports (RelaisQueue *queue);
 /* "5.1.1" to numbers; false if it is no such thing. */
-bool relais_enhanced_parse (const char *text, guint8 enhanced[3]);
+bool relais_enhanced_parse (const char *text, guint16 enhanced[3]);

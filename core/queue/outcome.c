@@ -33,9 +33,9 @@ static const char *const event_names[] = {"delivered", "deferred", "bounced",  "
                                           "deleted",   "held",     "released", "delayed"};
 
 bool
-relais_enhanced_parse (const char *text, guint8 enhanced[3])
+relais_enhanced_parse (const char *text, guint16 enhanced[3])
 {
-    guint8 parsed[3];
+    guint16 parsed[3];
 
     for (int i = 0; i < 3; i++) {
         guint value = 0;
@@ -43,9 +43,9 @@ relais_enhanced_parse (const char *text, guint8 enhanced[3])
 
         for (; g_ascii_isdigit (*text) && text - start < 3; text++)
             value = value * 10 + (guint)(*text - '0');
-        if (text == start || value > 255 || *text != (i < 2 ? '.' : '\0'))
+        if (text == start || *text != (i < 2 ? '.' : '\0'))
             return false;
-        parsed[i] = (guint8)value;
+        parsed[i] = (guint16)value;
         text++;
     }
     memcpy (enhanced, parsed, sizeof parsed);
@@ -68,10 +68,10 @@ relais_settlement_new (RelaisLive *live, const RelaisResultFacts *facts)
 
 /* --- One result ------------------------------------------------------------------------------- */
 
-enum { ENHANCED_BYTES = 12 };
+enum { ENHANCED_BYTES = 20 };
 
 static void
-enhanced_to_text (const guint8 enhanced[3], char text[ENHANCED_BYTES])
+enhanced_to_text (const guint16 enhanced[3], char text[ENHANCED_BYTES])
 {
     g_snprintf (text, ENHANCED_BYTES, "%u.%u.%u", enhanced[0], enhanced[1], enhanced[2]);
 }
@@ -307,7 +307,7 @@ report (RelaisSettlement *settlement, const RelaisDelivery *delivery, const Rela
         report_result (settlement, delivery->recipient, RELAIS_DSN_FAILED, result, reply, 0);
         return;
     case RELAIS_RESULT_EXPIRED:
-        memcpy (expired.enhanced, ((guint8[3]){4, 4, 7}), sizeof expired.enhanced);
+        memcpy (expired.enhanced, ((guint16[3]){4, 4, 7}), sizeof expired.enhanced);
         expired.internal = !relais_reply_is_remote (state->reply);
         report_result (settlement, delivery->recipient, RELAIS_DSN_FAILED, &expired,
                        state->reply != NULL ? state->reply : "no attempt could be made in time", 0);

@@ -16,7 +16,7 @@ RelaisReport *relais_report_new (RelaisQueue *queue, RelaisLive *live);
 void relais_report_free (RelaisReport *report);
 /* `reply` is the diagnostic (NULL for none), of SMTP if `is_smtp`. */
 void relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction action,
-                        const guint8 status[3], const char *reply, bool is_smtp, const char *host,
+                        const guint16 status[3], const char *reply, bool is_smtp, const char *host,
                         gint64 retry_until_us);
 /* On a worker. */
 void relais_report_make (RelaisReport *report);

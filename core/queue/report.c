@@ -62,7 +62,7 @@ keep (RelaisReport *report, char *text)
 
 void
 relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction action,
-                   const guint8 status[3], const char *reply, bool is_smtp, const char *host,
+                   const guint16 status[3], const char *reply, bool is_smtp, const char *host,
                    gint64 retry_until_us)
 {
     static const guint8 classes[] = {5, 4, 2, 2}; /* by RelaisDsnAction */

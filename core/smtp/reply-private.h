@@ -10,7 +10,7 @@
 
 typedef struct {
     guint16 code;       /* 200..599; 0: no reply */
-    guint8 enhanced[3]; /* class 2, 4, 5, subject, detail; class 0: none given */
+    guint16 enhanced[3]; /* class 2, 4, 5, subject, detail; RFC 3463: up to 999; class 0: none given */
     char *text;         /* all lines joined by a blank, without codes; printable UTF-8, the rest as
                            \xNN; at most RELAIS_REPLY_TEXT_BYTES; NULL only if code is 0 */
 } RelaisSmtpReply;

@@ -20,7 +20,7 @@ struct RelaisReplyParser {
     GString *text; /* escaped, of the reply under way */
     gsize total;
     guint16 code; /* 0 before the first line */
-    guint8 enhanced[3];
+    guint16 enhanced[3];
     bool line_done; /* `line` was handed out; the next byte begins another one */
     bool strict;
     const char *problem;
@@ -149,18 +149,16 @@ append_line_text (GString *to, const char *bytes, gsize size)
 
 /* --- Codes ------------------------------------------------------------------------------------ */
 
-/* One to three digits that fit an octet; returns how many bytes they are, 0 if there are none. */
+/* One to three digits; returns how many bytes they are, 0 if there are none. */
 static gsize
-parse_number (const char *bytes, gsize size, guint8 *number)
+parse_number (const char *bytes, gsize size, guint16 *number)
 {
     guint value = 0;
     gsize n = 0;
 
     while (n < size && n < 3 && g_ascii_isdigit (bytes[n]))
         value = value * 10 + (guint)(bytes[n++] - '0');
-    if (n == 0 || value > G_MAXUINT8)
-        return 0;
-    *number = (guint8)value;
+    *number = (guint16)value;
     return n;
 }
 
@@ -168,9 +166,9 @@ parse_number (const char *bytes, gsize size, guint8 *number)
  * Returns how many bytes it takes with the blank; 0 when there is none, or when its class does not
  * agree with the reply's first digit (section 4: then it says nothing). */
 static gsize
-parse_enhanced (const char *text, gsize size, guint16 code, guint8 enhanced[3])
+parse_enhanced (const char *text, gsize size, guint16 code, guint16 enhanced[3])
 {
-    guint8 found[3];
+    guint16 found[3];
     gsize at = 0;
 
     for (guint i = 0; i < 3; i++) {
@@ -222,7 +220,7 @@ collect_text (RelaisReplyParser *parser)
     const GString *line = parser->line;
     const char *text = relais_reply_parser_line (parser);
     gsize size = line->len >= 4 ? line->len - 4 : 0;
-    guint8 enhanced[3] = {0};
+    guint16 enhanced[3] = {0};
     gsize skip = parse_enhanced (text, size, parser->code, enhanced);
 
     if (skip > 0 && parser->enhanced[0] == 0)

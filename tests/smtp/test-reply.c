@@ -14,7 +14,7 @@ typedef struct {
     const char *input;
     RelaisReplyStatus status; /* of the whole input: DONE, BROKEN or MORE */
     guint16 code;
-    guint8 enhanced[3];
+    guint16 enhanced[3];
     const char *text;
     guint lines; /* LINE results before the end */
 } Vector;
@@ -33,7 +33,8 @@ static const Vector vectors[] = {
     {"enhanced-alone", "250 2.0.0\r\n", RELAIS_REPLY_DONE, 250, {2, 0, 0}, "", 0},
     {"enhanced-other-class", "450 5.1.1 x\r\n", RELAIS_REPLY_DONE, 450, {0, 0, 0}, "5.1.1 x", 0},
     {"enhanced-of-3xx", "354 3.0.0 go\r\n", RELAIS_REPLY_DONE, 354, {0, 0, 0}, "3.0.0 go", 0},
-    {"enhanced-too-big", "550 5.256.1 x\r\n", RELAIS_REPLY_DONE, 550, {0, 0, 0}, "5.256.1 x", 0},
+    {"enhanced-three-digits", "550 5.7.515 x\r\n", RELAIS_REPLY_DONE, 550, {5, 7, 515}, "x", 0},
+    {"enhanced-too-big", "550 5.1000.1 x\r\n", RELAIS_REPLY_DONE, 550, {0, 0, 0}, "5.1000.1 x", 0},
     {"enhanced-cut", "550 5.1\r\n", RELAIS_REPLY_DONE, 550, {0, 0, 0}, "5.1", 0},
     {"enhanced-dot-end", "550 5.1.\r\n", RELAIS_REPLY_DONE, 550, {0, 0, 0}, "5.1.", 0},
     {"enhanced-no-blank", "550 5.1.1x\r\n", RELAIS_REPLY_DONE, 550, {0, 0, 0}, "5.1.1x", 0},
@@ -140,7 +141,8 @@ check_vector (const Vector *vector, gsize first)
     g_assert_cmpint (status, ==, vector->status);
     g_assert_cmpuint (lines, ==, vector->lines);
     g_assert_cmpuint (reply.code, ==, vector->code);
-    g_assert_cmpmem (reply.enhanced, 3, vector->enhanced, 3);
+    g_assert_cmpmem (reply.enhanced, sizeof reply.enhanced, vector->enhanced,
+                     sizeof vector->enhanced);
     g_assert_cmpstr (reply.text, ==, vector->text);
     if (status == RELAIS_REPLY_BROKEN) {
         gsize used = 7;
