@@ -56,11 +56,32 @@ GPtrArray *relais_config_findings_new (void);
 /* "FILE:LINE: error: TEXT" */
 char *relais_config_finding_to_string (const RelaisConfigFinding *finding);
 
+/* --- Reading again. One key that has another value than it had, or, without key, one section that came or
+ * went. Values are as --dump shows them, NULL where unset. */
+typedef struct {
+    bool applies; /* false: it needs a restart */
+    char *section, *key, *old_value, *new_value;
+    char *origin; /* "FILE:LINE", of the old value where the new one is the default */
+} RelaisConfigChange;
+GPtrArray *relais_config_changes_new (void);
+guint relais_config_changes_count (const GPtrArray *changes, bool applies);
+
+/* What is in force once `fresh` was read where `old` is in force, both by the options of the same modules: the new values of
+ * reloadable keys and the old ones of the rest. Changes of either sort are added to `changes`
+ * (RelaisConfigChange). NULL if the two do not fit together (a listener that a restart alone can take away
+ * names a tenant that is gone): `findings` says how. */
+RelaisConfig *relais_config_merge (const RelaisConfig *old, const RelaisConfig *fresh,
+                                   GPtrArray *changes, GPtrArray *findings);
+
 /* First pass, before modules are loaded: the names of modules with `[module NAME] enable = yes`, in
  * order. Syntax errors are left to relais_config_read (). */
 char **relais_config_enabled_modules (const char *const *dirs);
 /* Names of all modules mentioned in any [module NAME], enabled or not. */
 char **relais_config_mentioned_modules (const char *const *dirs);
+
+/* What the last file that sets it gives the key of a section without name, unchecked, errors elsewhere or
+ * not; NULL: no file does. Owned. */
+char *relais_config_peek (const char *const *dirs, const char *kind, const char *key);
 
 /* One value in force. Borrowed for the call. */
 typedef struct {

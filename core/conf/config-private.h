@@ -20,8 +20,10 @@ typedef struct {
 typedef struct {
     char *kind; /* "listener"; "module dkim" for what [module dkim] takes */
     bool has_name;
-    bool fold_case;  /* names are domains: compared in lower case */
-    GPtrArray *keys; /* RelaisKey *, in order of declaration */
+    bool fold_case; /* names are domains: compared in lower case */
+    bool is_core;
+    bool comes_and_goes; /* of the core's kinds: a reload adds and removes such sections */
+    GPtrArray *keys;     /* RelaisKey *, in order of declaration */
     GHashTable *by_name;
 } RelaisKind;
 
@@ -71,6 +73,8 @@ RelaisSection *relais_config_take_section (RelaisConfig *config, const RelaisKin
 RelaisSlot *relais_section_take_slot (RelaisSection *section, const RelaisKey *key);
 /* The kind that it is counted under. */
 const char *relais_section_public_kind (const RelaisSection *section, gsize *size);
+/* "[listener submission]" or "[relais]". Owned. */
+char *relais_section_title (const RelaisSection *section);
 
 /* References and addresses (check.c): appends what is wrong. */
 void relais_config_check (const RelaisConfig *config, GPtrArray *findings);

@@ -123,8 +123,12 @@ add_core (RelaisSchema *schema)
     gsize n;
 
     kinds = relais_schema_core_kinds (&n);
-    for (gsize i = 0; i < n; i++)
-        add_kind (schema, kinds[i].kind, kinds[i].has_name, kinds[i].fold_case);
+    for (gsize i = 0; i < n; i++) {
+        RelaisKind *kind = add_kind (schema, kinds[i].kind, kinds[i].has_name, kinds[i].fold_case);
+
+        kind->is_core = true;
+        kind->comes_and_goes = kinds[i].comes_and_goes;
+    }
     options = relais_schema_core_options (&n);
     for (gsize i = 0; i < n; i++) {
         RelaisKind *kind = g_hash_table_lookup (schema->by_kind, options[i].section);

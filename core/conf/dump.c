@@ -18,9 +18,8 @@ append_pair (GString *text, bool is_comment, const char *key, const char *value)
                             value[0] != '\0' ? " " : "", value);
 }
 
-/* "[listener submission]" or "[relais]". Owned. */
-static char *
-section_title (const RelaisSection *section)
+char *
+relais_section_title (const RelaisSection *section)
 {
     gsize size;
     const char *kind = relais_section_public_kind (section, &size);
@@ -34,7 +33,7 @@ relais_config_each_value (const RelaisConfig *config, RelaisConfigValueFunc func
 {
     for (guint i = 0; i < config->sections->len; i++) {
         const RelaisSection *section = g_ptr_array_index (config->sections, i);
-        g_autofree char *title = section_title (section);
+        g_autofree char *title = relais_section_title (section);
 
         for (guint j = 0; j < section->kind->keys->len; j++) {
             const RelaisKey *key = g_ptr_array_index (section->kind->keys, j);

@@ -29,7 +29,10 @@
        N_ ("Time for a whole command, from the reply before."))                                    \
     X ("data_timeout", DURATION, "5m", 1000000, G_MAXINT64,                                        \
        N_ ("Time for each 64 KiB of message data."))                                               \
-    X ("tls_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for a TLS handshake."))      \
+    X ("tls_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for a TLS handshake."))
+
+/* The same, for what is set up once, at start. */
+#define RELAIS_HTTP_LIMITS(X)                                                                      \
     X ("http_threads", INT, "4", 1, 256,                                                           \
        N_ ("Threads for HTTP requests that have to wait for something."))                          \
     X ("http_queue", INT, "256", 1, 100000,                                                        \

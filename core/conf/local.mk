@@ -8,6 +8,7 @@ libcore_la_SOURCES += \
     core/conf/files.c \
     core/conf/limits.h \
     core/conf/line.c core/conf/line-private.h \
+    core/conf/merge.c \
     core/conf/nearest.c core/conf/nearest-private.h \
     core/conf/net.c core/conf/net-private.h \
     core/conf/origin.c core/conf/origin-private.h \
@@ -32,3 +33,9 @@ TESTS += tests/conf/test-net
 tests_conf_test_net_SOURCES = tests/conf/test-net.c
 tests_conf_test_net_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_conf_test_net_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/conf/test-merge
+TESTS += tests/conf/test-merge
+tests_conf_test_merge_SOURCES = tests/conf/test-merge.c
+tests_conf_test_merge_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_conf_test_merge_LDADD = $(CORE_TEST_LDADD)

@@ -415,3 +415,36 @@ relais_config_mentioned_modules (const char *const *dirs)
 
     return scan_modules (files, false);
 }
+
+typedef struct {
+    const char *kind, *key;
+    bool inside;
+    char *value;
+} Peek;
+
+static void
+peek_line (gpointer data, const RelaisConfFile *file, guint number, const RelaisConfLine *line)
+{
+    Peek *peek = data;
+
+    if (line->type == RELAIS_CONF_LINE_SECTION || line->type == RELAIS_CONF_LINE_BAD_SECTION)
+        peek->inside = line->type == RELAIS_CONF_LINE_SECTION && line->name == NULL &&
+                       strcmp (line->kind, peek->kind) == 0;
+    if (line->type != RELAIS_CONF_LINE_KEY || !peek->inside || strcmp (line->key, peek->key) != 0)
+        return;
+    g_free (peek->value);
+    peek->value = line->value[0] != '\0' ? g_strdup (line->value) : NULL;
+}
+
+char *
+relais_config_peek (const char *const *dirs, const char *kind, const char *key)
+{
+    g_autoptr (GPtrArray) files = relais_conf_files_load (dirs, NULL);
+    Peek peek = {kind, key, false, NULL};
+
+    for (guint i = 0; i < files->len; i++) {
+        peek.inside = false;
+        relais_conf_file_each_line (g_ptr_array_index (files, i), peek_line, &peek);
+    }
+    return peek.value;
+}

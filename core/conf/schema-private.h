@@ -10,8 +10,9 @@
 
 typedef struct {
     const char *kind;
-    bool has_name;  /* [kind NAME] instead of [kind] */
-    bool fold_case; /* the names are domains: written in either case, kept in lower */
+    bool has_name;       /* [kind NAME] instead of [kind] */
+    bool fold_case;      /* the names are domains: written in either case, kept in lower */
+    bool comes_and_goes; /* a reload adds and removes sections of this kind */
 } RelaisSectionKind;
 
 /* A section or value that is there although no file says so. */

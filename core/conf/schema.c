@@ -37,7 +37,7 @@ static const RelaisOption options[] = {
      N_ ("Where the event log is written.")},
     {"relais", "users_file", RELAIS_OPTION_PATH, 0, RELAIS_USERS_FILE, 0, 0, NULL,
      N_ ("Users that may log in to send; written by `relaisctl user add`.")},
-    {"relais", "postmaster", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+    {"relais", "postmaster", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Address to which mail for postmaster@ and abuse@ of our own domains is forwarded.")},
     {"relais", "workers", RELAIS_OPTION_INT, 0, "0", 0, 256, NULL,
      N_ ("Threads that rewrite and sign mail; 0 for one a processor.")},
@@ -69,33 +69,37 @@ static const RelaisOption options[] = {
      N_ ("Addresses to listen on; \"::\" and \"0.0.0.0\" are all.")},
     {"listener", "port", RELAIS_OPTION_INT, 0, "25", 0, 65535, NULL,
      N_ ("Port to listen on; 0 for any free one.")},
-    {"listener", "tls", RELAIS_OPTION_ENUM, 0, "starttls", 0, 0, "none|starttls|required",
+    {"listener", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "starttls", 0, 0,
+     "none|starttls|required",
      N_ ("none: no STARTTLS; starttls: offered where a certificate is set; required: no mail "
          "without it.")},
-    {"listener", "certificate", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+    {"listener", "certificate", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("PEM file with the certificate and its chain.")},
-    {"listener", "key", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+    {"listener", "key", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("PEM file with the certificate's private key.")},
-    {"listener", "auth", RELAIS_OPTION_ENUM, 0, "tls", 0, 0, "no|tls|yes",
+    {"listener", "auth", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "tls", 0, 0, "no|tls|yes",
      N_ ("Whether AUTH is offered: no, under TLS only, or also in clear.")},
-    {"listener", "trusted_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+    {"listener", "trusted_nets", RELAIS_OPTION_LIST,
+     RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Networks whose clients may relay without AUTH, as the listener's tenant.")},
-    {"listener", "tenant", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+    {"listener", "tenant", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Tenant of clients that relay without AUTH.")},
-    {"listener", "class", RELAIS_OPTION_ENUM, 0, "auto", 0, 0, "auto|transactional|bulk",
+    {"listener", "class", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "auto", 0, 0,
+     "auto|transactional|bulk",
      N_ ("Class of the mail taken in here; auto: by user, header or list fields.")},
-    {"listener", "class_header", RELAIS_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+    {"listener", "class_header", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "yes", 0, 0, NULL,
      N_ ("Whether the client may choose the class by X-Relais-Class.")},
-    {"listener", "bare_newline", RELAIS_OPTION_ENUM, 0, "refuse", 0, 0, "refuse|normalize",
+    {"listener", "bare_newline", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "refuse", 0, 0,
+     "refuse|normalize",
      N_ ("What a CR or LF alone means in message data: refusal, or a line end of its own.")},
-    {"listener", "missing_headers", RELAIS_OPTION_ENUM, 0, "fix", 0, 0, "fix|reject|pass",
-     N_ ("Submitted mail without Date or Message-ID.")},
-    {"listener", "duplicate_headers", RELAIS_OPTION_ENUM, 0, "reject", 0, 0, "reject|pass",
-     N_ ("Submitted mail with two of a field that may stand once.")},
-    {"listener", "proxy", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
+    {"listener", "missing_headers", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "fix", 0, 0,
+     "fix|reject|pass", N_ ("Submitted mail without Date or Message-ID.")},
+    {"listener", "duplicate_headers", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "reject", 0, 0,
+     "reject|pass", N_ ("Submitted mail with two of a field that may stand once.")},
+    {"listener", "proxy", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "no", 0, 0, NULL,
      N_ ("Every connection begins with a PROXY header (version 1 or 2) from proxy_nets.")},
-    {"listener", "proxy_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, "127.0.0.0/8", 0, 0, NULL,
-     N_ ("Networks whose PROXY header is believed.")},
+    {"listener", "proxy_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     "127.0.0.0/8", 0, 0, NULL, N_ ("Networks whose PROXY header is believed.")},
 
     /* [source NAME] */
     {"source", "address4", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
@@ -138,11 +142,12 @@ static const RelaisOption options[] = {
          "goes out untracked while the host's last check failed.")},
 
     /* [tenant NAME] */
-    {"tenant", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+    {"tenant", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL,
+     0, 0, NULL,
      N_ ("Domains that it may use in MAIL FROM and From; *.example.org for all below.")},
     {"tenant", "weight", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1", 1, 1000, NULL,
      N_ ("Share of the turns against other tenants.")},
-    {"tenant", "pool", RELAIS_OPTION_STRING, 0, "default", 0, 0, NULL,
+    {"tenant", "pool", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, "default", 0, 0, NULL,
      N_ ("Pool of sources that its mail goes out from.")},
 
     /* [class NAME]: transactional, bulk */
@@ -253,14 +258,30 @@ static const RelaisOption options[] = {
     {"limits", key, RELAIS_OPTION_##type, RELAIS_OPTION_RELOADABLE, value, min, max, NULL, doc},
     RELAIS_LIMITS (LIMIT)
 #undef LIMIT
+#define LIMIT(key, type, value, min, max, doc)                                                     \
+    {"limits", key, RELAIS_OPTION_##type, 0, value, min, max, NULL, doc},
+        RELAIS_HTTP_LIMITS (LIMIT)
+#undef LIMIT
 };
 
 static const RelaisSectionKind kinds[] = {
-    {"relais", false}, {"tokens", false},      {"spool", false},    {"listener", true},
-    {"source", true},  {"provider", true},     {"route", true},     {"domain", true, true},
-    {"tenant", true},  {"class", true},        {"queue", false},    {"dns", false},
-    {"http", true},    {"http-client", false}, {"tracking", false}, {"limits", false},
-    {"module", true},
+    {.kind = "relais"},
+    {.kind = "tokens"},
+    {.kind = "spool"},
+    {.kind = "listener", .has_name = true},
+    {.kind = "source", .has_name = true},
+    {.kind = "provider", .has_name = true, .comes_and_goes = true},
+    {.kind = "route", .has_name = true},
+    {.kind = "domain", .has_name = true, .fold_case = true, .comes_and_goes = true},
+    {.kind = "tenant", .has_name = true, .comes_and_goes = true},
+    {.kind = "class", .has_name = true, .comes_and_goes = true},
+    {.kind = "queue"},
+    {.kind = "dns"},
+    {.kind = "http", .has_name = true},
+    {.kind = "http-client"},
+    {.kind = "tracking"},
+    {.kind = "limits"},
+    {.kind = "module", .has_name = true, .comes_and_goes = true},
 };
 
 static const RelaisSeed seeds[] = {

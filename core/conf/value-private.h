@@ -29,6 +29,9 @@ void relais_value_clear (RelaisValue *value);
 /* Adds the items of `more` (taken) behind those of `value`; both LIST. False: too many; `more` is
  * freed all the same. */
 bool relais_value_append (RelaisValue *value, RelaisValue *more);
+/* Into one that holds nothing. */
+void relais_value_copy (const RelaisValue *from, RelaisValue *to);
+bool relais_value_equal (const RelaisValue *a, const RelaisValue *b);
 bool relais_value_is_unset (const RelaisOption *option, const RelaisValue *value);
 
 /* As it would stand in a file. Owned. */

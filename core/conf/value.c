@@ -368,6 +368,31 @@ relais_value_append (RelaisValue *value, RelaisValue *more)
     return fits;
 }
 
+void
+relais_value_copy (const RelaisValue *from, RelaisValue *to)
+{
+    *to = (RelaisValue){
+        .number = from->number,
+        .string = g_strdup (from->string),
+        .list = g_strdupv (from->list),
+        .durations = g_memdup2 (from->durations, from->n_durations * sizeof from->durations[0]),
+        .n_durations = from->n_durations,
+    };
+}
+
+bool
+relais_value_equal (const RelaisValue *a, const RelaisValue *b)
+{
+    if (a->number != b->number || g_strcmp0 (a->string, b->string) != 0 ||
+        a->n_durations != b->n_durations || (a->list == NULL) != (b->list == NULL))
+        return false;
+    for (gsize i = 0; i < a->n_durations; i++)
+        if (a->durations[i] != b->durations[i])
+            return false;
+    return a->list == NULL ||
+           g_strv_equal ((const char *const *)a->list, (const char *const *)b->list);
+}
+
 bool
 relais_value_is_unset (const RelaisOption *option, const RelaisValue *value)
 {
