@@ -9,6 +9,10 @@
 
 #include "limiter-private.h"
 
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
 enum { WINDOW = 5, BUSY_PERCENT = 80, DISK_PERCENT = 60 };
 
 static const char *const names[] = {"none", "disk", "cpu", "workers", "dns", "limits", "peers"};
@@ -48,7 +52,8 @@ struct RelaisLoadMeter {
     RelaisPool *workers, *bodies;
     RelaisSpool *spool;
     RelaisQueue *queue;
-    RelaisTimer timer;
+    int timer_fd; /* on the machine's clock, whatever the loop has */
+    RelaisIo *io;
     Sample samples[WINDOW]; /* a ring, `n` samples were taken in all */
     guint n;
 };
@@ -65,12 +70,32 @@ take_sample (const RelaisLoadMeter *meter)
 }
 
 static void
-on_second (gpointer data)
+keep_sample (RelaisLoadMeter *meter)
+{
+    meter->samples[meter->n++ % WINDOW] = take_sample (meter);
+}
+
+static void
+on_second (gpointer data, guint32 events)
 {
     RelaisLoadMeter *meter = data;
+    guint64 n;
 
-    meter->samples[meter->n++ % WINDOW] = take_sample (meter);
-    relais_timer_set (&meter->timer, RELAIS_USEC_PER_SEC);
+    if (read (meter->timer_fd, &n, sizeof n) == (gssize)sizeof n)
+        keep_sample (meter);
+}
+
+/* Without descriptors left there is the one sample, and the load is that since the start. */
+static void
+start_timer (RelaisLoadMeter *meter)
+{
+    const struct itimerspec second = {.it_interval = {.tv_sec = 1}, .it_value = {.tv_sec = 1}};
+
+    meter->timer_fd = timerfd_create (CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (meter->timer_fd < 0)
+        return;
+    timerfd_settime (meter->timer_fd, 0, &second, NULL);
+    meter->io = relais_io_new (meter->loop, meter->timer_fd, EPOLLIN, on_second, meter, NULL);
 }
 
 RelaisLoadMeter *
@@ -81,8 +106,8 @@ relais_load_meter_new (RelaisLoop *loop, RelaisPool *workers, RelaisPool *bodies
 
     *meter = (RelaisLoadMeter){
         .loop = loop, .workers = workers, .bodies = bodies, .spool = spool, .queue = queue};
-    relais_timer_init (&meter->timer, loop, on_second, meter);
-    on_second (meter);
+    keep_sample (meter);
+    start_timer (meter);
     return meter;
 }
 
@@ -91,7 +116,9 @@ relais_load_meter_free (RelaisLoadMeter *meter)
 {
     if (meter == NULL)
         return;
-    relais_timer_stop (&meter->timer);
+    relais_io_free (meter->io);
+    if (meter->timer_fd >= 0)
+        close (meter->timer_fd);
     g_free (meter);
 }
 

@@ -142,7 +142,7 @@ status (RelaisCommandCall *call, gpointer data)
 
     row_text (call, "version", PACKAGE_VERSION_STRING);
     row (call, "pid", getpid ());
-    row (call, "up_s", (g_get_real_time () - what->started_us) / RELAIS_USEC_PER_SEC);
+    row (call, "up_s", (relais_loop_wall_us (what->loop) - what->started_us) / RELAIS_USEC_PER_SEC);
     put_load (call, what->meter);
     put_listeners (call, what->server);
     put_server (call, what->server);

@@ -1,6 +1,7 @@
 # core/loop: what this room compiles, and its unit tests (tests/loop).
 libcore_la_SOURCES += \
     core/loop/clock.c core/loop/clock-private.h \
+    core/loop/clock-virtual.c core/loop/clock-virtual-private.h \
     core/loop/loop.c core/loop/loop-private.h \
     core/loop/thread.c core/loop/thread-private.h \
     core/loop/timer.c core/loop/timer-private.h \
@@ -14,3 +15,9 @@ tests_loop_test_thread_LDADD = $(CORE_TEST_LDADD)
 tests_loop_test_loop_SOURCES = tests/loop/test-loop.c
 tests_loop_test_loop_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_loop_test_loop_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/loop/test-clock
+TESTS += tests/loop/test-clock
+tests_loop_test_clock_SOURCES = tests/loop/test-clock.c
+tests_loop_test_clock_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_loop_test_clock_LDADD = $(CORE_TEST_LDADD)

@@ -81,6 +81,20 @@ void relais_loop_post (RelaisLoop *loop, RelaisLoopFunc func, gpointer data);
 guint relais_loop_add_turn_func (RelaisLoop *loop, RelaisLoopFunc func, gpointer data);
 void relais_loop_remove_turn_func (RelaisLoop *loop, guint handle);
 
+/* --- A clock that stands still until somebody moves it (clock-virtual-private.h). With an observer the loop
+ * waits without bound for its descriptors, whatever timers there are, and says when it does. */
+typedef struct {
+    /* It goes to sleep at `now_us`; its first timer is due at `due_us`. Loop thread. */
+    void (*sleeps) (gpointer data, gint64 now_us, gint64 due_us);
+    void (*wakes) (gpointer data);
+    gpointer data;
+    gint32 *jobs; /* counts those of its pools; atomic */
+} RelaisLoopObserver;
+/* Copied; NULL: none. While no pool has a job. */
+void relais_loop_set_observer (RelaisLoop *loop, const RelaisLoopObserver *observer);
+/* For pool.c: that many jobs more. Any thread. */
+void relais_loop_count_jobs (RelaisLoop *loop, int change);
+
 /* For timer.c. */
 RelaisTimerHeap *relais_loop_timers (RelaisLoop *loop);
 

@@ -51,7 +51,8 @@ struct RelaisLoop {
     gint64 busy_us; /* in turns, in all */
     RelaisTimerHeap *timers;
     RelaisIo *dead;
-    GArray *turn_funcs; /* Callback */
+    RelaisLoopObserver observer; /* all NULL if there is none */
+    GArray *turn_funcs;          /* Callback */
     guint next_handle;
 
     GMutex mutex;
@@ -206,6 +207,18 @@ dispatch_turn (RelaisLoop *loop)
 
 /* --- The GSource ------------------------------------------------------------------------------ */
 
+/* False: there is something to do. */
+static bool
+sleep_until_woken (RelaisLoop *loop, gint64 next_us)
+{
+    const gint64 now_us = relais_clock_mono_us (loop->clock);
+
+    if (next_us <= now_us)
+        return false;
+    loop->observer.sleeps (loop->observer.data, now_us, next_us);
+    return true;
+}
+
 static gboolean
 source_prepare (GSource *source, gint *timeout_ms)
 {
@@ -214,6 +227,8 @@ source_prepare (GSource *source, gint *timeout_ms)
     gint64 wait;
 
     *timeout_ms = -1;
+    if (loop->observer.sleeps != NULL)
+        return !sleep_until_woken (loop, next);
     if (next == G_MAXINT64)
         return FALSE;
     wait = next - relais_clock_mono_us (loop->clock);
@@ -229,6 +244,8 @@ source_check (GSource *source)
 {
     RelaisLoop *loop = ((LoopSource *)source)->loop;
 
+    if (loop->observer.wakes != NULL)
+        loop->observer.wakes (loop->observer.data);
     return relais_timer_heap_next_us (loop->timers) <= relais_clock_mono_us (loop->clock);
 }
 
@@ -387,6 +404,20 @@ gint64
 relais_loop_busy_us (const RelaisLoop *loop)
 {
     return loop->busy_us;
+}
+
+void
+relais_loop_set_observer (RelaisLoop *loop, const RelaisLoopObserver *observer)
+{
+    relais_loop_assert_owner (loop);
+    loop->observer = observer != NULL ? *observer : (RelaisLoopObserver){0};
+}
+
+void
+relais_loop_count_jobs (RelaisLoop *loop, int change)
+{
+    if (loop->observer.jobs != NULL)
+        __atomic_fetch_add (loop->observer.jobs, change, __ATOMIC_ACQ_REL);
 }
 
 GMainContext *

@@ -30,13 +30,14 @@ struct RelaisPool {
 };
 
 static void
-call_done (GArray *jobs)
+call_done (RelaisLoop *loop, GArray *jobs)
 {
     for (guint i = 0; i < jobs->len; i++) {
         const Job job = g_array_index (jobs, Job, i);
 
         if (job.done != NULL)
             job.done (job.data);
+        relais_loop_count_jobs (loop, -1);
     }
     g_array_set_size (jobs, 0);
 }
@@ -52,7 +53,7 @@ deliver_finished (gpointer data)
     pool->finished = pool->spare;
     pool->posted = false;
     g_mutex_unlock (&pool->mutex);
-    call_done (batch);
+    call_done (pool->loop, batch);
     pool->spare = batch;
 }
 
@@ -100,6 +101,8 @@ worker_main (gpointer data)
         __atomic_fetch_add (&pool->busy_us, g_get_monotonic_time () - began, __ATOMIC_RELAXED);
         if (job.done != NULL)
             finish (pool, &job);
+        else
+            relais_loop_count_jobs (pool->loop, -1);
     }
     return NULL;
 }
@@ -151,6 +154,7 @@ relais_pool_run (RelaisPool *pool, RelaisLoopFunc work, RelaisLoopFunc done, gpo
     bool taken;
 
     *job = (Job){work, done, data};
+    relais_loop_count_jobs (pool->loop, 1);
     g_mutex_lock (&pool->mutex);
     taken = pool->jobs.length < pool->max_queued && !pool->stopping;
     if (taken) {
@@ -158,8 +162,10 @@ relais_pool_run (RelaisPool *pool, RelaisLoopFunc work, RelaisLoopFunc done, gpo
         g_cond_signal (&pool->ready);
     }
     g_mutex_unlock (&pool->mutex);
-    if (!taken)
+    if (!taken) {
+        relais_loop_count_jobs (pool->loop, -1);
         g_free (job);
+    }
     return taken;
 }
 
