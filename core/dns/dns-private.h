@@ -30,6 +30,8 @@ typedef struct {
 /* May block (reads files). */
 RelaisDns *relais_dns_new (const RelaisDnsOptions *options, RelaisLoop *loop, GError **error);
 void relais_dns_free (RelaisDns *dns);
+/* Questions that are asked or wait to be. */
+guint relais_dns_n_under_way (const RelaisDns *dns);
 
 /* --- Plain queries ------------------------------------------------------------------------------ */
 

@@ -524,3 +524,9 @@ relais_dns_rand (const RelaisDns *dns)
 {
     return dns->rand;
 }
+
+guint
+relais_dns_n_under_way (const RelaisDns *dns)
+{
+    return dns->n_asked + dns->waiting.length;
+}

@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include "queue/connection-private.h"
+#include "queue/source-private.h"
 
 #include "conf/net-private.h"
 
@@ -180,11 +181,17 @@ give_up (RelaisConnection *connection)
 {
     RelaisAttempt *attempt = g_steal_pointer (&connection->attempt);
     RelaisAttemptProblem *problem = take_problem (connection);
+    RelaisQueue *queue = connection->queue;
+    bool source_is_out = connection->lane->source->out;
     guint siblings = open_siblings (connection);
 
     if (attempt != NULL)
         attempt->connection = NULL;
-    if (siblings > 0) {
+    if (source_is_out) { /* says nothing about the peer */
+        relais_path_untried (connection->path);
+        if (attempt != NULL)
+            relais_attempt_put_back (attempt);
+    } else if (siblings > 0) {
         relais_lane_slow_down (connection->lane, siblings);
         if (attempt != NULL)
             relais_attempt_put_back (attempt);
@@ -195,6 +202,8 @@ give_up (RelaisConnection *connection)
     }
     relais_attempt_problem_free (problem);
     finish (connection);
+    if (source_is_out)
+        relais_lanes_use_sources (queue);
 }
 
 static bool
@@ -206,7 +215,7 @@ source_address (const RelaisSource *source, sa_family_t family, RelaisSmtpClient
     socklen_t other = family == AF_INET6 ? source->size4 : source->size6;
 
     /* A source of which one family is named speaks that one alone. */
-    if (size == 0 && other > 0)
+    if ((size == 0 && other > 0) || (family == AF_INET6 ? source->unbound6 : source->unbound4))
         return false;
     if (size > 0)
         options->local = *address;
@@ -247,8 +256,10 @@ try_stop (RelaisConnection *connection)
     connection->client =
         relais_smtp_client_new (queue->loop, queue->pool, &options, &relais_smtp_default_timeouts,
                                 &callbacks, connection, &error);
-    if (connection->client == NULL)
+    if (connection->client == NULL) {
         note_failure (connection, "connect", 0, NULL, error->message);
+        relais_source_check (queue, connection->lane->source, stop->address.ss_family);
+    }
     return connection->client != NULL;
 }
 

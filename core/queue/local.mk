@@ -25,6 +25,7 @@ libcore_la_SOURCES += \
     core/queue/schedule.c core/queue/schedule-private.h \
     core/queue/shaper.c core/queue/shaper-private.h \
     core/queue/settings.c core/queue/settings-private.h \
+    core/queue/source.c core/queue/source-private.h \
     core/queue/slab.c core/queue/slab-private.h \
     core/queue/verbs.c core/queue/verbs-private.h \
     core/queue/wheel.c core/queue/wheel-private.h

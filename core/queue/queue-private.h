@@ -50,6 +50,10 @@ typedef struct {
 /* Counts that are kept; costs the same however much is queued. */
 void relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures);
 
+/* What was begun and is not over: deliveries being tried, connections in use, look-ups, outcomes that are not
+ * written. */
+guint relais_queue_n_under_way (const RelaisQueue *queue);
+
 /* Age of the oldest delivery in microseconds, 0 if there is none. Looks at each message, in slices of
  * many turns; `done` is called in a later turn. */
 typedef void (*RelaisQueueOldest) (gpointer data, gint64 age_us);

@@ -10,6 +10,7 @@
 #include "queue/outcome-private.h"
 #include "queue/schedule-private.h"
 #include "queue/shaper-private.h"
+#include "queue/source-private.h"
 
 #include <string.h>
 
@@ -495,6 +496,7 @@ init_tables (RelaisQueue *queue)
     relais_timer_init (&queue->wheel_timer, queue->loop, on_wheel, queue);
     relais_timer_init (&queue->sweep_timer, queue->loop, sweep, queue);
     relais_timer_init (&queue->jobs_timer, queue->loop, try_jobs, queue);
+    relais_sources_init (queue);
     relais_timer_init (&queue->reports_timer, queue->loop, relais_settlement_retry_reports, queue);
 }
 
@@ -624,6 +626,7 @@ relais_queue_free (RelaisQueue *queue)
     relais_timer_stop (&queue->wheel_timer);
     relais_timer_stop (&queue->sweep_timer);
     relais_timer_stop (&queue->jobs_timer);
+    relais_sources_stop (queue);
     relais_timer_stop (&queue->reports_timer);
     relais_timer_stop (&queue->reset_timer);
     relais_live_stop_waiting (queue);
@@ -666,4 +669,11 @@ relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures)
                                     .expired_total = queue->expired_total};
     for (guint i = 0; i < RELAIS_N_DESTINATION_STATES; i++)
         figures->due += queue->n_due[i];
+}
+
+guint
+relais_queue_n_under_way (const RelaisQueue *queue)
+{
+    return (guint)(queue->active + queue->n_due[RELAIS_DESTINATION_LOOKING]) + queue->n_settling +
+           queue->n_local + queue->n_connections - queue->idle_connections.length;
 }

@@ -51,9 +51,14 @@ reload_tenants (const RelaisQueue *queue)
     g_hash_table_iter_init (&iter, queue->tenants);
     while (g_hash_table_iter_next (&iter, &name, &data)) {
         const RelaisSection *section = relais_config_find_section (queue->config, "tenant", name);
+        RelaisTenant *tenant = data;
 
-        if (section != NULL)
-            ((RelaisTenant *)data)->weight = (guint)relais_section_get_int (section, "weight");
+        if (section == NULL)
+            continue;
+        tenant->weight = (guint)relais_section_get_int (section, "weight");
+        /* Of mail that comes from now on: what is queued stays with the sources it waits for. */
+        tenant->pool = relais_queue_settings_pool (&queue->settings,
+                                                   relais_section_get_string (section, "pool"));
     }
 }
 

@@ -18,8 +18,10 @@ typedef struct {
     socklen_t size4, size6; /* 0: not set */
     guint32 hash;           /* of the name, never 0: what RelaisState.source holds */
     guint weight;
-    guint place; /* in its pool */
-    bool out;    /* a module took it out of use */
+    guint place;             /* in its pool */
+    bool taken_out;          /* by a module */
+    bool unbound4, unbound6; /* this machine does not have the address */
+    bool out;                /* of use, for one of these: see relais_source_update () */
     RelaisSourcePool *pool;
 } RelaisSource;
 

@@ -7,6 +7,7 @@
 #include "queue/shaper-private.h"
 
 #include "queue/lane-private.h"
+#include "queue/source-private.h"
 
 #include <string.h>
 
@@ -27,8 +28,10 @@ source_changed (gpointer data, const char *name, const char *reason)
         for (guint n = 0; n < pool->sources->len; n++) {
             RelaisSource *source = pool->sources->pdata[n];
 
-            if (strcmp (source->name, name) == 0)
-                source->out = reason != NULL;
+            if (strcmp (source->name, name) != 0)
+                continue;
+            source->taken_out = reason != NULL;
+            relais_source_update (source);
         }
     }
     relais_lanes_use_sources (queue);

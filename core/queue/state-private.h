@@ -86,6 +86,7 @@ struct RelaisQueue {
     RelaisTimer reports_timer;
     GQueue waiting_jobs; /* for a place in the pool */
     RelaisTimer jobs_timer;
+    RelaisTimer sources_timer; /* see source.c */
 
     RelaisLoopFunc drained;
     gpointer drained_data;
