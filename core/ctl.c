@@ -16,6 +16,7 @@
 #include "mains-private.h"
 #include "module/host-private.h"
 #include "queue/queue-private.h"
+#include "reload-private.h"
 #include "smtp/users-private.h"
 #include "spool/spool-private.h"
 #include "status-private.h"
@@ -103,24 +104,6 @@ print_findings (const Ctl *ctl)
 
 /* --- conf check, conf dump -------------------------------------------------------------------- */
 
-static bool
-put_findings (RelaisCommandCall *call, const GPtrArray *findings)
-{
-    bool any_error = false;
-
-    for (guint i = 0; i < findings->len; i++) {
-        const RelaisConfigFinding *finding = g_ptr_array_index (findings, i);
-
-        relais_command_put (call, "severity", finding->is_error ? "error" : "warning");
-        relais_command_put (call, "file", finding->file);
-        relais_command_put_int (call, "line", finding->line);
-        relais_command_put (call, "text", finding->text);
-        relais_command_end_row (call);
-        any_error |= finding->is_error;
-    }
-    return any_error;
-}
-
 static void
 conf_check (RelaisCommandCall *call, gpointer data)
 {
@@ -129,7 +112,7 @@ conf_check (RelaisCommandCall *call, gpointer data)
 
     if (ctl->config != NULL && !relais_host_init (ctl->host, ctl->config, &error))
         add_error (ctl, error);
-    if (put_findings (call, ctl->findings)) {
+    if (relais_put_findings (call, ctl->findings)) {
         relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the configuration has errors"));
         return;
     }
@@ -138,28 +121,16 @@ conf_check (RelaisCommandCall *call, gpointer data)
 }
 
 static void
-put_value (gpointer data, const RelaisConfigEntry *entry)
-{
-    RelaisCommandCall *call = data;
-
-    relais_command_put (call, "section", entry->section);
-    relais_command_put (call, "key", entry->key);
-    relais_command_put (call, "origin", entry->origin);
-    relais_command_put (call, "value", entry->has_value ? entry->value : NULL);
-    relais_command_end_row (call);
-}
-
-static void
 conf_dump (RelaisCommandCall *call, gpointer data)
 {
     Ctl *ctl = data;
 
     if (ctl->config == NULL) {
-        put_findings (call, ctl->findings);
+        relais_put_findings (call, ctl->findings);
         relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the configuration has errors"));
         return;
     }
-    relais_config_each_value (ctl->config, put_value, call);
+    relais_put_config (call, ctl->config);
     relais_command_finish (call);
 }
 
@@ -259,7 +230,7 @@ spool_dump (RelaisCommandCall *call, gpointer data)
 static const RelaisCommand own_commands[] = {
     {"conf", "check", "", "", N_ ("Check the configuration as the daemon would."),
      RELAIS_COMMAND_OFFLINE, 0, conf_check},
-    {"conf", "dump", "", "", N_ ("Show every value in force and where it comes from."),
+    {"conf", "dump", "", "", N_ ("Show every value that the files give and where it comes from."),
      RELAIS_COMMAND_OFFLINE, 0, conf_dump},
     {"spool", "verify", "[DIR]", "", N_ ("Check every record of a spool."), RELAIS_COMMAND_OFFLINE,
      0, spool_verify},
@@ -291,6 +262,8 @@ add_commands (Ctl *ctl)
 
     ctl->commands = relais_commands_new ();
     commands = relais_status_commands (&n);
+    add_table (ctl, commands, n);
+    commands = relais_reload_commands (&n);
     add_table (ctl, commands, n);
     commands = relais_queue_commands (&n);
     add_table (ctl, commands, n);
@@ -336,14 +309,16 @@ parse_options (Ctl *ctl, int *argc, char ***argv)
 static char *
 socket_path (const Ctl *ctl)
 {
-    const char *run_dir = RELAIS_RUN_DIR;
+    g_autofree char *run_dir = NULL;
 
     if (ctl->socket != NULL)
         return g_strdup (ctl->socket);
     if (ctl->config != NULL)
-        run_dir = relais_section_get_string (
-            relais_config_find_section (ctl->config, "relais", NULL), "run_dir");
-    return g_build_filename (run_dir, "control", NULL);
+        run_dir = g_strdup (relais_section_get_string (
+            relais_config_find_section (ctl->config, "relais", NULL), "run_dir"));
+    else /* the daemon works by what it read before, most likely there */
+        run_dir = relais_config_peek (configuration_dirs (ctl), "relais", "run_dir");
+    return g_build_filename (run_dir != NULL ? run_dir : RELAIS_RUN_DIR, "control", NULL);
 }
 
 /* Whether the command could run although the configuration has errors. */

@@ -3,6 +3,8 @@
  * The daemon: puts the rooms together, runs the loop, takes them apart again. It owns every part's
  * lifetime and no behaviour: what a part does stands in its room. Main thread.
  *
+ * SIGHUP has the configuration read again (reload.c).
+ *
  * Up: configuration, modules, user, loop, pools, event log, spool, resolver, HTTP client, queue, listeners,
  * control socket, HTTP thread. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
  * reverse order.
@@ -15,10 +17,12 @@
 #include "event/event-private.h"
 #include "http/server-private.h"
 #include "http/tracking-private.h"
+#include "loop/clock-virtual-private.h"
 #include "mains-private.h"
 #include "module/host-private.h"
 #include "privileges-private.h"
 #include "queue/queue-private.h"
+#include "reload-private.h"
 #include "smtp/server-private.h"
 #include "spool/spool-private.h"
 #include "status-private.h"
@@ -43,7 +47,7 @@ static const gint64 DRAIN_US = 10 * RELAIS_USEC_PER_SEC;
 
 typedef struct {
     char **conf_dirs;
-    char *module_dir;
+    char *module_dir, *clock;
     gboolean check, dump, version;
 } Arguments;
 
@@ -52,7 +56,8 @@ typedef struct {
     bool module_dir_given;
     RelaisConfig *config;
     RelaisHost *host;
-    RelaisHost *off_host; /* --check: modules that are not enabled */
+    RelaisHost *off_host;      /* --check: modules that are not enabled */
+    RelaisVirtualClock *clock; /* or NULL */
     RelaisLoop *loop;
     RelaisPool *pool;
     RelaisPool *spool_pool;
@@ -68,6 +73,7 @@ typedef struct {
     RelaisHttpServer *http;
     RelaisCommands *commands;
     RelaisControl *control;
+    RelaisReload *reload;
     RelaisLoadMeter *meter;
     RelaisStatus status;
     RelaisTimer drain_timer;
@@ -84,6 +90,8 @@ parse_arguments (Arguments *arguments, int argc, char **argv)
          N_ ("DIR")},
         {"module-dir", 0, 0, G_OPTION_ARG_FILENAME, &arguments->module_dir,
          N_ ("Load modules from this directory"), N_ ("DIR")},
+        {"clock", 0, 0, G_OPTION_ARG_FILENAME, &arguments->clock,
+         N_ ("Take the time from FILE, which somebody else moves (for tests)"), N_ ("FILE")},
         {"check", 0, 0, G_OPTION_ARG_NONE, &arguments->check,
          N_ ("Check the configuration and exit"), NULL},
         {"dump", 0, 0, G_OPTION_ARG_NONE, &arguments->dump,
@@ -127,8 +135,9 @@ say (GError *error)
 /* --- Configuration and modules ---------------------------------------------------------------- */
 
 static RelaisHost *
-new_host (const Daemon *daemon)
+new_host (gconstpointer data)
 {
+    const Daemon *daemon = data;
     const RelaisHostOptions options = {
         .loop = daemon->loop,
         .module_dir = daemon->module_dir_given ? daemon->arguments.module_dir : RELAIS_MODULE_DIR,
@@ -149,18 +158,13 @@ load_modules (Daemon *daemon, char **names, RelaisSchema *schema, GError **error
     return relais_host_add_options (daemon->host, schema, error);
 }
 
-/* --check looks at the sections of modules that are off, too: one that can be loaded lends its
- * options, and nothing of it runs. One that is not installed is the reader's to warn of. */
+/* --check looks at the sections of modules that are off, too. */
 static bool
-lend_options (Daemon *daemon, char **enabled, RelaisSchema *schema, GError **error)
+lend_options (Daemon *daemon, RelaisSchema *schema, GError **error)
 {
-    g_auto (GStrv) mentioned = relais_config_mentioned_modules (configuration_dirs (daemon));
-
     daemon->off_host = new_host (daemon);
-    for (char **name = mentioned; *name != NULL; name++)
-        if (!g_strv_contains ((const char *const *)enabled, *name))
-            (void)relais_host_load (daemon->off_host, *name, NULL);
-    return relais_host_add_options (daemon->off_host, schema, error);
+    return relais_lend_options (daemon->host, daemon->off_host, configuration_dirs (daemon), schema,
+                                error);
 }
 
 static bool
@@ -184,7 +188,7 @@ configure (Daemon *daemon)
     g_auto (GStrv) enabled = relais_config_enabled_modules (configuration_dirs (daemon));
     g_autoptr (GError) error = NULL;
     bool done = load_modules (daemon, enabled, schema, &error) &&
-                (!daemon->arguments.check || lend_options (daemon, enabled, schema, &error));
+                (!daemon->arguments.check || lend_options (daemon, schema, &error));
 
     if (!done)
         say (error);
@@ -360,7 +364,11 @@ open_server (Daemon *daemon, GError **error)
 static bool
 open_http (Daemon *daemon, GError **error)
 {
-    daemon->http = relais_http_server_new (daemon->loop, NULL, daemon->host, daemon->config, error);
+    const RelaisClock *clock =
+        daemon->clock != NULL ? relais_virtual_clock_get (daemon->clock) : NULL;
+
+    daemon->http =
+        relais_http_server_new (daemon->loop, clock, daemon->host, daemon->config, error);
     return daemon->http != NULL;
 }
 
@@ -371,6 +379,29 @@ add_module_command (gpointer data, const RelaisCommand *command, gpointer comman
 
     if (!relais_commands_add (((Daemon *)data)->commands, command, command_data, &error))
         say (error);
+}
+
+static RelaisHost *
+new_off_host (gpointer data)
+{
+    return new_host (data);
+}
+
+static void
+make_reload (Daemon *daemon)
+{
+    const RelaisReloadParts parts = {
+        .loop = daemon->loop,
+        .pool = daemon->pool,
+        .host = daemon->host,
+        .server = daemon->server,
+        .queue = daemon->queue,
+        .dirs = configuration_dirs (daemon),
+        .new_host = new_off_host,
+        .data = daemon,
+    };
+
+    daemon->reload = relais_reload_new (&parts, daemon->config);
 }
 
 /* The commands of one part. */
@@ -396,9 +427,16 @@ open_control (Daemon *daemon, GError **error)
     daemon->commands = relais_commands_new ();
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
                                            daemon->spool, daemon->queue);
-    daemon->status = (RelaisStatus){daemon->loop,  daemon->spool, daemon->server,    daemon->http,
-                                    daemon->queue, daemon->meter, g_get_real_time ()};
+    make_reload (daemon);
+    daemon->status = (RelaisStatus){daemon->loop,
+                                    daemon->spool,
+                                    daemon->server,
+                                    daemon->http,
+                                    daemon->queue,
+                                    daemon->meter,
+                                    relais_loop_wall_us (daemon->loop)};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
+        !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
         !add_commands (daemon, relais_tokens_commands, daemon->tokens, error) ||
         !add_commands (daemon, relais_tracking_commands, daemon->tracking, error) ||
@@ -408,7 +446,7 @@ open_control (Daemon *daemon, GError **error)
     daemon->control = relais_control_new (daemon->loop, path, daemon->commands, error);
     if (daemon->control == NULL)
         return false;
-    relais_control_set_config (daemon->control, daemon->config);
+    relais_reload_set_control (daemon->reload, daemon->control);
     return true;
 }
 
@@ -470,13 +508,20 @@ on_stop_signal (gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean
+on_reload_signal (gpointer data)
+{
+    relais_reload_begin (((Daemon *)data)->reload);
+    return G_SOURCE_CONTINUE;
+}
+
 static void
-watch_signal (Daemon *daemon, int number)
+watch_signal (Daemon *daemon, int number, GSourceFunc func)
 {
     GSource *source = g_unix_signal_source_new (number);
 
-    g_source_set_callback (source, on_stop_signal, daemon, NULL);
-    g_source_set_name (source, "relais-stop-signal");
+    g_source_set_callback (source, func, daemon, NULL);
+    g_source_set_name (source, "relais-signal");
     g_source_attach (source, relais_loop_context (daemon->loop));
     g_source_unref (source);
 }
@@ -484,7 +529,10 @@ watch_signal (Daemon *daemon, int number)
 static void
 take_down (Daemon *daemon)
 {
+    if (daemon->clock != NULL)
+        relais_virtual_clock_set_waiting (daemon->clock, NULL, NULL);
     relais_timer_stop (&daemon->drain_timer);
+    relais_reload_free (daemon->reload);
     relais_tracking_free (daemon->tracking);
     relais_control_free (daemon->control);
     relais_http_server_free (daemon->http);
@@ -511,7 +559,10 @@ take_down (Daemon *daemon)
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);
     relais_streams_cut_lingering (daemon->loop);
+    if (daemon->clock != NULL)
+        relais_virtual_clock_detach (daemon->clock);
     relais_loop_free (daemon->loop);
+    relais_virtual_clock_free (daemon->clock);
 }
 
 /* --- The whole -------------------------------------------------------------------------------- */
@@ -552,6 +603,38 @@ start_threads (Daemon *daemon)
     relais_host_set_pool (daemon->host, daemon->pool);
 }
 
+/* What the daemon waits for outside of itself, where the clock must not be moved meanwhile. */
+static guint
+count_waiting (gpointer data)
+{
+    const Daemon *daemon = data;
+    RelaisSmtpServerFigures server;
+    RelaisFetcherFigures fetcher;
+
+    relais_smtp_server_figures (daemon->server, &server);
+    relais_fetcher_figures (daemon->fetcher, &fetcher);
+    return relais_queue_n_under_way (daemon->queue) + relais_dns_n_under_way (daemon->dns) +
+           server.commits + (guint)(fetcher.active + fetcher.waiting) +
+           relais_store_n_waiting (relais_host_get_store (daemon->host));
+}
+
+static bool
+make_loop (Daemon *daemon, GError **error)
+{
+    const char *path = daemon->arguments.clock;
+
+    if (path != NULL) {
+        daemon->clock = relais_virtual_clock_open (path, error);
+        if (daemon->clock == NULL)
+            return false;
+    }
+    daemon->loop = relais_loop_new (
+        daemon->clock != NULL ? relais_virtual_clock_get (daemon->clock) : NULL, error);
+    return daemon->loop != NULL &&
+           (daemon->clock == NULL ||
+            relais_virtual_clock_attach (daemon->clock, daemon->loop, error));
+}
+
 static int
 run (Daemon *daemon)
 {
@@ -562,8 +645,11 @@ run (Daemon *daemon)
         say (error);
     } else {
         relais_timer_init (&daemon->drain_timer, daemon->loop, quit_now, daemon);
-        watch_signal (daemon, SIGTERM);
-        watch_signal (daemon, SIGINT);
+        watch_signal (daemon, SIGTERM, on_stop_signal);
+        watch_signal (daemon, SIGINT, on_stop_signal);
+        watch_signal (daemon, SIGHUP, on_reload_signal);
+        if (daemon->clock != NULL)
+            relais_virtual_clock_set_waiting (daemon->clock, count_waiting, daemon);
         relais_loop_longest_gap_us (daemon->loop, true);
         relais_loop_run (daemon->loop);
         status = 0;
@@ -595,6 +681,7 @@ relais_daemon_main (int argc, char **argv)
     bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
     bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
     signal (SIGPIPE, SIG_IGN);
+    signal (SIGHUP, SIG_IGN); /* until there is something to read again */
     keep_freed_memory ();
     if (!parse_arguments (&daemon.arguments, argc, argv))
         return EXIT_CONFIG;
@@ -604,8 +691,7 @@ relais_daemon_main (int argc, char **argv)
     }
     daemon.module_dir_given = daemon.arguments.module_dir != NULL;
     raise_descriptor_limit ();
-    daemon.loop = relais_loop_new (NULL, &error);
-    if (daemon.loop == NULL) {
+    if (!make_loop (&daemon, &error)) {
         say (error);
         return 1;
     }
@@ -622,5 +708,6 @@ relais_daemon_main (int argc, char **argv)
     take_down (&daemon);
     g_strfreev (daemon.arguments.conf_dirs);
     g_free (daemon.arguments.module_dir);
+    g_free (daemon.arguments.clock);
     return status;
 }

@@ -17,6 +17,7 @@ libcore_la_SOURCES += \
     core/ctl.c core/daemon.c core/mains-private.h \
     core/limiter.c core/limiter-private.h \
     core/privileges.c core/privileges-private.h \
+    core/reload.c core/reload-private.h \
     core/status.c core/status-private.h
 sbin_PROGRAMS += relaisd
 relaisd_SOURCES = core/relaisd.c

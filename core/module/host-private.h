@@ -55,6 +55,7 @@ const RelaisCommand *relais_host_commands (gsize *n);
 /* Loads a module by name (never a path): file checks, dlopen, descriptor. init is called by
  * relais_host_init (). The error names file, field, found, wanted and remedy. */
 bool relais_host_load (RelaisHost *host, const char *name, GError **error);
+bool relais_host_has_module (const RelaisHost *host, const char *name);
 /* Adds the loaded modules' options to the schema, and the names of those that are installed, but not loaded. Reads the
  * module directory: at start-up, or on a worker. */
 struct RelaisSchema;
@@ -64,6 +65,11 @@ bool relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GEr
 bool relais_host_init (RelaisHost *host, RelaisConfig *config, GError **error);
 /* The same for a new configuration; on error the old one stays. */
 bool relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error);
+/* Its two halves, for a daemon that works meanwhile: prepare_config of all modules, which reads files, on a
+ * worker; then commit_config of all on the loop, which cannot fail, or nothing of it. One at a time. */
+bool relais_host_prepare (RelaisHost *host, RelaisConfig *config, GError **error);
+void relais_host_commit (RelaisHost *host, RelaisConfig *config);
+void relais_host_drop_prepared (RelaisHost *host);
 /* start of every module, the store's backend first. */
 bool relais_host_start (RelaisHost *host, GError **error);
 /* The store, for the core's own calls (namespace RELAIS_STORE_CORE): between start and free. Borrowed. */

@@ -153,6 +153,12 @@ find_module (const RelaisHost *host, const char *name)
 }
 
 bool
+relais_host_has_module (const RelaisHost *host, const char *name)
+{
+    return find_module (host, name) != NULL;
+}
+
+bool
 relais_host_load (RelaisHost *host, const char *name, GError **error)
 {
     RelaisModule *module;
@@ -222,15 +228,15 @@ relais_host_each_command (RelaisHost *host, RelaisHostCommand func, gpointer dat
 
 /* --- Init and configuration ------------------------------------------------------------------- */
 
-static void
-drop_prepared (RelaisHost *host)
+void
+relais_host_drop_prepared (RelaisHost *host)
 {
     for (guint i = 0; i < host->modules->len; i++)
         g_clear_pointer (&nth (host, i)->prepared, relais_config_object_unref);
 }
 
-static bool
-prepare_all (RelaisHost *host, RelaisConfig *config, GError **error)
+bool
+relais_host_prepare (RelaisHost *host, RelaisConfig *config, GError **error)
 {
     for (guint i = 0; i < host->modules->len; i++) {
         RelaisModule *module = nth (host, i);
@@ -239,7 +245,7 @@ prepare_all (RelaisHost *host, RelaisConfig *config, GError **error)
         if (module->ops.prepare_config != NULL &&
             !module->ops.prepare_config (module, config, &object, error)) {
             g_prefix_error (error, "module %s: ", module->descriptor.name);
-            drop_prepared (host);
+            relais_host_drop_prepared (host);
             return false;
         }
         module->prepared = config_object_new (module, object);
@@ -247,8 +253,8 @@ prepare_all (RelaisHost *host, RelaisConfig *config, GError **error)
     return true;
 }
 
-static void
-commit_all (RelaisHost *host, RelaisConfig *config)
+void
+relais_host_commit (RelaisHost *host, RelaisConfig *config)
 {
     relais_config_ref (config);
     g_clear_pointer (&host->config, relais_config_unref);
@@ -300,9 +306,9 @@ relais_host_init (RelaisHost *host, RelaisConfig *config, GError **error)
 bool
 relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error)
 {
-    if (!prepare_all (host, config, error))
+    if (!relais_host_prepare (host, config, error))
         return false;
-    commit_all (host, config);
+    relais_host_commit (host, config);
     return true;
 }
 

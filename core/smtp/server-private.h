@@ -8,6 +8,7 @@
 #pragma once
 
 #include "module/host-private.h"
+#include "smtp/server-settings-private.h"
 #include "tls/stream-private.h"
 
 typedef struct RelaisSmtpServer RelaisSmtpServer;
@@ -25,6 +26,9 @@ typedef struct {
 /* Opens the listeners of `config`, reads certificates and the user file. May block (start-up). */
 RelaisSmtpServer *relais_smtp_server_new (const RelaisSmtpServerOptions *options,
                                           RelaisConfig *config, GError **error);
+/* Sessions that begin from now on have these settings, read from another configuration with the same
+ * listeners (relais_server_settings_new (), on a worker); the ones there are keep theirs. */
+void relais_smtp_server_use (RelaisSmtpServer *server, RelaisServerSettings *settings);
 /* Stops listening; sessions may finish their transaction, idle ones get 421 4.3.2. `drained` is
  * called when the last one is gone. */
 void relais_smtp_server_drain (RelaisSmtpServer *server, RelaisLoopFunc drained, gpointer data);
@@ -36,6 +40,7 @@ const char *
 relais_smtp_server_listener (const RelaisSmtpServer *server, guint n, const char **name);
 typedef struct {
     guint sessions, in_transaction;
+    guint commits; /* messages that are being synced */
     guint64 sessions_total, messages_total, rejected_total;
 } RelaisSmtpServerFigures;
 void relais_smtp_server_figures (const RelaisSmtpServer *server, RelaisSmtpServerFigures *figures);

@@ -2,7 +2,7 @@
  *
  * What the server takes from the configuration, in the form sessions ask it: limits, listeners,
  * tenants, own domains, and the rule of who may send what to whom (design.md section 4). Immutable
- * once made; loop thread.
+ * once made.
  */
 #pragma once
 
@@ -53,7 +53,9 @@ typedef struct {
     GArray *proxy_nets; /* RelaisNet */
 } RelaisServerListener;
 
+/* Counted, any thread: each session keeps those that it began with. */
 typedef struct {
+    gatomicrefcount refs;
     RelaisServerLimits limits;
     char *hostname;
     char *authserv_id;
@@ -67,7 +69,13 @@ typedef struct {
 
 /* Reads certificates: may block. */
 RelaisServerSettings *relais_server_settings_new (RelaisConfig *config, GError **error);
-void relais_server_settings_free (RelaisServerSettings *settings);
+RelaisServerSettings *relais_server_settings_ref (RelaisServerSettings *settings);
+/* NULL ok. */
+void relais_server_settings_unref (RelaisServerSettings *settings);
+/* NULL if there is none of that name. */
+const RelaisServerListener *
+relais_server_settings_listener (const RelaisServerSettings *settings, const char *name);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisServerSettings, relais_server_settings_unref)
 
 bool relais_domain_set_has (const RelaisDomainSet *set, const char *domain);
 

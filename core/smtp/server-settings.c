@@ -348,6 +348,7 @@ relais_server_settings_new (RelaisConfig *config, GError **error)
 {
     RelaisServerSettings *settings = g_new0 (RelaisServerSettings, 1);
 
+    g_atomic_ref_count_init (&settings->refs);
     settings->listeners = g_ptr_array_new_with_free_func (listener_free);
     settings->tenants =
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)domain_set_free);
@@ -357,14 +358,33 @@ relais_server_settings_new (RelaisConfig *config, GError **error)
     if (read_general (settings, config, error) && read_tenants (settings, config, error) &&
         read_domains (settings, config, error) && read_listeners (settings, config, error))
         return settings;
-    relais_server_settings_free (settings);
+    relais_server_settings_unref (settings);
+    return NULL;
+}
+
+RelaisServerSettings *
+relais_server_settings_ref (RelaisServerSettings *settings)
+{
+    g_atomic_ref_count_inc (&settings->refs);
+    return settings;
+}
+
+const RelaisServerListener *
+relais_server_settings_listener (const RelaisServerSettings *settings, const char *name)
+{
+    for (guint i = 0; i < settings->listeners->len; i++) {
+        const RelaisServerListener *listener = g_ptr_array_index (settings->listeners, i);
+
+        if (g_str_equal (listener->name, name))
+            return listener;
+    }
     return NULL;
 }
 
 void
-relais_server_settings_free (RelaisServerSettings *settings)
+relais_server_settings_unref (RelaisServerSettings *settings)
 {
-    if (settings == NULL)
+    if (settings == NULL || !g_atomic_ref_count_dec (&settings->refs))
         return;
     g_ptr_array_unref (settings->listeners);
     g_hash_table_unref (settings->tenants);

@@ -52,7 +52,7 @@ relais_smtp_server_unref (RelaisSmtpServer *server)
     g_ptr_array_unref (server->sessions);
     g_hash_table_unref (server->clients);
     relais_auth_free (server->auth);
-    relais_server_settings_free (server->settings);
+    relais_server_settings_unref (server->settings);
     g_free (server);
 }
 
@@ -193,6 +193,20 @@ relais_smtp_server_new (const RelaisSmtpServerOptions *options, RelaisConfig *co
     return NULL;
 }
 
+/* Which listeners there are only a restart changes. */
+void
+relais_smtp_server_use (RelaisSmtpServer *server, RelaisServerSettings *settings)
+{
+    for (guint i = 0; i < server->sockets->len; i++) {
+        Socket *socket_ = g_ptr_array_index (server->sockets, i);
+
+        socket_->listener = relais_server_settings_listener (settings, socket_->listener->name);
+        g_assert (socket_->listener != NULL);
+    }
+    relais_server_settings_unref (server->settings);
+    server->settings = relais_server_settings_ref (settings);
+}
+
 const char *
 relais_smtp_server_listener (const RelaisSmtpServer *server, guint n, const char **name)
 {
@@ -264,6 +278,7 @@ relais_smtp_server_figures (const RelaisSmtpServer *server, RelaisSmtpServerFigu
     *figures = server->figures;
     figures->sessions = server->sessions->len;
     figures->in_transaction = server->in_transaction;
+    figures->commits = server->commits;
 }
 
 /* --- Draining --------------------------------------------------------------------------------- */

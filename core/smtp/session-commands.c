@@ -53,10 +53,9 @@ check_helo (RelaisSession *session, const char *args, gsize size)
 static void
 proceed_connect (RelaisSession *session, const RelaisHookResult *result)
 {
-    relais_stream_printf (session->stream, "220 %s ESMTP Relais\r\n",
-                          session->server->settings->hostname);
+    relais_stream_printf (session->stream, "220 %s ESMTP Relais\r\n", session->settings->hostname);
     relais_session_set_state (session, RELAIS_SESSION_START);
-    relais_session_set_deadline (session, session->server->settings->limits.greeting_timeout);
+    relais_session_set_deadline (session, session->settings->limits.greeting_timeout);
 }
 
 const RelaisSessionStep relais_step_connect = {
@@ -77,14 +76,14 @@ begin_session (RelaisSession *session, bool esmtp)
 static void
 proceed_helo (RelaisSession *session, const RelaisHookResult *result)
 {
-    relais_stream_printf (session->stream, "250 %s\r\n", session->server->settings->hostname);
+    relais_stream_printf (session->stream, "250 %s\r\n", session->settings->hostname);
     begin_session (session, false);
 }
 
 static void
 proceed_ehlo (RelaisSession *session, const RelaisHookResult *result)
 {
-    const RelaisServerSettings *settings = session->server->settings;
+    const RelaisServerSettings *settings = session->settings;
 
     relais_stream_printf (session->stream,
                           "250-%s\r\n250-PIPELINING\r\n250-SIZE %" G_GINT64_FORMAT
@@ -133,7 +132,7 @@ proceed_quit (RelaisSession *session, const RelaisHookResult *result)
 static const RelaisServerReply *
 check_mail (RelaisSession *session, const char *args, gsize size)
 {
-    if (session->transactions >= (guint)session->server->settings->limits.transactions)
+    if (session->transactions >= (guint)session->settings->limits.transactions)
         return &too_many;
     return relais_check_mail (session, args, size);
 }

@@ -68,7 +68,7 @@ on_resume (gpointer data)
         return;
     session->tx->stalled = false;
     session->tx->unpaid_bytes = 0;
-    relais_session_set_deadline (session, session->server->settings->limits.data_timeout);
+    relais_session_set_deadline (session, session->settings->limits.data_timeout);
     relais_session_continue (session);
 }
 
@@ -82,7 +82,7 @@ relais_proceed_data (RelaisSession *session, const RelaisHookResult *result)
     relais_framing_init (&tx->framing, session->listener->normalise);
     relais_session_set_state (session, RELAIS_SESSION_DATA);
     relais_session_reply (session, &go_ahead);
-    relais_session_set_deadline (session, session->server->settings->limits.data_timeout);
+    relais_session_set_deadline (session, session->settings->limits.data_timeout);
 }
 
 /* What follows up to the end of data is read and dropped. */
@@ -98,7 +98,7 @@ static void
 take_bytes (gpointer data, const guint8 *bytes, gsize size)
 {
     RelaisSession *session = data;
-    const RelaisServerLimits *limits = &session->server->settings->limits;
+    const RelaisServerLimits *limits = &session->settings->limits;
     RelaisTransaction *tx = session->tx;
     gsize header_size;
 
@@ -128,7 +128,7 @@ pay (RelaisSession *session, gsize size)
     if (tx->unpaid_bytes < PAID_BYTES)
         return;
     tx->unpaid_bytes %= PAID_BYTES;
-    relais_session_set_deadline (session, session->server->settings->limits.data_timeout);
+    relais_session_set_deadline (session, session->settings->limits.data_timeout);
 }
 
 static const RelaisSessionStep end_of_data;
@@ -156,7 +156,7 @@ relais_session_take_data (RelaisSession *session)
         return true;
     }
     /* Who goes on for as long again after a message too big never means to end it. */
-    if (session->tx->received_bytes / 2 > (guint64)session->server->settings->limits.message_size) {
+    if (session->tx->received_bytes / 2 > (guint64)session->settings->limits.message_size) {
         relais_session_reply_and_finish (session, &too_big);
         return false;
     }
@@ -193,7 +193,7 @@ class_is_fixed (const RelaisSession *session)
 static const RelaisServerReply *
 apply_hygiene (RelaisSession *session)
 {
-    const RelaisServerSettings *settings = session->server->settings;
+    const RelaisServerSettings *settings = session->settings;
     const RelaisTransaction *tx = session->tx;
     g_autofree char *client = describe_client (session);
     g_autofree char *tls = NULL;
@@ -241,7 +241,7 @@ static const RelaisServerReply *
 check_end_of_data (RelaisSession *session, const char *args, gsize size)
 {
     RelaisTransaction *tx = session->tx;
-    const RelaisServerSettings *settings = session->server->settings;
+    const RelaisServerSettings *settings = session->settings;
     const RelaisServerReply *refusal = tx->failure;
     const RelaisBodyFacts *facts;
 
@@ -368,7 +368,7 @@ commit (RelaisSession *session, const RelaisHookResult *result)
                      relais_message_ref (message)};
     server->commits++;
     if (tx->trace != NULL)
-        relais_trace_apply (tx->trace, message, server->settings->authserv_id);
+        relais_trace_apply (tx->trace, message, session->settings->authserv_id);
     relais_message_init_states (message);
     relais_group_add_message (group, message, g_steal_pointer (&tx->draft));
     if (result->verdict == RELAIS_VERDICT_QUARANTINE) {

@@ -79,7 +79,7 @@ relais_check_mail (RelaisSession *session, const char *args, gsize size)
     if (session->listener->tls == RELAIS_LISTENER_TLS_REQUIRED && !session->tls)
         return &tls_needed;
     refusal = relais_command_parse_mail (args, size, &path);
-    if (refusal == NULL && path.size > (guint64)session->server->settings->limits.message_size)
+    if (refusal == NULL && path.size > (guint64)session->settings->limits.message_size)
         refusal = &too_big;
     if (refusal == NULL) {
         session->command.declared_bytes = path.size;
@@ -113,7 +113,7 @@ sender_is_allowed (const RelaisSession *session)
 {
     const char *sender = session->tx->message->envelope.sender;
     const char *tenant = relais_session_tenant (session);
-    const RelaisServerSettings *settings = session->server->settings;
+    const RelaisServerSettings *settings = session->settings;
 
     if (sender[0] == '\0')
         return tenant != NULL && g_hash_table_contains (settings->tenants, tenant);
@@ -149,7 +149,7 @@ make_recipient (RelaisPathCommand *path)
 const RelaisServerReply *
 relais_check_rcpt (RelaisSession *session, const char *args, gsize size)
 {
-    const RelaisServerSettings *settings = session->server->settings;
+    const RelaisServerSettings *settings = session->settings;
     RelaisPathCommand path = {0};
     RelaisRelay relay = RELAIS_RELAY_DENIED;
     const RelaisServerReply *refusal = relais_command_parse_rcpt (args, size, &path);
@@ -179,7 +179,7 @@ forward_to_postmaster (RelaisSession *session, RelaisRecipient *recipient)
         recipient->orcpt = g_strconcat ("rfc822;", original, NULL);
     }
     g_free (recipient->address);
-    recipient->address = g_strdup (session->server->settings->postmaster);
+    recipient->address = g_strdup (session->settings->postmaster);
     recipient->claimed = true;
 }
 
@@ -190,7 +190,7 @@ is_claimed (const RelaisSession *session, const RelaisRecipient *recipient)
     const char *at = strrchr (recipient->address, '@');
 
     return recipient->claimed &&
-           (at == NULL || relais_domain_set_has (session->server->settings->own, at + 1));
+           (at == NULL || relais_domain_set_has (session->settings->own, at + 1));
 }
 
 /* The recipient needs the right to relay: the sender must be the tenant's, who pays for it. */

@@ -93,8 +93,9 @@ struct RelaisSession {
     guint refs;
     guint link; /* place in the server's array of sessions */
     RelaisSmtpServer *server;
-    const RelaisServerListener *listener;
-    RelaisStream *stream; /* NULL once it ended */
+    RelaisServerSettings *settings;       /* those in force when it began */
+    const RelaisServerListener *listener; /* of them */
+    RelaisStream *stream;                 /* NULL once it ended */
     RelaisTimer deadline;
     RelaisSessionState state;
     guint16 client_port;
@@ -187,7 +188,7 @@ struct RelaisSmtpServer {
     guint refs; /* its owner, sessions, commits */
     bool freed; /* its owner let it go: nothing is told to anyone any more */
     RelaisSmtpServerOptions options;
-    RelaisServerSettings *settings;
+    RelaisServerSettings *settings; /* in force */
     RelaisAuth *auth;
     GPtrArray *sockets;   /* of server.c */
     GPtrArray *sessions;  /* RelaisSession *, each with a reference */

@@ -55,7 +55,7 @@ relais_proceed_starttls (RelaisSession *session, const RelaisHookResult *result)
     }
     relais_session_reply (session, &tls_ready);
     relais_session_set_state (session, RELAIS_SESSION_TLS);
-    relais_session_set_deadline (session, session->server->settings->limits.tls_timeout);
+    relais_session_set_deadline (session, session->settings->limits.tls_timeout);
     relais_stream_start_tls (session->stream, session->listener->tls_context, NULL);
 }
 
@@ -72,7 +72,7 @@ relais_session_tls_ready (RelaisSession *session, const GError *error)
     g_clear_pointer (&session->user, relais_user_unref);
     session->esmtp = false;
     relais_session_set_state (session, RELAIS_SESSION_START);
-    relais_session_set_deadline (session, session->server->settings->limits.command_timeout);
+    relais_session_set_deadline (session, session->settings->limits.command_timeout);
 }
 
 /* --- AUTH ------------------------------------------------------------------------------------- */
@@ -127,7 +127,7 @@ say_failed (RelaisSession *session)
 {
     relais_session_reply (session, &auth_failed);
     if (session->stream != NULL &&
-        ++session->auth_failures >= (guint)session->server->settings->limits.auth_failures)
+        ++session->auth_failures >= (guint)session->settings->limits.auth_failures)
         relais_session_reply (session, &auth_too_many);
 }
 

@@ -91,6 +91,7 @@ relais_session_unref (RelaisSession *session)
     if (--session->refs > 0)
         return;
     g_assert (session->stream == NULL);
+    relais_server_settings_unref (session->settings);
     relais_smtp_server_unref (session->server);
     g_free (session);
 }
@@ -188,7 +189,7 @@ count_refusal (RelaisSession *session, const RelaisServerReply *reply)
     if (reply->code < 500 ||
         ((flags & RELAIS_STEP_FREE_FOR_SENDERS) != 0 && relais_session_may_relay (session)))
         return;
-    if (++session->errors >= (guint)session->server->settings->limits.errors) {
+    if (++session->errors >= (guint)session->settings->limits.errors) {
         write_reply (session, &too_many_errors);
         relais_session_finish (session);
     }
@@ -472,7 +473,7 @@ take_proxy_header (RelaisSession *session)
 static gsize
 line_limit (const RelaisSession *session, const guint8 *bytes, gsize size)
 {
-    const RelaisServerLimits *limits = &session->server->settings->limits;
+    const RelaisServerLimits *limits = &session->settings->limits;
     const bool is_auth = session->state == RELAIS_SESSION_AUTH ||
                          (size >= 5 && g_ascii_strncasecmp ((const char *)bytes, "AUTH ", 5) == 0);
 
@@ -575,7 +576,7 @@ waits_for_us (const RelaisSession *session)
 static void
 settle (RelaisSession *session)
 {
-    const RelaisServerLimits *limits = &session->server->settings->limits;
+    const RelaisServerLimits *limits = &session->settings->limits;
     gsize waiting;
 
     if (session->server->draining)
@@ -696,7 +697,7 @@ begin (RelaisSession *session, const struct sockaddr *peer)
 {
     const RelaisServerListener *listener = session->listener;
 
-    relais_session_set_deadline (session, session->server->settings->limits.greeting_timeout);
+    relais_session_set_deadline (session, session->settings->limits.greeting_timeout);
     if (!relais_session_set_client (session, peer)) {
         relais_session_reply_and_finish (session, &client_full);
         return;
@@ -718,6 +719,7 @@ relais_session_start (RelaisSmtpServer *server, const RelaisServerListener *list
 
     session->refs = 1;
     session->server = relais_smtp_server_ref (server);
+    session->settings = relais_server_settings_ref (server->settings);
     session->listener = listener;
     session->state = listener->proxy ? RELAIS_SESSION_PROXY : RELAIS_SESSION_GREET;
     relais_timer_init (&session->deadline, server->options.loop, on_deadline, session);
