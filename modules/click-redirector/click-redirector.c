@@ -8,6 +8,7 @@
 #include "click.h"
 
 #include <glib/gi18n-lib.h>
+#include <relais/timer.h>
 #include <relais/token.h>
 
 static const RelaisOption options[] = {
@@ -114,7 +115,8 @@ probe (RelaisModule *module, const gchar *host, gpointer data, RelaisHttpProbe *
     identity.url = url;
     payload = tracking_identity_encode (&identity);
     token = relais_token_seal (module, "click", payload->data, payload->len,
-                               g_get_real_time () + G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC);
+                               relais_module_wall_us (module) +
+                                   G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC);
     if (token == NULL)
         return FALSE;
     g_snprintf (probe->path, sizeof probe->path, "/c/%s", token);

@@ -257,7 +257,7 @@ dkim_check_start (DkimChecks *checks, DkimRead read, gpointer source, GDestroyNo
     check->free_source = free_source;
     check->done = done;
     check->data = data;
-    check->now_s = g_get_real_time () / G_USEC_PER_SEC;
+    check->now_s = relais_module_wall_us (checks->module) / G_USEC_PER_SEC;
     check->answers = g_ptr_array_new_with_free_func (dkim_answer_free);
     check->questions = g_ptr_array_new_with_free_func (question_free);
     check->deadline = relais_module_timer_new (checks->module, on_deadline, check);

@@ -9,6 +9,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <relais/edit.h>
+#include <relais/timer.h>
 #include <relais/token.h>
 #include <string.h>
 
@@ -148,9 +149,9 @@ probe (RelaisModule *module, const gchar *host, gpointer data, RelaisHttpProbe *
 {
     TrackingIdentity identity = {.probe = true};
     g_autoptr (GByteArray) payload = tracking_identity_encode (&identity);
-    g_autofree char *token =
-        relais_token_seal (module, "open", payload->data, payload->len,
-                           g_get_real_time () + G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC);
+    g_autofree char *token = relais_token_seal (module, "open", payload->data, payload->len,
+                                                relais_module_wall_us (module) +
+                                                    G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC);
 
     if (token == NULL)
         return FALSE;

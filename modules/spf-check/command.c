@@ -6,6 +6,7 @@
 #include "spf-check.h"
 
 #include <glib/gi18n-lib.h>
+#include <relais/timer.h>
 
 /* A call that waits for its check. */
 typedef struct {
@@ -85,7 +86,7 @@ spf_command_eval (RelaisCommandCall *call, gpointer data)
     const SpfConfig *config = relais_module_get_config (data);
     const SpfIdentity identity = {relais_command_arg (call, 0), relais_command_arg (call, 1),
                                   relais_command_arg (call, 2), config->receiver,
-                                  g_get_real_time () / G_USEC_PER_SEC};
+                                  relais_module_wall_us (data) / G_USEC_PER_SEC};
     SpfIp ip;
     Call *waiting;
 

@@ -7,6 +7,7 @@
 #include "spf-check.h"
 
 #include <relais/log.h>
+#include <relais/timer.h>
 
 #include <glib/gi18n-lib.h>
 #include <string.h>
@@ -162,7 +163,8 @@ mail (RelaisHook *hook, gpointer data)
     const char *reason = skip_reason (hook, config);
     const SpfSubject subject = subject_of (hook);
     const SpfIdentity identity = {subject.ip, subject.sender, subject.helo, subject.receiver,
-                                  g_get_real_time () / G_USEC_PER_SEC};
+                                  relais_module_wall_us (relais_hook_get_module (hook)) /
+                                      G_USEC_PER_SEC};
     Wait *wait;
 
     if (reason != NULL) {

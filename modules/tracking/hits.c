@@ -274,7 +274,7 @@ set_timer (TrackingHits *hits)
     const Hit *first = g_queue_peek_head (&hits->pending);
 
     if (first != NULL && hits->timer != NULL)
-        relais_module_timer_set (hits->timer, first->due_us - g_get_monotonic_time ());
+        relais_module_timer_set (hits->timer, first->due_us - relais_module_now_us (hits->module));
 }
 
 static void
@@ -282,7 +282,7 @@ on_timer (gpointer data)
 {
     TrackingHits *hits = data;
 
-    decide_due (hits, g_get_monotonic_time ());
+    decide_due (hits, relais_module_now_us (hits->module));
     set_timer (hits);
 }
 
@@ -306,7 +306,7 @@ see_arrived (gpointer data)
     TrackingHits *hits = data;
     const TrackingConfig *config = relais_module_get_config (hits->module);
     g_autoptr (GPtrArray) arrived = take_arrived (hits);
-    const gint64 now_us = g_get_monotonic_time ();
+    const gint64 now_us = relais_module_now_us (hits->module);
 
     if (hits->timer == NULL)
         hits->timer = relais_module_timer_new (hits->module, on_timer, hits);

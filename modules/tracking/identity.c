@@ -8,6 +8,7 @@
  */
 #include "tracking.h"
 
+#include <relais/timer.h>
 #include <string.h>
 
 enum { VERSION = 1, ID_CHARACTERS = 13, ID_BYTES = 8, NAME_BYTES = 255, URL_BYTES = 8192 };
@@ -47,7 +48,7 @@ void
 tracking_identity_init (TrackingIdentity *identity, RelaisHook *hook, TrackingMode mode)
 {
     const RelaisMessage *message = relais_hook_get_message (hook);
-    const gint64 now_us = g_get_real_time ();
+    const gint64 now_us = relais_module_wall_us (relais_hook_get_module (hook));
 
     *identity = (TrackingIdentity){.individual = mode == TRACKING_INDIVIDUAL &&
                                                  relais_hook_n_recipients (hook) == 1};
