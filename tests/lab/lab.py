@@ -7,6 +7,7 @@ process's start time, so that a reused pid is never killed). Every process ends 
 RELAIS_LAB_SECONDS (3600).
 """
 import glob
+import ipaddress
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ import socket
 import subprocess
 import sys
 import time
+
+import virtual
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
@@ -145,6 +148,25 @@ nomx A 127.0.0.1
 """
 
 
+REVERSE_ZONE = """\
+$ORIGIN arpa.
+$TTL 300
+@ SOA ns.test. hostmaster.test. 1 3600 600 86400 60
+@ NS ns.test.
+"""
+
+
+def source_records(sources):
+    """A name with its address for each source, forward and backward, and an SPF record: (zone test., reverse zone)."""
+    forward, backward = [], []
+    for i, address in enumerate(sources, 1):
+        parsed = ipaddress.ip_address(address)
+        forward.append("s%d.sender %s %s" % (i, "A" if parsed.version == 4 else "AAAA", address))
+        forward.append('s%d.sender TXT "v=spf1 ip%d:%s -all"' % (i, parsed.version, address))
+        backward.append("%s. PTR s%d.sender.test." % (parsed.reverse_pointer, i))
+    return "\n".join(forward + [""]), "\n".join(backward + [""])
+
+
 def start_dns(state, directory, pids, build):
     port = state["dns_port"]
     if pids.alive("nsd"):
@@ -171,6 +193,9 @@ remote-control:
 zone:
     name: "test."
     zonefile: "test.zone"
+zone:
+    name: "arpa."
+    zonefile: "arpa.zone"
 """)
     environment = dict(os.environ, LD_LIBRARY_PATH=":".join(glob.glob(os.path.join(build, "lab-tools/usr/lib/*-linux-gnu*"))))
     log = os.path.join(home, "nsd.log")
@@ -297,6 +322,9 @@ def write_configuration(state, directory, options):
             s.put("tenant", "sender", module + ".mode", "individual")
             s.put("tenant", "sender", module + ".consent", "yes")
             s.put(module, None, "rules", os.path.join(os.path.dirname(os.path.dirname(HERE)), "modules/tracking/tracking-rules"))
+    for i, address in enumerate(state.get("sources", []), 1):
+        s.put("source", "s%d" % i, "address6" if ":" in address else "address4", address)
+        s.put("source", "s%d" % i, "helo", "s%d.sender.test" % i)
     for text in state["set"]:
         s.apply(text)
     path = os.path.join(directory, "conf.d", "lab.conf")
@@ -382,6 +410,9 @@ def start_relais(state, directory, pids):
     log = os.path.join(directory, "relaisd.log")
     argv = program(state, "relaisd") + ["--conf", os.path.join(directory, "conf.d"), "--module-dir",
                                         state["module_dir"]]
+    if state.get("clock"):
+        virtual.create(os.path.join(directory, "clock"))
+        argv += ["--clock", os.path.join(directory, "clock")]
     process = spawn(argv, log, environment(state))
     pids.note("relaisd", process.pid)
     if not pids.alive("keeper"):  # it looks the pid up when its time comes, so one is enough
@@ -412,6 +443,15 @@ def with_store(build, modules):
     return modules + ["store-gdbm"] if built and wanted else modules
 
 
+def checked_sources(sources):
+    for address in sources:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise Trouble("--source takes an address, not %r" % address)
+    return sources
+
+
 def new_state(arguments):
     for module in arguments.module:
         if "/" in module:
@@ -427,6 +467,8 @@ def new_state(arguments):
         "next_hop": arguments.next_hop,
         "modules": with_store(build, arguments.module),
         "set": arguments.set,
+        "sources": checked_sources(arguments.source),
+        "clock": arguments.clock,
     }
 
 
@@ -462,8 +504,14 @@ def write_zone(state, directory, arguments):
     with open(os.path.join(home, "test.zone"), "w") as file:
         file.write(ZONE)
         file.write(make_key(state, directory))
+        file.write(source_records(state["sources"])[0])
         if arguments.zone:
             file.write("\n" + open(arguments.zone).read())
+
+
+    with open(os.path.join(home, "arpa.zone"), "w") as file:
+        file.write(REVERSE_ZONE)
+        file.write(source_records(state["sources"])[1])
 
 
 def up(arguments):
@@ -489,6 +537,16 @@ def up(arguments):
     start_sink(state, directory, pids)
     start_relais(state, directory, pids)
     return facts(state, directory, pids)
+
+
+def open_clock(directory):
+    """The clock of the laboratory there; its daemon runs or not."""
+    directory = os.path.abspath(directory)
+    path = os.path.join(directory, "clock")
+    if not os.path.exists(path):
+        raise Trouble("%s has no clock; bring it up with --clock virtual" % directory)
+    pids = Pids(directory)
+    return virtual.Clock(path, lambda: pids.alive("relaisd"))
 
 
 def facts(state, directory, pids):
