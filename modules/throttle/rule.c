@@ -350,26 +350,28 @@ add_list (GString *words, const RelaisSection *section, const char *key)
         g_string_append_printf (words, "%s %s; ", key, items);
 }
 
-static void
-add_time (GString *words, gint64 time_us)
+char *
+throttle_duration_to_string (gint64 duration_us)
 {
     static const struct {
         const char *unit;
         gint64 ms;
     } units[] = {
         {"d", 24 * 3600 * 1000}, {"h", 3600 * 1000}, {"m", 60 * 1000}, {"s", 1000}, {"ms", 1}};
-    const gint64 ms = time_us / 1000;
+    const gint64 ms = duration_us / 1000;
     guint i = 0;
 
     while (i + 1 < G_N_ELEMENTS (units) && ms % units[i].ms != 0)
         i++;
-    g_string_append_printf (words, "%" G_GINT64_FORMAT "%s", ms / units[i].ms, units[i].unit);
+    return g_strdup_printf ("%" G_GINT64_FORMAT "%s", ms / units[i].ms, units[i].unit);
 }
 
 static char *
 rule_words (const ThrottleRule *rule, const RelaisSection *section)
 {
     GString *words = g_string_new (NULL);
+    g_autofree char *duration = throttle_duration_to_string (rule->duration_us);
+    g_autofree char *within = throttle_duration_to_string (rule->within_us);
 
     add_list (words, section, "provider");
     add_list (words, section, "phase");
@@ -378,14 +380,10 @@ rule_words (const ThrottleRule *rule, const RelaisSection *section)
     if (rule->text != NULL)
         g_string_append_printf (words, "text %s; ", rule->text);
     g_string_append (words, throttle_action_to_string (rule->kind));
-    if (rule->duration_us > 0) {
-        g_string_append_c (words, ' ');
-        add_time (words, rule->duration_us);
-    }
-    if (rule->hits > 1) {
-        g_string_append_printf (words, " at %u/", rule->hits);
-        add_time (words, rule->within_us);
-    }
+    if (rule->duration_us > 0)
+        g_string_append_printf (words, " %s", duration);
+    if (rule->hits > 1)
+        g_string_append_printf (words, " at %u/%s", rule->hits, within);
     return g_string_free (words, FALSE);
 }
 

@@ -60,6 +60,8 @@ bool throttle_rule_has_code (const ThrottleRule *rule, guint code);
 bool throttle_rule_is_about_lane (const ThrottleRule *rule);
 bool throttle_enhanced_parse (const char *text, ThrottleEnhanced *enhanced);
 GQuark throttle_rules_error_quark (void);
+/* "90s", "2h". Owned. */
+char *throttle_duration_to_string (gint64 duration_us);
 
 /* A reply as rules look at it. */
 typedef struct {
@@ -77,6 +79,8 @@ gsize throttle_view_take_enhanced (ThrottleView *view, const char *text);
 /* All but the pattern. */
 bool throttle_rule_fits (const ThrottleRule *rule, const ThrottleView *view);
 
+/* The rules that are good; what is wrong with the others goes to `problems` (char *). */
+ThrottleRules *throttle_rules_new_collecting (RelaisConfig *config, GPtrArray *problems);
 const ThrottleRule *throttle_rules_nth (const ThrottleRules *rules, guint n);
 /* As throttle_rules_match (), the rules with action `none` included. NULL: no rule. */
 const ThrottleRule *

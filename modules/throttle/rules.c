@@ -35,28 +35,29 @@ index_rule (ThrottleRules *rules, ThrottleRule *rule)
     }
 }
 
-static bool
+static void
 read_rules (ThrottleRules *rules, RelaisConfig *config, pcre2_compile_context *context,
-            GError **error)
+            GPtrArray *problems)
 {
     guint n = relais_config_n_sections (config, "throttle-rule");
 
-    if (n > THROTTLE_RULES) {
-        g_set_error (error, throttle_rules_error_quark (), 0,
-                     _ ("there are %u sections [throttle-rule NAME]; expected at most %d"), n,
-                     THROTTLE_RULES);
-        return false;
-    }
-    for (guint i = 0; i < n; i++) {
+    if (n > THROTTLE_RULES)
+        g_ptr_array_add (
+            problems,
+            g_strdup_printf (_ ("there are %u sections [throttle-rule NAME]; expected at most %d"),
+                             n, THROTTLE_RULES));
+    for (guint i = 0; i < MIN (n, THROTTLE_RULES); i++) {
         const RelaisSection *section = relais_config_nth_section (config, "throttle-rule", i);
-        ThrottleRule *rule = throttle_rule_new (section, context, error);
+        g_autoptr (GError) error = NULL;
+        ThrottleRule *rule = throttle_rule_new (section, context, &error);
 
-        if (rule == NULL)
-            return false;
+        if (rule == NULL) {
+            g_ptr_array_add (problems, g_strdup (error->message));
+            continue;
+        }
         g_ptr_array_add (rules->all, rule);
         index_rule (rules, rule);
     }
-    return true;
 }
 
 static pcre2_match_context *
@@ -72,11 +73,10 @@ match_limits (void)
 }
 
 ThrottleRules *
-throttle_rules_new (RelaisConfig *config, GError **error)
+throttle_rules_new_collecting (RelaisConfig *config, GPtrArray *problems)
 {
     ThrottleRules *rules = g_new0 (ThrottleRules, 1);
     pcre2_compile_context *context = pcre2_compile_context_create (NULL);
-    bool good;
 
     g_assert (context != NULL);
     pcre2_set_parens_nest_limit (context, THROTTLE_PATTERN_DEPTH);
@@ -86,11 +86,21 @@ throttle_rules_new (RelaisConfig *config, GError **error)
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     rules->limits = match_limits ();
     rules->n_limited = g_new0 (gint, 1);
-    good = read_rules (rules, config, context, error);
+    read_rules (rules, config, context, problems);
     pcre2_compile_context_free (context);
-    if (!good)
-        g_clear_pointer (&rules, throttle_rules_free);
     return rules;
+}
+
+ThrottleRules *
+throttle_rules_new (RelaisConfig *config, GError **error)
+{
+    g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (ThrottleRules) rules = throttle_rules_new_collecting (config, problems);
+
+    if (problems->len == 0)
+        return g_steal_pointer (&rules);
+    g_set_error_literal (error, throttle_rules_error_quark (), 0, g_ptr_array_index (problems, 0));
+    return NULL;
 }
 
 void

@@ -5,44 +5,15 @@
  */
 #include "config.h"
 
-#include "conf/conf-private.h"
+#include "conf.h"
 #include "rule.h"
 
-#include <glib/gi18n-lib.h>
-#include <glib/gstdio.h>
 #include <string.h>
-
-static const RelaisOption options[] = {THROTTLE_RULE_OPTIONS};
-
-static RelaisConfig *
-read_text (const char *text)
-{
-    g_autofree char *dir = g_dir_make_tmp ("relais-throttle-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename (dir, "a.conf", NULL);
-    g_autoptr (GPtrArray) findings = relais_config_findings_new ();
-    g_autoptr (GError) error = NULL;
-    RelaisSchema *schema = relais_schema_new ();
-    const char *const dirs[] = {dir, NULL};
-    RelaisConfig *config;
-
-    relais_schema_add_module (schema, "throttle", options, G_N_ELEMENTS (options),
-                              sizeof options[0], &error);
-    g_assert_no_error (error);
-    g_assert_true (g_file_set_contents (path, text, -1, NULL));
-    config = relais_config_read (schema, dirs, findings);
-    for (guint i = 0; i < findings->len; i++)
-        g_test_message ("%s", ((RelaisConfigFinding *)findings->pdata[i])->text);
-    g_assert_nonnull (config);
-    g_remove (path);
-    g_rmdir (dir);
-    relais_schema_free (schema);
-    return config;
-}
 
 static ThrottleRules *
 make (const char *text)
 {
-    g_autoptr (RelaisConfig) config = read_text (text);
+    g_autoptr (RelaisConfig) config = test_conf_of_text (text);
     g_autoptr (GError) error = NULL;
     ThrottleRules *rules = throttle_rules_new (config, &error);
 
@@ -238,7 +209,7 @@ static void
 check_refused (const char *body, const char *wanted)
 {
     g_autofree char *text = g_strdup_printf ("[throttle-rule r]\n%s\n", body);
-    g_autoptr (RelaisConfig) config = read_text (text);
+    g_autoptr (RelaisConfig) config = test_conf_of_text (text);
     g_autoptr (GError) error = NULL;
     const char *said;
 
@@ -379,7 +350,7 @@ test_most_rules (void)
         g_assert_cmpuint (throttle_rules_n (rules), ==, THROTTLE_RULES);
     }
     g_string_append (text, "[throttle-rule more]\ncode = 421\naction = slow\n");
-    g_autoptr (RelaisConfig) config = read_text (text->str);
+    g_autoptr (RelaisConfig) config = test_conf_of_text (text->str);
 
     g_assert_null (throttle_rules_new (config, &error));
     g_assert_cmpstr (error->message, ==,
