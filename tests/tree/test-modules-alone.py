@@ -13,7 +13,8 @@ SOURCE = os.environ.get("RELAIS_SRCDIR") or os.path.dirname(os.path.dirname(os.p
 BUILD = os.environ.get("RELAIS_BUILDDIR", os.getcwd())
 CC = shlex.split(os.environ.get("CC") or "cc")
 LIBRARIES = {  # what a module needs besides relais
-    "click-redirector": ["libidn2", "gio-2.0"], "open-tracker": ["gio-2.0"], "dkim": ["libcrypto", "opendkim"], "store-gdbm": ["libxxhash"]}
+    "click-redirector": ["libidn2", "gio-2.0"], "open-tracker": ["gio-2.0"], "dkim": ["libcrypto", "opendkim"], "store-gdbm": ["libxxhash"],
+    "throttle": ["libpcre2-8"]}
 BARE = {"store-gdbm": ["-lgdbm"]}  # the same, of what has no .pc file
 SHARED = {"tracking"}  # no module: what several of them compile in
 SHARES = {"click-redirector": "tracking", "open-tracker": "tracking"}

@@ -13,7 +13,7 @@
 
 /* --- Providers ------------------------------------------------------------------------------------ */
 
-/* MX hosts of domains at each provider, as the DNS had them. */
+/* Names of MX hosts at each provider, as public sources have them; parts that name a customer are made up. */
 static const struct {
     const char *provider, *host;
 } hosts[] = {
