@@ -11,15 +11,15 @@
 static const RelaisOption options[] = {
     THROTTLE_RULE_OPTIONS,
     {"provider", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, NULL, 1, 1000, NULL,
-     N_ ("Connections at once from each address of ours.")},
+     "Connections at once from each address of ours."},
     {"provider", "messages_per_connection", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, NULL, 1,
-     100000, NULL, N_ ("Messages before a connection is closed.")},
+     100000, NULL, "Messages before a connection is closed."},
     {"provider", "recipients", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, NULL, 1, 1000, NULL,
-     N_ ("Recipients in one transaction.")},
+     "Recipients in one transaction."},
     {"provider", "rate", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
-     N_ ("Messages in a time, as 10/s burst 20.")},
+     "Messages in a time, as 10/s burst 20."},
     {"provider", "connection_rate", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0,
-     NULL, N_ ("New connections in a time, as 1000/h burst 20.")},
+     NULL, "New connections in a time, as 1000/h burst 20."},
 };
 
 static const RelaisCommand commands[] = {THROTTLE_OFFLINE_COMMANDS};
@@ -44,7 +44,7 @@ static const RelaisModuleOps ops = {
 };
 
 RELAIS_MODULE_DEFINE (throttle, .name = "throttle", .version = RELAIS_VERSION,
-                      .summary = N_ ("keeps to what each provider takes"),
-                      .license = "GPL-3.0-or-later", .gettext_domain = GETTEXT_PACKAGE,
-                      .options = options, .n_options = G_N_ELEMENTS (options), .commands = commands,
+                      .summary = "keeps to what each provider takes", .license = "GPL-3.0-or-later",
+                      .gettext_domain = GETTEXT_PACKAGE, .options = options,
+                      .n_options = G_N_ELEMENTS (options), .commands = commands,
                       .n_commands = G_N_ELEMENTS (commands), .ops = &ops);

@@ -197,7 +197,10 @@ take_event (const char *text, ThrottleLine *line)
 {
     if (!take_object (text, line))
         return false;
-    line->type = line->code != 0 ? THROTTLE_LINE_REPLY : THROTTLE_LINE_EMPTY;
+    if (line->code == 0)
+        throttle_line_clear (line);
+    else
+        line->type = THROTTLE_LINE_REPLY;
     return true;
 }
 
