@@ -15,7 +15,6 @@ typedef struct {
     RelaisConfig *config;
     const ThrottleRules *rules;
     GPtrArray *findings;
-    GPtrArray *providers; /* names, borrowed */
 } Lint;
 
 static void
@@ -129,32 +128,63 @@ check_provider (Lint *lint, guint n)
 
 /* --- Names --------------------------------------------------------------------------------------- */
 
-static bool
-is_among (const GPtrArray *names, const char *name)
+/* Names in a list that name nothing. `title` is the section that has the list. */
+static void
+check_names (Lint *lint, const char *place, const char *title, const char *key, const char *kind,
+             const char *const *names)
 {
-    for (guint i = 0; i < names->len; i++)
-        if (strcmp (g_ptr_array_index (names, i), name) == 0)
-            return true;
-    return false;
+    g_autoptr (GPtrArray) known = g_ptr_array_new ();
+    guint n = relais_config_n_sections (lint->config, kind);
+
+    for (guint i = 0; i < n; i++)
+        g_ptr_array_add (known, (gpointer)relais_section_get_name (
+                                    relais_config_nth_section (lint->config, kind, i)));
+    for (; *names != NULL; names++) {
+        const char *nearest;
+        g_autofree char *mend = NULL;
+
+        if (relais_config_find_section (lint->config, kind, *names) != NULL)
+            continue;
+        nearest = throttle_nearest (*names, known);
+        mend = nearest != NULL
+                   ? g_strdup_printf (_ ("did you mean '%s'?"), nearest)
+                   : g_strdup_printf (_ ("add [%s %s], or take the name away"), kind, *names);
+        report (lint, place,
+                g_strdup_printf (_ ("[%s] %s: there is no [%s %s]"), title, key, kind, *names),
+                mend);
+    }
+}
+
+/* Sections of the module that are for some sources or providers alone. */
+static void
+check_lists (Lint *lint)
+{
+    static const struct {
+        const char *section, *key;
+    } lists[] = {{"throttle-lane", "source"},
+                 {"throttle-lane", "provider"},
+                 {"throttle-warmup", "provider"}};
+
+    for (guint i = 0; i < G_N_ELEMENTS (lists); i++)
+        for (guint k = 0; k < relais_config_n_sections (lint->config, lists[i].section); k++) {
+            const RelaisSection *section =
+                relais_config_nth_section (lint->config, lists[i].section, k);
+            g_autofree char *title =
+                g_strdup_printf ("%s %s", lists[i].section, relais_section_get_name (section));
+
+            check_names (lint, relais_section_get_origin (section, lists[i].key), title,
+                         lists[i].key, lists[i].key,
+                         relais_section_get_list (section, lists[i].key));
+        }
 }
 
 static void
-check_names (Lint *lint, const ThrottleRule *rule)
+check_rule_names (Lint *lint, const ThrottleRule *rule)
 {
-    for (char **name = rule->providers; *name != NULL; name++) {
-        g_autofree char *mend = NULL;
-        const char *nearest;
+    g_autofree char *title = g_strdup_printf ("throttle-rule %s", rule->name);
 
-        if (is_among (lint->providers, *name))
-            continue;
-        nearest = throttle_nearest (*name, lint->providers);
-        mend = nearest != NULL ? g_strdup_printf (_ ("did you mean '%s'?"), nearest)
-                               : g_strdup_printf (_ ("add [provider %s] with its mx"), *name);
-        report (lint, rule->origin,
-                g_strdup_printf (_ ("[throttle-rule %s] provider: there is no [provider %s]"),
-                                 rule->name, *name),
-                mend);
-    }
+    check_names (lint, rule->origin, title, "provider", "provider",
+                 (const char *const *)rule->providers);
 }
 
 /* --- Patterns ------------------------------------------------------------------------------------ */
@@ -426,7 +456,7 @@ check_rules (Lint *lint)
     for (guint i = 0; i < throttle_rules_n (rules); i++) {
         const ThrottleRule *rule = throttle_rules_nth (rules, i);
 
-        check_names (lint, rule);
+        check_rule_names (lint, rule);
         check_pattern (lint, rule);
         check_phase (lint, rule);
         check_class (lint, rule);
@@ -437,17 +467,12 @@ check_rules (Lint *lint)
 GPtrArray *
 throttle_lint (RelaisConfig *config)
 {
-    g_autoptr (GPtrArray) providers = g_ptr_array_new ();
-    Lint lint = {.config = config,
-                 .findings = g_ptr_array_new_with_free_func (finding_free),
-                 .providers = providers};
+    Lint lint = {.config = config, .findings = g_ptr_array_new_with_free_func (finding_free)};
     guint n = relais_config_n_sections (config, "provider");
 
     for (guint i = 0; i < n; i++)
-        g_ptr_array_add (providers, (gpointer)relais_section_get_name (
-                                        relais_config_nth_section (config, "provider", i)));
-    for (guint i = 0; i < n; i++)
         check_provider (&lint, i);
+    check_lists (&lint);
     check_rules (&lint);
     return lint.findings;
 }

@@ -20,6 +20,14 @@ static const RelaisOption options[] = {
      "Messages in a time, as 10/s burst 20."},
     {"provider", "connection_rate", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0,
      NULL, "New connections in a time, as 1000/h burst 20."},
+    {"throttle-lane", "source", RELAIS_OPTION_LIST, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     "Sources that it is for."},
+    {"throttle-lane", "provider", RELAIS_OPTION_LIST, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     "Providers that it is for."},
+    {"throttle-warmup", "caps", RELAIS_OPTION_LIST, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     "Messages on each day."},
+    {"throttle-warmup", "provider", RELAIS_OPTION_LIST, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     "Providers that it is for."},
 };
 
 static const RelaisCommand commands[] = {THROTTLE_OFFLINE_COMMANDS};

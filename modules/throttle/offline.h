@@ -15,7 +15,7 @@ typedef struct {
     char *place; /* FILE:LINE, or the section where no key of it is set */
     char *what, *mend;
 } ThrottleFinding;
-/* ThrottleFinding, owned by the array: of providers in their order, then of rules in theirs. */
+/* ThrottleFinding, owned by the array: of providers, then of what names them, then of rules. */
 GPtrArray *throttle_lint (RelaisConfig *config);
 /* The name that was probably meant, or NULL. Borrowed. */
 const char *throttle_nearest (const char *name, const GPtrArray *names);

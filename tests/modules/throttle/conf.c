@@ -7,7 +7,7 @@
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
 
-/* The rules' own options, and those that the module has in [provider NAME]. */
+/* The rules' own options, and what else of the module stands in files that are read here. */
 static const RelaisOption options[] = {
     THROTTLE_RULE_OPTIONS,
     {"provider", "connections", RELAIS_OPTION_INT, 0, NULL, 1, 1000, NULL, "-"},
@@ -15,6 +15,11 @@ static const RelaisOption options[] = {
     {"provider", "recipients", RELAIS_OPTION_INT, 0, NULL, 1, 1000, NULL, "-"},
     {"provider", "rate", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL, "-"},
     {"provider", "connection_rate", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL, "-"},
+    {"throttle-lane", "source", RELAIS_OPTION_LIST, 0, NULL, 0, 0, NULL, "-"},
+    {"throttle-lane", "provider", RELAIS_OPTION_LIST, 0, NULL, 0, 0, NULL, "-"},
+    {"throttle-warmup", "caps", RELAIS_OPTION_LIST, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     "-"},
+    {"throttle-warmup", "provider", RELAIS_OPTION_LIST, 0, NULL, 0, 0, NULL, "-"},
 };
 
 RelaisConfig *
