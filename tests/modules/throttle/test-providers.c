@@ -322,7 +322,7 @@ test_corpus (void)
     Shipped shipped;
 
     if (path == NULL) {
-        g_test_skip ("the corpora are not there");
+        g_test_skip ("no corpus of replies here");
         return;
     }
     g_assert_true (g_file_get_contents (path, &content, NULL, NULL));
