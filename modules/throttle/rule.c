@@ -28,12 +28,6 @@ throttle_phase_parse (const char *text)
 }
 
 const char *
-throttle_phase_to_string (ThrottlePhase phase)
-{
-    return PHASES[phase];
-}
-
-const char *
 throttle_action_to_string (ThrottleActionKind kind)
 {
     return ACTIONS[kind];
@@ -187,8 +181,8 @@ parse_detail (const char *text, ThrottleEnhanced *enhanced)
     return text != NULL && *text == '\0' && from <= to;
 }
 
-bool
-throttle_enhanced_parse (const char *text, ThrottleEnhanced *enhanced)
+static bool
+parse_enhanced (const char *text, ThrottleEnhanced *enhanced)
 {
     text = take_part (text, 1, &enhanced->klass);
     if (text == NULL || *text != '.' ||
@@ -207,7 +201,7 @@ read_enhanced (ThrottleRule *rule, const RelaisSection *section, GError **error)
     for (; *items != NULL; items++) {
         ThrottleEnhanced enhanced;
 
-        if (!throttle_enhanced_parse (*items, &enhanced))
+        if (!parse_enhanced (*items, &enhanced))
             return refuse (
                 section, "enhanced", error,
                 g_strdup_printf (_ ("'%s' is no enhanced code; expected one of 4.x.x and "
@@ -424,8 +418,10 @@ throttle_rule_free (gpointer data)
 
 /* --- Replies -------------------------------------------------------------------------------------- */
 
-gsize
-throttle_view_take_enhanced (ThrottleView *view, const char *text)
+/* "4.7.28" and then a blank or the end; how many octets it takes with the blank, 0: none is there. The core reads
+ * details up to 255 and leaves longer ones, as Microsoft's 4.7.650, in the text. */
+static gsize
+take_enhanced (ThrottleView *view, const char *text)
 {
     guint klass, subject, detail;
     const char *rest = take_number (text, 1, &klass);
@@ -455,9 +451,9 @@ throttle_view_of (const ThrottleReply *reply, ThrottleView *view)
                            .code = reply->code,
                            .text = reply->text != NULL ? reply->text : ""};
     if (reply->enhanced != NULL)
-        (void)throttle_view_take_enhanced (view, reply->enhanced);
+        (void)take_enhanced (view, reply->enhanced);
     if (!view->has_enhanced)
-        view->text += throttle_view_take_enhanced (view, view->text);
+        view->text += take_enhanced (view, view->text);
     view->size = strnlen (view->text, THROTTLE_TEXT_BYTES);
     return true;
 }

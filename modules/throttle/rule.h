@@ -24,7 +24,6 @@ typedef enum {
 } ThrottlePhase;
 /* -1: none of them. */
 int throttle_phase_parse (const char *text);
-const char *throttle_phase_to_string (ThrottlePhase phase);
 
 enum { THROTTLE_CODE_LEAST = 400, THROTTLE_CODES = 200, THROTTLE_CODE_WORDS = 4 };
 
@@ -58,7 +57,6 @@ void throttle_rule_free (gpointer rule);
 bool throttle_rule_has_code (const ThrottleRule *rule, guint code);
 /* Whether it changes a lane, and not the mail of one who sends. */
 bool throttle_rule_is_about_lane (const ThrottleRule *rule);
-bool throttle_enhanced_parse (const char *text, ThrottleEnhanced *enhanced);
 GQuark throttle_rules_error_quark (void);
 /* "90s", "2h". Owned. */
 char *throttle_duration_to_string (gint64 duration_us);
@@ -74,8 +72,6 @@ typedef struct {
 } ThrottleView;
 /* False: no rule is asked about such a reply. */
 bool throttle_view_of (const ThrottleReply *reply, ThrottleView *view);
-/* "4.7.28" and then a blank or the end; how many octets it takes with the blank, 0: none is there. */
-gsize throttle_view_take_enhanced (ThrottleView *view, const char *text);
 /* All but the pattern. */
 bool throttle_rule_fits (const ThrottleRule *rule, const ThrottleView *view);
 

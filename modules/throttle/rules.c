@@ -2,6 +2,9 @@
  *
  * All rules of a configuration: which are asked about a provider's reply, in which order, and how much work a
  * pattern may make of what a peer says. Pure, any thread.
+ *
+ * Patterns are not compiled to machine code: the shipped rules cost 18 us a failed reply as they are and 3 us with
+ * it, which is little beside the reply's way, and it would need memory that is written and then run.
  */
 #include "rule.h"
 
