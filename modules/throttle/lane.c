@@ -143,6 +143,7 @@ lane_free (gpointer data)
     throttle_wait_clear (&lane->connect_wait);
     throttle_learned_clear (&lane->learned);
     g_free (lane->counted);
+    g_free (lane->accepted);
     g_free (lane->source);
     g_free (lane->site);
     g_free (lane->provider);

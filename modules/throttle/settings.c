@@ -300,8 +300,8 @@ read_source (ThrottleConfig *own, const RelaisSection *section, GError **error)
         return false;
     }
     warmup = g_new0 (ThrottleSourceWarmup, 1);
-    *warmup = (ThrottleSourceWarmup){plan, day,
-                                     relais_section_get_origin (section, "throttle.warmup")};
+    *warmup =
+        (ThrottleSourceWarmup){plan, day, relais_section_get_origin (section, "throttle.warmup")};
     g_hash_table_insert (own->warmups, (gpointer)relais_section_get_name (section), warmup);
     return true;
 }
@@ -433,8 +433,7 @@ throttle_config_find_tenant (const ThrottleConfig *config, const char *tenant)
 }
 
 const ThrottleSourceWarmup *
-throttle_config_find_warmup (const ThrottleConfig *config, const char *source,
-                             const char *provider)
+throttle_config_find_warmup (const ThrottleConfig *config, const char *source, const char *provider)
 {
     const ThrottleSourceWarmup *warmup = g_hash_table_lookup (config->warmups, source);
 

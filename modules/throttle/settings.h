@@ -64,11 +64,11 @@ ThrottleConfig *throttle_config_ref (ThrottleConfig *config);
 void throttle_config_unref (gpointer config);
 
 /* Loop only: the first call for a pair works it out. Lives as long as the configuration. */
-const ThrottleSettings *throttle_config_resolve (ThrottleConfig *config, const char *source,
-                                                 const char *provider);
+const ThrottleSettings *
+throttle_config_resolve (ThrottleConfig *config, const char *source, const char *provider);
 /* NULL: no limits of its own. */
-const ThrottleTenant *throttle_config_find_tenant (const ThrottleConfig *config,
-                                                   const char *tenant);
+const ThrottleTenant *
+throttle_config_find_tenant (const ThrottleConfig *config, const char *tenant);
 /* NULL: the source is not warmed up, or not towards that provider. */
 const ThrottleSourceWarmup *throttle_config_find_warmup (const ThrottleConfig *config,
                                                          const char *source, const char *provider);

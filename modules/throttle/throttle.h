@@ -26,9 +26,10 @@
 #endif
 
 enum {
-    THROTTLE_SHARES = 4096,  /* tenants and campaigns that a lane remembers */
-    THROTTLE_STOPS = 10000,  /* of tenants and campaigns; more are not made */
-    THROTTLE_PENDING = 1000, /* replies at RCPT that wait for the end of their turn; more are not looked at */
+    THROTTLE_SHARES = 4096, /* tenants and campaigns that a lane remembers */
+    THROTTLE_STOPS = 10000, /* of tenants and campaigns; more are not made */
+    THROTTLE_PENDING =
+        1000, /* replies at RCPT that wait for the end of their turn; more are not looked at */
     THROTTLE_RECIPIENTS_ASKED = 100, /* of one transaction, where none are configured */
     THROTTLE_REASON_BYTES = 160      /* of a reply, in events and tables */
 };
@@ -85,8 +86,10 @@ struct ThrottleLane {
     ThrottleLearned learned;
     ThrottleWindow sent, results; /* results: deferrals are bad */
     GHashTable *hits;             /* rule -> ThrottleHits */
-    gint64 counted_us;            /* turn and message of the last hit: a transaction is one */
-    char *counted;
+    char *counted; /* message and rule of the last hit: all recipients of a transaction are one */
+    gint64 counted_us;
+    char *accepted; /* the last message of which a recipient was accepted */
+    gint64 accepted_us;
     ThrottleWarmup warmup;
     gint64 sure_asked; /* warmup.sure that is being written; 0: none */
     bool dirty;
@@ -169,8 +172,8 @@ typedef struct {
     const char *tenant, *campaign; /* NULL: none */
     const char *text;
 } ThrottleReason;
-void throttle_learn_act (ThrottleLane *lane, const ThrottleAction *action,
-                         const ThrottleReason *reason);
+void
+throttle_learn_act (ThrottleLane *lane, const ThrottleAction *action, const ThrottleReason *reason);
 /* One recipient was taken. */
 void throttle_learn_success (ThrottleLane *lane);
 /* Ends a pause that is over, and raises for the time without a bad sign. */
@@ -208,7 +211,7 @@ bool throttle_codec_unpack (ThrottleModule *module, GVariant *record, bool clean
 GVariant *throttle_codec_pack_stop (const ThrottleModule *module, const ThrottleStop *stop);
 bool throttle_codec_unpack_stop (ThrottleModule *module, GVariant *record);
 
-/* --- show.c, show-warmup.c: commands. --------------------------------------------------------------------- */
+/* --- show.c: commands. -------------------------------------------------------------------------------------- */
 
 void throttle_command_show (RelaisCommandCall *call, gpointer module);
 void throttle_command_reset (RelaisCommandCall *call, gpointer module);

@@ -162,6 +162,8 @@ throttle_warmup_take (ThrottleWarmup *warmup, gint64 n)
 void
 throttle_warmup_settle (ThrottleWarmup *warmup, gint64 taken, gint64 used)
 {
+    /* Another plan may have begun meanwhile, which knows of none. */
+    taken = MIN (taken, warmup->out);
     warmup->out -= taken;
-    warmup->used -= taken - used;
+    warmup->used -= taken - MIN (used, taken);
 }

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What outlives the process, in the store: "l..." a lane, "s..." a stop, "mark" whether the module runs or has been
+ * stopped. Lanes are written a few seconds after they changed, many at once, and all at the stop. Mail waits only for
+ * what is read at the start, and for a warm-up's count to be noted; a store that fails stops no mail.
+ *
+ * Levels of buckets are believed only after a clean stop: else what was sent since they were written is unknown, and
+ * buckets begin empty. Loop thread.
+ */
+#include "throttle.h"
+
+#include <relais/log.h>
+
+#include <string.h>
+
+enum { WRITES = 500 /* lanes in one go */, KEEP_DAYS = 14 };
+
+#define WRITE_US (3 * THROTTLE_SECOND_US)
+
+#define MARK "mark"
+#define RUNNING "running"
+#define STOPPED "stopped"
+
+/* --- Trouble ---------------------------------------------------------------------------------- */
+
+static void
+complain (ThrottleModule *module, const RelaisStoreReply *reply)
+{
+    relais_counter_add (module->store_errors, NULL, 1);
+    if (!module->told)
+        relais_log (module->module, RELAIS_LOG_WARNING,
+                    "the store does not work (%s): what is learned is kept in memory alone, and "
+                    "warm-up counts may be lost in a crash",
+                    relais_store_reply_get_error (reply));
+    module->told = true;
+}
+
+static void
+on_written (gpointer data, const RelaisStoreReply *reply)
+{
+    if (relais_store_reply_get_result (reply) == RELAIS_STORE_ERROR)
+        complain (data, reply);
+}
+
+/* --- Writing ---------------------------------------------------------------------------------- */
+
+char *
+throttle_state_key (const char *kind, const char *key)
+{
+    if (strlen (kind) + strlen (key) <= RELAIS_STORE_KEY_BYTES)
+        return g_strconcat (kind, key, NULL);
+    {
+        g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, key, -1);
+
+        return g_strconcat (kind, sum, NULL);
+    }
+}
+
+static void
+put (ThrottleModule *module, const char *kind, const char *key, GVariant *record, gint64 expires_us,
+     RelaisStoreFunc done, gpointer data)
+{
+    g_autoptr (GVariant) owned = g_variant_ref_sink (record);
+    g_autofree char *whole = throttle_state_key (kind, key);
+    const gsize size = g_variant_get_size (owned);
+
+    relais_store_put (module->module, whole, strlen (whole), g_variant_get_data (owned), size,
+                      expires_us, done, data);
+}
+
+static void
+write_lane (ThrottleLane *lane, RelaisStoreFunc done, gpointer data)
+{
+    ThrottleModule *module = lane->module;
+    const gint64 wall_us = relais_module_wall_us (module->module);
+
+    /* A warm-up is kept as long as its plan may last. */
+    put (module, "l", lane->key,
+         throttle_codec_pack (lane, relais_module_now_us (module->module), wall_us),
+         lane->warmup.day != 0 ? 0 : wall_us + KEEP_DAYS * THROTTLE_DAY_US, done, data);
+}
+
+static void
+unmark (ThrottleLane *lane)
+{
+    if (lane->dirty)
+        g_queue_unlink (&lane->module->dirty, &lane->dirty_link);
+    lane->dirty = false;
+}
+
+static void
+on_write_timer (gpointer data)
+{
+    ThrottleModule *module = data;
+
+    for (guint n = 0; n < WRITES && module->dirty.head != NULL; n++) {
+        ThrottleLane *lane = module->dirty.head->data;
+
+        unmark (lane);
+        write_lane (lane, on_written, module);
+    }
+    if (module->dirty.head != NULL)
+        relais_module_timer_set (module->write_timer, WRITE_US);
+}
+
+void
+throttle_state_mark (ThrottleLane *lane)
+{
+    ThrottleModule *module = lane->module;
+
+    if (lane->dirty || !module->stored || !module->loaded)
+        return;
+    lane->dirty = true;
+    g_queue_push_tail_link (&module->dirty, &lane->dirty_link);
+    if (module->running && !relais_module_timer_is_set (module->write_timer))
+        relais_module_timer_set (module->write_timer, WRITE_US);
+}
+
+void
+throttle_state_keep_stop (ThrottleModule *module, const ThrottleStop *stop)
+{
+    const gint64 left_us = stop->until_us - relais_module_now_us (module->module);
+
+    if (module->stored)
+        put (module, "s", stop->key, throttle_codec_pack_stop (module, stop),
+             relais_module_wall_us (module->module) + left_us, on_written, module);
+}
+
+/* --- Noting a warm-up's count in advance ------------------------------------------------------------- */
+
+/* The lane may be gone when the store answers. */
+typedef struct {
+    ThrottleModule *module;
+    char *key;
+    gint64 day, sure;
+} Noting;
+
+static void
+on_noted (gpointer data, const RelaisStoreReply *reply)
+{
+    Noting *noting = data;
+    ThrottleModule *module = noting->module;
+    ThrottleLane *lane = module->running ? g_hash_table_lookup (module->lanes, noting->key) : NULL;
+
+    if (relais_store_reply_get_result (reply) == RELAIS_STORE_ERROR)
+        complain (module, reply);
+    if (lane != NULL) {
+        lane->sure_asked = 0;
+        if (lane->warmup.day == noting->day)
+            lane->warmup.sure = MAX (lane->warmup.sure, noting->sure);
+        relais_lanes_wake (module->module, lane->source, lane->site);
+    }
+    g_free (noting->key);
+    g_free (noting);
+}
+
+void
+throttle_state_reserve (ThrottleLane *lane, const ThrottlePlan *plan)
+{
+    const gint64 cap = throttle_warmup_cap (&lane->warmup, plan);
+    Noting *noting;
+
+    if (lane->sure_asked != 0)
+        return;
+    noting = g_new0 (Noting, 1);
+    lane->sure_asked =
+        MIN (cap, MAX (lane->warmup.used, lane->warmup.sure) + throttle_warmup_block (cap));
+    *noting = (Noting){lane->module, g_strdup (lane->key), lane->warmup.day, lane->sure_asked};
+    write_lane (lane, on_noted, noting);
+}
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+/* Mail goes from here on. */
+static void
+end_loading (ThrottleModule *module, bool stored)
+{
+    module->loaded = true;
+    module->stored = stored;
+    if (module->running)
+        relais_lanes_wake (module->module, NULL, NULL);
+}
+
+/* Nothing is known of what was: as after a crash. */
+static void
+go_without (ThrottleModule *module, const RelaisStoreReply *reply)
+{
+    module->empty_us = relais_module_now_us (module->module);
+    complain (module, reply);
+    end_loading (module, false);
+}
+
+static void
+take_row (ThrottleModule *module, const RelaisStoreReply *reply, guint32 n)
+{
+    g_autoptr (GVariant) record = NULL;
+    g_autoptr (GBytes) bytes = NULL;
+    gconstpointer key, value;
+    gsize key_size, value_size;
+    bool taken;
+
+    if (!relais_store_reply_get_row (reply, n, &key, &key_size, &value, &value_size) ||
+        key_size == 0)
+        return;
+    bytes = g_bytes_new (value, value_size);
+    record = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, FALSE));
+    if (!g_variant_is_normal_form (record))
+        taken = false;
+    else if (((const char *)key)[0] == 's')
+        taken = throttle_codec_unpack_stop (module, record);
+    else if (((const char *)key)[0] == 'l')
+        taken = throttle_codec_unpack (module, record, module->empty_us == G_MININT64);
+    else
+        return;
+    if (!taken)
+        relais_log (module->module, RELAIS_LOG_WARNING,
+                    "a record of the store is not as this module writes them: it is left alone");
+}
+
+static void
+on_page (gpointer data, const RelaisStoreReply *reply)
+{
+    ThrottleModule *module = data;
+    const guint32 n = relais_store_reply_n_rows (reply);
+    const guint most = throttle_config_get_lanes (module->config);
+    gconstpointer key, value;
+    gsize key_size, value_size;
+
+    if (!module->running)
+        return;
+    if (relais_store_reply_get_result (reply) == RELAIS_STORE_ERROR) {
+        go_without (module, reply);
+        return;
+    }
+    for (guint32 i = 0; i < n && module->n_loaded < most; i++, module->n_loaded++)
+        take_row (module, reply, i);
+    if (n == 0 || !relais_store_reply_get_more (reply) || module->n_loaded >= most ||
+        !relais_store_reply_get_row (reply, n - 1, &key, &key_size, &value, &value_size)) {
+        end_loading (module, true);
+        return;
+    }
+    relais_store_scan (module->module, NULL, 0, key, key_size, RELAIS_STORE_ROWS, on_page, module);
+}
+
+/* From now on a crash is known as one. */
+static void
+on_running (gpointer data, const RelaisStoreReply *reply)
+{
+    ThrottleModule *module = data;
+
+    if (!module->running)
+        return;
+    if (relais_store_reply_get_result (reply) == RELAIS_STORE_ERROR)
+        go_without (module, reply);
+    else
+        relais_store_scan (module->module, NULL, 0, NULL, 0, RELAIS_STORE_ROWS, on_page, module);
+}
+
+static void
+on_mark (gpointer data, const RelaisStoreReply *reply)
+{
+    ThrottleModule *module = data;
+    gsize size = 0;
+    const char *mark = relais_store_reply_get_value (reply, &size);
+
+    if (!module->running)
+        return;
+    if (relais_store_reply_get_result (reply) == RELAIS_STORE_ERROR) {
+        go_without (module, reply);
+        return;
+    }
+    /* Absent: it never ran. */
+    if (relais_store_reply_get_result (reply) != RELAIS_STORE_ABSENT &&
+        (mark == NULL || size != strlen (STOPPED) || memcmp (mark, STOPPED, size) != 0))
+        module->empty_us = relais_module_now_us (module->module);
+    relais_store_put (module->module, MARK, strlen (MARK), RUNNING, strlen (RUNNING), 0, on_running,
+                      module);
+}
+
+void
+throttle_state_start (ThrottleModule *module)
+{
+    module->write_timer = relais_module_timer_new (module->module, on_write_timer, module);
+    relais_store_get (module->module, MARK, strlen (MARK), on_mark, module);
+}
+
+/* --- The stop --------------------------------------------------------------------------------- */
+
+static bool
+is_worth_writing (ThrottleLane *lane, gint64 now_us)
+{
+    return lane->dirty || lane->warmup.day != 0 || !throttle_learned_is_clear (&lane->learned) ||
+           !throttle_meter_is_full (&lane->messages, now_us) ||
+           !throttle_meter_is_full (&lane->connects, now_us);
+}
+
+void
+throttle_state_stop (ThrottleModule *module)
+{
+    const gint64 now_us = relais_module_now_us (module->module);
+
+    if (module->stored && module->loaded) {
+        for (GList *link = module->order.head; link != NULL; link = link->next) {
+            ThrottleLane *lane = link->data;
+
+            if (is_worth_writing (lane, now_us))
+                write_lane (lane, NULL, NULL);
+            unmark (lane);
+        }
+        relais_store_put (module->module, MARK, strlen (MARK), STOPPED, strlen (STOPPED), 0, NULL,
+                          NULL);
+    }
+    g_clear_pointer (&module->write_timer, relais_module_timer_free);
+}
