@@ -217,27 +217,45 @@ is_not_stopped (const Ask *ask, const char *tenant, const char *campaign)
 {
     const ThrottleStop *stop = throttle_stop_find (ask->module, ask->lane->site, tenant, campaign);
     ThrottleWait ignored = {0};
+    char *words;
     bool goes;
 
     if (stop == NULL)
         return true;
-    goes = hold_back (
-        ask, stop->until_us, campaign != NULL ? RELAIS_WAIT_CAMPAIGN : RELAIS_WAIT_TENANT, &ignored,
-        g_strdup_printf (campaign != NULL ? _ ("the campaign's mail to %s is held (%s): %s")
-                                          : _ ("the tenant's mail to %s is held (%s): %s"),
-                         ask->lane->site, stop->rule, stop->why));
+    words = campaign != NULL ? g_strdup_printf (_ ("the campaign's mail to %s is held (%s): %s"),
+                                                ask->lane->site, stop->rule, stop->why)
+                             : g_strdup_printf (_ ("the tenant's mail to %s is held (%s): %s"),
+                                                ask->lane->site, stop->rule, stop->why);
+    goes =
+        hold_back (ask, stop->until_us,
+                   campaign != NULL ? RELAIS_WAIT_CAMPAIGN : RELAIS_WAIT_TENANT, &ignored, words);
     throttle_wait_clear (&ignored);
     return goes;
 }
 
-/* The words of the limit that is in the way: "rate of provider google from source s1: 20/m". */
+/* Whose limit is in the way. */
+typedef enum { OF_LANE, OF_CONNECTIONS, OF_TENANT, OF_CAMPAIGN } Whose;
+
+/* In words: "rate of provider google from source s1: 20/m". */
 static char *
-rate_words (const ThrottleLane *lane, const ThrottleBucket *bucket, const char *format)
+rate_words (const ThrottleLane *lane, const ThrottleBucket *bucket, Whose whose)
 {
     g_autofree char *name = throttle_lane_name (lane);
     g_autofree char *rate = throttle_rate_to_string (&bucket->rate);
 
-    return g_strdup_printf (format, name, lane->source, rate);
+    switch (whose) {
+    case OF_CONNECTIONS:
+        return g_strdup_printf (_ ("connection rate of %s from source %s: %s"), name, lane->source,
+                                rate);
+    case OF_TENANT:
+        return g_strdup_printf (_ ("rate of the tenant to %s from source %s: %s"), name,
+                                lane->source, rate);
+    case OF_CAMPAIGN:
+        return g_strdup_printf (_ ("rate of the campaign to %s from source %s: %s"), name,
+                                lane->source, rate);
+    case OF_LANE: break;
+    }
+    return g_strdup_printf (_ ("rate of %s from source %s: %s"), name, lane->source, rate);
 }
 
 static bool
@@ -252,7 +270,7 @@ has_rate (Ask *ask)
     if (ask->most > 0)
         return true;
     until_us = throttle_meter_ready_us (&lane->messages, ask->now_us, &which);
-    words = rate_words (lane, &lane->messages.buckets[which], _ ("rate of %s from source %s: %s"));
+    words = rate_words (lane, &lane->messages.buckets[which], OF_LANE);
     if (lane->learned.parts < THROTTLE_PARTS && lane->learned.rule != NULL) {
         lowered = g_strdup_printf (_ ("%s, lowered (%s)"), words, lane->learned.rule);
         g_free (words);
@@ -274,11 +292,9 @@ has_share (Ask *ask, ThrottleShare *share)
     if (ask->most > 0)
         return true;
     until_us = throttle_meter_ready_us (&share->meter, ask->now_us, &which);
-    return hold_back (ask, until_us, campaign ? RELAIS_WAIT_CAMPAIGN : RELAIS_WAIT_TENANT,
-                      &share->wait,
-                      rate_words (ask->lane, &share->meter.buckets[which],
-                                  campaign ? _ ("rate of the campaign to %s from source %s: %s")
-                                           : _ ("rate of the tenant to %s from source %s: %s")));
+    return hold_back (
+        ask, until_us, campaign ? RELAIS_WAIT_CAMPAIGN : RELAIS_WAIT_TENANT, &share->wait,
+        rate_words (ask->lane, &share->meter.buckets[which], campaign ? OF_CAMPAIGN : OF_TENANT));
 }
 
 /* --- Warm-up ---------------------------------------------------------------------------------- */
@@ -425,8 +441,7 @@ throttle_ask_lane (RelaisHook *hook, gpointer data)
     if (throttle_meter_count (&lane->connects, ask.now_us, 1) == 0) {
         until_us = throttle_meter_ready_us (&lane->connects, ask.now_us, &which);
         hold_back (&ask, until_us, RELAIS_WAIT_LANE, &lane->connect_wait,
-                   rate_words (lane, &lane->connects.buckets[which],
-                               _ ("connection rate of %s from source %s: %s")));
+                   rate_words (lane, &lane->connects.buckets[which], OF_CONNECTIONS));
         return RELAIS_VERDICT_WAIT;
     }
     hold_new (hook, &(Hold){.lane = lane, .connection = true}, 1);

@@ -158,7 +158,7 @@ throttle_rate_divide (const ThrottleRate *part, const ThrottleRate *whole)
     const Wide above = (Wide)part->n * whole->period_us * THROTTLE_PARTS;
     const Wide below = (Wide)whole->n * part->period_us;
 
-    return (guint32)MIN (above / below, THROTTLE_PARTS);
+    return (guint32)MIN ((above + below - 1) / below, THROTTLE_PARTS);
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */

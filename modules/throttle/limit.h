@@ -44,7 +44,7 @@ ThrottleRate throttle_rate_new (gint64 n, gint64 period_us);
 ThrottleRate throttle_rate_scale (const ThrottleRate *rate, guint32 parts);
 /* Whether `left` lets less through in the long run. */
 bool throttle_rate_is_below (const ThrottleRate *left, const ThrottleRate *right);
-/* The parts of `whole` that `part` is, at most all. */
+/* The parts of `whole` that `part` is, rounded up, at most all. */
 guint32 throttle_rate_divide (const ThrottleRate *part, const ThrottleRate *whole);
 /* For people: "20/m", in the smallest unit in which it is at least one; rounded down. Owned. */
 char *throttle_rate_to_string (const ThrottleRate *rate);

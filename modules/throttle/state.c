@@ -202,16 +202,16 @@ take_row (ThrottleModule *module, const RelaisStoreReply *reply, guint32 n)
     if (!relais_store_reply_get_row (reply, n, &key, &key_size, &value, &value_size) ||
         key_size == 0)
         return;
+    if (((const char *)key)[0] != 'l' && ((const char *)key)[0] != 's')
+        return; /* the mark */
     bytes = g_bytes_new (value, value_size);
     record = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, FALSE));
     if (!g_variant_is_normal_form (record))
         taken = false;
     else if (((const char *)key)[0] == 's')
         taken = throttle_codec_unpack_stop (module, record);
-    else if (((const char *)key)[0] == 'l')
-        taken = throttle_codec_unpack (module, record, module->empty_us == G_MININT64);
     else
-        return;
+        taken = throttle_codec_unpack (module, record, module->empty_us == G_MININT64);
     if (!taken)
         relais_log (module->module, RELAIS_LOG_WARNING,
                     "a record of the store is not as this module writes them: it is left alone");
