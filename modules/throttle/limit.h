@@ -46,7 +46,7 @@ ThrottleRate throttle_rate_scale (const ThrottleRate *rate, guint32 parts);
 bool throttle_rate_is_below (const ThrottleRate *left, const ThrottleRate *right);
 /* The parts of `whole` that `part` is, rounded up, at most all. */
 guint32 throttle_rate_divide (const ThrottleRate *part, const ThrottleRate *whole);
-/* For people: "20/m", in the smallest unit in which it is at least one; rounded down. Owned. */
+/* For people: "20/m", in the smallest unit in which it is at least one; rounded. Owned. */
 char *throttle_rate_to_string (const ThrottleRate *rate);
 /* The whole list, each scaled; "unlimited". Owned. */
 char *throttle_rates_to_string (const ThrottleRates *rates, guint32 parts);

@@ -215,10 +215,14 @@ world_run (World *world, gint64 for_us)
     guint n = 0;
 
     while (world->wall_us < end_us) {
+        const guint32 n_wakes = relais_test_n_wakes (world->test);
         const gint64 left = world_send (world);
 
         n += left == 0;
         if (left > 0)
+            world_advance (world, 0);
+        /* Who is woken is asked again at once. */
+        if (left > 0 && relais_test_n_wakes (world->test) == n_wakes)
             world_advance (world, MIN (left, end_us - world->wall_us));
     }
     return n;

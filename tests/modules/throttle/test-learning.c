@@ -105,11 +105,12 @@ test_raise (void)
         world_deliver (world);
     g_assert_null (world_take_event (world, "raise"));
     world_advance (world, MINUTE);
+    world_reply (world, "dot", 450, "4.3.0", "something");
     for (guint i = 0; i < 49; i++)
         world_deliver (world);
-    world_reply (world, "dot", 450, "4.3.0", "something");
-    world_deliver (world);
     g_assert_null (world_take_event (world, "raise"));
+    world_deliver (world);
+    assert_event (world, "raise", (const char *const[]){"successes", NULL});
     world_advance (world, DAY);
     g_assert_cmpint (interval (world), ==, SECOND);
     world_free (world);
@@ -227,7 +228,7 @@ test_stops (void)
 static void
 test_hits (void)
 {
-    World *world = world_new (GOOGLE RULES "[throttle]\nrate = 60/m burst 1\n");
+    World *world = world_new (GOOGLE RULES "[throttle]\nrate = 60/m burst 1\nslow_at = 0\n");
 
     for (guint i = 0; i < 20; i++) /* all recipients of one transaction */
         world_reply (world, "dot", 450, NULL, "busy");
