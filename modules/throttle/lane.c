@@ -199,12 +199,19 @@ throttle_learned_is_clear (const ThrottleLearned *learned)
            learned->pause_us == 0;
 }
 
+static gboolean
+are_over (gpointer key, gpointer hits, gpointer now_us)
+{
+    return throttle_hits_are_over (hits, *(const gint64 *)now_us);
+}
+
 /* Whether a new one would be the same. */
 static bool
 is_forgettable (ThrottleLane *lane, gint64 now_us)
 {
     return lane->uses == 0 && !lane->dirty && lane->sure_asked == 0 && lane->warmup.day == 0 &&
            throttle_learned_is_clear (&lane->learned) && g_hash_table_size (lane->shares) == 0 &&
+           g_hash_table_size (lane->hits) == 0 &&
            throttle_meter_is_full (&lane->messages, now_us) &&
            throttle_meter_is_full (&lane->connects, now_us);
 }
@@ -222,7 +229,8 @@ throttle_lanes_sweep (gpointer data)
         g_queue_push_tail_link (&module->order, link);
         throttle_lane_sync (lane);
         sweep_shares (lane, now_us);
-        if (now_us - lane->made_us >= IDLE_US && is_forgettable (lane, now_us))
+        g_hash_table_foreach_remove (lane->hits, are_over, (gpointer)&now_us);
+        if (now_us - lane->used_us >= IDLE_US && is_forgettable (lane, now_us))
             g_hash_table_remove (module->lanes, lane->key);
     }
     throttle_stops_sweep (module);
@@ -340,6 +348,7 @@ throttle_lane_get (ThrottleModule *module, const char *source, const char *site,
             evict (module);
         lane = lane_new (module, key, source, site);
     }
+    lane->used_us = relais_module_now_us (module->module);
     g_queue_unlink (&module->order, &lane->link);
     g_queue_push_tail_link (&module->order, &lane->link);
     if (g_strcmp0 (lane->provider, provider) != 0) {

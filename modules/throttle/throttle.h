@@ -75,7 +75,7 @@ struct ThrottleLane {
     guint64 serial;                       /* of the configuration that `settings` is of */
     const ThrottleSettings *settings;     /* of module->config, once it is synced */
     const ThrottleSourceWarmup *plan;     /* same; NULL: no warm-up */
-    gint64 made_us;
+    gint64 made_us, used_us;
     guint uses;             /* holds, and replies that wait */
     ThrottleMeter messages; /* recipients */
     ThrottleMeter connects;

@@ -66,6 +66,7 @@ throttle_window_sum (ThrottleWindow *window, gint64 now_us, guint64 *total, guin
 
 struct ThrottleHits {
     guint32 wanted, n, next;
+    gint64 until_us; /* the last one counts */
     gint64 times[]; /* a ring of `wanted` */
 };
 
@@ -95,6 +96,7 @@ bool
 throttle_hits_add (ThrottleHits *hits, gint64 now_us, gint64 within_us)
 {
     hits->times[hits->next] = now_us;
+    hits->until_us = now_us + MAX (within_us, 0);
     hits->next = (hits->next + 1) % hits->wanted;
     hits->n = MIN (hits->n + 1, hits->wanted);
     /* Full: the next place holds the oldest. */
@@ -102,4 +104,10 @@ throttle_hits_add (ThrottleHits *hits, gint64 now_us, gint64 within_us)
         return false;
     hits->n = 0;
     return true;
+}
+
+bool
+throttle_hits_are_over (const ThrottleHits *hits, gint64 now_us)
+{
+    return hits->n == 0 || hits->until_us < now_us;
 }

@@ -30,4 +30,6 @@ ThrottleHits *throttle_hits_new (guint32 wanted);
 void throttle_hits_free (gpointer hits);
 /* Counts one; whether there were as many as wanted within that time, this one included: then they are spent. */
 bool throttle_hits_add (ThrottleHits *hits, gint64 now_us, gint64 within_us);
+/* Whether none counts any more. */
+bool throttle_hits_are_over (const ThrottleHits *hits, gint64 now_us);
 guint32 throttle_hits_get_wanted (const ThrottleHits *hits);
