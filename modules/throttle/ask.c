@@ -341,15 +341,16 @@ is_below_cap (Ask *ask, gint64 cap)
 {
     const ThrottleWarmup *warmup = &ask->lane->warmup;
     g_autofree char *name = NULL;
+    g_autofree char *number = NULL;
 
     ask->most = MIN (ask->most, cap - warmup->used);
     if (ask->most > 0)
         return true;
     name = throttle_lane_name (ask->lane);
-    return hold_back (
-        ask, day_us (ask, warmup->day + 1), RELAIS_WAIT_LANE, &ask->lane->wait,
-        g_strdup_printf (_ ("warm-up of source %s to %s: the day's %" G_GINT64_FORMAT " are sent"),
-                         ask->lane->source, name, cap));
+    number = g_strdup_printf ("%" G_GINT64_FORMAT, cap);
+    return hold_back (ask, day_us (ask, warmup->day + 1), RELAIS_WAIT_LANE, &ask->lane->wait,
+                      g_strdup_printf (_ ("warm-up of source %s to %s: the day's %s are sent"),
+                                       ask->lane->source, name, number));
 }
 
 /* A crash must count what is used: some are noted in advance, and the next before those are gone. */
@@ -374,6 +375,7 @@ is_spread (Ask *ask, const ThrottlePlan *plan, gint64 cap)
     ThrottleLane *lane = ask->lane;
     const ThrottleRates rates = {plan->spread ? 1 : 0, {throttle_warmup_spread (cap)}};
     g_autofree char *name = NULL;
+    g_autofree char *number = NULL;
     gint64 until_us;
     guint which;
 
@@ -385,11 +387,12 @@ is_spread (Ask *ask, const ThrottlePlan *plan, gint64 cap)
     if (ask->most > 0)
         return true;
     name = throttle_lane_name (lane);
+    number = g_strdup_printf ("%" G_GINT64_FORMAT, cap);
     until_us = throttle_meter_ready_us (&lane->spread, ask->now_us, &which);
-    return hold_back (ask, until_us, RELAIS_WAIT_LANE, &lane->wait,
-                      g_strdup_printf (_ ("warm-up of source %s to %s: %" G_GINT64_FORMAT
-                                          " a day, spread over the day"),
-                                       lane->source, name, cap));
+    return hold_back (
+        ask, until_us, RELAIS_WAIT_LANE, &lane->wait,
+        g_strdup_printf (_ ("warm-up of source %s to %s: %s a day, spread over the day"),
+                         lane->source, name, number));
 }
 
 static bool
