@@ -21,6 +21,9 @@ static const char *const ACTIONS[] = {"none",        "slow",        "pause",
 int
 throttle_phase_parse (const char *text)
 {
+    /* The reply to the whole message has a word of its own in events; in rules it is body's. */
+    if (g_strcmp0 (text, "dot") == 0)
+        return THROTTLE_PHASE_BODY;
     for (int i = 0; i < THROTTLE_PHASES; i++)
         if (text != NULL && strcmp (text, PHASES[i]) == 0)
             return i;

@@ -7,9 +7,9 @@
 
 #define GOOGLE "[source s1]\n[source s2]\n[provider google]\nmx = google.com\n"
 #define RULES                                                                                      \
-    "[throttle-rule slow]\ncode = 421\naction = slow\n"                                            \
+    "[throttle-rule slow]\ncode = 421\nphase = rcpt, body\naction = slow\n"                        \
     "[throttle-rule block]\ncode = 550\ntext = blocked\naction = pause\nfor = 1h\n"                \
-    "[throttle-rule many]\ncode = 452\naction = connections\n"                                     \
+    "[throttle-rule many]\ncode = 452\nphase = banner\naction = connections\n"                     \
     "[throttle-rule tenant]\ncode = 451\ntext = spam\naction = stop-tenant\nfor = 2h\n"            \
     "[throttle-rule campaign]\ncode = 451\ntext = link\naction = stop-campaign\nfor = 3h\n"        \
     "[throttle-rule often]\ncode = 450\ntext = busy\naction = slow\nhits = 3/10m\n"
