@@ -529,8 +529,10 @@ watch_signal (Daemon *daemon, int number, GSourceFunc func)
 static void
 take_down (Daemon *daemon)
 {
-    if (daemon->clock != NULL)
+    if (daemon->clock != NULL) {
         relais_virtual_clock_set_waiting (daemon->clock, NULL, NULL);
+        relais_virtual_clock_set_peers (daemon->clock, NULL, NULL);
+    }
     relais_timer_stop (&daemon->drain_timer);
     relais_reload_free (daemon->reload);
     relais_tracking_free (daemon->tracking);
@@ -618,6 +620,12 @@ count_waiting (gpointer data)
            relais_store_n_waiting (relais_host_get_store (daemon->host));
 }
 
+static void
+count_peers (gpointer data, guint *peers, guint *tried)
+{
+    relais_queue_count_peers (((const Daemon *)data)->queue, peers, tried);
+}
+
 static bool
 make_loop (Daemon *daemon, GError **error)
 {
@@ -648,8 +656,10 @@ run (Daemon *daemon)
         watch_signal (daemon, SIGTERM, on_stop_signal);
         watch_signal (daemon, SIGINT, on_stop_signal);
         watch_signal (daemon, SIGHUP, on_reload_signal);
-        if (daemon->clock != NULL)
+        if (daemon->clock != NULL) {
             relais_virtual_clock_set_waiting (daemon->clock, count_waiting, daemon);
+            relais_virtual_clock_set_peers (daemon->clock, count_peers, daemon);
+        }
         relais_loop_longest_gap_us (daemon->loop, true);
         relais_loop_run (daemon->loop);
         status = 0;

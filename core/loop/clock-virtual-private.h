@@ -14,7 +14,7 @@
 
 #include "loop/loop-private.h"
 
-enum { RELAIS_CLOCK_MAGIC = 0x4b434c52 /* "RLCK" */, RELAIS_CLOCK_VERSION = 1 };
+enum { RELAIS_CLOCK_MAGIC = 0x4b434c52 /* "RLCK" */, RELAIS_CLOCK_VERSION = 2 };
 
 /* The page, in the machine's byte order; each field is read and written as a whole. */
 typedef struct {
@@ -31,8 +31,12 @@ typedef struct {
     gint32 jobs;     /* that run or wait in its pools */
     gint32 waiting;  /* for peers and disks: what was asked and is not answered yet */
     gint32 pid;
+    /* Parts of `waiting`, for one who plays the peers and may keep an answer back: connections in use, and
+     * deliveries that are being tried. What is left when both are taken off is for others. */
+    gint32 peers;
+    gint32 tried;
 } RelaisClockPage;
-G_STATIC_ASSERT (sizeof (RelaisClockPage) == 64);
+G_STATIC_ASSERT (sizeof (RelaisClockPage) == 72);
 
 typedef struct RelaisVirtualClock RelaisVirtualClock;
 
@@ -50,5 +54,9 @@ void relais_virtual_clock_detach (RelaisVirtualClock *clock);
 typedef guint (*RelaisVirtualClockWaiting) (gpointer data);
 void relais_virtual_clock_set_waiting (RelaisVirtualClock *clock, RelaisVirtualClockWaiting func,
                                        gpointer data);
+/* What `peers` and `tried` are; asked right after that. */
+typedef void (*RelaisVirtualClockPeers) (gpointer data, guint *peers, guint *tried);
+void relais_virtual_clock_set_peers (RelaisVirtualClock *clock, RelaisVirtualClockPeers func,
+                                     gpointer data);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisVirtualClock, relais_virtual_clock_free)

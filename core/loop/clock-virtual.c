@@ -23,6 +23,8 @@ struct RelaisVirtualClock {
     RelaisIo *io;
     RelaisVirtualClockWaiting waiting;
     gpointer waiting_data;
+    RelaisVirtualClockPeers peers;
+    gpointer peers_data;
     /* The latest that was seen of either; atomic. */
     gint64 mono_us, wall_us;
 };
@@ -86,6 +88,7 @@ map_page (RelaisVirtualClock *clock, const char *path, GError **error)
     if (clock->page->magic != RELAIS_CLOCK_MAGIC || clock->page->version != RELAIS_CLOCK_VERSION)
         return fail (error, path, "it is none, or of another version");
     clock->page->sleeping = clock->page->jobs = clock->page->waiting = 0;
+    clock->page->peers = clock->page->tried = 0;
     clock->page->pid = getpid ();
     return true;
 }
@@ -149,7 +152,12 @@ on_sleep (gpointer data, gint64 now_us, gint64 due_us)
     RelaisVirtualClock *clock = data;
     RelaisClockPage *page = clock->page;
     const guint waiting = clock->waiting != NULL ? clock->waiting (clock->waiting_data) : 0;
+    guint peers = 0, tried = 0;
 
+    if (clock->peers != NULL)
+        clock->peers (clock->peers_data, &peers, &tried);
+    __atomic_store_n (&page->peers, (gint32)peers, __ATOMIC_RELAXED);
+    __atomic_store_n (&page->tried, (gint32)tried, __ATOMIC_RELAXED);
     __atomic_store_n (&page->waiting, (gint32)waiting, __ATOMIC_RELAXED);
     __atomic_store_n (&page->due_us, due_us, __ATOMIC_RELAXED);
     __atomic_store_n (&page->seen_us, now_us, __ATOMIC_RELAXED);
@@ -194,4 +202,12 @@ relais_virtual_clock_set_waiting (RelaisVirtualClock *clock, RelaisVirtualClockW
 {
     clock->waiting = func;
     clock->waiting_data = data;
+}
+
+void
+relais_virtual_clock_set_peers (RelaisVirtualClock *clock, RelaisVirtualClockPeers func,
+                                gpointer data)
+{
+    clock->peers = func;
+    clock->peers_data = data;
 }

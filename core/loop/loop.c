@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <gio/gio.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -207,13 +208,14 @@ dispatch_turn (RelaisLoop *loop)
 
 /* --- The GSource ------------------------------------------------------------------------------ */
 
-/* False: there is something to do. */
+/* False: there is something to do. What watches may rely on it, so what came in or was posted meanwhile counts. */
 static bool
 sleep_until_woken (RelaisLoop *loop, gint64 next_us)
 {
     const gint64 now_us = relais_clock_mono_us (loop->clock);
+    struct pollfd events = {.fd = loop->epoll_fd, .events = POLLIN};
 
-    if (next_us <= now_us)
+    if (next_us <= now_us || poll (&events, 1, 0) > 0)
         return false;
     loop->observer.sleeps (loop->observer.data, now_us, next_us);
     return true;

@@ -53,6 +53,8 @@ void relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures);
 /* What was begun and is not over: deliveries being tried, connections in use, look-ups, outcomes that are not
  * written. */
 guint relais_queue_n_under_way (const RelaisQueue *queue);
+/* Of these: connections in use, and deliveries being tried. */
+void relais_queue_count_peers (const RelaisQueue *queue, guint *connections, guint *deliveries);
 
 /* Age of the oldest delivery in microseconds, 0 if there is none. Looks at each message, in slices of
  * many turns; `done` is called in a later turn. */

@@ -677,3 +677,10 @@ relais_queue_n_under_way (const RelaisQueue *queue)
     return (guint)(queue->active + queue->n_due[RELAIS_DESTINATION_LOOKING]) + queue->n_settling +
            queue->n_local + queue->n_connections - queue->idle_connections.length;
 }
+
+void
+relais_queue_count_peers (const RelaisQueue *queue, guint *connections, guint *deliveries)
+{
+    *connections = queue->n_connections - queue->idle_connections.length;
+    *deliveries = (guint)queue->active;
+}

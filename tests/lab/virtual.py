@@ -6,7 +6,7 @@ import os
 import struct
 import time
 
-MAGIC, VERSION, SIZE = 0x4b434c52, 1, 64
+MAGIC, VERSION, SIZE = 0x4b434c52, 2, 72
 NEVER = (1 << 63) - 1
 UNITS = {"ms": 1000, "s": 1000000, "m": 60 * 1000000, "h": 3600 * 1000000, "d": 86400 * 1000000}
 MONO, WALL, SEEN, DUE, TURNS, SLEEPING, JOBS, WAITING, PID = 8, 16, 24, 32, 40, 48, 52, 56, 60
@@ -29,8 +29,8 @@ def create(path):
     """A clock that shows the machine's time, unless there is one already: time never goes back."""
     if os.path.exists(path):
         return
-    page = struct.pack("=IIqqqqQiiii", MAGIC, VERSION, time.monotonic_ns() // 1000, time.time_ns() // 1000,
-                       0, NEVER, 0, 0, 0, 0, 0)
+    page = struct.pack("=IIqqqqQiiiiii", MAGIC, VERSION, time.monotonic_ns() // 1000, time.time_ns() // 1000,
+                       0, NEVER, 0, 0, 0, 0, 0, 0, 0)
     with open(path + ".new", "wb") as file:
         file.write(page)
     os.rename(path + ".new", path)
