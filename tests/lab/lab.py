@@ -432,8 +432,12 @@ def read_state(directory):
 
 
 def keeps_state(modules):
-    """Whether a module is asked for that may have something to store, and to answer by HTTP."""
+    """Whether a module is asked for that may have something to store."""
     return any(name not in ("dkim", "dmarc", "spf-check") and not name.startswith("store-") for name in modules)
+
+
+def answers_http(modules):
+    return keeps_state([name for name in modules if name not in ("throttle", "dnsbl-monitor")])
 
 
 def with_store(build, modules):
@@ -463,7 +467,7 @@ def new_state(arguments):
         "smtp_port": arguments.smtp_port or free_port(),
         "dns_port": free_dns_port(),
         "sink_port": free_port(),
-        "http_port": arguments.http_port or (free_port() if keeps_state(arguments.module) else 0),
+        "http_port": arguments.http_port or (free_port() if answers_http(arguments.module) else 0),
         "next_hop": arguments.next_hop,
         "modules": with_store(build, arguments.module),
         "set": arguments.set,
