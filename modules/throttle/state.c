@@ -181,11 +181,27 @@ end_loading (ThrottleModule *module, bool stored)
         relais_lanes_wake (module->module, NULL, NULL);
 }
 
+/* As after a crash: buckets are empty, also those of lanes that were asked about while the store was read. */
+static void
+begin_empty (ThrottleModule *module)
+{
+    const gint64 now_us = relais_module_now_us (module->module);
+
+    module->empty_us = now_us;
+    for (GList *link = module->order.head; link != NULL; link = link->next) {
+        ThrottleLane *lane = link->data;
+
+        throttle_meter_drain (&lane->messages, now_us);
+        throttle_meter_drain (&lane->connects, now_us);
+        throttle_meter_drain (&lane->spread, now_us);
+    }
+}
+
 /* Nothing is known of what was: as after a crash. */
 static void
 go_without (ThrottleModule *module, const RelaisStoreReply *reply)
 {
-    module->empty_us = relais_module_now_us (module->module);
+    begin_empty (module);
     complain (module, reply);
     end_loading (module, false);
 }
@@ -272,7 +288,7 @@ on_mark (gpointer data, const RelaisStoreReply *reply)
     /* Absent: it never ran. */
     if (relais_store_reply_get_result (reply) != RELAIS_STORE_ABSENT &&
         (mark == NULL || size != strlen (STOPPED) || memcmp (mark, STOPPED, size) != 0))
-        module->empty_us = relais_module_now_us (module->module);
+        begin_empty (module);
     relais_store_put (module->module, MARK, strlen (MARK), RUNNING, strlen (RUNNING), 0, on_running,
                       module);
 }

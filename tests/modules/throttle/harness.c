@@ -66,6 +66,14 @@ remove_dir (char *dir)
     g_free (dir);
 }
 
+/* As in a daemon that finds its queue full: mail is asked about while the store is still being read. */
+static void
+ask_early (World *world)
+{
+    if (relais_test_run (world->test, RELAIS_HOOK_ADMIT) == RELAIS_VERDICT_CONTINUE)
+        relais_test_step_reservation (world->test, RELAIS_RESERVATION_RETURNED, 0);
+}
+
 static World *
 load (const char *dir, const char *const *names, const char *config, gint64 wall_us, bool memory)
 {
@@ -81,6 +89,8 @@ load (const char *dir, const char *const *names, const char *config, gint64 wall
     relais_test_load (world->test, names, config, &error);
     g_assert_no_error (error);
     relais_test_set_lane (world->test, "s1", "default", "google", "google");
+    if (names[1] != NULL)
+        ask_early (world);
     world_advance (world, 0);
     return world;
 }
