@@ -14,7 +14,8 @@
 
 enum {
     PERCENT_PARTS = THROTTLE_PARTS / 100,
-    CORE_CONNECTIONS = 10 /* where the core decides */
+    CORE_CONNECTIONS = 10,     /* where the core decides */
+    BASE_MOST = 1000 * 60 * 60 /* an hour: above that no limit is looked for */
 };
 
 char *
@@ -346,7 +347,25 @@ is_lowered (const ThrottleLearned *learned)
     return learned->parts < THROTTLE_PARTS || learned->base > 0 || learned->connections > 0;
 }
 
-/* One step. */
+/* Where no rate is configured and the measured one was used without a bad sign: more, bit by bit, for that there is a
+ * limit is known; none at all when nothing is to be expected of it any more. What is not used shows nothing. */
+static void
+raise_base (ThrottleLane *lane)
+{
+    ThrottleLearned *learned = &lane->learned;
+    guint64 total, bad;
+
+    throttle_window_sum (&lane->sent, relais_module_now_us (lane->module->module), &total, &bad);
+    if (2 * total * (THROTTLE_HOUR_US / THROTTLE_MEASURED_US) < (guint64)learned->base)
+        return;
+    if (learned->base > BASE_MOST)
+        learned->base = 0;
+    else
+        learned->base += (learned->base + 3) / 4;
+}
+
+/* One step: a part of the whole rate, but no more than a quarter of what goes now. A rate that was configured far too
+ * high is approached that way, and not overshot from below each time. */
 static void
 raise_step (ThrottleLane *lane)
 {
@@ -354,10 +373,9 @@ raise_step (ThrottleLane *lane)
     const guint32 step = (guint32)throttle_lane_number (lane, THROTTLE_RAISE) * PERCENT_PARTS;
     const gint64 configured = throttle_lane_number (lane, THROTTLE_CONNECTIONS);
 
-    /* Where no rate is configured, the measured one was reached without a bad sign. */
-    if (learned->parts == THROTTLE_PARTS)
-        learned->base = 0;
-    learned->parts = MIN (learned->parts + step, THROTTLE_PARTS);
+    if (learned->parts == THROTTLE_PARTS && learned->base > 0)
+        raise_base (lane);
+    learned->parts = MIN (learned->parts + MIN (step, learned->parts / 4), THROTTLE_PARTS);
     if (learned->connections > 0 &&
         ++learned->connections >= (configured > 0 ? configured : CORE_CONNECTIONS))
         learned->connections = 0;
@@ -421,6 +439,9 @@ throttle_learn_catch_up (ThrottleLane *lane)
     }
     if (!is_lowered (learned) || now_us - learned->raise_from_us < after_us)
         return;
+    /* A day after the last step what was measured means nothing any more. */
+    if (learned->next_step_us != 0 && now_us - learned->next_step_us >= THROTTLE_DAY_US)
+        learned->base = 0;
     steps = (now_us - learned->raise_from_us) / after_us;
     learned->raise_from_us += steps * after_us;
     raise_by (lane, (guint64)steps, "no bad sign");

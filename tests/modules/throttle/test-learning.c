@@ -116,6 +116,22 @@ test_raise (void)
     world_free (world);
 }
 
+/* What is far below is raised by a quarter of itself, not by a tenth of the whole. */
+static void
+test_raise_from_below (void)
+{
+    World *world = world_new (GOOGLE RULES "[throttle]\nrate = 80/m burst 1\n");
+
+    for (guint i = 0; i < 3; i++) {
+        slow (world);
+        world_advance (world, MINUTE);
+    }
+    g_assert_cmpint (interval (world), ==, 6 * SECOND);
+    world_advance (world, 5 * MINUTE);
+    g_assert_cmpint (interval (world), ==, 4800000);
+    world_free (world);
+}
+
 /* Without a configured rate: from what went in the last minutes. */
 static void
 test_measured (void)
@@ -132,7 +148,20 @@ test_measured (void)
     g_assert_cmpint (interval (world), >=, SECOND * 95 / 100);
     g_assert_cmpint (interval (world), <=, SECOND * 110 / 100);
     assert_event (world, "slow", (const char *const[]){"\"from\":\"unlimited\"", NULL});
-    world_advance (world, DAY);
+    /* Back at 120/m, and then by quarters: there is a limit somewhere. */
+    world_advance (world, 25 * MINUTE);
+    g_assert_cmpint (interval (world), >=, SECOND / 2 * 95 / 100);
+    /* Not while it is not used. */
+    world_advance (world, HOUR);
+    g_assert_cmpint (interval (world), >=, SECOND / 2 * 95 / 100);
+    for (guint i = 0; i < 700; i++) {
+        world_send (world);
+        world_deliver (world);
+        world_advance (world, SECOND / 2);
+    }
+    g_assert_cmpint (interval (world), >=, SECOND / 2 * 50 / 100);
+    g_assert_cmpint (interval (world), <=, SECOND / 2 * 90 / 100);
+    world_advance (world, DAY + HOUR);
     for (guint i = 0; i < 100; i++)
         g_assert_cmpint (world_send (world), ==, 0);
     world_free (world);
@@ -437,6 +466,7 @@ main (int argc, char **argv)
     g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
     g_test_add_func ("/throttle/learning/slow", test_slow);
     g_test_add_func ("/throttle/learning/raise", test_raise);
+    g_test_add_func ("/throttle/learning/raise-from-below", test_raise_from_below);
     g_test_add_func ("/throttle/learning/measured", test_measured);
     g_test_add_func ("/throttle/learning/pause", test_pause);
     g_test_add_func ("/throttle/learning/connections", test_connections);
