@@ -200,6 +200,13 @@ three (gpointer data)
 }
 
 static void
+two_and_one (gpointer data, guint *peers, guint *tried)
+{
+    *peers = 2;
+    *tried = 1;
+}
+
+static void
 test_published (void)
 {
     Fixture f;
@@ -208,10 +215,34 @@ test_published (void)
     fixture_init (&f);
     g_assert_cmpint (f.page->pid, ==, getpid ());
     relais_virtual_clock_set_waiting (f.clock, three, NULL);
+    relais_virtual_clock_set_peers (f.clock, two_and_one, NULL);
     turns = f.page->turns;
     relais_loop_turn (f.loop, false);
     g_assert_cmpuint (f.page->turns, >, turns);
     g_assert_cmpint (f.page->waiting, ==, 3);
+    g_assert_cmpint (f.page->peers, ==, 2);
+    g_assert_cmpint (f.page->tried, ==, 1);
+    g_assert_cmpint (f.page->seen_us, ==, 1000);
+    fixture_clear (&f);
+}
+
+static void
+do_nothing (gpointer data)
+{
+}
+
+/* It does not say that it sleeps while there is something for it to do. */
+static void
+test_posted (void)
+{
+    Fixture f;
+
+    fixture_init (&f);
+    f.page->seen_us = 0;
+    relais_loop_post (f.loop, do_nothing, NULL);
+    relais_loop_turn (f.loop, false);
+    g_assert_cmpint (f.page->seen_us, ==, 0);
+    relais_loop_turn (f.loop, false);
     g_assert_cmpint (f.page->seen_us, ==, 1000);
     fixture_clear (&f);
 }
@@ -307,9 +338,11 @@ test_taken_over (void)
 
     fixture_init (&f);
     f.page->sleeping = f.page->jobs = f.page->waiting = 7;
+    f.page->peers = f.page->tried = 7;
     again = relais_virtual_clock_open (f.path, NULL);
     g_assert_nonnull (again);
     g_assert_cmpint (f.page->sleeping + f.page->jobs + f.page->waiting, ==, 0);
+    g_assert_cmpint (f.page->peers + f.page->tried, ==, 0);
     g_assert_cmpint (relais_clock_wall_us (relais_virtual_clock_get (again)), ==, 5000000);
     relais_virtual_clock_free (again);
     fixture_clear (&f);
@@ -323,6 +356,7 @@ main (int argc, char **argv)
     g_test_add_func ("/clock/timers", test_timers);
     g_test_add_func ("/clock/woken", test_woken);
     g_test_add_func ("/clock/published", test_published);
+    g_test_add_func ("/clock/posted", test_posted);
     g_test_add_func ("/clock/jobs", test_jobs);
     g_test_add_func ("/clock/refused", test_refused);
     g_test_add_func ("/clock/taken-over", test_taken_over);
