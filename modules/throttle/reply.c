@@ -145,14 +145,18 @@ static void
 look_at (ThrottleLane *lane, const char *message, const ThrottleReply *reply,
          const ThrottleReason *reason)
 {
-    const bool deferred = reply->code / 100 == 4;
     ThrottleAction action = {0};
+    const bool acts = throttle_rules_match (throttle_config_get_rules (lane->module->config),
+                                            lane->provider, reply, &action);
+    /* What a rule knows and does nothing about (greylisting) is no bad sign, however often it is said. */
+    const bool known = !acts && action.rule != NULL;
+    const bool deferred = reply->code / 100 == 4 && !known;
 
     count (lane, deferred, reason->text);
+    if (known)
+        return;
     lane->learned.streak = 0;
-    if (throttle_rules_match (throttle_config_get_rules (lane->module->config), lane->provider,
-                              reply, &action) &&
-        is_hit (lane, &action, is_counted (lane, message, &action)))
+    if (acts && is_hit (lane, &action, is_counted (lane, message, &action)))
         throttle_learn_act (lane, &action, reason);
     if (deferred)
         look_at_deferrals (lane, reason);

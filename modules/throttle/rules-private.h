@@ -64,7 +64,8 @@ void throttle_rules_free (ThrottleRules *rules);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ThrottleRules, throttle_rules_free)
 
 /* The first rule that matches: the provider's own (NULL: none), then the general ones, each in the order in which
- * they stand. False: no rule, or one that says `none`. What is internal, delivered or no 4xx and 5xx matches
+ * they stand. False: no rule, or one that says `none`,
+ * which then is in `action`. What is internal, delivered or no 4xx and 5xx matches
  * nothing; a reply about one mailbox (x.1.x, x.2.x) matches no rule about a lane that does not look at the text. */
 bool throttle_rules_match (const ThrottleRules *rules, const char *provider,
                            const ThrottleReply *reply, ThrottleAction *action);

@@ -183,7 +183,7 @@ throttle_rules_match (const ThrottleRules *rules, const char *provider, const Th
 {
     const ThrottleRule *rule = throttle_rules_find (rules, provider, reply);
 
-    if (rule == NULL || rule->kind == THROTTLE_ACTION_NONE)
+    if (rule == NULL)
         return false;
     *action = (ThrottleAction){.kind = rule->kind,
                                .duration_us = rule->duration_us,
@@ -191,7 +191,7 @@ throttle_rules_match (const ThrottleRules *rules, const char *provider, const Th
                                .within_us = rule->within_us,
                                .rule = rule->name,
                                .origin = rule->origin};
-    return true;
+    return rule->kind != THROTTLE_ACTION_NONE;
 }
 
 /* --- Shown ---------------------------------------------------------------------------------------- */

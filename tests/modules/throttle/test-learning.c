@@ -338,6 +338,23 @@ test_deferrals (void)
     world_free (world);
 }
 
+/* What a rule knows and does nothing about is no deferral that says something of the lane. */
+static void
+test_greylisted (void)
+{
+    World *world = world_new (GOOGLE "[throttle]\nrate = 60/m burst 1\n"
+                                     "[throttle-rule greylist]\ncode = 4xx\ntext = greylist\n"
+                                     "action = none\n");
+
+    for (guint i = 0; i < 100; i++)
+        world_reply (world, "dot", 450, "4.7.1", "greylisted, come back");
+    g_assert_null (world_take_event (world, "slow"));
+    for (guint i = 0; i < 50; i++)
+        world_reply (world, "dot", 450, "4.3.0", "try again");
+    assert_event (world, "slow", (const char *const[]){"\"rule\":\"deferrals\"", NULL});
+    world_free (world);
+}
+
 /* --- Warm-up ---------------------------------------------------------------------------------- */
 
 #define WARM                                                                                       \
@@ -474,6 +491,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/learning/hits", test_hits);
     g_test_add_func ("/throttle/learning/left-alone", test_left_alone);
     g_test_add_func ("/throttle/learning/deferrals", test_deferrals);
+    g_test_add_func ("/throttle/learning/greylisted", test_greylisted);
     g_test_add_func ("/throttle/warmup/thirty-days", test_thirty_days);
     g_test_add_func ("/throttle/warmup/cap", test_cap);
     g_test_add_func ("/throttle/warmup/not-begun", test_not_begun);
