@@ -2,7 +2,7 @@
  *
  * The least time in which a provider's true limits let all of its messages through: from each source as much as
  * goes at each step of time, from the start of the first campaign on. What is deferred or greylisted for no fault of
- * ours is counted as sent once more. Works on copies of nothing: meters of its own.
+ * ours is counted as sent once more. Has meters of its own.
  */
 #include "config.h"
 
@@ -17,7 +17,7 @@ typedef struct {
     gint64 stage, day, day_used;
 } Way;
 
-/* How many a meter has room for. A window's times stand for single messages here, too. */
+/* Whether one more goes, and counts it. */
 static bool
 goes (Way *way, gint64 at_us)
 {
@@ -117,7 +117,6 @@ sim_ideal_us (const SimScenario *scenario, const SimProvider *provider)
     if (provider->total == 0)
         return 0;
     for (guint i = 0; i < n_ways; i++) {
-        /* The oldest sources last, so that what is new is used first. */
         ways[i].provider = provider;
         ways[i].source = g_ptr_array_index (scenario->sources, i);
         ways[i].stage = ways[i].source->age;
