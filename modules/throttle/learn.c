@@ -375,7 +375,7 @@ raise_step (ThrottleLane *lane)
 
     if (learned->parts == THROTTLE_PARTS && learned->base > 0)
         raise_base (lane);
-    learned->parts = MIN (learned->parts + MIN (step, learned->parts / 4), THROTTLE_PARTS);
+    learned->parts = MIN (learned->parts + MIN (step, MAX (learned->parts / 4, 1)), THROTTLE_PARTS);
     if (learned->connections > 0 &&
         ++learned->connections >= (configured > 0 ? configured : CORE_CONNECTIONS))
         learned->connections = 0;
