@@ -3,6 +3,8 @@ spf_sources = modules/spf-check/eval.c modules/spf-check/eval.h modules/spf-chec
     modules/spf-check/macro.c modules/spf-check/name.c modules/spf-check/names.c modules/spf-check/record.c \
     modules/spf-check/spf.h modules/spf-check/trace.c
 
+spf_check_tree = tests/modules/spf-check/tree.c tests/modules/spf-check/tree.h
+
 module_LTLIBRARIES += modules/spf-check/spf-check.la
 modules_spf_check_spf_check_la_SOURCES = modules/spf-check/check.c modules/spf-check/command.c \
     modules/spf-check/config.c modules/spf-check/guard.c modules/spf-check/report.c modules/spf-check/spf-check.c \
@@ -30,7 +32,7 @@ tests_modules_spf_check_oracle_LDADD = $(GLIB_LIBS) $(SPF2_LIBS)
 
 check_PROGRAMS += tests/modules/spf-check/test-libspf2
 TESTS += tests/modules/spf-check/test-libspf2
-tests_modules_spf_check_test_libspf2_SOURCES = tests/modules/spf-check/test-libspf2.c
+tests_modules_spf_check_test_libspf2_SOURCES = tests/modules/spf-check/test-libspf2.c $(spf_check_tree)
 tests_modules_spf_check_test_libspf2_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
 tests_modules_spf_check_test_libspf2_LDADD = librelais.la $(GLIB_LIBS)
 endif
@@ -52,7 +54,7 @@ tests_modules_spf_check_test_spf_LDADD = $(GLIB_LIBS)
 # The module, through the harness.
 check_PROGRAMS += tests/modules/spf-check/test-module
 TESTS += tests/modules/spf-check/test-module
-tests_modules_spf_check_test_module_SOURCES = tests/modules/spf-check/test-module.c
+tests_modules_spf_check_test_module_SOURCES = tests/modules/spf-check/test-module.c $(spf_check_tree)
 tests_modules_spf_check_test_module_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
 tests_modules_spf_check_test_module_LDADD = librelais.la $(GLIB_LIBS)
 EXTRA_DIST += tests/modules/spf-check/cases.yml tests/modules/spf-check/suite.py \

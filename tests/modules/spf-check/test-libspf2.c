@@ -4,7 +4,7 @@
  * whatever becomes of its process, no check is lost. That it is the library that speaks shows where it differs:
  * it follows a redirect that stands before "all".
  */
-#include <relais/test.h>
+#include "tree.h"
 
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -211,23 +211,6 @@ test_absent (void)
     relais_test_free (test);
     g_unlink (to);
     g_rmdir (dir);
-}
-
-static void
-add_tree (RelaisTest *test, const char *name, guint depth)
-{
-    g_autoptr (GString) record = g_string_new ("v=spf1");
-
-    for (guint i = 0; i < 10; i++) {
-        g_autofree char *child = g_strdup_printf ("%u.%s", i, name);
-
-        if (depth > 0) {
-            g_string_append_printf (record, " include:%s", child);
-            add_tree (test, child, depth - 1);
-        }
-    }
-    g_string_append (record, " -all");
-    relais_test_add_record (test, name, "TXT", record->str);
 }
 
 static void

@@ -3,7 +3,7 @@
  * spf-check in the harness: what is asked of DNS at MAIL, what becomes of each result, what stands in the header
  * afterwards, and who is not checked at all. Results themselves are test-suite.py's.
  */
-#include <relais/test.h>
+#include "tree.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -270,24 +270,6 @@ test_bad_skip (void)
 }
 
 /* --- Cost ------------------------------------------------------------------------------------- */
-
-/* Ten includes, and ten in each, and so on: what another library asks 11 111 questions for. */
-static void
-add_tree (RelaisTest *test, const char *name, guint depth)
-{
-    g_autoptr (GString) record = g_string_new ("v=spf1");
-
-    for (guint i = 0; i < 10; i++) {
-        g_autofree char *child = g_strdup_printf ("%u.%s", i, name);
-
-        if (depth > 0) {
-            g_string_append_printf (record, " include:%s", child);
-            add_tree (test, child, depth - 1);
-        }
-    }
-    g_string_append (record, " -all");
-    relais_test_add_record (test, name, "TXT", record->str);
-}
 
 static void
 test_cost (void)
