@@ -175,9 +175,7 @@ throttle_rate_to_string (const ThrottleRate *rate)
     for (unit = 0; unit <= last; unit++) {
         const Wide exact = (Wide)rate->n * UNITS[unit].period_us;
 
-        n = exact < rate->period_us
-                ? 0
-                : (gint64)((exact + rate->period_us / 2) / rate->period_us);
+        n = exact < rate->period_us ? 0 : (gint64)((exact + rate->period_us / 2) / rate->period_us);
         /* As it was written, or the first unit that shows something of it. */
         if (n >= 1 && (rate->period_us <= UNITS[unit].period_us || n >= 10 || unit == last))
             break;

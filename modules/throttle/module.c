@@ -137,6 +137,7 @@ init (RelaisModule *module, GError **error)
     throttle->waits = relais_counter_new (module, "throttle_waits", "scope");
     throttle->actions = relais_counter_new (module, "throttle_actions", "action");
     throttle->store_errors = relais_counter_new (module, "throttle_store_errors", NULL);
+    throttle->over_limit = relais_counter_new (module, "throttle_patterns_over_limit", NULL);
     relais_module_set_data (module, throttle);
     return add_hook (throttle, RELAIS_HOOK_LANE, "lane", throttle_ask_lane, error) &&
            add_hook (throttle, RELAIS_HOOK_ADMIT, "admit", throttle_ask_admit, error) &&

@@ -7,7 +7,7 @@
 
 #include <relais/command.h>
 
-#include "rules-private.h"
+#include "rules.h"
 
 /* --- lint.c, nearest.c: what of a configuration can never apply. Pure. ------------------------------- */
 

@@ -145,13 +145,16 @@ static void
 look_at (ThrottleLane *lane, const char *message, const ThrottleReply *reply,
          const ThrottleReason *reason)
 {
+    const ThrottleRules *rules = throttle_config_get_rules (lane->module->config);
+    const guint over_limit = throttle_rules_n_limited (rules);
     ThrottleAction action = {0};
-    const bool acts = throttle_rules_match (throttle_config_get_rules (lane->module->config),
-                                            lane->provider, reply, &action);
+    const bool acts = throttle_rules_match (rules, lane->provider, reply, &action);
     /* What a rule knows and does nothing about (greylisting) is no bad sign, however often it is said. */
     const bool known = !acts && action.rule != NULL;
     const bool deferred = reply->code / 100 == 4 && !known;
 
+    relais_counter_add (lane->module->over_limit, NULL,
+                        throttle_rules_n_limited (rules) - over_limit);
     count (lane, deferred, reason->text);
     if (known)
         return;

@@ -336,16 +336,7 @@ check_whole (const ThrottleRule *rule, const RelaisSection *section, GError **er
     return check_lane (rule, section, error);
 }
 
-/* --- In words ------------------------------------------------------------------------------------- */
-
-static void
-add_list (GString *words, const RelaisSection *section, const char *key)
-{
-    g_autofree char *items = g_strjoinv (",", (char **)relais_section_get_list (section, key));
-
-    if (items[0] != '\0')
-        g_string_append_printf (words, "%s %s; ", key, items);
-}
+/* --- A rule ----------------------------------------------------------------------------------------- */
 
 char *
 throttle_duration_to_string (gint64 duration_us)
@@ -363,27 +354,6 @@ throttle_duration_to_string (gint64 duration_us)
     return g_strdup_printf ("%" G_GINT64_FORMAT "%s", ms / units[i].ms, units[i].unit);
 }
 
-static char *
-rule_words (const ThrottleRule *rule, const RelaisSection *section)
-{
-    GString *words = g_string_new (NULL);
-    g_autofree char *duration = throttle_duration_to_string (rule->duration_us);
-    g_autofree char *within = throttle_duration_to_string (rule->within_us);
-
-    add_list (words, section, "provider");
-    add_list (words, section, "phase");
-    add_list (words, section, "code");
-    add_list (words, section, "enhanced");
-    if (rule->text != NULL)
-        g_string_append_printf (words, "text %s; ", rule->text);
-    g_string_append (words, throttle_action_to_string (rule->kind));
-    if (rule->duration_us > 0)
-        g_string_append_printf (words, " %s", duration);
-    if (rule->hits > 1)
-        g_string_append_printf (words, " at %u/%s", rule->hits, within);
-    return g_string_free (words, FALSE);
-}
-
 ThrottleRule *
 throttle_rule_new (const RelaisSection *section, pcre2_compile_context *context, GError **error)
 {
@@ -396,10 +366,8 @@ throttle_rule_new (const RelaisSection *section, pcre2_compile_context *context,
     rule->duration_us = relais_section_get_int (section, "for");
     if (read_phases (rule, section, error) && read_codes (rule, section, error) &&
         read_enhanced (rule, section, error) && read_text (rule, section, context, error) &&
-        read_hits (rule, section, error) && check_whole (rule, section, error)) {
-        rule->words = rule_words (rule, section);
+        read_hits (rule, section, error) && check_whole (rule, section, error))
         return rule;
-    }
     throttle_rule_free (rule);
     return NULL;
 }
@@ -414,7 +382,6 @@ throttle_rule_free (gpointer data)
     g_strfreev (rule->providers);
     g_clear_pointer (&rule->enhanced, g_array_unref);
     g_free (rule->text);
-    g_free (rule->words);
     pcre2_code_free (rule->pattern);
     g_free (rule);
 }

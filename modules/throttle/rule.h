@@ -7,7 +7,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "rules-private.h"
+#include "rules.h"
 
 /* In the order of the dialogue; bits of ThrottleRule.phases. */
 typedef enum {
@@ -47,7 +47,6 @@ typedef struct {
     gint64 duration_us;
     guint32 hits;
     gint64 within_us;
-    char *words; /* all of it, for people */
 } ThrottleRule;
 
 /* NULL and an error "FILE:LINE: ..." for one that cannot be. */

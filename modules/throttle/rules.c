@@ -213,9 +213,3 @@ throttle_rules_nth (const ThrottleRules *rules, guint n)
 {
     return g_ptr_array_index (rules->all, n);
 }
-
-char *
-throttle_rules_explain (const ThrottleRules *rules, guint n)
-{
-    return g_strdup (throttle_rules_nth (rules, n)->words);
-}

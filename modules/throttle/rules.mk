@@ -1,7 +1,7 @@
 # modules/throttle/rules.mk: the rules of replies, and the commands that need no daemon, which the module
 # (modules/throttle/local.mk) compiles in; their tests (tests/modules/throttle).
 throttle_rules_sources = modules/throttle/rule.c modules/throttle/rule.h modules/throttle/rules.c \
-    modules/throttle/rules-private.h
+    modules/throttle/rules.h
 throttle_lint_sources = modules/throttle/lint.c modules/throttle/nearest.c modules/throttle/replay.c
 throttle_offline_sources = modules/throttle/offline.c modules/throttle/offline.h $(throttle_lint_sources)
 THROTTLE_RULES_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/throttle $(PCRE2_CFLAGS) \

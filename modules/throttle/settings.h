@@ -8,7 +8,7 @@
 
 #include <relais/option.h>
 
-#include "rules-private.h"
+#include "rules.h"
 #include "warmup.h"
 
 /* In the order of KEYS in settings.c. */

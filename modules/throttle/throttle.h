@@ -121,7 +121,7 @@ typedef struct ThrottleModule {
     bool posted;
     GQueue calls; /* of `throttle show`, that wait for DNS */
     RelaisModuleTimer *write_timer, *sweep_timer;
-    RelaisCounter *waits, *actions, *store_errors;
+    RelaisCounter *waits, *actions, *store_errors, *over_limit;
 } ThrottleModule;
 
 /* --- lane.c: the table of lanes. ------------------------------------------------------------------ */

@@ -67,7 +67,7 @@ throttle_window_sum (ThrottleWindow *window, gint64 now_us, guint64 *total, guin
 struct ThrottleHits {
     guint32 wanted, n, next;
     gint64 until_us; /* the last one counts */
-    gint64 times[]; /* a ring of `wanted` */
+    gint64 times[];  /* a ring of `wanted` */
 };
 
 ThrottleHits *

@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "conf.h"
-#include "rules-private.h"
+#include "rules.h"
 
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>

@@ -357,22 +357,6 @@ test_most_rules (void)
                      "there are 1001 sections [throttle-rule NAME]; expected at most 1000");
 }
 
-static void
-test_explain (void)
-{
-    g_autoptr (ThrottleRules) rules =
-        make ("[throttle-rule a]\nprovider = p, q\nphase = mail rcpt\ncode = 421 45x\n"
-              "enhanced = 4.7.*\ntext = a;b\nhits = 5/10m\naction = pause\nfor = 90s\n"
-              "[throttle-rule b]\ncode = 421\naction = slow\n");
-    g_autofree char *a = throttle_rules_explain (rules, 0);
-    g_autofree char *b = throttle_rules_explain (rules, 1);
-
-    g_assert_cmpstr (a, ==,
-                     "provider p,q; phase mail,rcpt; code 421,45x; enhanced 4.7.*; text a;b; pause "
-                     "90s at 5/10m");
-    g_assert_cmpstr (b, ==, "code 421; slow");
-}
-
 int
 main (int argc, char **argv)
 {
@@ -387,6 +371,5 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle-rules/refused-whole", test_refused_whole);
     g_test_add_func ("/throttle-rules/refused-pattern", test_refused_pattern);
     g_test_add_func ("/throttle-rules/most-rules", test_most_rules);
-    g_test_add_func ("/throttle-rules/explain", test_explain);
     return g_test_run ();
 }

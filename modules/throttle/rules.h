@@ -64,16 +64,14 @@ void throttle_rules_free (ThrottleRules *rules);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ThrottleRules, throttle_rules_free)
 
 /* The first rule that matches: the provider's own (NULL: none), then the general ones, each in the order in which
- * they stand. False: no rule, or one that says `none`,
- * which then is in `action`. What is internal, delivered or no 4xx and 5xx matches
- * nothing; a reply about one mailbox (x.1.x, x.2.x) matches no rule about a lane that does not look at the text. */
+ * they stand. False: no rule, or one that says `none`, which then is in `action`. What is internal, delivered or
+ * no 4xx and 5xx matches nothing; a reply about one mailbox (x.1.x, x.2.x) matches no rule about a lane that does
+ * not look at the text. */
 bool throttle_rules_match (const ThrottleRules *rules, const char *provider,
                            const ThrottleReply *reply, ThrottleAction *action);
 /* Patterns that were over a limit until now: each counted as no match. */
 guint throttle_rules_n_limited (const ThrottleRules *rules);
 guint throttle_rules_n (const ThrottleRules *rules);
-/* In one line, for people: which replies the n-th rule takes and what it does. Owned. */
-char *throttle_rules_explain (const ThrottleRules *rules, guint n);
 
 /* The options of [throttle-rule NAME], a part of the module's one table; its user includes <glib/gi18n-lib.h>. */
 #define THROTTLE_RULE_OPTION(key, type, flags, default_value, minimum, maximum, choices, doc)      \
