@@ -297,7 +297,7 @@ main (int argc, char **argv)
         {0}};
     g_autoptr (GOptionContext) context = g_option_context_new ("SCENARIO");
     g_autoptr (GError) error = NULL;
-    Sim sim = {0};
+    static Sim sim; /* for as long as the process lives */
 
     g_option_context_add_main_entries (context, ENTRIES, NULL);
     if (!g_option_context_parse (context, &argc, &argv, &error))

@@ -482,7 +482,7 @@ test_unpack_damage (void)
         DnsblRecord *cut = dnsbl_record_unpack (data, i), *other;
 
         dnsbl_record_free (cut);
-        copy[i] ^= 1u << g_test_rand_int_range (0, 8);
+        copy[i] = (guint8)(copy[i] ^ (1u << g_test_rand_int_range (0, 8)));
         other = dnsbl_record_unpack (copy, size);
         if (other != NULL) {
             g_assert_cmpuint (other->changes.length, <=, DNSBL_CHANGES);
