@@ -101,6 +101,7 @@ throttle_bucket_set_rate (ThrottleBucket *bucket, gint64 now_us, const ThrottleR
     if (rate->burst < old.burst && level > 0)
         level = level * rate->burst / old.burst;
     bucket->rate = *rate;
+    level = MAX (level, -(Wide)(G_MAXINT64 / 4));
     bucket->level = (gint64)MIN (level, (Wide)capacity (bucket));
 }
 

@@ -9,6 +9,8 @@
 
 /* Nothing that was learned keeps for longer. */
 #define LONGEST_US (8 * THROTTLE_DAY_US)
+/* What was counted in a day is never more. */
+#define COUNT_MOST (G_GINT64_CONSTANT (1) << 40)
 
 /* --- Times ------------------------------------------------------------------------------------ */
 
@@ -129,6 +131,21 @@ get_number (GVariantDict *dict, const char *key)
     return number;
 }
 
+static gint64
+get_bounded (GVariantDict *dict, const char *key, gint64 most)
+{
+    return CLAMP (get_number (dict, key), 0, most);
+}
+
+static guint64
+get_count (GVariantDict *dict, const char *key)
+{
+    guint64 count = 0;
+
+    (void)g_variant_dict_lookup (dict, key, "t", &count);
+    return MIN (count, (guint64)COUNT_MOST);
+}
+
 /* Owned; NULL where there is none. */
 static char *
 get_string (GVariantDict *dict, const char *key)
@@ -153,9 +170,10 @@ static void
 get_meter (GVariantDict *dict, const char *key, ThrottleMeter *meter, gint64 now_us,
            gint64 passed_us)
 {
+    const gint64 longest_us = G_MAXINT64 / 4;
     g_autoptr (GVariant) saved =
         g_variant_dict_lookup_value (dict, key, G_VARIANT_TYPE ("a(xxxxx)"));
-    const gint64 then_us = get_number (dict, "now");
+    const gint64 then_us = CLAMP (get_number (dict, "now"), -longest_us, longest_us);
     const gsize n = saved != NULL ? g_variant_n_children (saved) : 0;
 
     for (gsize i = 0; i < n && i < meter->n; i++) {
@@ -176,19 +194,21 @@ get_meter (GVariantDict *dict, const char *key, ThrottleMeter *meter, gint64 now
     }
 }
 
+/* A day that has not come yet, of a clock that was wrong, is today's: else none would follow it. */
 static void
-get_warmup (GVariantDict *dict, ThrottleLane *lane, bool clean)
+get_warmup (GVariantDict *dict, ThrottleLane *lane, gint64 wall_us, bool clean)
 {
+    const gint64 today = throttle_day_of (wall_us);
     ThrottleWarmup *warmup = &lane->warmup;
 
-    *warmup = (ThrottleWarmup){.start = get_number (dict, "start"),
-                               .day = MAX (get_number (dict, "day"), 0),
-                               .held = CLAMP (get_number (dict, "held"), 0, THROTTLE_PLAN_DAYS),
-                               .used = MAX (get_number (dict, "used"), 0),
-                               .sure = MAX (get_number (dict, "sure"), 0)};
+    *warmup = (ThrottleWarmup){.start = get_bounded (dict, "start", today + THROTTLE_PLAN_DAYS),
+                               .day = get_bounded (dict, "day", today),
+                               .held = get_bounded (dict, "held", THROTTLE_PLAN_DAYS),
+                               .used = get_bounded (dict, "used", COUNT_MOST),
+                               .sure = get_bounded (dict, "sure", COUNT_MOST),
+                               .results = get_count (dict, "results"),
+                               .deferrals = get_count (dict, "deferrals")};
     (void)g_variant_dict_lookup (dict, "bad-run", "u", &warmup->bad_run);
-    (void)g_variant_dict_lookup (dict, "results", "t", &warmup->results);
-    (void)g_variant_dict_lookup (dict, "deferrals", "t", &warmup->deferrals);
     {
         gboolean bad = FALSE;
 
@@ -244,7 +264,8 @@ throttle_codec_unpack (ThrottleModule *module, GVariant *record, bool clean)
     g_autofree char *source = get_string (dict, "source");
     g_autofree char *site = get_string (dict, "site");
     g_autofree char *provider = get_string (dict, "provider");
-    const gint64 passed_us = CLAMP (wall_us - get_number (dict, "wall"), 0, LONGEST_US);
+    const gint64 then_us = CLAMP (get_number (dict, "wall"), wall_us - LONGEST_US, wall_us);
+    const gint64 passed_us = wall_us - then_us;
     ThrottleLane *lane;
 
     if (source == NULL || site == NULL)
@@ -252,7 +273,7 @@ throttle_codec_unpack (ThrottleModule *module, GVariant *record, bool clean)
     lane = throttle_lane_get (module, source, site, provider);
     get_learned (dict, lane, now_us, wall_us);
     if (lane->plan != NULL)
-        get_warmup (dict, lane, clean);
+        get_warmup (dict, lane, wall_us, clean);
     if (lane->settings->values[THROTTLE_RATE].rates.n > 0)
         lane->learned.base = 0;
     throttle_lane_apply (lane);

@@ -25,7 +25,7 @@ static const struct {
 static gint64
 default_burst (gint64 n, gint64 period_us)
 {
-    return MAX ((n * THROTTLE_BURST_US + period_us - 1) / period_us, 1);
+    return CLAMP ((n * THROTTLE_BURST_US + period_us - 1) / period_us, 1, THROTTLE_RATE_MOST);
 }
 
 ThrottleRate

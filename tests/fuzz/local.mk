@@ -15,7 +15,7 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 FUZZ_TARGETS = \
     tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
     tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
-    tests/fuzz/reply tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
+    tests/fuzz/reply tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/throttle-rates tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
 if GDBM
 FUZZ_TARGETS += tests/fuzz/store-record
 tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
@@ -125,6 +125,10 @@ tests_fuzz_spf_record_SOURCES = tests/fuzz/spf-record.c $(spf_sources)
 tests_fuzz_spf_record_CPPFLAGS = -I$(top_srcdir)/modules/spf-check -I$(top_builddir) $(GLIB_CFLAGS)
 tests_fuzz_spf_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_spf_record_LDADD = $(fuzz_ldadd)
+tests_fuzz_throttle_rates_SOURCES = tests/fuzz/throttle-rates.c $(throttle_pure_sources)
+tests_fuzz_throttle_rates_CPPFLAGS = $(throttle_pure_cppflags) -I$(top_builddir)
+tests_fuzz_throttle_rates_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_throttle_rates_LDADD = $(fuzz_ldadd)
 tests_fuzz_throttle_rules_SOURCES = tests/fuzz/throttle-rules.c $(throttle_rules_sources) $(throttle_lint_sources)
 tests_fuzz_throttle_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(THROTTLE_RULES_CPPFLAGS)
 tests_fuzz_throttle_rules_LDFLAGS = $(fuzz_ldflags)

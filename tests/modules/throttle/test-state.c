@@ -271,6 +271,85 @@ test_failing_store (void)
     world_free (world);
 }
 
+/* --- Records that are not what was written --------------------------------------------------- */
+
+static void
+put_record (World *world, const char *odd, GVariant *value)
+{
+    static const char *const numbers[] = {"wall",  "now", "base", "pause", "step", "raise",
+                                          "start", "day", "held", "used",  "sure"};
+    RelaisModule *module = relais_test_find_module (world->test, "throttle");
+    g_autoptr (GVariant) record = NULL;
+    GVariantDict dict;
+
+    g_variant_dict_init (&dict, NULL);
+    g_variant_dict_insert (&dict, "source", "s", "s1");
+    g_variant_dict_insert (&dict, "site", "s", "site.test");
+    for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+        g_variant_dict_insert (&dict, numbers[i], "x", G_GINT64_CONSTANT (1));
+    g_variant_dict_insert (&dict, "wall", "x", BEGIN - DAY);
+    g_variant_dict_insert (&dict, "parts", "u", 1000000u);
+    g_variant_dict_insert_value (&dict, odd, value);
+    record = g_variant_ref_sink (g_variant_dict_end (&dict));
+    relais_store_put (module, "lodd", 4, g_variant_get_data (record), g_variant_get_size (record),
+                      0, NULL, NULL);
+}
+
+static GVariant *
+odd_meter (gint64 number)
+{
+    GVariantBuilder builder;
+
+    g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(xxxxx)"));
+    g_variant_builder_add (&builder, "(xxxxx)", G_GINT64_CONSTANT (60), MINUTE,
+                           G_GINT64_CONSTANT (10), number, number);
+    g_variant_builder_add (&builder, "(xxxxx)", number, number, number, number, number);
+    return g_variant_builder_end (&builder);
+}
+
+/* The module reads it at its start, and keeps its limits. */
+static void
+check_record (const char *odd, GVariant *value)
+{
+    const char *config = WARM "caps = 100 200\n[throttle]\nrate = 60/m burst 10, 600/h burst 20\n";
+    char *dir = make_dir ();
+    World *world = world_new_at ("[throttle]\n", dir, BEGIN - DAY);
+    g_autoptr (GArray) sent = NULL;
+
+    put_record (world, odd, value);
+    world_free (world);
+    world = world_new_at (config, dir, BEGIN);
+    relais_test_set_lane (world->test, "s1", "default", "site.test", NULL);
+    (void)world_run (world, 10 * MINUTE);
+    world_advance (world, 2 * DAY);
+    g_assert_cmpuint (world_run (world, 2 * HOUR), >, 0);
+    sent = world_end (world);
+    assert_kept (sent, 60, MINUTE, 10);
+    assert_kept (sent, 600, HOUR, 20);
+    remove_dir (dir);
+}
+
+static void
+test_odd_records (void)
+{
+    static const char *const numbers[] = {"wall",  "now", "base", "pause", "step", "raise",
+                                          "start", "day", "held", "used",  "sure"};
+    static const gint64 odd[] = {G_MININT64, -1, 0, G_MAXINT64 / 2, G_MAXINT64};
+
+    for (guint i = 0; i < G_N_ELEMENTS (odd); i++) {
+        for (guint j = 0; j < G_N_ELEMENTS (numbers); j++)
+            check_record (numbers[j], g_variant_new_int64 (odd[i]));
+        check_record ("messages", odd_meter (odd[i]));
+        check_record ("connects", odd_meter (odd[i]));
+        check_record ("spread", odd_meter (odd[i]));
+    }
+    check_record ("parts", g_variant_new_uint32 (G_MAXUINT32));
+    check_record ("connections", g_variant_new_uint32 (G_MAXUINT32));
+    check_record ("results", g_variant_new_uint64 (G_MAXUINT64));
+    check_record ("deferrals", g_variant_new_uint64 (G_MAXUINT64));
+    check_record ("source", g_variant_new_int64 (1));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -285,5 +364,6 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
     g_test_add_func ("/throttle/state/failing-store", test_failing_store);
+    g_test_add_func ("/throttle/state/odd-records", test_odd_records);
     return g_test_run ();
 }

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Rates as they are configured (modules/throttle). Properties: what is refused says why; what is taken lies within its
+ * bounds, scales down without passing what it was and without ending, fills and empties a bucket within its burst, and
+ * reads the same when it was written out.
+ */
+#include "fuzz.h"
+
+#include "bucket.h"
+
+static const char *const words[] = {"100/m", "burst ", "1/d",       "/h", "/s", ", ",  "100000000",
+                                    "0",     " ",      "unlimited", "\t", "-",  "1/m", NULL};
+const FuzzTarget fuzz_target = {20000, words};
+
+static const guint32 parts[] = {0, 1, 999, 1000, 500000, 999999, 1000000, G_MAXUINT32};
+
+static void
+check_scaled (const ThrottleRate *rate)
+{
+    for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
+        ThrottleRate scaled = throttle_rate_scale (rate, parts[i]);
+        g_autofree char *text = throttle_rate_to_string (&scaled);
+
+        g_assert_cmpint (scaled.n, >, 0);
+        g_assert_cmpint (scaled.burst, >, 0);
+        g_assert_cmpint (scaled.burst, <=, rate->burst);
+        g_assert_false (throttle_rate_is_below (rate, &scaled));
+        g_assert_cmpuint (throttle_rate_divide (&scaled, rate), <=, THROTTLE_PARTS);
+        g_assert_nonnull (text);
+    }
+}
+
+static void
+check_bucket (const ThrottleRate *rate)
+{
+    ThrottleBucket bucket;
+    gint64 ready_us;
+
+    throttle_bucket_init (&bucket, rate, 0, G_MININT64);
+    g_assert_cmpint (throttle_bucket_count (&bucket, 0), ==, rate->burst);
+    throttle_bucket_take (&bucket, 0, rate->burst);
+    throttle_bucket_settle (&bucket, 0, rate->burst, rate->burst);
+    g_assert_cmpint (throttle_bucket_count (&bucket, 0), ==, 0);
+    ready_us = throttle_bucket_ready_us (&bucket, 0);
+    g_assert_cmpint (ready_us, >, 0);
+    g_assert_cmpint (throttle_bucket_count (&bucket, ready_us - 1), ==, 0);
+    g_assert_cmpint (throttle_bucket_count (&bucket, ready_us), >=, 1);
+    g_assert_cmpint (throttle_bucket_count (&bucket, G_MAXINT64 / 4), ==, rate->burst);
+}
+
+int
+LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
+{
+    g_autofree char *text = g_strndup ((const char *)bytes, size);
+    g_autofree char *problem = NULL, *whole = NULL;
+    ThrottleRates rates;
+
+    if (!throttle_rates_parse (text, &rates, &problem)) {
+        g_assert_nonnull (problem);
+        g_assert_cmpuint (rates.n, ==, 0);
+        return 0;
+    }
+    g_assert_cmpuint (rates.n, <=, THROTTLE_RATES);
+    for (guint i = 0; i < rates.n; i++) {
+        g_assert_cmpint (rates.rates[i].n, >, 0);
+        g_assert_cmpint (rates.rates[i].n, <=, THROTTLE_RATE_MOST);
+        g_assert_cmpint (rates.rates[i].burst, <=, THROTTLE_RATE_MOST);
+        check_scaled (&rates.rates[i]);
+        check_bucket (&rates.rates[i]);
+    }
+    whole = throttle_rates_to_string (&rates, THROTTLE_PARTS);
+    g_assert_nonnull (whole);
+    return 0;
+}
