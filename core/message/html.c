@@ -229,12 +229,15 @@ find_role (const Tag *tag, RelaisHtmlElement *element)
         {"plaintext", 9, ROLE_PLAIN, 0},
     };
 
-    if (tag->name_size > 2 && g_ascii_tolower ((char)tag->name[0]) == 'v' && tag->name[1] == ':') {
+    const char initial = g_ascii_tolower ((char)tag->name[0]);
+
+    if (tag->name_size > 2 && initial == 'v' && tag->name[1] == ':') {
         *element = RELAIS_HTML_VML;
         return ROLE_LINK;
     }
     for (guint i = 0; i < G_N_ELEMENTS (roles); i++) {
-        if (!is_name (tag->name, tag->name_size, roles[i].name, roles[i].size))
+        if (roles[i].size != tag->name_size || roles[i].name[0] != initial ||
+            !is_name (tag->name, tag->name_size, roles[i].name, roles[i].size))
             continue;
         *element = (RelaisHtmlElement)roles[i].element;
         return (Role)roles[i].role;

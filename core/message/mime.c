@@ -387,6 +387,18 @@ take_octets (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size)
     splitter->offset += size;
 }
 
+/* A line, all of which is here, that can only be counted: outside a header, and no delimiter. */
+static void
+take_plain_line (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size)
+{
+    splitter->steps++;
+    splitter->line_size = size;
+    splitter->line_eight_bit = has_eight_bit (bytes, size);
+    splitter->offset += size;
+    count_line (splitter, size - 2);
+    start_line (splitter);
+}
+
 void
 relais_mime_splitter_feed (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size)
 {
@@ -396,12 +408,17 @@ relais_mime_splitter_feed (RelaisMimeSplitter *splitter, const guint8 *bytes, gs
         const bool ended = lf != NULL && (taken > 1 ? bytes[taken - 2] : splitter->last) == '\r' &&
                            splitter->line_size + taken >= 2;
 
-        take_octets (splitter, bytes, taken);
-        splitter->last = bytes[taken - 1];
-        if (ended) {
-            end_line (splitter, splitter->line_size - 2);
-            start_line (splitter);
+        if (ended && splitter->line_size == 0 && bytes[0] != '-' &&
+            current (splitter)->kind != RELAIS_MIME_HEADER) {
+            take_plain_line (splitter, bytes, taken);
+        } else {
+            take_octets (splitter, bytes, taken);
+            if (ended) {
+                end_line (splitter, splitter->line_size - 2);
+                start_line (splitter);
+            }
         }
+        splitter->last = bytes[taken - 1];
         bytes += taken;
         size -= taken;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Which links of a message are tracked. Owns nothing; pure; any thread. Every test goes over the link once.
- * A newsletter has hundreds of links, so that words are looked up by their first two octets.
+ * Which links of a message are tracked. Pure; any thread. Every test goes over the link once. A newsletter has
+ * hundreds of links, so that words are looked up by their first two octets, in tables that the first link
+ * makes.
  *
  * To leave a link alone costs a count; to wrap one that somebody wants untouched, or that was never filled
  * in, costs more. So what looks like either is left alone.
@@ -27,26 +28,27 @@ click_choice_reason (ClickChoice choice)
     return "url";
 }
 
-enum { WORDS = 254 }; /* at most, of a list */
+enum { WORDS = 254 /* at most, of a list */, SLOTS = 1024 };
 
-/* Words by their first two octets: word 1 is the first of the list, 0 is none. */
+/* A list of words by their first two octets: word 1 is the first of the list, 0 is none. */
 typedef struct {
-    guint8 first[256];
+    const char *const *words; /* of two octets at least, in lower case */
+    gsize made;               /* for g_once_init_enter (): the tables below are */
+    guint8 first[SLOTS];
     guint8 next[WORDS + 1];
 } WordIndex;
 
-static guint8
+static guint
 slot_of (const char *two)
 {
-    return (guint8)((guint8)two[0] * 31u + (guint8)two[1]);
+    return ((guint8)two[0] * 31u + (guint8)two[1]) % SLOTS;
 }
 
 static void
-index_words (WordIndex *index, const char *const *words)
+index_words (WordIndex *index)
 {
-    memset (index->first, 0, sizeof index->first);
-    for (guint n = 1; words[n - 1] != NULL; n++) {
-        guint8 *first = &index->first[slot_of (words[n - 1])];
+    for (guint n = 1; index->words[n - 1] != NULL; n++) {
+        guint8 *first = &index->first[slot_of (index->words[n - 1])];
 
         g_assert (n <= WORDS);
         index->next[n] = *first;
@@ -54,17 +56,19 @@ index_words (WordIndex *index, const char *const *words)
     }
 }
 
-/* Whether one of `words`, of two octets at least, stands in the text; both in lower case. */
+/* Whether one of the words stands in the text, which is in lower case. */
 static bool
-has_any (const GString *text, const char *const *words)
+has_any (const GString *text, WordIndex *index)
 {
     const char *end = text->str + strlen (text->str);
-    WordIndex index;
 
-    index_words (&index, words);
+    if (g_once_init_enter (&index->made)) {
+        index_words (index);
+        g_once_init_leave (&index->made, 1);
+    }
     for (const char *p = text->str; p < end; p++)
-        for (guint n = index.first[slot_of (p)]; n != 0; n = index.next[n])
-            if (p[0] == words[n - 1][0] && g_str_has_prefix (p, words[n - 1]))
+        for (guint n = index->first[slot_of (p)]; n != 0; n = index->next[n])
+            if (p[0] == index->words[n - 1][0] && g_str_has_prefix (p, index->words[n - 1]))
                 return true;
     return false;
 }
@@ -78,6 +82,8 @@ static const char *const merge_marks[] = {
     "[[",     "]]",     "[%",     "${",   "#{",     "<%",     "%>",       "<<",
     ">>",     "<?",     "?>",     "@@",   "%7b%7b", "%7b%25", "%7b!",     "%24%7b",
     "%5b%5b", "%3c%25", "%3c%3c", "*%7c", "%2a%7c", "%c2%ab", "\xc2\xab", NULL};
+
+static WordIndex merge_index = {.words = merge_marks};
 
 static bool
 is_name_octet (char c)
@@ -131,7 +137,7 @@ is_placeholder (const GString *text, gsize at)
 static bool
 has_template (const GString *text)
 {
-    if (has_any (text, merge_marks))
+    if (has_any (text, &merge_index))
         return true;
     for (gsize at = 0; at < text->len; at++)
         if (begins_placeholder (text->str[at]) && is_placeholder (text, at))
@@ -161,6 +167,8 @@ static const char *const leaving_words[] = {
     "cancella-iscri", "cancella_iscri", "cancellaiscri", "disiscri", "annulla-iscri", "preferenz",
     /* Polish, Czech, Russian */
     "wypisz", "rezygnacj", "odhlasit", "odhlaseni", "otpis", NULL};
+
+static WordIndex leaving_index = {.words = leaving_words};
 
 static bool
 is_listed (const char *url, const GPtrArray *listed)
@@ -221,7 +229,7 @@ click_choose (const char *href, gsize size, bool utf8, const ClickPage *page, ch
         return CLICK_TEMPLATE;
     if (!click_url_is_web (href, size))
         return CLICK_SCHEME;
-    if (has_any (lower, leaving_words))
+    if (has_any (lower, &leaving_index))
         return CLICK_UNSUBSCRIBE;
     serial = click_url_serialize (href, size, utf8);
     if (serial == NULL)

@@ -118,17 +118,25 @@ is_noncharacter (gunichar c)
     return (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef);
 }
 
-/* Whether all browsers read the same characters in it. */
+static bool
+is_ascii (const GString *text)
+{
+    guchar all = 0;
+
+    for (gsize i = 0; i < text->len; i++)
+        all |= (guchar)text->str[i];
+    return all < 0x80;
+}
+
+/* Whether all browsers read the same characters in it, none of which is a NUL. */
 static bool
 has_known_characters (const GString *text, bool utf8)
 {
     const char *end = text->str + text->len;
 
-    if (!utf8)
-        for (const char *p = text->str; p < end; p++)
-            if ((guchar)*p >= 0x80)
-                return false;
-    if (!g_utf8_validate_len (text->str, text->len, NULL))
+    if (is_ascii (text))
+        return true;
+    if (!utf8 || !g_utf8_validate_len (text->str, text->len, NULL))
         return false;
     for (const char *p = text->str; p < end; p = g_utf8_next_char (p))
         if ((guchar)*p >= 0x80 && is_noncharacter (g_utf8_get_char (p)))
@@ -467,7 +475,8 @@ click_url_serialize (const char *href, gsize size, bool utf8)
     secure = take_word (&rest, "https://");
     if (!secure && !take_word (&rest, "http://"))
         return NULL;
-    url = g_string_new (secure ? "https://" : "http://");
+    url = g_string_sized_new (text->len + 16);
+    g_string_append (url, secure ? "https://" : "http://");
     authority = take_until (&rest, ENDS_AUTHORITY);
     path = take_until (&rest, ENDS_PATH);
     if (!append_authority (url, authority, secure ? 443 : 80) || !append_path (url, path))
