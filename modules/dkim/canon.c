@@ -55,25 +55,39 @@ emit_content (DkimBody *body, const guint8 *bytes, gsize size)
     body->any = true;
 }
 
+enum { ENDS_SIMPLE = 1, ENDS_RELAXED = 2 };
+
+/* Octets that may have to be held back. */
+static const guint8 specials[256] = {
+    ['\r'] = ENDS_SIMPLE | ENDS_RELAXED, [' '] = ENDS_RELAXED, ['\t'] = ENDS_RELAXED};
+
 static bool
 is_special (const DkimBody *body, guint8 c)
 {
-    return c == '\r' || (body->canon == DKIM_RELAXED && (c == ' ' || c == '\t'));
+    return (specials[c] & (body->canon == DKIM_SIMPLE ? ENDS_SIMPLE : ENDS_RELAXED)) != 0;
 }
 
+/* How much stays as it is, from content on: a single space between words and a line end between lines that
+ * are not empty do, too. */
 static gsize
 content_length (const DkimBody *body, const guint8 *bytes, gsize size)
 {
-    const guint8 *cr;
+    const guint8 ends = body->canon == DKIM_SIMPLE ? ENDS_SIMPLE : ENDS_RELAXED;
     gsize n = 0;
 
-    if (body->canon == DKIM_SIMPLE) {
-        cr = memchr (bytes, '\r', size);
-        return cr != NULL ? (gsize)(cr - bytes) : size;
+    for (;;) {
+        gsize after;
+
+        while (n < size && (specials[bytes[n]] & ends) == 0)
+            n++;
+        if (n == size)
+            return n;
+        after = n + (bytes[n] == '\r' ? 2 : 1);
+        if (after >= size || (specials[bytes[after]] & ends) != 0 ||
+            (bytes[n] == '\r' ? bytes[n + 1] != '\n' : bytes[n] != ' '))
+            return n;
+        n = after;
     }
-    while (n < size && !is_special (body, bytes[n]))
-        n++;
-    return n;
 }
 
 /* The octet after a CR: true if it made a line end of it. */
