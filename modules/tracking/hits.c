@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What becomes of a hit. The HTTP thread notes it and answers; the loop holds the hits of a delivery for
+ * What becomes of a hit. The HTTP thread notes it and answers. The first one wakes the loop, which from then on
+ * looks every LOOK_US, until a look finds nothing: so that where many come, many are settled in one go, and
+ * neither loop nor store is woken for each. The loop holds the hits of a delivery for
  * `window`, so that what a machine does (every link within seconds, the link that nobody sees) is known before
  * it is said who it was; then each one is an event of its own, and is counted under what it was alone.
  *
@@ -22,6 +24,8 @@ enum {
     BURST_LINKS = 3, /* so many different ones, and half of all there are, within a window */
     LINK_BITS = 64   /* links beyond the 64th share bits: fewer look different, never more */
 };
+
+#define LOOK_US (G_USEC_PER_SEC / 10)
 
 /* The hits of one delivery that wait. */
 typedef struct {
@@ -51,8 +55,9 @@ struct TrackingHits {
     RelaisModuleTimer *timer; /* loop's, as all below but `arrived` */
     GQueue pending;           /* Hit, by due_us */
     GHashTable *windows;      /* by key */
-    GMutex mutex;             /* over `arrived` */
+    GMutex mutex;             /* over the rest */
     GPtrArray *arrived;       /* Hit, noted by the HTTP thread and not seen by the loop yet */
+    bool looking;             /* the loop will look, without being woken */
 };
 
 static void
@@ -268,48 +273,46 @@ decide_due (TrackingHits *hits, gint64 until_us)
     }
 }
 
-static void
-set_timer (TrackingHits *hits)
-{
-    const Hit *first = g_queue_peek_head (&hits->pending);
-
-    if (first != NULL && hits->timer != NULL)
-        relais_module_timer_set (hits->timer, first->due_us - relais_module_now_us (hits->module));
-}
-
-static void
-on_timer (gpointer data)
-{
-    TrackingHits *hits = data;
-
-    decide_due (hits, relais_module_now_us (hits->module));
-    set_timer (hits);
-}
-
 /* --- Arrival ---------------------------------------------------------------------------------- */
 
 static GPtrArray *
-take_arrived (TrackingHits *hits)
+take_arrived (TrackingHits *hits, bool *again)
 {
     GPtrArray *arrived;
 
     g_mutex_lock (&hits->mutex);
     arrived = g_steal_pointer (&hits->arrived);
     hits->arrived = g_ptr_array_new ();
+    *again = hits->looking = arrived->len > 0;
     g_mutex_unlock (&hits->mutex);
     return arrived;
 }
 
+/* For the next look, or the next hit whose window ends. */
+static void
+set_timer (TrackingHits *hits, gint64 now_us, bool look)
+{
+    const Hit *first = g_queue_peek_head (&hits->pending);
+    gint64 wait_us = look ? LOOK_US : G_MAXINT64;
+
+    if (first != NULL)
+        wait_us = MIN (wait_us, first->due_us - now_us);
+    if (wait_us != G_MAXINT64)
+        relais_module_timer_set (hits->timer, wait_us);
+}
+
+/* Also the timer's function. */
 static void
 see_arrived (gpointer data)
 {
     TrackingHits *hits = data;
     const TrackingConfig *config = relais_module_get_config (hits->module);
-    g_autoptr (GPtrArray) arrived = take_arrived (hits);
     const gint64 now_us = relais_module_now_us (hits->module);
+    bool again;
+    g_autoptr (GPtrArray) arrived = take_arrived (hits, &again);
 
     if (hits->timer == NULL)
-        hits->timer = relais_module_timer_new (hits->module, on_timer, hits);
+        hits->timer = relais_module_timer_new (hits->module, see_arrived, hits);
     for (guint i = 0; i < arrived->len; i++) {
         Hit *hit = g_ptr_array_index (arrived, i);
 
@@ -319,8 +322,7 @@ see_arrived (gpointer data)
         g_queue_push_tail (&hits->pending, hit);
     }
     decide_due (hits, now_us);
-    if (!relais_module_timer_is_set (hits->timer))
-        set_timer (hits);
+    set_timer (hits, now_us, again);
 }
 
 void
@@ -328,7 +330,7 @@ tracking_hits_add (TrackingHits *hits, RelaisHttpRequest *request, TrackingIdent
 {
     const char *agent = relais_http_get_header (request, "User-Agent");
     Hit *hit = g_new0 (Hit, 1);
-    bool first;
+    bool wake;
 
     hit->hits = hits;
     hit->identity = *identity;
@@ -338,10 +340,11 @@ tracking_hits_add (TrackingHits *hits, RelaisHttpRequest *request, TrackingIdent
     hit->head = g_str_equal (relais_http_get_method (request), "HEAD");
     hit->at_us = relais_http_get_wall_us (request);
     g_mutex_lock (&hits->mutex);
-    first = hits->arrived->len == 0;
+    wake = !hits->looking;
+    hits->looking = true;
     g_ptr_array_add (hits->arrived, hit);
     g_mutex_unlock (&hits->mutex);
-    if (first)
+    if (wake)
         relais_module_post (hits->module, see_arrived, hits);
 }
 
