@@ -72,7 +72,7 @@ look_at_index (SgStore *store, gpointer data)
     Job *job = data;
     struct stat info;
 
-    if (store->index != NULL)
+    if (store->index != NULL && sg_settled_apply (store, true))
         job->n_keys = sg_index_count (store->index);
     if (stat (store->index_path, &info) == 0)
         job->index_bytes = (guint64)info.st_size;

@@ -39,7 +39,8 @@ sg_lookup (SgStore *store, const SgKey *key, SgFound *found)
 
     *found = (SgFound){0};
     if (!look_into (store->next, key, found, &answer) &&
-        !look_into (store->syncing, key, found, &answer) && store->index != NULL) {
+        !look_into (store->syncing, key, found, &answer) &&
+        !look_into (store->settled, key, found, &answer) && store->index != NULL) {
         answer = sg_index_get (store->index, key->bytes, key->size, &found->owned,
                                &found->value_size, &found->expires_us);
         found->value = found->owned;

@@ -198,6 +198,7 @@ make (SgStore *store, GBytes *prefix, GBytes *from)
         sg_listing_drop (store);
         return false;
     }
+    gather_overlay (listing, store->settled);
     gather_overlay (listing, store->syncing);
     gather_overlay (listing, store->next);
     settle (listing);

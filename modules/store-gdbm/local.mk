@@ -6,7 +6,7 @@ store_gdbm_sources = modules/store-gdbm/commands.c modules/store-gdbm/compact.c 
     modules/store-gdbm/journal.c modules/store-gdbm/journal.h \
     modules/store-gdbm/listing.c modules/store-gdbm/load.c modules/store-gdbm/overlay.c \
     modules/store-gdbm/owner.c modules/store-gdbm/record.c modules/store-gdbm/record.h \
-    modules/store-gdbm/store-gdbm.h modules/store-gdbm/sweep.c
+    modules/store-gdbm/settled.c modules/store-gdbm/store-gdbm.h modules/store-gdbm/sweep.c
 
 if GDBM
 module_LTLIBRARIES += modules/store-gdbm/store-gdbm.la

@@ -134,6 +134,7 @@ lose_index (SgStore *store)
     sg_index_close (store->index, NULL);
     store->index = NULL;
     store->unreadable = false;
+    sg_settled_drop (store); /* the files have it */
     g_clear_pointer (&store->sweep_key, free);
     sg_listing_drop (store);
     if (!sg_rebuild (store))
@@ -141,32 +142,6 @@ lose_index (SgStore *store)
 }
 
 /* --- Syncing ---------------------------------------------------------------------------------- */
-
-/* A key that will expire is for the sweep to find from now on, even if it looked just before. */
-static bool
-put_into_index (SgStore *store, const SgEntry *entry)
-{
-    if (entry->expires_us != 0)
-        store->sweeping = store->sweep_saw_any = true;
-    if (entry->value == NULL)
-        return sg_index_remove (store->index, entry->key.bytes, entry->key.size);
-    return sg_index_put (store->index, entry->key.bytes, entry->key.size, entry->value,
-                         entry->value_size, entry->expires_us);
-}
-
-static void
-apply (SgStore *store, const SgOverlay *overlay)
-{
-    GHashTableIter iter;
-    gpointer next;
-    bool good = true;
-
-    g_hash_table_iter_init (&iter, overlay->entries);
-    while (good && store->index != NULL && g_hash_table_iter_next (&iter, &next, NULL))
-        good = put_into_index (store, next);
-    if (!good)
-        lose_index (store);
-}
 
 static void
 finish_sync (SgStore *store, int failure)
@@ -185,7 +160,8 @@ finish_sync (SgStore *store, int failure)
     store->figures.syncs++;
     g_mutex_unlock (&store->mutex);
     sg_outcomes_end (overlay->outcomes, NULL);
-    apply (store, overlay);
+    if (store->index != NULL)
+        sg_settled_take (store, overlay);
     sg_overlay_free (overlay);
 }
 
@@ -467,7 +443,7 @@ publish (SgStore *store)
 static gint64
 next_due_us (const SgStore *store)
 {
-    gint64 due = sg_listing_due_us (store);
+    gint64 due = MIN (sg_listing_due_us (store), sg_settled_due_us (store));
 
     if (store->broken != NULL || store->index == NULL)
         due = MIN (due, store->probe_at_us);
@@ -541,6 +517,8 @@ do_what_is_due (SgStore *store)
 
     if (now >= sg_listing_due_us (store))
         sg_listing_drop (store);
+    if (now >= sg_settled_due_us (store) && !sg_settled_apply (store, false))
+        lose_index (store);
     if (store->sweeping && store->index != NULL && now >= store->sweep_at_us) {
         sg_sweep (store);
         store->sweep_at_us = now + store->options.sweep_us;
@@ -586,6 +564,8 @@ finish (SgStore *store)
         write_journal (store);
     }
     sync_here (store);
+    if (!sg_settled_apply (store, true))
+        lose_index (store);
     if (store->compactor != NULL)
         end_compaction (store);
 }
@@ -621,6 +601,7 @@ free_store (SgStore *store)
     sg_journal_clear (&store->journal);
     sg_overlay_free (store->next);
     sg_overlay_free (store->syncing);
+    sg_overlay_free (store->settled);
     g_hash_table_unref (store->owed);
     g_array_unref (store->lazies);
     g_ptr_array_unref (store->incoming);
@@ -660,6 +641,7 @@ new_store (const SgOptions *options, int lock_fd)
     store->taken = g_ptr_array_new ();
     sg_journal_init (&store->journal, store->dir, options->io, 0);
     store->next = sg_overlay_new ();
+    store->settled = sg_overlay_new ();
     store->owed = sg_debts_new ();
     store->lazies = g_array_new (FALSE, FALSE, sizeof (SgOutcome));
     return store;

@@ -100,6 +100,7 @@ start (RelaisModule *module, GError **error)
         .min_free_bytes = settings->min_free_bytes,
         .lazy_us = G_USEC_PER_SEC * 9 / 10, /* and a sync, within the second */
         .probe_us = 10 * G_USEC_PER_SEC,
+        .settle_us = 10 * G_USEC_PER_SEC,
         .sweep_us = G_USEC_PER_SEC,
         .io = &sg_system_io,
         .now_us = now_us,

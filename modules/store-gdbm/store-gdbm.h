@@ -4,10 +4,11 @@
  * syncer calls fdatasync, so that reads go on meanwhile; a compactor comes and goes.
  *
  *     request -> owner: looks at `next`, `syncing`, index -> journal's buffer, `next` -> write
- *             -> syncer: fdatasync -> owner: answers those who wait, `syncing` -> index
+ *             -> syncer: fdatasync -> owner: answers those who wait, `syncing` -> `settled`, later -> index
  *
- * What is not synced yet lives in two overlays over the index: `syncing`, which the sync that runs covers,
- * and `next`, which came in meanwhile and shares the one after. If a sync fails, both are dropped, and with
+ * What is not synced yet lives in two overlays: `syncing`, which the sync that runs covers,
+ * and `next`, which came in meanwhile and shares the one after. A third one, `settled`, spares the index what
+ * changes again soon. If a sync fails, both are dropped, and with
  * them every trace of what was answered with ERROR; increments that were acknowledged before (LAZY) are
  * owed, and made again in the next journal.
  */
@@ -69,11 +70,14 @@ void sg_outcomes_end (GArray *outcomes, const char *failure);
 /* --- The store. ----------------------------------------------------------------------------------- */
 
 enum {
-    SG_LAZY_KEYS = 4096,       /* changed keys that do not wait for the second to pass */
-    SG_BUFFER_BYTES = 1 << 20, /* of the journal, before it is written within a batch */
-    SG_SWEEP_KEYS = 1000,      /* looked at in one go */
-    SG_LISTING_KEYS = 65536,   /* that a scan keeps in memory */
-    SG_PAGE_BYTES = 4 << 20    /* of one scan's rows, if it has more than one */
+    SG_LAZY_KEYS = 4096,        /* changed keys that do not wait for the second to pass */
+    SG_SETTLED_KEYS = 16384,    /* synced keys that do not wait for settle_us to pass */
+    SG_SETTLED_BYTES = 8 << 20, /* of their values, the same */
+    SG_SETTLE_AT_ONCE = 256,    /* of them that go into the index in one turn, at least */
+    SG_BUFFER_BYTES = 1 << 20,  /* of the journal, before it is written within a batch */
+    SG_SWEEP_KEYS = 1000,       /* looked at in one go */
+    SG_LISTING_KEYS = 65536,    /* that a scan keeps in memory */
+    SG_PAGE_BYTES = 4 << 20     /* of one scan's rows, if it has more than one */
 };
 
 typedef struct {
@@ -81,6 +85,7 @@ typedef struct {
     guint64 compact_bytes;  /* of journals, before they are compacted */
     guint64 min_free_bytes; /* below, writes are refused */
     gint64 lazy_us;         /* LAZY is synced within */
+    gint64 settle_us;       /* what is synced stays out of the index for so long */
     gint64 probe_us;        /* between tries to get on after a failure */
     gint64 sweep_us;        /* between looks for expired keys */
     const SgIo *io;
@@ -127,6 +132,8 @@ struct SgStore {
     SgJournal journal;
     SgIndex *index;            /* NULL: lost, to be built anew */
     SgOverlay *next, *syncing; /* syncing is NULL while no sync runs */
+    SgOverlay *settled;        /* synced, over the index */
+    guint64 settled_bytes;     /* of values that came into it since it was empty */
     GHashTable *owed;          /* debts to be made again */
     GArray *lazies;            /* SgOutcome of this batch: ended once written */
     SgListing *listing;
@@ -137,6 +144,7 @@ struct SgStore {
     guint8 *sweep_key; /* where to go on; NULL: at the start */
     gsize sweep_key_size;
     bool sweeping, sweep_saw_any; /* whether a round is worth its while */
+    gint64 sweep_from_us;         /* wall clock: no round begins before */
     /* of journals that are closed and newer than the snapshot; of these, what the compaction that runs
      * covers; the snapshot's own size and number; the number that the next one will have */
     guint64 sealed_bytes, covered_bytes, snapshot_bytes, snapshot, compacting;
@@ -161,6 +169,16 @@ void sg_store_ask (SgStore *store, SgAskFunc func, gpointer data);
 void sg_store_figures (SgStore *store, SgFigures *figures);
 /* Has journals compacted now; any thread. */
 void sg_store_compact (SgStore *store);
+
+/* --- settled.c: between journal and index. Owner. --------------------------------------------------- */
+
+/* Takes over the entries of an overlay that is synced. */
+void sg_settled_take (SgStore *store, SgOverlay *overlay);
+void sg_settled_drop (SgStore *store);
+/* When some of it is to go into the index; G_MAXINT64: there is nothing. */
+gint64 sg_settled_due_us (const SgStore *store);
+/* Puts all of it, or what is due in one turn, into the index. False: the index failed. */
+bool sg_settled_apply (SgStore *store, bool all);
 
 /* --- load.c: from files to index. Owner. ---------------------------------------------------------- */
 
@@ -202,6 +220,8 @@ gint64 sg_listing_due_us (const SgStore *store);
 /* --- sweep.c: expired keys. Owner. ------------------------------------------------------------------ */
 
 void sg_sweep (SgStore *store);
+/* A key that expires then is put into the index. */
+void sg_sweep_note (SgStore *store, gint64 expires_us);
 
 /* --- compact.c: a new snapshot. Its own thread. ----------------------------------------------------- */
 

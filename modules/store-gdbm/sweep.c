@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The sweep: expired keys are absent anyway; here they leave the index, a thousand keys looked at in one
- * go. The journal is not told: who reads it sees the expiry himself. A round that found nothing that will
- * ever expire is the last one until such a key is put. The owner's.
+ * go. The journal is not told: who reads it sees the expiry himself. A round costs several system calls a key, so
+ * that the next one begins when the first of the keys expires that it found, or in an hour: it may have missed
+ * some, if keys were put meanwhile. One that found nothing that will ever expire is the last until such a key is
+ * put. The owner's.
  */
 #include "store-gdbm.h"
 
 #include <stdlib.h>
+
+static const gint64 REST_US = 3600 * (gint64)G_USEC_PER_SEC;
+
+void
+sg_sweep_note (SgStore *store, gint64 expires_us)
+{
+    store->sweep_from_us = MIN (store->sweep_from_us, expires_us);
+}
 
 static void
 end_round (SgStore *store)
@@ -25,8 +35,10 @@ sweep_key (SgStore *store, const SgKey *key, gint64 now_us)
     if (sg_index_get_expiry (store->index, key->bytes, key->size, &expires_us) != SG_FOUND)
         return;
     store->sweep_saw_any = true;
+    sg_sweep_note (store, MAX (expires_us, now_us));
     if (expires_us > now_us || sg_overlay_find (store->next, key) != NULL ||
         sg_overlay_find (store->syncing, key) != NULL ||
+        sg_overlay_find (store->settled, key) != NULL ||
         !sg_index_remove (store->index, key->bytes, key->size))
         return;
     g_mutex_lock (&store->mutex);
@@ -41,9 +53,14 @@ sg_sweep (SgStore *store)
     guint8 *key = store->sweep_key;
     gsize size = store->sweep_key_size;
 
-    if (key == NULL && sg_index_next (store->index, NULL, 0, &key, &size) != SG_FOUND) {
-        end_round (store);
+    if (key == NULL && now_us < store->sweep_from_us)
         return;
+    if (key == NULL) {
+        store->sweep_from_us = now_us + REST_US;
+        if (sg_index_next (store->index, NULL, 0, &key, &size) != SG_FOUND) {
+            end_round (store);
+            return;
+        }
     }
     for (guint n = 0; key != NULL && n < SG_SWEEP_KEYS; n++) {
         guint8 *next = NULL;

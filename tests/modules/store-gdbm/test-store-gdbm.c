@@ -468,6 +468,91 @@ test_scan_large (Fixture *f, gconstpointer data)
     g_assert_true (relais_store_reply_get_more (f->reply));
 }
 
+/* --- Between journal and index ------------------------------------------------------------------ */
+
+static void
+count_settled (SgStore *store, gpointer data)
+{
+    *(guint *)data = g_hash_table_size (store->settled->entries);
+}
+
+/* How many keys are synced, and not in the index. */
+static guint
+settled (Fixture *f)
+{
+    guint n = 0;
+
+    sg_store_ask (f->sg, count_settled, &n);
+    return n;
+}
+
+/* What is not in the index yet is read, changed, removed and listed as if it were; a close puts it there, and
+ * after a crash the journal has it. */
+static void
+test_settled (Fixture *f, gconstpointer data)
+{
+    fixture_put (f, "old", "1", 0);
+    fixture_put (f, "gone", "1", 0);
+    fixture_close (f);
+    f->options.settle_us = G_MAXINT32 * G_GINT64_CONSTANT (1000000);
+    fixture_open (f);
+    g_assert_cmpuint (settled (f), ==, 0);
+    fixture_put (f, "old", "2", 0);
+    fixture_put (f, "new", "1", 0);
+    fixture_increment (f, "n", 41, 0);
+    fixture_increment (f, "n", 1, RELAIS_STORE_LAZY);
+    fixture_remove (f, "gone");
+    fixture_put (f, "end", "1", 0);
+    g_assert_cmpuint (settled (f), ==, 5);
+    fixture_assert_value (f, "old", "2");
+    fixture_assert_value (f, "n", "42");
+    fixture_assert_value (f, "gone", NULL);
+    assert_scan (f, "", NULL, 10, "end=1 n=42 new=1 old=2");
+    fixture_close (f);
+    fixture_open (f);
+    g_assert_false (fixture_logged (f, "built anew"));
+    g_assert_cmpuint (settled (f), ==, 0);
+    fixture_assert_value (f, "n", "42");
+    fixture_assert_value (f, "gone", NULL);
+    fixture_put (f, "gone", "3", 0);
+    fixture_crash (f);
+    fixture_open (f);
+    fixture_assert_value (f, "gone", "3");
+    fixture_assert_value (f, "n", "42");
+}
+
+/* More keys, or octets, than it holds go into the index before their time. */
+static void
+test_settled_limits (Fixture *f, gconstpointer data)
+{
+    g_autofree char *value = g_strnfill (RELAIS_STORE_VALUE_BYTES, 'v');
+
+    g_atomic_int_set (&fixture_fast, 1);
+    fixture_close (f);
+    f->options.settle_us = G_MAXINT32 * G_GINT64_CONSTANT (1000000);
+    fixture_open (f);
+    for (guint i = 0; i < SG_SETTLED_KEYS - 1; i++) {
+        g_autofree char *key = g_strdup_printf ("%u", i);
+
+        fixture_increment (f, key, 1, RELAIS_STORE_LAZY);
+    }
+    fixture_put (f, "sync", "1", 0);
+    while (settled (f) == SG_SETTLED_KEYS)
+        relais_loop_turn (f->loop, false);
+    g_assert_cmpuint (settled (f), >, 0);
+    fixture_close (f);
+    fixture_open (f);
+    for (guint i = 0; i < SG_SETTLED_BYTES / RELAIS_STORE_VALUE_BYTES; i++) {
+        g_autofree char *key = g_strdup_printf ("large%u", i);
+
+        g_assert_cmpuint (settled (f), ==, i);
+        fixture_put (f, key, value, 0);
+    }
+    while (settled (f) > 0)
+        relais_loop_turn (f->loop, false);
+    fixture_assert_value (f, "large0", value);
+}
+
 /* --- Expiry ----------------------------------------------------------------------------------- */
 
 static void
@@ -677,6 +762,8 @@ main (int argc, char **argv)
         {"/store-gdbm/scan-waits", test_scan_waits},
         {"/store-gdbm/scan-many", test_scan_many},
         {"/store-gdbm/scan-large", test_scan_large},
+        {"/store-gdbm/settled", test_settled},
+        {"/store-gdbm/settled-limits", test_settled_limits},
         {"/store-gdbm/expiry", test_expiry},
         {"/store-gdbm/expired-overwrite", test_expired_overwrite},
         {"/store-gdbm/compaction", test_compaction},
