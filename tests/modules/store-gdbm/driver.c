@@ -211,6 +211,7 @@ main (int argc, char **argv)
     f.dir = g_strdup (argv[1]);
     f.options.dir = f.dir;
     f.options.lazy_us = 50 * 1000;
+    f.options.settle_us = 200 * 1000;
     f.options.compact_bytes = 256 * 1024;
     fixture_now_us = g_get_real_time ();
     measuring = strcmp (argv[2], "measure") == 0 && argc > 3;
