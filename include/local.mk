@@ -1,8 +1,10 @@
 # include/relais: the public API, installed as it is.
 relaisincludedir = $(includedir)/relais
 relaisinclude_HEADERS = \
+    include/relais/bounce.h \
     include/relais/command.h \
     include/relais/counter.h \
+    include/relais/delivery.h \
     include/relais/dns.h \
     include/relais/edit.h \
     include/relais/event.h \
@@ -16,8 +18,10 @@ relaisinclude_HEADERS = \
     include/relais/option.h \
     include/relais/shaping.h \
     include/relais/store.h \
+    include/relais/suppress.h \
     include/relais/test.h \
     include/relais/timer.h \
     include/relais/token.h \
+    include/relais/translate.h \
     include/relais/types.h \
     include/relais/version.h
