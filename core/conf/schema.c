@@ -64,12 +64,6 @@ static const RelaisOption options[] = {
      N_ ("How long a key opens what it sealed after another one took its place; links that are "
          "out die with it.")},
 
-    /* [suppression] */
-    {"suppression", "at_rcpt", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "reject", 0, 0,
-     "reject|accept",
-     N_ ("What a client hears who sends to an address on the suppression list: reject, it is "
-         "refused; accept, it is taken, and the mail to it ends at once with an event.")},
-
     /* [listener NAME] */
     {"listener", "address", RELAIS_OPTION_LIST, 0, "127.0.0.1", 0, 0, NULL,
      N_ ("Addresses to listen on; \"::\" and \"0.0.0.0\" are all.")},
@@ -296,7 +290,6 @@ static const RelaisSectionKind kinds[] = {
     {.kind = "relais"},
     {.kind = "tokens"},
     {.kind = "spool"},
-    {.kind = "suppression"},
     {.kind = "listener", .has_name = true},
     {.kind = "source", .has_name = true},
     {.kind = "provider", .has_name = true, .comes_and_goes = true},
