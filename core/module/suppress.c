@@ -15,19 +15,6 @@ relais_host_set_suppression (RelaisHost *host, RelaisSuppression *suppression)
     host->suppression = suppression;
 }
 
-const gchar *
-relais_suppress_class_to_string (RelaisSuppressClass suppress_class)
-{
-    static const char *const names[] = {[RELAIS_SUPPRESS_NONE] = "none",
-                                        [RELAIS_SUPPRESS_HARD] = "hard",
-                                        [RELAIS_SUPPRESS_SOFT] = "soft",
-                                        [RELAIS_SUPPRESS_COMPLAINT] = "complaint",
-                                        [RELAIS_SUPPRESS_UNSUBSCRIBE] = "unsubscribe",
-                                        [RELAIS_SUPPRESS_MANUAL] = "manual"};
-
-    return names[suppress_class < G_N_ELEMENTS (names) ? suppress_class : RELAIS_SUPPRESS_NONE];
-}
-
 typedef struct {
     RelaisHost *host;
     RelaisSuppressFunc done; /* or NULL */

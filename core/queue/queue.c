@@ -675,7 +675,8 @@ relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures)
                                     .bounced_total = queue->bounced_total,
                                     .expired_total = queue->expired_total,
                                     .suppressed_total = queue->suppressed_total,
-                                    .parked = queue->parked.length};
+                                    .parked = queue->parked.length,
+                                    .evidence_lost_total = queue->evidence_lost_total};
     for (guint i = 0; i < RELAIS_N_DESTINATION_STATES; i++)
         figures->due += queue->n_due[i];
 }

@@ -144,9 +144,10 @@ relais_suppressed_settle (RelaisSettlement *settlement, const RelaisLive *live, 
         relais_flow_put_due (relais_queue_flow_at (queue, delivery->flow), number, true);
         return;
     }
-    text = g_strdup_printf (
-        "suppressed: %s%s%s", relais_suppress_class_to_string (entry.suppress_class),
-        entry.reason != NULL ? ", " : "", entry.reason != NULL ? entry.reason : "");
+    text = g_strdup_printf ("suppressed: the address is on the suppression list (%s%s%s)",
+                            relais_suppress_class_to_string (entry.suppress_class),
+                            entry.reason != NULL ? ": " : "",
+                            entry.reason != NULL ? entry.reason : "");
     result.text = text;
     result.suppress_class = entry.suppress_class;
     result.suppress_reason = entry.reason;
