@@ -20,6 +20,7 @@
 #include "smtp/users-private.h"
 #include "spool/spool-private.h"
 #include "status-private.h"
+#include "suppress/suppress-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <json-glib/json-glib.h>
@@ -266,6 +267,8 @@ add_commands (Ctl *ctl)
     commands = relais_reload_commands (&n);
     add_table (ctl, commands, n);
     commands = relais_queue_commands (&n);
+    add_table (ctl, commands, n);
+    commands = relais_suppression_commands (&n);
     add_table (ctl, commands, n);
     commands = relais_tokens_commands (&n);
     add_table (ctl, commands, n);

@@ -453,10 +453,12 @@ open_control (Daemon *daemon, GError **error)
                                     daemon->http,
                                     daemon->queue,
                                     daemon->meter,
+                                    daemon->suppression,
                                     relais_loop_wall_us (daemon->loop)};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
+        !add_commands (daemon, relais_suppression_commands, daemon->suppression, error) ||
         !add_commands (daemon, relais_tokens_commands, daemon->tokens, error) ||
         !add_commands (daemon, relais_tracking_commands, daemon->tracking, error) ||
         !add_commands (daemon, relais_host_commands, daemon->host, error))

@@ -8,6 +8,7 @@
 #include "limiter-private.h"
 #include "queue/queue-private.h"
 #include "smtp/server-private.h"
+#include "suppress/suppress-private.h"
 
 #include <relais/command.h>
 
@@ -19,6 +20,7 @@ typedef struct {
     RelaisHttpServer *http;
     RelaisQueue *queue;
     RelaisLoadMeter *meter;
+    RelaisSuppression *suppression;
     gint64 started_us;
 } RelaisStatus;
 

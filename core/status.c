@@ -114,6 +114,20 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
 }
 
 static void
+put_suppression (RelaisCommandCall *call, const RelaisSuppression *suppression)
+{
+    RelaisSuppressionFigures figures;
+
+    relais_suppression_figures (suppression, &figures);
+    row (call, "suppression.entries", (gint64)figures.entries);
+    row (call, "suppression.addresses", (gint64)figures.addresses);
+    row (call, "suppression.reports", (gint64)figures.reports);
+    row (call, "suppression.checks", (gint64)figures.checks);
+    row (call, "suppression.journal_bytes", (gint64)figures.journal_bytes);
+    row_text (call, "suppression.trouble", relais_suppression_trouble (suppression));
+}
+
+static void
 put_load (RelaisCommandCall *call, RelaisLoadMeter *meter)
 {
     RelaisLoad load;
@@ -152,6 +166,7 @@ status (RelaisCommandCall *call, gpointer data)
     put_http (call, what->http);
     put_queue (call, what->queue);
     put_spool (call, what->spool);
+    put_suppression (call, what->suppression);
     row (call, "loop.longest_gap_us", relais_loop_longest_gap_us (what->loop, reset));
     relais_queue_find_oldest (what->queue, on_oldest, call);
 }

@@ -217,6 +217,21 @@ unknown_option (Run *run, const RelaisCommand *command, const char *name)
     return usage_error (run, command);
 }
 
+/* A file that is sent in pieces is only opened here. */
+static int
+take_stream (Run *run, RelaisCommandCall *call, const char *path)
+{
+    int fd = strcmp (path, "-") == 0 ? fcntl (STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                     : open (path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        fprintf (run->terminal.err, "relaisctl: %s: %s\n", path, g_strerror (errno));
+        return RELAIS_EXIT_REFUSED;
+    }
+    relais_call_set_stream (call, fd);
+    return 0;
+}
+
 static int
 take_file (Run *run, RelaisCommandCall *call, const char *name, const char *path)
 {
@@ -267,6 +282,8 @@ take_word (Run *run, RelaisCommandCall *call, const char *word)
     RelaisCommandTakes takes;
 
     relais_call_add_arg (call, word);
+    if (is_first && relais_call_has_stream (call))
+        return take_stream (run, call, word);
     return is_first && relais_command_find_option (relais_call_command (call), "", &takes)
                ? take_file (run, call, "", word)
                : 0;
@@ -337,8 +354,9 @@ offline_ended (gpointer data, int status, const char *text)
         fprintf (offline->run->terminal.err, "relaisctl: %s\n", text);
 }
 
+/* No OFFLINE command has pieces: it reads what it is told to. */
 static const RelaisCallSink offline_sink = {offline_line, offline_is_full, offline_wait,
-                                            offline_ended};
+                                            offline_ended, NULL};
 
 static int
 run_offline (Run *run, RelaisCommandCall *call, gpointer data, RelaisRender *render)

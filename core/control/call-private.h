@@ -18,6 +18,9 @@ typedef struct {
     void (*wait) (gpointer data);
     /* The last thing said. */
     void (*ended) (gpointer data, int status, const char *text);
+    /* A function waits for a piece: have relais_call_give_piece () called from a later turn. NULL: there are
+     * no pieces. */
+    void (*want) (gpointer data);
 } RelaisCallSink;
 
 /* `loop` is NULL for OFFLINE calls. */
@@ -38,6 +41,14 @@ void relais_call_run (RelaisCommandCall *call, gpointer command_data, const Rela
                       gpointer data);
 /* Calls the function that waits for the output to drain; false if none does. */
 bool relais_call_resume (RelaisCommandCall *call);
+/* Whether the command has its file come in pieces, and whether it waits for one. */
+bool relais_call_has_stream (const RelaisCommandCall *call);
+bool relais_call_wants_piece (const RelaisCommandCall *call);
+/* Calls the function that waits for it. NULL: that was all. */
+void relais_call_give_piece (RelaisCommandCall *call, GBytes *piece);
+/* relaisctl's: the file that is to be sent; the call closes it. -1: none. */
+void relais_call_set_stream (RelaisCommandCall *call, int fd);
+int relais_call_get_stream (const RelaisCommandCall *call);
 bool relais_call_has_ended (const RelaisCommandCall *call);
 /* Nobody listens any more: what else it yields is dropped. */
 void relais_call_abandon (RelaisCommandCall *call);
@@ -46,7 +57,8 @@ void relais_call_abandon (RelaisCommandCall *call);
 typedef enum {
     RELAIS_COMMAND_TAKES_NOTHING,
     RELAIS_COMMAND_TAKES_VALUE,
-    RELAIS_COMMAND_TAKES_FILE
+    RELAIS_COMMAND_TAKES_FILE,
+    RELAIS_COMMAND_TAKES_STREAM /* a file that comes in pieces */
 } RelaisCommandTakes;
 
 /* How the command takes the option; false if it does not. */

@@ -11,6 +11,7 @@
 #include "control/wire-private.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct RelaisCommandCall {
     guint refs;
@@ -27,6 +28,10 @@ struct RelaisCommandCall {
     bool running, ended, abandoned;
     RelaisCommandFunc resume; /* to be called when drained */
     gpointer resume_data;
+    RelaisCommandFunc take; /* to be called with the next piece */
+    gpointer take_data;
+    GBytes *piece; /* while it is called */
+    int stream;    /* relaisctl's file, or -1 */
 };
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -37,6 +42,7 @@ relais_call_new (const RelaisCommand *command, RelaisConfig *config, RelaisLoop 
     RelaisCommandCall *call = g_new0 (RelaisCommandCall, 1);
 
     call->refs = 1;
+    call->stream = -1;
     call->command = command;
     call->config = config != NULL ? relais_config_ref (config) : NULL;
     call->loop = loop;
@@ -67,6 +73,8 @@ relais_call_unref (RelaisCommandCall *call)
     g_string_free (call->row, TRUE);
     g_string_free (call->times, TRUE);
     g_clear_pointer (&call->config, relais_config_unref);
+    if (call->stream >= 0)
+        close (call->stream);
     g_free (call);
 }
 
@@ -181,11 +189,88 @@ resume_posted (gpointer data)
     relais_call_unref (call);
 }
 
+/* --- Pieces ----------------------------------------------------------------------------------- */
+
+void
+relais_call_set_stream (RelaisCommandCall *call, int fd)
+{
+    if (call->stream >= 0)
+        close (call->stream);
+    call->stream = fd;
+}
+
+int
+relais_call_get_stream (const RelaisCommandCall *call)
+{
+    return call->stream;
+}
+
+bool
+relais_call_has_stream (const RelaisCommandCall *call)
+{
+    RelaisCommandTakes takes;
+
+    return relais_command_find_option (call->command, "", &takes) &&
+           takes == RELAIS_COMMAND_TAKES_STREAM;
+}
+
+bool
+relais_call_wants_piece (const RelaisCommandCall *call)
+{
+    return call->take != NULL && !call->ended;
+}
+
+void
+relais_call_give_piece (RelaisCommandCall *call, GBytes *piece)
+{
+    RelaisCommandFunc func = call->take;
+
+    call->take = NULL;
+    if (func == NULL || call->ended)
+        return;
+    call->piece = piece;
+    relais_call_ref (call);
+    func (call, call->take_data);
+    call->piece = NULL;
+    relais_call_unref (call);
+}
+
+static void
+end_pieces (gpointer data)
+{
+    RelaisCommandCall *call = data;
+
+    relais_call_give_piece (call, NULL);
+    relais_call_unref (call);
+}
+
+void
+relais_command_when_piece (RelaisCommandCall *call, RelaisCommandFunc func, gpointer data)
+{
+    g_return_if_fail (!call->ended && call->take == NULL && call->loop != NULL);
+    call->take = func;
+    call->take_data = data;
+    if (call->sink != NULL)
+        call->sink->want (call->sink_data);
+    else
+        relais_loop_post (call->loop, end_pieces, relais_call_ref (call));
+}
+
+GBytes *
+relais_command_piece (const RelaisCommandCall *call)
+{
+    return call->piece;
+}
+
+/* --- Ends ------------------------------------------------------------------------------------- */
+
 void
 relais_call_abandon (RelaisCommandCall *call)
 {
     call->sink = NULL;
     call->abandoned = true;
+    if (call->take != NULL && call->loop != NULL)
+        relais_loop_post (call->loop, end_pieces, relais_call_ref (call));
     if (call->resume != NULL && call->loop != NULL)
         relais_loop_post (call->loop, resume_posted, relais_call_ref (call));
 }
@@ -322,6 +407,16 @@ void
 relais_command_note (RelaisCommandCall *call, const gchar *text)
 {
     g_autoptr (GString) line = g_string_new ("{\"note\":");
+
+    relais_wire_append_string (line, text);
+    g_string_append (line, "}\n");
+    say (call, line);
+}
+
+void
+relais_command_raw (RelaisCommandCall *call, const gchar *text)
+{
+    g_autoptr (GString) line = g_string_new ("{\"raw\":");
 
     relais_wire_append_string (line, text);
     g_string_append (line, "}\n");

@@ -3,7 +3,7 @@
  * A call through the control socket: sends the request and its files, then reads lines until the
  * daemon says the end. Blocking; the daemon, which is trusted, sets the pace. While a request is
  * sent nothing is read: the daemon says nothing before it is complete but a refusal, after which it
- * stops listening; then the refusal is what is read.
+ * stops listening; then the refusal is what is read. A file that comes in pieces is sent while the answer comes.
  */
 #include "config.h"
 
@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -140,27 +141,89 @@ take_lines (GString *input, RelaisRender *render, FILE *err, int *status)
     return false;
 }
 
+/* --- A file in pieces, and the answer ---------------------------------------------------------- */
+
+/* The next piece of the file as a line; the end of it as another. False if it cannot be read. */
+static bool
+append_piece (int *file, GString *out)
+{
+    guint8 bytes[RELAIS_WIRE_CHUNK_BYTES];
+    ssize_t n;
+
+    do
+        n = read (*file, bytes, sizeof bytes);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        g_autofree char *base64 = g_base64_encode (bytes, (gsize)n);
+
+        g_string_append_printf (out, "{\"data\":\"%s\"}\n", base64);
+    } else {
+        g_string_append (out, "{\"done\":true}\n");
+        *file = -1;
+    }
+    return n >= 0;
+}
+
+static void
+send_some (Sender *sender, GString *out)
+{
+    ssize_t n = send (sender->fd, out->str, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n > 0)
+        g_string_erase (out, 0, n);
+    else if (n < 0 && errno != EINTR && errno != EAGAIN)
+        sender->broken = true;
+}
+
+/* Rows may come while the file still goes: neither waits for the other. -1: no end yet. */
 static int
-read_answer (int fd, RelaisRender *render, FILE *err)
+exchange (Sender *sender, GString *out, GString *input, RelaisRender *render, FILE *err)
+{
+    struct pollfd wait = {.fd = sender->fd, .events = POLLIN};
+    char bytes[65536];
+    int status = -1;
+    ssize_t n;
+
+    if (out->len > 0 && !sender->broken)
+        wait.events |= POLLOUT;
+    if (poll (&wait, 1, -1) < 0)
+        return errno == EINTR ? -1 : RELAIS_EXIT_NO_DAEMON;
+    if ((wait.revents & POLLOUT) != 0)
+        send_some (sender, out);
+    if ((wait.revents & (POLLIN | POLLHUP | POLLERR)) == 0)
+        return -1;
+    n = read (sender->fd, bytes, sizeof bytes);
+    if (n < 0 && errno == EINTR)
+        return -1;
+    if (n <= 0)
+        return RELAIS_EXIT_NO_DAEMON;
+    g_string_append_len (input, bytes, n);
+    if (take_lines (input, render, err, &status))
+        return status;
+    return input->len < RELAIS_WIRE_REPLY_BYTES ? -1 : RELAIS_EXIT_NO_DAEMON;
+}
+
+/* `file` is -1 where there is none. */
+static int
+read_answer (Sender *sender, int file, RelaisRender *render, FILE *err)
 {
     g_autoptr (GString) input = g_string_new (NULL);
-    int status = RELAIS_EXIT_NO_DAEMON;
-    char bytes[65536];
+    g_autoptr (GString) out = g_string_new (NULL);
+    int status = -1;
 
-    while (input->len < RELAIS_WIRE_REPLY_BYTES) {
-        ssize_t n = read (fd, bytes, sizeof bytes);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        g_string_append_len (input, bytes, n);
-        if (take_lines (input, render, err, &status))
-            return status;
+    while (status < 0) {
+        if (file >= 0 && out->len == 0 && !sender->broken && !append_piece (&file, out)) {
+            relais_render_end (render);
+            fprintf (err, _ ("relaisctl: the file cannot be read: %s\n"), g_strerror (errno));
+            return RELAIS_EXIT_REFUSED;
+        }
+        status = exchange (sender, out, input, render, err);
     }
+    if (status != RELAIS_EXIT_NO_DAEMON)
+        return status;
     relais_render_end (render);
     fputs (_ ("relaisctl: the daemon went away before the command ended\n"), err);
-    return RELAIS_EXIT_NO_DAEMON;
+    return status;
 }
 
 int
@@ -183,7 +246,7 @@ relais_client_run (RelaisCommandCall *call, const char *socket_path, RelaisRende
     send_text (&sender, request);
     relais_call_each_file (call, send_file, &sender);
     send_text (&sender, run);
-    status = read_answer (sender.fd, render, err);
+    status = read_answer (&sender, relais_call_get_stream (call), render, err);
     close (sender.fd);
     return status;
 }

@@ -103,6 +103,7 @@ option_takes (const char *word, gsize size)
     switch (size > 0 ? word[size - 1] : '\0') {
     case '=': return RELAIS_COMMAND_TAKES_VALUE;
     case '@': return RELAIS_COMMAND_TAKES_FILE;
+    case '<': return RELAIS_COMMAND_TAKES_STREAM;
     default: return RELAIS_COMMAND_TAKES_NOTHING;
     }
 }

@@ -373,32 +373,13 @@ show_progress (RelaisRender *render, JsonArray *pair)
     done = g_strdup_printf ("%" G_GINT64_FORMAT, json_array_get_int_element (pair, 0));
     total = g_strdup_printf ("%" G_GINT64_FORMAT, json_array_get_int_element (pair, 1));
     fputc ('\r', render->options.err);
-    fprintf (render->options.err, _ ("%s of %s"), done, total);
+    if (json_array_get_int_element (pair, 1) > 0)
+        fprintf (render->options.err, _ ("%s of %s"), done, total);
+    else
+        fputs (done, render->options.err);
     fputs ("\033[K", render->options.err);
     fflush (render->options.err);
     render->progress = true;
-}
-
-void
-relais_render_object (RelaisRender *render, JsonObject *object)
-{
-    JsonObject *row = relais_wire_get_object (object, "row");
-    const char *note = relais_wire_get_string (object, "note");
-    JsonArray *progress = relais_wire_get_array (object, "progress");
-
-    if (progress != NULL) {
-        show_progress (render, progress);
-        return;
-    }
-    clear_progress (render);
-    if (row != NULL && render->options.json)
-        print_json (render, row);
-    else if (row != NULL)
-        table_row (render, row, relais_wire_get_array (object, "times"));
-    else if (note != NULL && render->options.json)
-        print_json (render, object);
-    else if (note != NULL)
-        g_ptr_array_add (render->notes, g_strdup (note));
 }
 
 /* Notes keep their lines; the rest of them is cleaned. */
@@ -412,6 +393,47 @@ print_note (RelaisRender *render, const char *note)
 
         fprintf (render->options.out, "%s\n", clean);
     }
+}
+
+/* For a file as it is; for a terminal without what could drive it. */
+static void
+print_raw (RelaisRender *render, const char *raw)
+{
+    gsize size = strlen (raw);
+
+    if (render->options.width > 0) {
+        g_autofree char *text =
+            g_strndup (raw, size > 0 && raw[size - 1] == '\n' ? size - 1 : size);
+
+        print_note (render, text);
+    } else {
+        fputs (raw, render->options.out);
+    }
+}
+
+void
+relais_render_object (RelaisRender *render, JsonObject *object)
+{
+    JsonObject *row = relais_wire_get_object (object, "row");
+    const char *note = relais_wire_get_string (object, "note");
+    const char *raw = relais_wire_get_string (object, "raw");
+    JsonArray *progress = relais_wire_get_array (object, "progress");
+
+    if (progress != NULL) {
+        show_progress (render, progress);
+        return;
+    }
+    clear_progress (render);
+    if (raw != NULL)
+        print_raw (render, raw);
+    else if (row != NULL && render->options.json)
+        print_json (render, row);
+    else if (row != NULL)
+        table_row (render, row, relais_wire_get_array (object, "times"));
+    else if (note != NULL && render->options.json)
+        print_json (render, object);
+    else if (note != NULL)
+        g_ptr_array_add (render->notes, g_strdup (note));
 }
 
 void

@@ -63,9 +63,10 @@ typedef struct {
     gpointer command_data;
     GHashTable *files; /* name -> GByteArray, while they come */
     gsize file_bytes;
-    bool full;    /* the output is above the high mark */
-    bool waiting; /* the call waits for the output to drain */
-    bool cut_off; /* it ran ahead of its reader by too much */
+    bool full;      /* the output is above the high mark */
+    bool waiting;   /* the call waits for the output to drain */
+    bool streaming; /* pieces of its file are still to come */
+    bool cut_off;   /* it ran ahead of its reader by too much */
 } Session;
 
 static void
@@ -181,7 +182,28 @@ sink_ended (gpointer data, int status, const char *text)
     relais_timer_set (&session->deadline, CLOSING_US);
 }
 
-static const RelaisCallSink sink = {sink_line, sink_is_full, sink_wait, sink_ended};
+static bool take_line (Session *session);
+
+static void
+feed_later (gpointer data)
+{
+    Session *session = data;
+
+    while (session->state == SESSION_RUNNING && take_line (session))
+        continue;
+    session_unref (session);
+}
+
+static void
+sink_want (gpointer data)
+{
+    Session *session = data;
+
+    session->refs++;
+    relais_loop_post (session->control->loop, feed_later, session);
+}
+
+static const RelaisCallSink sink = {sink_line, sink_is_full, sink_wait, sink_ended, sink_want};
 
 /* --- The request ------------------------------------------------------------------------------ */
 
@@ -256,6 +278,7 @@ run_call (Session *session)
     }
     relais_timer_stop (&session->deadline);
     session->state = SESSION_RUNNING;
+    session->streaming = relais_call_has_stream (session->call);
     relais_call_run (session->call, session->command_data, &sink, session);
 }
 
@@ -299,6 +322,27 @@ read_rest (Session *session, JsonObject *request)
         session_refuse (session, RELAIS_EXIT_USAGE, _ ("the request is not understood"));
 }
 
+/* A piece of the file, while the call waits for one. */
+static void
+read_piece (Session *session, JsonObject *request)
+{
+    const char *data = relais_wire_get_string (request, "data");
+    g_autoptr (GBytes) piece = NULL;
+
+    if (data != NULL) {
+        gsize size;
+        guchar *bytes = g_base64_decode (data, &size);
+
+        piece = g_bytes_new_take (bytes, size);
+    } else if (json_object_has_member (request, "done")) {
+        session->streaming = false;
+    } else {
+        session_refuse (session, RELAIS_EXIT_USAGE, _ ("the request is not understood"));
+        return;
+    }
+    relais_call_give_piece (session->call, piece);
+}
+
 static void
 read_line (Session *session, const char *line, gsize size)
 {
@@ -310,6 +354,8 @@ read_line (Session *session, const char *line, gsize size)
     }
     if (session->state == SESSION_HEAD)
         read_head (session, request);
+    else if (session->state == SESSION_RUNNING)
+        read_piece (session, request);
     else
         read_rest (session, request);
     json_object_unref (request);
@@ -326,7 +372,10 @@ take_line (Session *session)
     const char *end;
     g_autofree char *line = NULL;
 
-    if (session->state == SESSION_RUNNING || session->state == SESSION_CLOSING) {
+    if (session->state == SESSION_RUNNING && session->streaming) {
+        if (!relais_call_wants_piece (session->call))
+            return false;
+    } else if (session->state == SESSION_RUNNING || session->state == SESSION_CLOSING) {
         relais_stream_consume (session->stream, size);
         return false;
     }

@@ -3,8 +3,9 @@
  * The lines between relaisctl and the daemon, one JSON object each. Pure; any thread.
  *
  * To the daemon: {"word":W,"verb":V,"args":[...],"options":{...}}, then for each file any number of
- * {"file":NAME,"data":BASE64}, then {"run":true}. To relaisctl: {"row":{...},"times":[columns]},
- * {"note":T}, {"progress":[done,total]}, and last {"end":STATUS,"error":T or null}.
+ * {"file":NAME,"data":BASE64}, then {"run":true}; behind that, for a command whose file comes in
+ * pieces, any number of {"data":BASE64} and {"done":true}. To relaisctl: {"row":{...},"times":[columns]},
+ * {"note":T}, {"raw":T}, {"progress":[done,total]}, and last {"end":STATUS,"error":T or null}.
  */
 #pragma once
 

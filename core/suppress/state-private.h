@@ -15,6 +15,10 @@
 
 typedef struct RelaisChanges RelaisChanges; /* that are handed to the journal as one */
 
+enum { RELAIS_SUPPRESS_STRING_BYTES = 512 /* of tenant, campaign and text */ };
+/* A copy, no longer than that; "" of NULL. */
+char *relais_suppression_cut (const char *text);
+
 /* A rewriting of the journal (rebuild.c). */
 typedef struct {
     bool running;
@@ -55,6 +59,9 @@ typedef void (*RelaisTurnFunc) (RelaisSuppression *suppression, gpointer data);
 /* Calls `func` once from a later turn, after all that was asked for before, when nothing is blocked. Any thread. */
 void
 relais_suppression_when_free (RelaisSuppression *suppression, RelaisTurnFunc func, gpointer data);
+/* From a later turn, blocked or not. Loop. */
+void
+relais_suppression_next_turn (RelaisSuppression *suppression, RelaisTurnFunc func, gpointer data);
 void relais_suppression_unblock (RelaisSuppression *suppression);
 
 /* --- Changes (changes.c). */

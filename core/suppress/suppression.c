@@ -11,11 +11,7 @@
 
 #include <string.h>
 
-enum {
-    ITEMS_A_TURN = 256,
-    STRING_BYTES = 512, /* of tenant, campaign, text and id */
-    REASON_BYTES = 64
-};
+enum { ITEMS_A_TURN = 256, REASON_BYTES = 64 };
 
 typedef struct {
     RelaisTurnFunc func;
@@ -81,6 +77,29 @@ relais_suppression_when_free (RelaisSuppression *suppression, RelaisTurnFunc fun
         relais_loop_post (suppression->loop, empty_inbox, suppression);
 }
 
+typedef struct {
+    RelaisSuppression *suppression;
+    Item item;
+} Posted;
+
+static void
+run_posted (gpointer data)
+{
+    Posted *posted = data;
+
+    posted->item.func (posted->suppression, posted->item.data);
+    g_free (posted);
+}
+
+void
+relais_suppression_next_turn (RelaisSuppression *suppression, RelaisTurnFunc func, gpointer data)
+{
+    Posted *posted = g_new (Posted, 1);
+
+    *posted = (Posted){suppression, {func, data}};
+    relais_loop_post (suppression->loop, run_posted, posted);
+}
+
 void
 relais_suppression_unblock (RelaisSuppression *suppression)
 {
@@ -98,13 +117,13 @@ relais_suppression_unblock (RelaisSuppression *suppression)
 
 /* --- Evidence --------------------------------------------------------------------------------- */
 
-static char *
-copy_cut (const char *text)
+char *
+relais_suppression_cut (const char *text)
 {
     gsize size = text != NULL ? strlen (text) : 0;
 
-    if (size > STRING_BYTES)
-        for (size = STRING_BYTES; size > 0 && ((guint8)text[size] & 0xc0) == 0x80;)
+    if (size > RELAIS_SUPPRESS_STRING_BYTES)
+        for (size = RELAIS_SUPPRESS_STRING_BYTES; size > 0 && ((guint8)text[size] & 0xc0) == 0x80;)
             size--;
     return size > 0 ? g_strndup (text, size) : g_strdup ("");
 }
@@ -151,10 +170,10 @@ copy_report (const RelaisEvidence *given, RelaisSuppressFunc done, gpointer data
         return report;
     report->suppress_class = evidence.suppress_class;
     report->address = relais_suppress_fold (evidence.address);
-    report->tenant = copy_cut (evidence.tenant);
-    report->campaign = copy_cut (evidence.campaign);
-    report->reason = copy_cut (evidence.reason);
-    report->text = copy_cut (evidence.text);
+    report->tenant = relais_suppression_cut (evidence.tenant);
+    report->campaign = relais_suppression_cut (evidence.campaign);
+    report->reason = relais_suppression_cut (evidence.reason);
+    report->text = relais_suppression_cut (evidence.text);
     report->id = hash_id (evidence.id);
     report->wall_us = evidence.wall_us;
     return report;
@@ -365,7 +384,7 @@ relais_suppression_configure (RelaisSuppression *suppression, RelaisConfig *conf
     relais_suppress_policies_read (&suppression->policies, config);
 }
 
-/* What was reported is kept even where the inbox waits for an import, which does not come to its end any more. */
+/* What waits for an import in one piece, which does not come to its end any more, is to be reported again. */
 void
 relais_suppression_finish (RelaisSuppression *suppression)
 {
@@ -373,6 +392,7 @@ relais_suppression_finish (RelaisSuppression *suppression)
 
     suppression->stopped = true;
     relais_rebuild_clear (suppression);
+    suppression->dead |= suppression->blocked > 0;
     while (take_item (suppression, &item, false))
         item.func (suppression, item.data);
     relais_suppression_flush (suppression);

@@ -15,7 +15,7 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 FUZZ_TARGETS = \
     tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
     tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
-    tests/fuzz/reply tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
+    tests/fuzz/reply tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/suppress-line tests/fuzz/suppress-rows tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
 if GDBM
 FUZZ_TARGETS += tests/fuzz/store-record
 tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
@@ -133,6 +133,14 @@ tests_fuzz_tracking_rules_SOURCES = tests/fuzz/tracking-rules.c $(tracking_who_s
 tests_fuzz_tracking_rules_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(CORE_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 tests_fuzz_tracking_rules_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_tracking_rules_LDADD = $(fuzz_ldadd)
+tests_fuzz_suppress_line_SOURCES = tests/fuzz/suppress-line.c
+tests_fuzz_suppress_line_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_suppress_line_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_suppress_line_LDADD = $(fuzz_ldadd)
+tests_fuzz_suppress_rows_SOURCES = tests/fuzz/suppress-rows.c
+tests_fuzz_suppress_rows_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_suppress_rows_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_suppress_rows_LDADD = $(fuzz_ldadd)
 tests_fuzz_transfer_SOURCES = tests/fuzz/transfer.c
 tests_fuzz_transfer_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_transfer_LDFLAGS = $(fuzz_ldflags)
