@@ -284,6 +284,7 @@ open_suppression (Daemon *daemon, GError **error)
         relais_section_get_string (section (daemon, "relais"), "state_dir"), "suppress", NULL);
 
     daemon->suppression = relais_suppression_open (dir, daemon->config, daemon->loop, error);
+    relais_host_set_suppression (daemon->host, daemon->suppression);
     return daemon->suppression != NULL;
 }
 
@@ -340,8 +341,12 @@ found_message (gpointer data, RelaisMessage *message)
 static bool
 open_queue (Daemon *daemon, GError **error)
 {
-    const RelaisQueueOptions options = {daemon->loop, daemon->pool, daemon->spool, daemon->dns,
-                                        daemon->host};
+    const RelaisQueueOptions options = {.loop = daemon->loop,
+                                        .pool = daemon->pool,
+                                        .spool = daemon->spool,
+                                        .dns = daemon->dns,
+                                        .host = daemon->host,
+                                        .suppression = daemon->suppression};
 
     daemon->queue = relais_queue_new (&options, daemon->config, error);
     if (daemon->queue == NULL)
@@ -357,6 +362,7 @@ open_server (Daemon *daemon, GError **error)
                                              .spool = daemon->spool,
                                              .host = daemon->host,
                                              .auth_pool = daemon->auth_pool,
+                                             .suppression = daemon->suppression,
                                              .accepted = found_message,
                                              .data = daemon};
     GPtrArray *own;

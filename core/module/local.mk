@@ -3,6 +3,7 @@ libcore_la_SOURCES += \
     core/inspect.c \
     core/module/access.c \
     core/module/auth.c \
+    core/module/bounce.c core/module/bounce-names.c \
     core/module/bytes.c \
     core/module/check.c \
     core/module/counter.c \
@@ -24,8 +25,10 @@ libcore_la_SOURCES += \
     core/module/register.c \
     core/module/shaping.c \
     core/module/store.c \
+    core/module/suppress.c \
     core/module/test.c core/module/test-private.h \
     core/module/test-shaping.c \
+    core/module/test-suppress.c \
     core/module/test-zone.c \
     core/module/ticket.c \
     core/module/timer.c \
@@ -60,6 +63,12 @@ TESTS += tests/module/test-lookup
 tests_module_test_lookup_SOURCES = tests/module/test-lookup.c
 tests_module_test_lookup_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_lookup_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-suppress
+TESTS += tests/module/test-suppress
+tests_module_test_suppress_SOURCES = tests/module/test-suppress.c
+tests_module_test_suppress_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_suppress_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/module/test-helper tests/module/helper-fixture
 TESTS += tests/module/test-helper

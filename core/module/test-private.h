@@ -58,6 +58,8 @@ struct RelaisTest {
     GMutex events_mutex;
     GQueue events; /* GBytes */
     RelaisTestShaping shaping;
+    RelaisMeaning meaning; /* of the last run of result */
+    RelaisClassification classification;
 };
 
 void relais_test_shaping_init (RelaisTest *test);
