@@ -7,10 +7,6 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#ifndef GETTEXT_PACKAGE
-#define GETTEXT_PACKAGE "relais"
-#endif
-
 static const struct {
     const char *name, *meaning;
 } REASONS[] = {

@@ -6,6 +6,10 @@
 
 #include <glib.h>
 
+#ifndef GETTEXT_PACKAGE
+#define GETTEXT_PACKAGE "relais"
+#endif
+
 /* The n-th reason and what it means (translated), NULL behind the last. Static. */
 const char *bounce_reason_nth (guint n, const char **meaning);
 /* The reason as it stands in the list, NULL if it is none. Static. */
