@@ -12,12 +12,16 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+static const char *const KEYS[] = {"scope",  "reason", "permanence", "suppress",
+                                   "action", "enable", NULL};
+static const RepliesKind KIND = {BOUNCE_RULE_KIND, KEYS};
+
 #define EARLY ((1u << REPLIES_PHASE_RCPT) - 1)
 
 static bool
 refuse (const RelaisSection *section, const char *key, GError **error, char *text)
 {
-    return replies_refuse (section, BOUNCE_RULE_KIND, key, error, text);
+    return replies_refuse (section, &KIND, key, error, text);
 }
 
 static char *
@@ -128,7 +132,7 @@ bounce_rule_new (const RelaisSection *section, pcre2_compile_context *context, G
     BounceRule *rule = g_new0 (BounceRule, 1);
 
     read_enums (rule, section);
-    if (replies_selector_init (&rule->selector, section, BOUNCE_RULE_KIND, context, error)) {
+    if (replies_selector_init (&rule->selector, section, &KIND, context, error)) {
         rule->selector.is_off = !relais_section_get_bool (section, "enable");
         rule->selector.leaves_early =
             is_about_recipient (rule) || rule->scope == RELAIS_BOUNCE_QUOTA;

@@ -86,10 +86,17 @@ typedef struct {
 } RepliesSelector;
 bool replies_is_mailbox (int subject);
 
-/* Reads the keys provider, phase, code, enhanced, text of a section [KIND NAME]; `action` or another key that it
- * always has says where it stands. On an error, "FILE:LINE: ...", the selector is to be cleared all the same. */
-bool replies_selector_init (RepliesSelector *selector, const RelaisSection *section,
-                            const char *kind, pcre2_compile_context *context, GError **error);
+/* A kind of section, and the keys that its rules have besides those of a selector; the first of them that is set says
+ * where a rule stands. NULL-terminated. */
+typedef struct {
+    const char *name;
+    const char *const *keys;
+} RepliesKind;
+/* Reads the keys provider, phase, code, enhanced, text of a section. On an error, "FILE:LINE: ...", the selector is to
+ * be cleared all the same. */
+bool
+replies_selector_init (RepliesSelector *selector, const RelaisSection *section,
+                       const RepliesKind *kind, pcre2_compile_context *context, GError **error);
 void replies_selector_clear (RepliesSelector *selector);
 bool replies_selector_has_code (const RepliesSelector *selector, guint code);
 /* Whether it is about every reply there is. */
@@ -97,7 +104,7 @@ bool replies_selector_is_open (const RepliesSelector *selector);
 /* All but the pattern. */
 bool replies_selector_fits (const RepliesSelector *selector, const RepliesView *view);
 /* False, with an error that tells FILE:LINE of the key, or of another one of the section. Takes `text`. */
-bool replies_refuse (const RelaisSection *section, const char *kind, const char *key,
+bool replies_refuse (const RelaisSection *section, const RepliesKind *kind, const char *key,
                      GError **error, char *text);
 GQuark replies_error_quark (void);
 /* A number of at most `digits` digits; the rest of the text, or NULL. */

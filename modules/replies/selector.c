@@ -30,25 +30,37 @@ replies_phase_parse (const char *text)
 
 /* --- Errors --------------------------------------------------------------------------------------- */
 
-/* FILE:LINE of a key, or of another one of the section if that was not set. */
+/* FILE:LINE of the first of the keys that is set, or NULL. */
 static const char *
-place (const RelaisSection *section, const char *key)
+place_of_any (const RelaisSection *section, const char *const *keys)
 {
-    static const char *const others[] = {"action",   "scope", "reason",   "text", "code",
-                                         "enhanced", "phase", "provider", "hits", "for"};
+    for (; *keys != NULL; keys++)
+        if (relais_section_is_set (section, *keys))
+            return relais_section_get_origin (section, *keys);
+    return NULL;
+}
 
-    for (guint i = 0; !relais_section_is_set (section, key) && i < G_N_ELEMENTS (others); i++)
-        if (relais_section_is_set (section, others[i]))
-            key = others[i];
-    return relais_section_get_origin (section, key);
+/* Of a key, or of another one of the section if that was not set. */
+static const char *
+place (const RelaisSection *section, const RepliesKind *kind, const char *key)
+{
+    static const char *const common[] = {"text", "code", "enhanced", "phase", "provider", NULL};
+    const char *found = NULL;
+
+    if (key == NULL || !relais_section_is_set (section, key)) {
+        found = place_of_any (section, kind->keys);
+        found = found != NULL ? found : place_of_any (section, common);
+        key = key != NULL ? key : kind->keys[0];
+    }
+    return found != NULL ? found : relais_section_get_origin (section, key);
 }
 
 bool
-replies_refuse (const RelaisSection *section, const char *kind, const char *key, GError **error,
-                char *text)
+replies_refuse (const RelaisSection *section, const RepliesKind *kind, const char *key,
+                GError **error, char *text)
 {
-    g_set_error (error, replies_error_quark (), 0, "%s: [%s %s] %s: %s", place (section, key), kind,
-                 relais_section_get_name (section), key, text);
+    g_set_error (error, replies_error_quark (), 0, "%s: [%s %s] %s: %s", place (section, kind, key),
+                 kind->name, relais_section_get_name (section), key, text);
     g_free (text);
     return false;
 }
@@ -56,7 +68,7 @@ replies_refuse (const RelaisSection *section, const char *kind, const char *key,
 /* Where a selector is read from. */
 typedef struct {
     const RelaisSection *section;
-    const char *kind;
+    const RepliesKind *kind;
 } Source;
 
 static bool
@@ -246,14 +258,14 @@ read_text (RepliesSelector *selector, const Source *source, pcre2_compile_contex
 /* --- The whole ---------------------------------------------------------------------------------- */
 
 bool
-replies_selector_init (RepliesSelector *selector, const RelaisSection *section, const char *kind,
-                       pcre2_compile_context *context, GError **error)
+replies_selector_init (RepliesSelector *selector, const RelaisSection *section,
+                       const RepliesKind *kind, pcre2_compile_context *context, GError **error)
 {
     const Source source = {section, kind};
 
     *selector = (RepliesSelector){
         .name = g_strdup (relais_section_get_name (section)),
-        .origin = g_strdup (place (section, "action")),
+        .origin = g_strdup (place (section, kind, NULL)),
         .providers = g_strdupv ((char **)relais_section_get_list (section, "provider"))};
     return read_phases (selector, &source, error) && read_codes (selector, &source, error) &&
            read_enhanced (selector, &source, error) &&

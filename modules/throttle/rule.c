@@ -7,7 +7,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#define KIND "throttle-rule"
+static const char *const KEYS[] = {"action", "hits", "for", NULL};
+static const RepliesKind KIND = {"throttle-rule", KEYS};
 
 static const char *const ACTIONS[] = {"none",        "slow",        "pause",
                                       "connections", "stop-tenant", "stop-campaign"};
@@ -58,7 +59,7 @@ read_hits (ThrottleRule *rule, const RelaisSection *section, GError **error)
     if (rest == NULL || *rest != '/' || number == 0 || number > THROTTLE_HITS ||
         !parse_time (rest + 1, &rule->within_us))
         return replies_refuse (
-            section, KIND, "hits", error,
+            section, &KIND, "hits", error,
             g_strdup_printf (_ ("'%s' is not N/TIME, as 5/10m; expected from 1 to %d "
                                 "replies within at most 7d"),
                              text, THROTTLE_HITS));
@@ -85,14 +86,14 @@ check_lane (const ThrottleRule *rule, const RelaisSection *section, GError **err
         return true;
     if (rule->selector.phases == 1u << REPLIES_PHASE_RCPT)
         return replies_refuse (
-            section, KIND, "phase", error,
+            section, &KIND, "phase", error,
             g_strdup (_ ("a reply to RCPT is about one mailbox and changes no lane; "
                          "expected a text that says otherwise, or other phases")));
     for (guint i = 0; i < rule->selector.enhanced->len; i++)
         if (replies_is_mailbox (
                 g_array_index (rule->selector.enhanced, RepliesEnhanced, i).subject))
             return replies_refuse (
-                section, KIND, "enhanced", error,
+                section, &KIND, "enhanced", error,
                 g_strdup (_ ("x.1.x and x.2.x are about one mailbox and change no lane; "
                              "expected a text that says otherwise, or other codes")));
     return true;
@@ -103,15 +104,15 @@ check_whole (const ThrottleRule *rule, const RelaisSection *section, GError **er
 {
     if (!relais_section_is_set (section, "action"))
         return replies_refuse (
-            section, KIND, "action", error,
+            section, &KIND, "action", error,
             g_strdup_printf (_ ("there is none; expected one of %s"), THROTTLE_ACTION_CHOICES));
     if (needs_duration (rule) && rule->duration_us == 0)
-        return replies_refuse (section, KIND, "action", error,
+        return replies_refuse (section, &KIND, "action", error,
                                g_strdup_printf (_ ("%s needs a time; expected for = TIME"),
                                                 throttle_action_to_string (rule->kind)));
     if (replies_selector_is_open (&rule->selector))
         return replies_refuse (
-            section, KIND, "action", error,
+            section, &KIND, "action", error,
             g_strdup (_ ("it would take every reply; expected a phase, a code, an "
                          "enhanced code or a text")));
     return check_lane (rule, section, error);
@@ -142,7 +143,7 @@ throttle_rule_new (const RelaisSection *section, pcre2_compile_context *context,
 
     rule->kind = (ThrottleActionKind)relais_section_get_enum (section, "action");
     rule->duration_us = relais_section_get_int (section, "for");
-    if (replies_selector_init (&rule->selector, section, KIND, context, error) &&
+    if (replies_selector_init (&rule->selector, section, &KIND, context, error) &&
         read_hits (rule, section, error) && check_whole (rule, section, error)) {
         rule->selector.leaves_mailboxes =
             rule->selector.text == NULL && throttle_rule_is_about_lane (rule);

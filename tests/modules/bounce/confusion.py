@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the shipped rules make of a labelled collection of replies: usage: confusion.py [--rows] [FILE.tsv], by default the one that
-lies beside the tree. Prints how many are right, how classes come to scopes (the confusion table), and with --rows what is wrong."""
+lies beside the tree or in RELAIS_CORPORA. Prints how many are right, how classes come to scopes (the confusion table), and with --rows what is wrong."""
 import csv
 import json
 import os
@@ -12,7 +12,8 @@ import tempfile
 
 SOURCE = os.environ.get("RELAIS_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.environ.get("RELAIS_BUILDDIR") or os.path.join(SOURCE, "build")
-CORPUS = os.path.join(SOURCE, "../shared/corpora/replies/replies.tsv")
+FOLDERS = [os.environ.get("RELAIS_CORPORA"), os.path.join(SOURCE, "../shared/corpora"), "/work/shared/corpora"]
+CORPUS = next((path for path in (os.path.join(folder, "replies/replies.tsv") for folder in FOLDERS if folder) if os.path.exists(path)), None)
 SCOPES = ["recipient", "domain", "content", "ip", "auth", "policy", "quota", "network", "local", "unknown"]
 # Which scopes are right for a class, as the collection's README has it; undecided: any.
 RIGHT = {
@@ -86,8 +87,8 @@ def table(rows, verdicts):
 def main():
     rest = [word for word in sys.argv[1:] if word != "--rows"]
     path = rest[0] if rest else CORPUS
-    if not os.path.exists(path):
-        print("no corpus of replies here: " + path)
+    if path is None:
+        print("no corpus of replies here")
         return 1
     rows = read(path)
     verdicts = judge([row["reply"] for row in rows])
