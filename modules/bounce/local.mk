@@ -17,8 +17,8 @@ check_PROGRAMS += tests/modules/bounce/test-rules tests/modules/bounce/test-resu
 TESTS += tests/modules/bounce/test-rules tests/modules/bounce/test-result tests/modules/bounce/test-replies.py
 tests_modules_bounce_test_rules_SOURCES = tests/modules/bounce/test-rules.c modules/bounce/lint.c \
     modules/bounce/offline.h $(bounce_rule_sources)
-tests_modules_bounce_test_rules_CPPFLAGS = $(CORE_CPPFLAGS) -DRELAIS_STATIC -I$(top_srcdir)/modules/bounce \
-    $(REPLIES_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
+bounce_test_cppflags = -DRELAIS_STATIC -I$(top_srcdir)/modules/bounce $(REPLIES_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
+tests_modules_bounce_test_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(bounce_test_cppflags)
 tests_modules_bounce_test_rules_LDADD = $(CORE_TEST_LDADD) $(PCRE2_LIBS)
 tests_modules_bounce_test_result_SOURCES = tests/modules/bounce/test-result.c
 tests_modules_bounce_test_result_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)

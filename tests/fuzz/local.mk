@@ -13,7 +13,7 @@ fuzz_ldflags = $(AM_LDFLAGS) $(RELAIS_FUZZ_LD)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 
 FUZZ_TARGETS = \
-    tests/fuzz/address tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
+    tests/fuzz/address tests/fuzz/bounce-rules tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
     tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
     tests/fuzz/reply tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
 if GDBM
@@ -28,6 +28,10 @@ tests_fuzz_address_SOURCES = tests/fuzz/address.c
 tests_fuzz_address_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_address_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_address_LDADD = $(fuzz_ldadd)
+tests_fuzz_bounce_rules_SOURCES = tests/fuzz/bounce-rules.c $(bounce_rule_sources)
+tests_fuzz_bounce_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(bounce_test_cppflags)
+tests_fuzz_bounce_rules_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_bounce_rules_LDADD = $(fuzz_ldadd) $(PCRE2_LIBS)
 tests_fuzz_command_SOURCES = tests/fuzz/command.c
 tests_fuzz_command_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_command_LDFLAGS = $(fuzz_ldflags)

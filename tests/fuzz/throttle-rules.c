@@ -80,11 +80,12 @@ shipped (void)
 static void
 check_mailbox (const ThrottleRule *rule, const ThrottleReply *reply)
 {
-    ThrottleView view;
+    RepliesView view;
 
-    g_assert_true (throttle_view_of (reply, &view));
-    if (view.has_enhanced && (view.subject == 1 || view.subject == 2))
-        g_assert_true (rule->text != NULL || !throttle_rule_is_about_lane (rule));
+    replies_view_of (reply->phase, reply->code, reply->enhanced, reply->text, &view);
+    if (view.has_enhanced && view.klass == reply->code / 100 &&
+        (view.subject == 1 || view.subject == 2))
+        g_assert_true (rule->selector.text != NULL || !throttle_rule_is_about_lane (rule));
 }
 
 static void
@@ -97,7 +98,8 @@ check_reply (const char *provider, ThrottleReply *reply)
     g_assert_true (rule == throttle_rules_find (shipped (), provider, reply));
     g_assert_true (acts == (rule != NULL && rule->kind != THROTTLE_ACTION_NONE));
     if (acts) {
-        g_assert_true (action.rule == rule->name && action.origin == rule->origin);
+        g_assert_true (action.rule == rule->selector.name &&
+                       action.origin == rule->selector.origin);
         g_assert_true (action.hits >= 1);
         check_mailbox (rule, reply);
     }
