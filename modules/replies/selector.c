@@ -247,8 +247,11 @@ read_text (RepliesSelector *selector, const Source *source, pcre2_compile_contex
             g_strdup_printf (_ ("the pattern is longer than %d octets"), REPLIES_PATTERN_BYTES));
     selector->pattern =
         pcre2_compile ((PCRE2_SPTR)text, strlen (text), options, &code, &where, context);
-    if (selector->pattern != NULL)
+    if (selector->pattern != NULL) {
+        if (source->kind->is_many)
+            (void)pcre2_jit_compile (selector->pattern, PCRE2_JIT_COMPLETE);
         return true;
+    }
     pcre2_get_error_message (code, said, sizeof said);
     return refuse (source, "text", error,
                    g_strdup_printf (_ ("the pattern is wrong at its octet %zu: %s"), where + 1,

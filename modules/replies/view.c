@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A reply as rules look at it, and the looking: within limits, as the words are a peer's. Pure, any thread.
- *
- * Patterns are not compiled to machine code: it would need memory that is written and then run.
  */
 #include "replies.h"
 
