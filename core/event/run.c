@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,6 +25,9 @@
 #include "event/files-private.h"
 
 static const char magic[] = "RLSIDX01";
+
+#define NAME_PREFIX "events-"
+#define NAME_FORMAT NAME_PREFIX "%08u.%u.idx"
 
 enum {
     CHECKSUM_BYTES = 8,
@@ -58,16 +60,19 @@ relais_event_run_unref (RelaisEventRun *run)
 char *
 relais_event_run_name (guint32 day, guint32 number)
 {
-    return g_strdup_printf ("events-%08u.%u.idx", day, number);
+    return g_strdup_printf (NAME_FORMAT, day, number);
 }
 
 bool
 relais_event_run_parse_name (const char *name, guint32 *day, guint32 *number)
 {
     g_autofree char *again = NULL;
+    char *end;
 
-    if (sscanf (name, "events-%8u.%9u.idx", day, number) != 2)
+    if (!g_str_has_prefix (name, NAME_PREFIX))
         return false;
+    *day = (guint32)g_ascii_strtoull (name + sizeof NAME_PREFIX - 1, &end, 10);
+    *number = *end == '.' ? (guint32)g_ascii_strtoull (end + 1, NULL, 10) : 0;
     again = relais_event_run_name (*day, *number);
     return g_str_equal (name, again);
 }
@@ -274,7 +279,7 @@ open_file (int dir_fd, guint32 day, guint32 number)
 {
     char name[NAME_BYTES];
 
-    g_snprintf (name, sizeof name, "events-%08u.%u.idx", day, number);
+    g_snprintf (name, sizeof name, NAME_FORMAT, day, number);
     return openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
