@@ -21,14 +21,14 @@ static const struct {
     {1, 1, 1, RELAIS_BOUNCE_RECIPIENT, CLASS, RELAIS_SUPPRESS_HARD, "no-such-user"},
     {1, 2, 2, RELAIS_BOUNCE_DOMAIN, CLASS, RELAIS_SUPPRESS_HARD, "no-such-domain"},
     {1, 3, 3, RELAIS_BOUNCE_RECIPIENT, CLASS, RELAIS_SUPPRESS_HARD, "bad-address"},
-    {1, 4, 4, RELAIS_BOUNCE_RECIPIENT, CLASS, RELAIS_SUPPRESS_SOFT, "ambiguous-address"},
+    {1, 4, 4, RELAIS_BOUNCE_RECIPIENT, CLASS, RELAIS_SUPPRESS_SOFT, "bad-address"},
     {1, 6, 6, RELAIS_BOUNCE_RECIPIENT, CLASS, RELAIS_SUPPRESS_HARD, "moved"},
     {1, 7, 9, RELAIS_BOUNCE_POLICY, CLASS, RELAIS_SUPPRESS_NONE, "sender-refused"},
     {1, 10, 10, RELAIS_BOUNCE_DOMAIN, CLASS, RELAIS_SUPPRESS_HARD, "no-mail-domain"},
     {2, 1, 1, RELAIS_BOUNCE_RECIPIENT, CLASS, RELAIS_SUPPRESS_HARD, "mailbox-disabled"},
     {2, 2, 2, RELAIS_BOUNCE_QUOTA, T, RELAIS_SUPPRESS_NONE, "mailbox-full"},
     {2, 3, 3, RELAIS_BOUNCE_CONTENT, CLASS, RELAIS_SUPPRESS_NONE, "too-large"},
-    {2, 4, 4, RELAIS_BOUNCE_POLICY, CLASS, RELAIS_SUPPRESS_NONE, "list-trouble"},
+    {2, 4, 4, RELAIS_BOUNCE_POLICY, CLASS, RELAIS_SUPPRESS_NONE, "server-trouble"},
     {3, 0, 2, RELAIS_BOUNCE_NETWORK, CLASS, RELAIS_SUPPRESS_NONE, "server-trouble"},
     {3, 3, 3, RELAIS_BOUNCE_NETWORK, CLASS, RELAIS_SUPPRESS_NONE, "protocol-error"},
     {3, 4, 4, RELAIS_BOUNCE_CONTENT, CLASS, RELAIS_SUPPRESS_NONE, "too-large"},
@@ -71,7 +71,7 @@ static const struct {
     {502, RELAIS_BOUNCE_NETWORK, P, RELAIS_SUPPRESS_NONE, "protocol-error"},
     {503, RELAIS_BOUNCE_NETWORK, P, RELAIS_SUPPRESS_NONE, "protocol-error"},
     {504, RELAIS_BOUNCE_NETWORK, P, RELAIS_SUPPRESS_NONE, "protocol-error"},
-    {521, RELAIS_BOUNCE_NETWORK, P, RELAIS_SUPPRESS_NONE, "no-mail-host"},
+    {521, RELAIS_BOUNCE_NETWORK, P, RELAIS_SUPPRESS_NONE, "no-mail-domain"},
     {523, RELAIS_BOUNCE_CONTENT, P, RELAIS_SUPPRESS_NONE, "too-large"},
     {530, RELAIS_BOUNCE_LOCAL, P, RELAIS_SUPPRESS_NONE, "login-required"},
     {534, RELAIS_BOUNCE_LOCAL, P, RELAIS_SUPPRESS_NONE, "login-required"},
@@ -153,4 +153,27 @@ bounce_codes_judge (const RepliesView *view, BounceVerdict *verdict)
     if (!judge_enhanced (view, verdict))
         judge_code (view, verdict);
     settle (view, verdict);
+}
+
+const char *
+bounce_scope_to_string (RelaisBounceScope scope)
+{
+    static const char *const names[] = {"unknown", "recipient", "domain", "content", "ip",
+                                        "auth",    "policy",    "quota",  "network", "local"};
+
+    return names[scope < G_N_ELEMENTS (names) ? scope : 0];
+}
+
+const char *
+bounce_permanence_to_string (RelaisBouncePermanence permanence)
+{
+    static const char *const names[] = {"unknown", "permanent", "temporary"};
+
+    return names[permanence < G_N_ELEMENTS (names) ? permanence : 0];
+}
+const char *
+relais_suppress_class_to_string (RelaisSuppressClass c)
+{
+    static const char *const names[] = {"none", "hard", "soft"};
+    return names[c < 3 ? c : 0];
 }

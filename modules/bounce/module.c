@@ -6,11 +6,13 @@
 #include "bounce.h"
 
 #include "offline.h"
+#include "rule.h"
 
 #include <glib/gi18n-lib.h>
 
 static const RelaisOption options[] = {
     BOUNCE_RESULT_OPTIONS,
+    BOUNCE_RULE_OPTIONS,
 };
 
 static const RelaisCommand commands[] = {

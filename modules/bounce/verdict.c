@@ -1,45 +1,58 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A reply judged: our own words apart, then what its codes say. Pure, any thread.
+ * A reply judged: our own words apart, then by the rules, then by what its codes say. Pure, any thread.
  */
 #include "verdict.h"
 
 #include "codes.h"
-
-#include <string.h>
+#include "rule.h"
+#include "words.h"
 
 struct BounceRules {
-    gint unused;
+    RepliesSet *set;
 };
+
+/* --- Rules ---------------------------------------------------------------------------------------- */
+
+BounceRules *
+bounce_rules_new_collecting (RelaisConfig *config, GPtrArray *problems)
+{
+    BounceRules *rules = g_new (BounceRules, 1);
+
+    rules->set =
+        replies_set_new (config, BOUNCE_RULE_KIND, bounce_rule_new, bounce_rule_free, problems);
+    return rules;
+}
 
 BounceRules *
 bounce_rules_new (RelaisConfig *config, GError **error)
 {
-    return g_new0 (BounceRules, 1);
+    g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
+    BounceRules *rules = bounce_rules_new_collecting (config, problems);
+
+    if (problems->len == 0)
+        return rules;
+    g_set_error_literal (error, replies_error_quark (), 0, g_ptr_array_index (problems, 0));
+    bounce_rules_free (rules);
+    return NULL;
 }
 
 void
 bounce_rules_free (BounceRules *rules)
 {
+    if (rules == NULL)
+        return;
+    replies_set_free (rules->set);
     g_free (rules);
 }
 
-const char *
-bounce_scope_to_string (RelaisBounceScope scope)
+const RepliesSet *
+bounce_rules_set (const BounceRules *rules)
 {
-    static const char *const names[] = {"unknown", "recipient", "domain", "content", "ip",
-                                        "auth",    "policy",    "quota",  "network", "local"};
-
-    return names[scope < G_N_ELEMENTS (names) ? scope : 0];
+    return rules->set;
 }
 
-const char *
-bounce_permanence_to_string (RelaisBouncePermanence permanence)
-{
-    static const char *const names[] = {"unknown", "permanent", "temporary"};
-
-    return names[permanence < G_N_ELEMENTS (names) ? permanence : 0];
-}
+/* --- Judged --------------------------------------------------------------------------------------- */
 
 /* What never left us, and what we say of the way. */
 static void
@@ -61,12 +74,17 @@ judge_internal (const BounceReply *reply, BounceVerdict *verdict)
 void
 bounce_judge (const BounceRules *rules, const BounceReply *reply, BounceVerdict *verdict)
 {
-    RepliesView view;
+    BounceWords words;
+    const BounceRule *rule;
 
     if (reply->internal) {
         judge_internal (reply, verdict);
         return;
     }
-    replies_view_of (reply->phase, reply->code, reply->enhanced, reply->text, &view);
-    bounce_codes_judge (&view, verdict);
+    bounce_words_of (reply, &words);
+    rule = replies_set_find (rules->set, REPLIES_OWN_TELLING, reply->provider, &words.view);
+    if (rule != NULL)
+        bounce_rule_judge (rule, &words.view, verdict);
+    else
+        bounce_codes_judge (&words.view, verdict);
 }

@@ -79,7 +79,12 @@ typedef struct {
     GArray *enhanced; /* RepliesEnhanced; empty: any, and none */
     char *text;       /* NULL: any */
     pcre2_code *pattern;
+    /* What the rule's maker adds to it. */
+    bool leaves_mailboxes; /* replies about one mailbox (x.1.x, x.2.x) are for other rules */
+    bool leaves_early;     /* replies from before a recipient was named are for other rules */
+    bool is_off;           /* takes nothing */
 } RepliesSelector;
+bool replies_is_mailbox (int subject);
 
 /* Reads the keys provider, phase, code, enhanced, text of a section [KIND NAME]; `action` or another key that it
  * always has says where it stands. On an error, "FILE:LINE: ...", the selector is to be cleared all the same. */
@@ -116,6 +121,34 @@ bool replies_search_takes (RepliesSearch *search, const RepliesSelector *selecto
 /* Whether it was too much: no more rules are asked. */
 bool replies_search_is_over (const RepliesSearch *search);
 void replies_search_clear (RepliesSearch *search);
+
+/* --- Sets of rules. ------------------------------------------------------------------------------------------ */
+
+typedef struct RepliesSet RepliesSet;
+/* Makes a rule of a section, whose first member is its RepliesSelector; NULL with an error "FILE:LINE: ...". */
+typedef gpointer (*RepliesRuleFunc) (const RelaisSection *section, pcre2_compile_context *context,
+                                     GError **error);
+/* The rules of [KIND NAME] that are good; what is wrong with the others goes to `problems` (char *). */
+RepliesSet *replies_set_new (RelaisConfig *config, const char *kind, RepliesRuleFunc make,
+                             GDestroyNotify free_rule, GPtrArray *problems);
+void replies_set_free (RepliesSet *set);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RepliesSet, replies_set_free)
+
+/* Which of the rules that name a provider are asked where it is not known whose reply it is. */
+typedef enum {
+    REPLIES_OWN_NONE,
+    REPLIES_OWN_TELLING /* those that look at words, or at details of its own, as 5.7.606 */
+} RepliesOwn;
+enum { REPLIES_OWN_DETAILS = 100 }; /* of enhanced codes; those below are registered */
+/* The first rule that takes it: the provider's own, then those for all, each in the order in which they stand. */
+gconstpointer replies_set_find (const RepliesSet *set, RepliesOwn own, const char *provider,
+                                const RepliesView *view);
+/* Whether a rule names it. */
+bool replies_set_has_provider (const RepliesSet *set, const char *provider);
+guint replies_set_n (const RepliesSet *set);
+gconstpointer replies_set_nth (const RepliesSet *set, guint n);
+/* Patterns that were over a limit until now: each counted as no match. */
+guint replies_set_n_limited (const RepliesSet *set);
 
 /* --- Options ------------------------------------------------------------------------------------------------ */
 

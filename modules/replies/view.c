@@ -64,9 +64,19 @@ any_enhanced_fits (const RepliesSelector *selector, const RepliesView *view)
 }
 
 bool
+replies_is_mailbox (int subject)
+{
+    return subject == 1 || subject == 2;
+}
+
+bool
 replies_selector_fits (const RepliesSelector *selector, const RepliesView *view)
 {
     if (selector->phases != 0 && (view->phase < 0 || (selector->phases >> view->phase & 1) == 0))
+        return false;
+    if (selector->leaves_early && view->phase >= 0 && view->phase < REPLIES_PHASE_RCPT)
+        return false;
+    if (selector->leaves_mailboxes && view->has_enhanced && replies_is_mailbox ((int)view->subject))
         return false;
     return (view->code == 0 ? selector->any_code
                             : replies_selector_has_code (selector, view->code)) &&

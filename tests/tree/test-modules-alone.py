@@ -17,7 +17,7 @@ LIBRARIES = {  # what a module needs besides relais
     "bounce": ["libpcre2-8"], "throttle": ["libpcre2-8"]}
 BARE = {"store-gdbm": ["-lgdbm"]}  # the same, of what has no .pc file
 SHARED = {"replies", "tracking"}  # no module: what several of them compile in
-SHARES = {"bounce": "replies", "click-redirector": "tracking", "open-tracker": "tracking"}
+SHARES = {"bounce": "replies", "click-redirector": "tracking", "open-tracker": "tracking", "throttle": "replies"}
 
 
 def run(argv, **options):

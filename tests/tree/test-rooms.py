@@ -13,7 +13,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 # Modules that compile in what several of them share.
 SHARES = {name: os.path.join(SOURCE, "modules", shared)
-          for name, shared in (("bounce", "replies"), ("click-redirector", "tracking"), ("open-tracker", "tracking"))}
+          for name, shared in (("bounce", "replies"), ("click-redirector", "tracking"), ("open-tracker", "tracking"), ("throttle", "replies"))}
 
 
 def breaches(top):
