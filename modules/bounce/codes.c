@@ -95,6 +95,21 @@ bounce_codes_names_recipient (const RepliesView *view)
     return view->phase < 0 || view->phase >= REPLIES_PHASE_RCPT;
 }
 
+/* What a refusal is about by its place alone: before a name was said it is about who came, then about the sender, and
+ * once all recipients were taken about the mail. A refusal of a recipient may have any cause. */
+static void
+judge_phase (const RepliesView *view, BounceVerdict *verdict)
+{
+    if (verdict->permanence != P)
+        return;
+    if (view->phase == REPLIES_PHASE_CONNECT || view->phase == REPLIES_PHASE_BANNER)
+        verdict->scope = RELAIS_BOUNCE_IP;
+    else if (view->phase == REPLIES_PHASE_EHLO || view->phase == REPLIES_PHASE_MAIL)
+        verdict->scope = RELAIS_BOUNCE_POLICY;
+    else if (view->phase == REPLIES_PHASE_BODY)
+        verdict->scope = RELAIS_BOUNCE_CONTENT;
+}
+
 /* Only what is certain for ever is evidence, and only where there is a recipient. */
 static void
 settle (const RepliesView *view, BounceVerdict *verdict)
@@ -153,6 +168,8 @@ bounce_codes_judge (const RepliesView *view, BounceVerdict *verdict)
     if (!judge_enhanced (view, verdict))
         judge_code (view, verdict);
     settle (view, verdict);
+    if (verdict->scope == RELAIS_BOUNCE_UNKNOWN)
+        judge_phase (view, verdict);
 }
 
 const char *

@@ -118,15 +118,38 @@ drop_line_heads (BounceWords *words, char *text)
     words->view.size = (gsize)(to - text);
 }
 
+/* "host mx.example said: 550 5.1.1 no (in reply to RCPT TO command)": what was said there is what counts. */
+static char *
+take_quoted (char *text)
+{
+    char *last = NULL, *tail;
+    guint code;
+
+    for (char *at = text; (at = strstr (at, " said: ")) != NULL; at += 7) {
+        gsize n = take_code (at + 7, &code);
+
+        if (n > 0)
+            last = at + 7 + n;
+    }
+    if (last == NULL)
+        return text;
+    tail = strstr (last, " (in reply to ");
+    if (tail != NULL)
+        *tail = '\0';
+    return last;
+}
+
 void
 bounce_words_of (const BounceReply *reply, BounceWords *words)
 {
     RepliesView *view = &words->view;
-    gsize head;
+    char *text;
 
     replies_view_of (reply->phase, reply->code, reply->enhanced, NULL, view);
     (void)squeeze (reply->text != NULL ? reply->text : "", words->bytes);
-    head = take_head (words->bytes, view);
-    view->text = words->bytes + head;
-    drop_line_heads (words, words->bytes + head);
+    text = words->bytes + take_head (words->bytes, view);
+    text = take_quoted (text);
+    text += take_head (text, view);
+    view->text = text;
+    drop_line_heads (words, text);
 }
