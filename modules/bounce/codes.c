@@ -171,26 +171,3 @@ bounce_codes_judge (const RepliesView *view, BounceVerdict *verdict)
     if (verdict->scope == RELAIS_BOUNCE_UNKNOWN)
         judge_phase (view, verdict);
 }
-
-const char *
-bounce_scope_to_string (RelaisBounceScope scope)
-{
-    static const char *const names[] = {"unknown", "recipient", "domain", "content", "ip",
-                                        "auth",    "policy",    "quota",  "network", "local"};
-
-    return names[scope < G_N_ELEMENTS (names) ? scope : 0];
-}
-
-const char *
-bounce_permanence_to_string (RelaisBouncePermanence permanence)
-{
-    static const char *const names[] = {"unknown", "permanent", "temporary"};
-
-    return names[permanence < G_N_ELEMENTS (names) ? permanence : 0];
-}
-const char *
-relais_suppress_class_to_string (RelaisSuppressClass c)
-{
-    static const char *const names[] = {"none", "hard", "soft"};
-    return names[c < 3 ? c : 0];
-}

@@ -58,8 +58,9 @@ find_place (const BounceRules *rules, const char *name)
 static void
 put_verdict (RelaisCommandCall *call, const BounceVerdict *verdict)
 {
-    relais_command_put (call, "scope", bounce_scope_to_string (verdict->scope));
-    relais_command_put (call, "permanence", bounce_permanence_to_string (verdict->permanence));
+    relais_command_put (call, "scope", relais_bounce_scope_to_string (verdict->scope));
+    relais_command_put (call, "permanence",
+                        relais_bounce_permanence_to_string (verdict->permanence));
     relais_command_put (call, "reason", verdict->reason);
     relais_command_put_bool (call, "suppress", verdict->suppress == RELAIS_SUPPRESS_HARD);
     relais_command_put (call, "rule", verdict->rule);

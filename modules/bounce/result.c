@@ -5,6 +5,8 @@
  */
 #include "bounce.h"
 
+#include "replies.h"
+
 static RelaisVerdict
 turn (BounceModule *bounce, const BounceConfig *config, RelaisOutcome outcome, BounceAction action)
 {
@@ -17,6 +19,31 @@ turn (BounceModule *bounce, const BounceConfig *config, RelaisOutcome outcome, B
         return RELAIS_VERDICT_REJECT;
     }
     return RELAIS_VERDICT_CONTINUE;
+}
+
+/* What is said after RCPT is said of all recipients of the transaction at once: where there are several, it is not
+ * known of which. */
+static bool
+is_about_one (const RelaisHook *hook, const char *phase)
+{
+    return relais_hook_n_recipients (hook) <= 1 ||
+           replies_phase_parse (phase) <= (int)REPLIES_PHASE_RCPT;
+}
+
+static void
+tell (BounceModule *bounce, RelaisHook *hook, const BounceVerdict *verdict)
+{
+    const RelaisClassification classification = {
+        .struct_size = sizeof classification,
+        .scope = verdict->scope,
+        .permanence = verdict->permanence,
+        .suppress = verdict->suppress,
+        .reason = verdict->reason,
+        .rule = verdict->rule,
+    };
+
+    (void)relais_hook_set_classification (hook, &classification);
+    relais_counter_add (bounce->judged, relais_bounce_scope_to_string (verdict->scope), 1);
 }
 
 RelaisVerdict
@@ -36,6 +63,8 @@ bounce_result (RelaisHook *hook, gpointer data)
     if (outcome == RELAIS_OUTCOME_DELIVERED)
         return RELAIS_VERDICT_CONTINUE;
     bounce_judge (config->rules, &reply, &verdict);
-    relais_counter_add (bounce->judged, bounce_scope_to_string (verdict.scope), 1);
+    if (!is_about_one (hook, reply.phase))
+        verdict.suppress = RELAIS_SUPPRESS_NONE;
+    tell (bounce, hook, &verdict);
     return turn (bounce, config, outcome, verdict.action);
 }

@@ -65,7 +65,7 @@ check_suppress (const BounceRule *rule, const RelaisSection *section, GError **e
         return refuse (section, "suppress", error,
                        g_strdup_printf (_ ("what is about %s says nothing against an address; "
                                            "expected none, or scope recipient or domain"),
-                                        bounce_scope_to_string (rule->scope)));
+                                        relais_bounce_scope_to_string (rule->scope)));
     if (rule->suppress == RELAIS_SUPPRESS_HARD && rule->permanence == RELAIS_PERMANENCE_TEMPORARY)
         return refuse (section, "suppress", error,
                        g_strdup (_ ("what will pass is no proof; expected soft or none")));

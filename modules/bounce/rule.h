@@ -44,7 +44,7 @@ const RepliesSet *bounce_rules_set (const BounceRules *rules);
 #define BOUNCE_RULE_OPTIONS                                                                        \
     REPLIES_SELECTOR_OPTIONS (BOUNCE_RULE_KIND),                                                   \
         BOUNCE_RULE_OPTION (                                                                       \
-            "scope", ENUM, RELAIS_OPTION_REQUIRED, "unknown", BOUNCE_SCOPE_CHOICES,                     \
+            "scope", ENUM, RELAIS_OPTION_REQUIRED, "unknown", BOUNCE_SCOPE_CHOICES,                \
             N_ ("Whom the refusal is about: the mailbox, all of its domain, the mail, the "        \
                 "address we send from, SPF and its like, a rule of the receiver's, a full "        \
                 "mailbox, the way there, ourselves.")),                                            \

@@ -54,21 +54,27 @@ bounce_rules_set (const BounceRules *rules)
 
 /* --- Judged --------------------------------------------------------------------------------------- */
 
-/* What never left us, and what we say of the way. */
+/* Whether our own words are about the way there and not about us. */
+static bool
+is_about_way (const RepliesView *view, const char *phase)
+{
+    if (view->has_enhanced)
+        return view->subject == 4 || (view->subject == 1 && view->detail != 0);
+    return g_strcmp0 (phase, "route") != 0 && g_strcmp0 (phase, "prepare") != 0;
+}
+
+/* Our own words: no rule looks at them, and they are evidence against nobody. */
 static void
 judge_internal (const BounceReply *reply, BounceVerdict *verdict)
 {
-    const bool ours =
-        g_strcmp0 (reply->phase, "route") == 0 || g_strcmp0 (reply->phase, "prepare") == 0;
+    RepliesView view;
 
-    *verdict = (BounceVerdict){.scope = ours ? RELAIS_BOUNCE_LOCAL : RELAIS_BOUNCE_NETWORK,
-                               .permanence = reply->code / 100 == 5   ? RELAIS_PERMANENCE_PERMANENT
-                                             : reply->code / 100 == 4 ? RELAIS_PERMANENCE_TEMPORARY
-                                                                      : RELAIS_PERMANENCE_UNKNOWN,
-                               .suppress = RELAIS_SUPPRESS_NONE,
-                               .action = BOUNCE_ACTION_KEEP,
-                               .reason = "unknown",
-                               .rule = "internal"};
+    replies_view_of (reply->phase, reply->code, reply->enhanced, NULL, &view);
+    bounce_codes_judge (&view, verdict);
+    verdict->scope =
+        is_about_way (&view, reply->phase) ? RELAIS_BOUNCE_NETWORK : RELAIS_BOUNCE_LOCAL;
+    verdict->suppress = RELAIS_SUPPRESS_NONE;
+    verdict->rule = "internal";
 }
 
 void

@@ -41,6 +41,3 @@ BounceRules *bounce_rules_new (RelaisConfig *config, GError **error);
 void bounce_rules_free (BounceRules *rules);
 /* Always gives one. Bounded: PCRE2 with match limits. */
 void bounce_judge (const BounceRules *rules, const BounceReply *reply, BounceVerdict *verdict);
-
-const char *bounce_scope_to_string (RelaisBounceScope scope);
-const char *bounce_permanence_to_string (RelaisBouncePermanence permanence);
