@@ -26,6 +26,7 @@
 #include "smtp/server-private.h"
 #include "spool/spool-private.h"
 #include "status-private.h"
+#include "suppress/suppress-private.h"
 #include "tls/tokens-private.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ typedef struct {
     RelaisPool *auth_pool;
     RelaisEventLog *events;
     RelaisTokens *tokens;
+    RelaisSuppression *suppression;
     RelaisSpool *spool;
     RelaisDns *dns;
     RelaisFetcher *fetcher;
@@ -276,6 +278,17 @@ open_tokens (Daemon *daemon, GError **error)
 }
 
 static bool
+open_suppression (Daemon *daemon, GError **error)
+{
+    g_autofree char *dir = g_build_filename (
+        relais_section_get_string (section (daemon, "relais"), "state_dir"), "suppress", NULL);
+
+    daemon->suppression = relais_suppression_open (dir, daemon->config, daemon->loop, error);
+    relais_host_set_suppression (daemon->host, daemon->suppression);
+    return daemon->suppression != NULL;
+}
+
+static bool
 open_resolver (Daemon *daemon, GError **error)
 {
     const RelaisSection *dns = section (daemon, "dns");
@@ -328,8 +341,12 @@ found_message (gpointer data, RelaisMessage *message)
 static bool
 open_queue (Daemon *daemon, GError **error)
 {
-    const RelaisQueueOptions options = {daemon->loop, daemon->pool, daemon->spool, daemon->dns,
-                                        daemon->host};
+    const RelaisQueueOptions options = {.loop = daemon->loop,
+                                        .pool = daemon->pool,
+                                        .spool = daemon->spool,
+                                        .dns = daemon->dns,
+                                        .host = daemon->host,
+                                        .suppression = daemon->suppression};
 
     daemon->queue = relais_queue_new (&options, daemon->config, error);
     if (daemon->queue == NULL)
@@ -345,6 +362,7 @@ open_server (Daemon *daemon, GError **error)
                                              .spool = daemon->spool,
                                              .host = daemon->host,
                                              .auth_pool = daemon->auth_pool,
+                                             .suppression = daemon->suppression,
                                              .accepted = found_message,
                                              .data = daemon};
     GPtrArray *own;
@@ -460,8 +478,9 @@ static bool
 bring_up (Daemon *daemon, GError **error)
 {
     if (!open_spool (daemon, error) || !open_tokens (daemon, error) ||
-        !open_resolver (daemon, error) || !open_fetcher (daemon, error) ||
-        !open_queue (daemon, error) || !open_server (daemon, error) || !open_http (daemon, error) ||
+        !open_suppression (daemon, error) || !open_resolver (daemon, error) ||
+        !open_fetcher (daemon, error) || !open_queue (daemon, error) ||
+        !open_server (daemon, error) || !open_http (daemon, error) ||
         !relais_privileges_drop_rest (error) || !open_control (daemon, error) ||
         !relais_host_start (daemon->host, error) || !relais_http_server_start (daemon->http, error))
         return false;
@@ -540,6 +559,8 @@ take_down (Daemon *daemon)
     relais_http_server_free (daemon->http);
     relais_load_meter_free (daemon->meter);
     relais_smtp_server_free (daemon->server);
+    if (daemon->suppression != NULL)
+        relais_suppression_finish (daemon->suppression);
     relais_queue_free (daemon->queue);
     if (daemon->fetcher != NULL)
         relais_fetcher_stop (daemon->fetcher);
@@ -556,6 +577,7 @@ take_down (Daemon *daemon)
     relais_pool_free (daemon->auth_pool);
     relais_pool_free (daemon->spool_pool);
     relais_pool_free (daemon->pool);
+    relais_suppression_close (daemon->suppression);
     relais_tokens_free (daemon->tokens);
     relais_fetcher_free (daemon->fetcher); /* workers may still have tried it */
     relais_commands_free (daemon->commands);
@@ -612,11 +634,13 @@ count_waiting (gpointer data)
     const Daemon *daemon = data;
     RelaisSmtpServerFigures server;
     RelaisFetcherFigures fetcher;
+    RelaisSuppressionFigures suppression;
 
+    relais_suppression_figures (daemon->suppression, &suppression);
     relais_smtp_server_figures (daemon->server, &server);
     relais_fetcher_figures (daemon->fetcher, &fetcher);
     return relais_queue_n_under_way (daemon->queue) + relais_dns_n_under_way (daemon->dns) +
-           server.commits + (guint)(fetcher.active + fetcher.waiting) +
+           server.commits + suppression.waiting + (guint)(fetcher.active + fetcher.waiting) +
            relais_store_n_waiting (relais_host_get_store (daemon->host));
 }
 

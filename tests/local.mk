@@ -3,6 +3,7 @@ EXTRA_DIST += tests/runner
 
 include tests/tree/local.mk
 include tests/bench/local.mk
+include tests/e2e/local.mk
 include tests/sim/local.mk
 include tests/fuzz/local.mk
 include tests/tsan/local.mk

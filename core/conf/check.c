@@ -204,6 +204,20 @@ check_class_name (Checker *checker, const RelaisSection *section, const Check *c
                          section->name));
 }
 
+static void
+check_suppress_name (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    static const char *const classes[] = {"hard",        "soft",   "complaint",
+                                          "unsubscribe", "manual", NULL};
+
+    if (!g_strv_contains (classes, section->name))
+        relais_conf_add_finding (
+            checker->findings, true, section->file, section->line,
+            g_strdup_printf (_ ("there is no class '%s' of evidence; the classes are hard, soft, "
+                                "complaint, unsubscribe and manual"),
+                             section->name));
+}
+
 static const Check CHECKS[] = {
     {"listener", "address", check_addresses, NULL},
     {"listener", "trusted_nets", check_nets, NULL},
@@ -219,6 +233,7 @@ static const Check CHECKS[] = {
     {"http-client", "allow", check_nets, NULL},
     {"tenant", "pool", check_pool, NULL},
     {"class", "retry", check_class_name, NULL},
+    {"suppress", "enable", check_suppress_name, NULL},
     {"dns", "server", check_servers, NULL},
     {"dns", "allow", check_nets, NULL},
 };

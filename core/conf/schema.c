@@ -240,6 +240,28 @@ static const RelaisOption options[] = {
     {"http-client", "waiting", RELAIS_OPTION_INT, 0, "1024", 0, 100000, NULL,
      N_ ("Requests that wait; more are refused.")},
 
+    /* [suppression], [suppress CLASS]: addresses that get no more mail */
+    {"suppression", "at_rcpt", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "reject", 0, 0,
+     "reject|accept",
+     N_ ("What a recipient that is on the list gets at RCPT: 550 5.7.1, or 250 and then a "
+         "suppressed event instead of a delivery.")},
+    {"suppress", "enable", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "yes", 0, 0, NULL,
+     N_ ("Whether evidence of this class puts addresses on the list; it is counted anyhow, and "
+         "what is on the list stays there.")},
+    {"suppress", "scope", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "global", 0, 0,
+     "global|tenant|campaign",
+     N_ ("Whose mail to the address is held back: all, that of the tenant whose mail it was, or "
+         "that of the tenant's campaign. Where that is not known, the next wider one.")},
+    {"suppress", "threshold", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1", 1, 100, NULL,
+     N_ ("How much evidence it takes; of one delivery it counts once.")},
+    {"suppress", "days", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1", 1, 100, NULL,
+     N_ ("On how many different days (UTC) it must have come.")},
+    {"suppress", "window", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30d", 0,
+     G_MAXINT64 / 4, NULL, N_ ("How long a piece of evidence counts; 0 for ever.")},
+    {"suppress", "lifetime", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "0", 0,
+     G_MAXINT64 / 4, NULL,
+     N_ ("How long an address stays on the list after the last evidence; 0 for ever.")},
+
     /* [tracking] */
     {"tracking", "check_interval", RELAIS_OPTION_DURATION, 0, "5m", G_USEC_PER_SEC, G_MAXINT64,
      NULL, N_ ("How often each tracking host is checked; also once at start.")},
@@ -279,6 +301,8 @@ static const RelaisSectionKind kinds[] = {
     {.kind = "dns"},
     {.kind = "http", .has_name = true},
     {.kind = "http-client"},
+    {.kind = "suppression"},
+    {.kind = "suppress", .has_name = true},
     {.kind = "tracking"},
     {.kind = "limits"},
     {.kind = "module", .has_name = true, .comes_and_goes = true},
@@ -291,6 +315,15 @@ static const RelaisSeed seeds[] = {
     {"class", "transactional", false, "retry", "1m 2m 5m 10m 15m 30m 1h"},
     {"class", "transactional", false, "lifetime", "2d"},
     {"class", "bulk", false, NULL, NULL},
+    /* A mistaken verdict heals in a year, and an address that is dead costs one message a year. */
+    {"suppress", "hard", false, "lifetime", "365d"},
+    /* Some mailboxes refuse for days and live on: a week of it, and not in one outage. */
+    {"suppress", "soft", false, "threshold", "5"},
+    {"suppress", "soft", false, "days", "3"},
+    {"suppress", "soft", false, "lifetime", "90d"},
+    {"suppress", "complaint", false, "scope", "tenant"},
+    {"suppress", "unsubscribe", false, "scope", "tenant"},
+    {"suppress", "manual", false, "scope", "campaign"},
 };
 
 const RelaisSeed *

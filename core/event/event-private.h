@@ -19,12 +19,18 @@ typedef struct RelaisEventLog RelaisEventLog;
 typedef struct RelaisEventLine RelaisEventLine;
 
 /* Members every line has: "v" (schema version), "id", "type", "time" (RFC 3339, UTC), "queue_id", "attempt", and
- * "recipient_number" unless it is -1. A value over 8 KiB is cut. Starts a line of `type` ("accepted", "delivered", "deferred", "bounced", "expired", "held",
- * "released", "deleted", "rejected", ...) about message `queue_id`, recipient number `recipient`
- * (-1 for the message as a whole) and attempt `attempt`; these four make its "id":
- * QUEUEID-RECIPIENT-ATTEMPT-TYPE. */
+ * "recipient_number" unless it is -1. A value over 8 KiB is cut. Starts a line of `type` ("accepted", "delivered",
+ * "deferred", "bounced", "expired", "suppressed", "held", "released", "deleted", "delayed", ...) about message
+ * `queue_id`, recipient number `recipient` (-1 for the message as a whole) and attempt `attempt`; these four make its
+ * "id": QUEUEID-RECIPIENT-ATTEMPT-TYPE.
+ *
+ * An outcome (deferred, bounced, expired) that a module classified has "bounce_scope" and "bounce_permanence" (the words
+ * of relais/bounce.h), and "bounce_reason" and "bounce_rule" where they were given. "suppressed" ends a delivery without
+ * an attempt; it has the "suppress_class" and, if there is one, the "suppress_reason" of the list's entry. */
 RelaisEventLine *relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id,
                                         int recipient, int attempt);
+/* That id. Owned. */
+char *relais_event_id (const char *queue_id, int recipient, int attempt, const char *type);
 /* The same for an event of a module's own: it has no attempt, its id is drawn at random (16 hexadecimal digits,
  * then "-TYPE"), and it names the module. `queue_id` may be NULL. */
 RelaisEventLine *relais_event_line_new_module (const char *module, const char *type, gint64 wall_us,

@@ -207,12 +207,11 @@ add_time (RelaisEventLine *line, const char *key, gint64 wall_us)
 }
 
 /* "QUEUEID-RECIPIENT-ATTEMPT-TYPE": the same for the same event, however often it is told. */
-static void
-add_id (RelaisEventLine *line, const char *queue_id, int recipient, int attempt, const char *type)
+char *
+relais_event_id (const char *queue_id, int recipient, int attempt, const char *type)
 {
     char numbers[2 * NUMBER_BYTES + 4];
     char *to = numbers;
-    g_autofree char *id = NULL;
 
     *to++ = '-';
     to += put_number (to, recipient);
@@ -220,8 +219,7 @@ add_id (RelaisEventLine *line, const char *queue_id, int recipient, int attempt,
     to += put_number (to, attempt);
     *to++ = '-';
     *to = '\0';
-    id = g_strconcat (queue_id, numbers, type, NULL);
-    relais_event_line_add (line, "id", id);
+    return g_strconcat (queue_id, numbers, type, NULL);
 }
 
 static RelaisEventLine *
@@ -239,8 +237,9 @@ relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id, i
                        int attempt)
 {
     RelaisEventLine *line = line_begin ();
+    g_autofree char *id = relais_event_id (queue_id, recipient, attempt, type);
 
-    add_id (line, queue_id, recipient, attempt, type);
+    relais_event_line_add (line, "id", id);
     relais_event_line_add (line, "type", type);
     add_time (line, "time", wall_us);
     relais_event_line_add (line, "queue_id", queue_id);

@@ -219,6 +219,11 @@ append_advice (GString *to, const RelaisDsnRecipient *recipient)
 
     if (recipient->action != RELAIS_DSN_FAILED)
         return;
+    if (!recipient->diagnostic_is_smtp && g_str_has_prefix (status, "5.7.")) {
+        append_paragraph (to, "    ",
+                          "Our own rules keep the message from going out. Ask your administrator.");
+        return;
+    }
     for (guint i = 0; i < G_N_ELEMENTS (advices); i++) {
         const gsize size = strlen (advices[i].status);
 

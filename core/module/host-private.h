@@ -18,6 +18,7 @@
 #include "tls/tokens-private.h"
 #include "store/store-private.h"
 
+#include <relais/bounce.h>
 #include <relais/command.h>
 #include <relais/http.h>
 #include <relais/option.h>
@@ -49,6 +50,10 @@ void relais_host_set_events (RelaisHost *host, RelaisEventLog *events);
 /* The resolver that modules ask; borrowed until relais_host_stop (), set before they start. */
 struct RelaisDns;
 void relais_host_set_dns (RelaisHost *host, struct RelaisDns *dns);
+/* The suppression list that modules report to and ask; borrowed until relais_host_stop (), set before they start. Where
+ * there is none reports fail and nothing is known. */
+struct RelaisSuppression;
+void relais_host_set_suppression (RelaisHost *host, struct RelaisSuppression *suppression);
 /* The host's own commands (`relaisctl counters`); their data is the host. */
 const RelaisCommand *relais_host_commands (gsize *n);
 
@@ -113,6 +118,16 @@ gpointer relais_pin_get_config (const RelaisPin *pin, const RelaisModule *module
 RelaisPin *relais_pin_ref (RelaisPin *pin);
 void relais_pin_unref (RelaisPin *pin);
 
+/* What functions of RESULT say that an answer means (relais_hook_set_classification ()). */
+enum { RELAIS_MEANING_NAME_BYTES = 64 };
+typedef struct {
+    bool is_set;
+    RelaisBounceScope scope;
+    RelaisBouncePermanence permanence;
+    RelaisSuppressClass suppress;
+    char reason[RELAIS_MEANING_NAME_BYTES + 1], rule[RELAIS_MEANING_NAME_BYTES + 1]; /* "": none */
+} RelaisMeaning;
+
 /* What a hook looks at. The caller fills in what exists at that point; the public accessors
  * (include/relais/hook.h) read from here. All borrowed for the run. */
 typedef struct {
@@ -150,6 +165,7 @@ typedef struct {
     guint16 reply_code;
     const guint16 *reply_enhanced;
     const char *reply_text;
+    RelaisMeaning *meaning;         /* RESULT: where they put it */
     GHashTable **transaction_slots; /* as session_slots, dropped with the transaction */
     /* event: filled in by relais_host_notify_event () */
     guint64 event_seq;

@@ -3,6 +3,7 @@ libcore_la_SOURCES += \
     core/inspect.c \
     core/module/access.c \
     core/module/auth.c \
+    core/module/bounce.c \
     core/module/bytes.c \
     core/module/check.c \
     core/module/counter.c \
@@ -25,9 +26,11 @@ libcore_la_SOURCES += \
     core/module/register.c \
     core/module/shaping.c \
     core/module/store.c \
+    core/module/suppress.c \
     core/module/test.c core/module/test-private.h \
     core/module/test-delivery.c \
     core/module/test-shaping.c \
+    core/module/test-suppress.c \
     core/module/test-zone.c \
     core/module/ticket.c \
     core/module/timer.c \
@@ -68,6 +71,12 @@ TESTS += tests/module/test-delivery
 tests_module_test_delivery_SOURCES = tests/module/test-delivery.c
 tests_module_test_delivery_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_delivery_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-suppress
+TESTS += tests/module/test-suppress
+tests_module_test_suppress_SOURCES = tests/module/test-suppress.c
+tests_module_test_suppress_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_suppress_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/module/test-helper tests/module/helper-fixture
 TESTS += tests/module/test-helper

@@ -27,6 +27,17 @@ guint relais_test_zone_n_lookups (const RelaisTestZone *zone);
 RelaisDnsAnswer *
 relais_test_zone_answer (RelaisTestZone *zone, const char *name, RelaisDnsType type);
 
+/* test-suppress.c: what the harness has in place of the suppression list. */
+typedef struct RelaisTestSuppression RelaisTestSuppression;
+RelaisTestSuppression *relais_test_suppression_new (RelaisLoop *loop);
+void relais_test_suppression_free (RelaisTestSuppression *fake);
+/* As relais_suppression_report () and relais_suppression_check (). */
+void relais_test_suppression_report (RelaisTestSuppression *fake, const RelaisEvidence *evidence,
+                                     RelaisSuppressFunc done, gpointer data);
+RelaisSuppressAnswer
+relais_test_suppression_check (RelaisTestSuppression *fake, const char *address, const char *tenant,
+                               const char *campaign);
+
 /* A module's configuration object with its count: pins and the module itself hold it. */
 typedef struct {
     gatomicrefcount refs;
@@ -94,9 +105,11 @@ typedef struct {
 struct RelaisHost {
     RelaisLoop *loop;
     RelaisPool *pool;
-    RelaisDns *dns;       /* or NULL */
-    RelaisTestZone *zone; /* the harness's, instead of a resolver; or NULL */
-    GQueue lookups;       /* RelaisLookup, of modules */
+    RelaisDns *dns;                          /* or NULL */
+    RelaisTestZone *zone;                    /* the harness's, instead of a resolver; or NULL */
+    GQueue lookups;                          /* RelaisLookup, of modules */
+    struct RelaisSuppression *suppression;   /* or NULL */
+    RelaisTestSuppression *test_suppression; /* the harness's, instead of a list; or NULL */
     char *module_dir;
     bool module_dir_is_callers;
     char *program;

@@ -66,6 +66,8 @@ struct RelaisTest {
     GQueue events; /* GBytes */
     RelaisTestShaping shaping;
     RelaisTestDeliveries deliveries;
+    RelaisMeaning meaning; /* of the last run of result */
+    RelaisClassification classification;
 };
 
 void relais_test_shaping_init (RelaisTest *test);

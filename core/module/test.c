@@ -89,6 +89,7 @@ relais_test_new (const gchar *module_dir)
     g_queue_init (&test->events);
     test->host->event_sink = keep_event;
     test->host->event_sink_data = test;
+    test->host->test_suppression = relais_test_suppression_new (test->loop);
     open_tokens (test);
     relais_test_deliveries_init (test);
     relais_test_shaping_init (test);
@@ -109,6 +110,7 @@ end_transaction (RelaisTest *test)
 void
 relais_test_free (RelaisTest *test)
 {
+    RelaisTestSuppression *suppression;
     RelaisTestZone *zone;
 
     if (test == NULL)
@@ -117,9 +119,11 @@ relais_test_free (RelaisTest *test)
     g_clear_pointer (&test->session_slots, g_hash_table_unref);
     relais_hook_result_clear (&test->result);
     zone = test->host->zone;
+    suppression = test->host->test_suppression;
     relais_test_shaping_clear (test);
     relais_host_free (test->host);
     relais_test_zone_free (zone);
+    relais_test_suppression_free (suppression);
     relais_trace_free (test->trace);
     g_free (test->auth_results);
     relais_store_memory_free (test->memory);
@@ -391,7 +395,9 @@ fill_subject (RelaisTest *test, RelaisHookId hook)
         .attempt_attributes = test->attempt_attributes,
         .new_sender = &test->new_sender,
         .sealed = test->sealed,
+        .meaning = &test->meaning,
     };
+    test->meaning = (RelaisMeaning){0};
     if (hook == RELAIS_HOOK_RCPT && recipients->len > 0)
         subject->recipient = g_ptr_array_index (recipients, recipients->len - 1);
     if (hook == RELAIS_HOOK_REWRITE || hook == RELAIS_HOOK_SEAL)

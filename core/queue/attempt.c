@@ -11,6 +11,7 @@
 #include "queue/connection-private.h"
 #include "queue/lane-private.h"
 #include "queue/outcome-private.h"
+#include "queue/suppressed-private.h"
 
 #include <string.h>
 
@@ -107,8 +108,12 @@ relais_attempt_take (RelaisStrand *strand, RelaisConnection *connection, RelaisG
     attempt->deliveries = g_array_steal (deliveries, &n);
     g_array_unref (deliveries);
     attempt->n = (guint)n;
-    for (guint i = 0; i < attempt->n; i++)
-        relais_delivery_at (&queue->records, attempt->deliveries[i])->place = RELAIS_PLACE_ACTIVE;
+    for (guint i = 0; i < attempt->n; i++) {
+        RelaisDelivery *delivery = relais_delivery_at (&queue->records, attempt->deliveries[i]);
+
+        delivery->place = RELAIS_PLACE_ACTIVE;
+        delivery->unknown = 0;
+    }
     queue->active += attempt->n;
     attempt->link.data = attempt;
     g_queue_push_tail_link (&queue->attempts, &attempt->link);
@@ -352,12 +357,26 @@ has_hook (const RelaisQueue *queue, RelaisHookId hook)
     return queue->host != NULL && relais_host_has (queue->host, hook);
 }
 
+/* Takes out to whom nothing may go now; false if that was all, and the attempt has ended. */
+static bool
+sift (RelaisAttempt *attempt)
+{
+    if (attempt->queue->suppression == NULL || relais_suppressed_sift (attempt) > 0)
+        return true;
+    attempt->queue->sifted++;
+    relais_path_untried (attempt->path);
+    end (attempt);
+    return false;
+}
+
 static void
 route (RelaisAttempt *attempt)
 {
     RelaisQueue *queue = attempt->queue;
     RelaisHookResult result = {0};
 
+    if (!sift (attempt))
+        return;
     attempt->step = RELAIS_ATTEMPT_ROUTING;
     if (has_hook (queue, RELAIS_HOOK_ROUTE) || has_hook (queue, RELAIS_HOOK_REWRITE) ||
         has_hook (queue, RELAIS_HOOK_SEAL))
@@ -467,7 +486,8 @@ relais_attempt_go_on (RelaisAttempt *attempt)
     RelaisConnection *connection = attempt->connection;
     guint most;
 
-    if (attempt->step != RELAIS_ATTEMPT_WAITING || !relais_connection_is_open (connection))
+    if (attempt->step != RELAIS_ATTEMPT_WAITING || !relais_connection_is_open (connection) ||
+        !sift (attempt))
         return;
     most = most_recipients (attempt, connection, attempt->deliveries[0]);
     if (attempt->n > most) {

@@ -10,6 +10,7 @@
 #include "queue/destination-private.h"
 #include "queue/lane-private.h"
 #include "queue/live-private.h"
+#include "queue/suppressed-private.h"
 #include "queue/verbs-private.h"
 
 #include "message/address-private.h"
@@ -186,12 +187,15 @@ void
 relais_queue_command_put_wait (RelaisCommandCall *call, const RelaisQueue *queue, guint32 number)
 {
     const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    g_autofree char *trouble = NULL;
     const char *text = NULL;
     gint64 until_us = 0;
 
     switch ((RelaisPlace)delivery->place) {
     case RELAIS_PLACE_WAITING:
-        text = "its next attempt";
+        if (delivery->unknown)
+            trouble = relais_suppressed_describe (queue);
+        text = delivery->unknown ? trouble : "its next attempt";
         until_us = delivery->due_us;
         break;
     case RELAIS_PLACE_DUE:

@@ -26,10 +26,11 @@ typedef enum {
 /* What local work, or the end of the attempt, is to do with it. */
 typedef enum {
     RELAIS_ACTION_NONE = 0,
-    RELAIS_ACTION_EXPIRE, /* too old */
-    RELAIS_ACTION_FAIL,   /* its destination can take no mail */
-    RELAIS_ACTION_DEFER,  /* its destination could not be looked up */
-    RELAIS_ACTION_HOLD,   /* from here on: an operator's verb */
+    RELAIS_ACTION_SUPPRESS, /* its recipient is on the suppression list */
+    RELAIS_ACTION_EXPIRE,   /* too old */
+    RELAIS_ACTION_FAIL,     /* its destination can take no mail */
+    RELAIS_ACTION_DEFER,    /* its destination could not be looked up */
+    RELAIS_ACTION_HOLD,     /* from here on: an operator's verb */
     RELAIS_ACTION_RELEASE,
     RELAIS_ACTION_BOUNCE,
     RELAIS_ACTION_DELETE
@@ -47,10 +48,10 @@ typedef struct {
     guint32 before;    /* previous one */
     guint16 recipient; /* in the envelope */
     guint16 attempts;
-    guint8 place;  /* RelaisPlace */
-    guint8 list;   /* DUE: which of the flow's lists */
-    guint8 action; /* RelaisAction */
-    guint8 spare;
+    guint8 place;   /* RelaisPlace */
+    guint8 list;    /* DUE: which of the flow's lists */
+    guint8 action;  /* RelaisAction */
+    guint8 unknown; /* WAITING: because the suppression list could not be read */
 } RelaisDelivery;
 _Static_assert(sizeof (RelaisDelivery) <= 64, "a delivery is a small record");
 

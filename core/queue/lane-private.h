@@ -11,7 +11,7 @@
 #include "queue/destination-private.h"
 #include "queue/order-private.h"
 
-/* Heads that modules may hold back one by one before the lane's turn ends. */
+/* Heads that modules, or the suppression list, may hold back one by one before the lane's turn ends. */
 enum { RELAIS_LANE_REFUSALS = 100 };
 
 typedef enum {

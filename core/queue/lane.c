@@ -331,6 +331,7 @@ try_start (RelaisLane *lane, RelaisStrand *strand, guint *refused)
     RelaisConnection *connection = NULL;
     RelaisGrant *opening = NULL, *grant = NULL;
     Room room = find_room (lane, strand, &connection);
+    guint64 sifted;
 
     if (room == ROOM_OPEN && !relais_permit_open (lane, &opening))
         return true; /* it is held now: another way is looked for */
@@ -340,8 +341,10 @@ try_start (RelaisLane *lane, RelaisStrand *strand, guint *refused)
         relais_grant_end (opening, RELAIS_RESERVATION_RETURNED, 0);
         return ++*refused < RELAIS_LANE_REFUSALS;
     }
+    sifted = lane->queue->sifted;
     start (strand, connection, opening, grant);
-    return true;
+    *refused += (guint)(lane->queue->sifted - sifted);
+    return *refused < RELAIS_LANE_REFUSALS;
 }
 
 void
@@ -363,7 +366,7 @@ relais_lane_pump (RelaisLane *lane)
         if (!try_start (lane, strand, &refused))
             break;
     }
-    if (refused == RELAIS_LANE_REFUSALS)
+    if (refused >= RELAIS_LANE_REFUSALS)
         relais_lane_mark (lane);
     give_way (lane);
     lane_unref (lane);

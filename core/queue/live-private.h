@@ -12,7 +12,7 @@ struct RelaisLive {
     RelaisQueue *queue;
     guint64 id;
     guint refs;
-    guint settling;         /* settlements not yet handed to the spool */
+    GQueue settlements; /* RelaisSettlement, by link, not yet handed to the spool, in their order */
     RelaisMessage *message; /* NULL while it is read */
     GArray *waiters;
 };

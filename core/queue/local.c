@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Local work: what ends or changes deliveries without any peer. Expiry, destinations that take no
- * mail or cannot be looked up, notices of delay, and the operator's verbs. Deliveries wait for it in
+ * mail or cannot be looked up, suppressed recipients, notices of delay, and the operator's verbs. Deliveries wait for it in
  * one list; a bounded number of messages is worked on at once, a bounded number of deliveries of each.
  */
 #include "config.h"
@@ -10,6 +10,7 @@
 #include "queue/outcome-private.h"
 #include "queue/local-private.h"
 #include "queue/schedule-private.h"
+#include "queue/suppressed-private.h"
 
 #include <string.h>
 
@@ -58,8 +59,9 @@ settle_by_destination (RelaisSettlement *settlement, guint32 number, RelaisFlow 
 }
 
 static void
-settle (RelaisSettlement *settlement, RelaisQueue *queue, guint32 number)
+settle (RelaisSettlement *settlement, const RelaisLive *live, guint32 number)
 {
+    RelaisQueue *queue = live->queue;
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
     RelaisAction action = (RelaisAction)delivery->action;
     RelaisResult result = {.internal = true, .stage = "queue"};
@@ -68,6 +70,7 @@ settle (RelaisSettlement *settlement, RelaisQueue *queue, guint32 number)
     delivery->action = RELAIS_ACTION_NONE;
     switch (action) {
     case RELAIS_ACTION_NONE: break;
+    case RELAIS_ACTION_SUPPRESS: relais_suppressed_settle (settlement, live, number); return;
     case RELAIS_ACTION_EXPIRE:
         result.kind = RELAIS_RESULT_EXPIRED;
         memcpy (result.enhanced, ((guint16[3]){4, 4, 7}), sizeof result.enhanced);
@@ -117,7 +120,7 @@ do_work (Work *work, RelaisLive *live)
     else
         queue->active -= work->deliveries->len;
     for (guint i = 0; work->deliveries != NULL && i < work->deliveries->len; i++)
-        settle (settlement, queue, g_array_index (work->deliveries, guint32, i));
+        settle (settlement, live, g_array_index (work->deliveries, guint32, i));
     relais_settlement_commit (settlement, NULL, NULL);
     work_end (work);
 }

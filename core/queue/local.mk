@@ -9,6 +9,7 @@ libcore_la_SOURCES += \
     core/queue/connection.c core/queue/connection-private.h \
     core/queue/delivery.c core/queue/delivery-private.h \
     core/queue/destination.c core/queue/destination-private.h \
+    core/queue/evidence.c core/queue/evidence-private.h \
     core/queue/flow.c core/queue/flow-private.h \
     core/queue/lane.c core/queue/lane-private.h \
     core/queue/live.c core/queue/live-private.h \
@@ -25,12 +26,16 @@ libcore_la_SOURCES += \
     core/queue/schedule.c core/queue/schedule-private.h \
     core/queue/shaper.c core/queue/shaper-private.h \
     core/queue/settings.c core/queue/settings-private.h \
+    core/queue/settlement.c core/queue/settlement-private.h \
     core/queue/source.c core/queue/source-private.h \
+    core/queue/suppressed.c core/queue/suppressed-private.h \
     core/queue/slab.c core/queue/slab-private.h \
     core/queue/verbs.c core/queue/verbs-private.h \
     core/queue/wheel.c core/queue/wheel-private.h
 
-QUEUE_FIXTURE = tests/queue/fixture.c tests/queue/fixture.h tests/queue/sink.c tests/queue/sink.h
+FAKE_SUPPRESSION = tests/queue/fake-suppression.c tests/queue/fake-suppression.h
+QUEUE_FIXTURE = tests/queue/fixture.c tests/queue/fixture.h tests/queue/sink.c tests/queue/sink.h \
+    $(FAKE_SUPPRESSION)
 QUEUE_SCENE = $(QUEUE_FIXTURE) tests/queue/scene.c tests/queue/scene.h
 
 check_PROGRAMS += tests/queue/test-queue
@@ -98,6 +103,18 @@ TESTS += tests/queue/test-queue-commands
 tests_queue_test_queue_commands_SOURCES = tests/queue/test-queue-commands.c $(QUEUE_SCENE)
 tests_queue_test_queue_commands_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_commands_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-suppress
+TESTS += tests/queue/test-queue-suppress
+tests_queue_test_queue_suppress_SOURCES = tests/queue/test-queue-suppress.c $(QUEUE_SCENE)
+tests_queue_test_queue_suppress_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_suppress_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-evidence
+TESTS += tests/queue/test-queue-evidence
+tests_queue_test_queue_evidence_SOURCES = tests/queue/test-queue-evidence.c $(QUEUE_SCENE)
+tests_queue_test_queue_evidence_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_evidence_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-queue-trouble
 TESTS += tests/queue/test-queue-trouble

@@ -17,7 +17,8 @@ typedef enum {
     RELAIS_RESULT_DELETED,
     RELAIS_RESULT_HELD,
     RELAIS_RESULT_RELEASED,
-    RELAIS_RESULT_NOTICED
+    RELAIS_RESULT_NOTICED,
+    RELAIS_RESULT_SUPPRESSED
 } RelaisResultKind;
 
 typedef struct {
@@ -28,6 +29,8 @@ typedef struct {
     guint16 enhanced[3];
     const char *text;
     const char *stage;
+    RelaisSuppressClass suppress_class; /* SUPPRESSED: of the list's entry */
+    const char *suppress_reason;
 } RelaisResult;
 
 /* Where it happened; NULL for what is not known. */
@@ -48,11 +51,12 @@ relais_settlement_add (RelaisSettlement *settlement, guint32 delivery, const Rel
 /* Says it of a delivery that stays where it is: NOTICED; or DELETED, BOUNCED, HELD of one that is under way. */
 void
 relais_settlement_note (RelaisSettlement *settlement, guint32 delivery, const RelaisResult *result);
-/* Hands the group to the spool; `written` (nullable) is called when it was written. */
+/* Hands the group to the spool, after those of the same message that were committed before, and once the suppression
+ * list has what it proves; `written` (nullable) is called when it was written, or when that will take long. */
 void relais_settlement_commit (RelaisSettlement *settlement, RelaisLoopFunc written, gpointer data);
-/* Tries again to keep the reports whose outcomes wait for that. A timer's. */
-void relais_settlement_retry_reports (gpointer queue);
-/* Lets them go, unwritten: the queue ends. */
-void relais_settlement_abandon_reports (RelaisQueue *queue);
+/* Tries again what failed. A timer's. */
+void relais_settlement_retry_parked (gpointer queue);
+/* Lets go, unwritten, what waits: the queue ends. */
+void relais_settlement_abandon_all (RelaisQueue *queue);
 /* "5.1.1" to numbers; false if it is no such thing. */
 bool relais_enhanced_parse (const char *text, guint16 enhanced[3]);

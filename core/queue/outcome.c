@@ -1,36 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Settlements. Each results in one group: the message's states (or its end), a line for each
- * recipient, and at most one report. States in memory change at once; the group goes to the spool
- * in the same turn, or after a worker has made the report. What waits for the group (the connection,
- * the report's own delivery) goes on when it was written.
+ * Results: what each of them does to its delivery, says in the event log and to the sender, and proves against the
+ * recipient's address. States in memory change at once; how all of it comes into the spool stands in settlement.c.
  */
 #include "config.h"
 
-#include "queue/outcome-private.h"
-
 #include "queue/destination-private.h"
-#include "queue/report-private.h"
 #include "queue/schedule-private.h"
+#include "queue/settlement-private.h"
+#include "queue/suppressed-private.h"
 
 #include <string.h>
 
-#define REPORT_RETRY_US (10 * RELAIS_USEC_PER_SEC)
-
-struct RelaisSettlement {
-    RelaisQueue *queue;
-    RelaisLive *live;
-    const RelaisResultFacts *facts;
-    RelaisGroup *group;
-    RelaisReport *report; /* NULL: none is due */
-    bool attempted;
-    RelaisLoopFunc written;
-    gpointer data;
-};
-
 /* Names of the events, by RelaisResultKind. */
-static const char *const event_names[] = {"delivered", "deferred", "bounced",  "expired",
-                                          "deleted",   "held",     "released", "delayed"};
+static const char *const event_names[] = {"delivered", "deferred", "bounced",
+                                          "expired",   "deleted",  "held",
+                                          "released",  "delayed",  "suppressed"};
 
 bool
 relais_enhanced_parse (const char *text, guint16 enhanced[3])
@@ -50,20 +35,6 @@ relais_enhanced_parse (const char *text, guint16 enhanced[3])
     }
     memcpy (enhanced, parsed, sizeof parsed);
     return true;
-}
-
-RelaisSettlement *
-relais_settlement_new (RelaisLive *live, const RelaisResultFacts *facts)
-{
-    RelaisSettlement *settlement = g_new0 (RelaisSettlement, 1);
-
-    settlement->queue = relais_queue_ref (live->queue);
-    settlement->live = live;
-    settlement->facts = facts;
-    settlement->group = relais_group_new (live->queue->spool);
-    live->settling++;
-    live->queue->n_settling++;
-    return settlement;
 }
 
 /* --- One result ------------------------------------------------------------------------------- */
@@ -98,7 +69,7 @@ is_open_to_verdicts (const RelaisResult *result)
 
 static void
 fill_subject (RelaisSubject *subject, const RelaisSettlement *settlement,
-              const RelaisResult *result)
+              const RelaisResult *result, RelaisMeaning *meaning)
 {
     const RelaisResultFacts *facts = settlement->facts;
     RelaisMessage *message = settlement->live->message;
@@ -122,23 +93,26 @@ fill_subject (RelaisSubject *subject, const RelaisSettlement *settlement,
         .internal = result->internal,
         .reply_code = result->code,
         .reply_enhanced = result->enhanced,
-        .reply_text = result->text};
+        .reply_text = result->text,
+        .meaning = meaning};
 }
 
 static void
-run_result_hook (RelaisSettlement *settlement, const RelaisDelivery *delivery, RelaisResult *result)
+run_result_hook (RelaisSettlement *settlement, const RelaisDelivery *delivery, RelaisResult *result,
+                 RelaisMeaning *meaning)
 {
     RelaisHost *host = settlement->queue->host;
     const RelaisEnvelope *envelope = &settlement->live->message->envelope;
     const RelaisRecipient *recipient = relais_envelope_recipient (envelope, delivery->recipient);
     RelaisHookResult verdict = {0};
+    RelaisPin *pin = NULL;
     RelaisSubject subject;
 
-    /* What found no route had no source either: nothing was attempted anywhere. */
-    if (!result->attempted || settlement->facts->source == NULL || host == NULL ||
-        !relais_host_has (host, RELAIS_HOOK_RESULT))
+    if (!result->attempted || host == NULL || !relais_host_has (host, RELAIS_HOOK_RESULT))
         return;
-    fill_subject (&subject, settlement, result);
+    fill_subject (&subject, settlement, result, meaning);
+    if (subject.pin == NULL) /* what found no route had no attempt that pinned one */
+        subject.pin = pin = relais_host_pin (host);
     subject.recipients = &recipient;
     subject.n_recipients = 1;
     subject.destination =
@@ -149,6 +123,8 @@ run_result_hook (RelaisSettlement *settlement, const RelaisDelivery *delivery, R
     else if (verdict.verdict == RELAIS_VERDICT_REJECT && is_open_to_verdicts (result))
         result->kind = RELAIS_RESULT_BOUNCED;
     relais_hook_result_clear (&verdict);
+    if (pin != NULL)
+        relais_pin_unref (pin);
 }
 
 static void
@@ -182,9 +158,24 @@ add_reply (RelaisEventLine *line, const RelaisResult *result)
     relais_event_line_add (line, "stage", result->stage);
 }
 
+/* What the answer means, beside what it says. */
+static void
+add_meaning (RelaisEventLine *line, const RelaisMeaning *meaning)
+{
+    if (!meaning->is_set)
+        return;
+    relais_event_line_add (line, "bounce_scope", relais_bounce_scope_to_string (meaning->scope));
+    relais_event_line_add (line, "bounce_permanence",
+                           relais_bounce_permanence_to_string (meaning->permanence));
+    if (meaning->reason[0] != '\0')
+        relais_event_line_add (line, "bounce_reason", meaning->reason);
+    if (meaning->rule[0] != '\0')
+        relais_event_line_add (line, "bounce_rule", meaning->rule);
+}
+
 static void
 log_result (RelaisSettlement *settlement, const RelaisDelivery *delivery,
-            const RelaisResult *result, const RelaisState *state)
+            const RelaisResult *result, const RelaisMeaning *meaning, const RelaisState *state)
 {
     RelaisQueue *queue = settlement->queue;
     const RelaisEnvelope *envelope = &settlement->live->message->envelope;
@@ -207,6 +198,12 @@ log_result (RelaisSettlement *settlement, const RelaisDelivery *delivery,
                            relais_queue_flow_at (queue, delivery->flow)->destination->name);
     add_facts (line, settlement->facts);
     add_reply (line, result);
+    add_meaning (line, meaning);
+    if (result->kind == RELAIS_RESULT_SUPPRESSED) {
+        relais_event_line_add (line, "suppress_class",
+                               relais_suppress_class_to_string (result->suppress_class));
+        relais_event_line_add (line, "suppress_reason", result->suppress_reason);
+    }
     relais_event_line_add_int (line, "attempts", state->attempts);
     if (state->kind == RELAIS_STATE_QUEUED)
         relais_event_line_add_int (line, "next_try", state->due_us);
@@ -230,6 +227,39 @@ report_result (RelaisSettlement *settlement, guint recipient, RelaisDsnAction ac
                        !result->internal, settlement->facts->host, retry_until_us);
 }
 
+/* What the outcome proves against the address. Of whom the list is never asked about it need not hear. The event's id
+ * makes an outcome that is repeated after a crash count once. */
+static void
+prove (RelaisSettlement *settlement, const RelaisDelivery *delivery, const RelaisResult *result,
+       const RelaisMeaning *meaning, const RelaisState *state, const char *reply)
+{
+    RelaisQueue *queue = settlement->queue;
+    const RelaisEnvelope *envelope = &settlement->live->message->envelope;
+    const RelaisRecipient *recipient = relais_envelope_recipient (envelope, delivery->recipient);
+    char queue_id[RELAIS_ID_TEXT_BYTES];
+    g_autofree char *id = NULL;
+
+    if (meaning->suppress == RELAIS_SUPPRESS_NONE || queue->suppression == NULL ||
+        !relais_suppressed_applies (envelope, recipient))
+        return;
+    relais_id_to_text (settlement->live->id, queue_id);
+    id =
+        relais_event_id (queue_id, delivery->recipient, state->attempts, event_names[result->kind]);
+    if (settlement->dossier == NULL)
+        settlement->dossier = relais_dossier_new (queue->suppression);
+    relais_dossier_add (settlement->dossier,
+                        &(RelaisEvidence){
+                            .suppress_class = meaning->suppress,
+                            .address = recipient->address,
+                            .tenant = envelope->tenant,
+                            .campaign = envelope->campaign,
+                            .reason = meaning->reason[0] != '\0' ? meaning->reason : NULL,
+                            .text = reply,
+                            .id = id,
+                            .wall_us = relais_loop_wall_us (queue->loop),
+                        });
+}
+
 /* Changes the kind where the moment asks for it: too old is expired, a wish of the operator's that came
  * while it was under way is granted in place of the next try. */
 static void
@@ -250,8 +280,9 @@ set_state (RelaisSettlement *settlement, RelaisDelivery *delivery, const RelaisR
            RelaisState *state, const char *reply)
 {
     static const guint8 kinds[] = {
-        RELAIS_STATE_DELIVERED, RELAIS_STATE_QUEUED, RELAIS_STATE_BOUNCED, RELAIS_STATE_EXPIRED,
-        RELAIS_STATE_DELETED,   RELAIS_STATE_HELD,   RELAIS_STATE_QUEUED,  RELAIS_STATE_QUEUED};
+        RELAIS_STATE_DELIVERED, RELAIS_STATE_QUEUED,  RELAIS_STATE_BOUNCED,
+        RELAIS_STATE_EXPIRED,   RELAIS_STATE_DELETED, RELAIS_STATE_HELD,
+        RELAIS_STATE_QUEUED,    RELAIS_STATE_QUEUED,  RELAIS_STATE_BOUNCED};
     RelaisQueue *queue = settlement->queue;
     const RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
     gint64 now = relais_loop_now_us (queue->loop);
@@ -286,6 +317,7 @@ count (RelaisQueue *queue, RelaisResultKind kind)
     case RELAIS_RESULT_DEFERRED: queue->deferred_total++; break;
     case RELAIS_RESULT_BOUNCED: queue->bounced_total++; break;
     case RELAIS_RESULT_EXPIRED: queue->expired_total++; break;
+    case RELAIS_RESULT_SUPPRESSED: queue->suppressed_total++; break;
     case RELAIS_RESULT_DELETED:
     case RELAIS_RESULT_HELD:
     case RELAIS_RESULT_RELEASED:
@@ -324,6 +356,15 @@ report (RelaisSettlement *settlement, const RelaisDelivery *delivery, const Rela
         if (!settlement->facts->peer_reports)
             report_result (settlement, delivery->recipient, RELAIS_DSN_RELAYED, result, reply, 0);
         return;
+    /* Senders are told by the event and at RCPT; a campaign that runs into an old list would have a report for each of
+     * its addresses mailed to it, and the address was reported when it came on the list. So only who asked for reports
+     * of failures in so many words gets one. */
+    case RELAIS_RESULT_SUPPRESSED:
+        if ((relais_envelope_recipient (&settlement->live->message->envelope, delivery->recipient)
+                 ->notify &
+             RELAIS_NOTIFY_FAILURE) != 0)
+            report_result (settlement, delivery->recipient, RELAIS_DSN_FAILED, result, reply, 0);
+        return;
     case RELAIS_RESULT_DEFERRED:
     case RELAIS_RESULT_DELETED:
     case RELAIS_RESULT_HELD:
@@ -345,15 +386,17 @@ relais_settlement_note (RelaisSettlement *settlement, guint32 number, const Rela
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
     RelaisState *state = &settlement->live->message->states[delivery->recipient];
     RelaisResult result = *given;
+    RelaisMeaning meaning = {0};
     g_autofree char *reply = NULL;
 
-    run_result_hook (settlement, delivery, &result);
+    run_result_hook (settlement, delivery, &result, &meaning);
     reconsider (settlement, delivery, &result);
     reply =
         result.text != NULL || result.code != 0 ? reply_line (&result) : g_strdup (state->reply);
     /* What was deleted while it was under way is recorded, and stays deleted. */
     if (state->kind == RELAIS_STATE_DELETED) {
-        log_result (settlement, delivery, &result, state);
+        log_result (settlement, delivery, &result, &meaning, state);
+        prove (settlement, delivery, &result, &meaning, state, reply);
         return;
     }
     if (result.kind == RELAIS_RESULT_EXPIRED && result.attempted)
@@ -362,7 +405,8 @@ relais_settlement_note (RelaisSettlement *settlement, guint32 number, const Rela
     report (settlement, delivery, &result, state, reply);
     if (result.kind == RELAIS_RESULT_NOTICED)
         state->flags |= 1;
-    log_result (settlement, delivery, &result, state);
+    log_result (settlement, delivery, &result, &meaning, state);
+    prove (settlement, delivery, &result, &meaning, state, reply);
     settlement->attempted = settlement->attempted || result.attempted;
     count (queue, result.kind);
 }
@@ -389,144 +433,4 @@ relais_settlement_add (RelaisSettlement *settlement, guint32 number, const Relai
         relais_flow_put_waiting (relais_queue_flow_at (queue, delivery->flow), number,
                                  delivery->due_us);
     }
-}
-
-/* --- The group -------------------------------------------------------------------------------- */
-
-static void
-on_written (gpointer data)
-{
-    RelaisSettlement *settlement = data;
-    RelaisQueue *queue = settlement->queue;
-
-    queue->n_settling--;
-    if (settlement->report != NULL && !queue->closed)
-        relais_report_deliver (settlement->report);
-    relais_report_free (settlement->report);
-    relais_live_unref (settlement->live);
-    if (settlement->written != NULL)
-        settlement->written (settlement->data);
-    g_free (settlement);
-    if (!queue->closed)
-        relais_queue_check_drained (queue);
-    relais_queue_unref (queue);
-}
-
-static void
-submit (RelaisSettlement *settlement)
-{
-    RelaisQueue *queue = settlement->queue;
-    RelaisLive *live = settlement->live;
-
-    /* The message ends with the last settlement about it that is handed over. */
-    if (--live->settling == 0 && relais_records_find (&queue->records, live->id) == 0)
-        relais_group_add_done (settlement->group, live->id);
-    else
-        relais_group_add_state (settlement->group, live->message);
-    relais_group_submit (g_steal_pointer (&settlement->group), RELAIS_GROUP_LAZY, on_written, NULL,
-                         settlement);
-}
-
-/* Nothing of it was written: it will be done again at the next start. */
-static void
-abandon (RelaisSettlement *settlement)
-{
-    relais_group_free (g_steal_pointer (&settlement->group));
-    settlement->live->settling--;
-    on_written (settlement);
-}
-
-/* A report that has a file of its own may fail where the outcome would not. So it goes first, and the
- * outcome waits until the sender is sure to hear of it. */
-static void
-on_report_kept (gpointer data, const GError *error)
-{
-    RelaisSettlement *settlement = data;
-    RelaisQueue *queue = settlement->queue;
-
-    if (queue->closed) {
-        abandon (settlement);
-        return;
-    }
-    if (error == NULL) {
-        submit (settlement);
-        return;
-    }
-    g_warning ("a report to a sender cannot be kept now: %s", error->message);
-    relais_report_drop (settlement->report);
-    queue->n_settling--;
-    g_queue_push_tail (&queue->waiting_reports, settlement);
-    if (!relais_timer_is_set (&queue->reports_timer))
-        relais_timer_set (&queue->reports_timer, REPORT_RETRY_US);
-    relais_queue_check_drained (queue);
-}
-
-static void
-keep_report (RelaisSettlement *settlement)
-{
-    RelaisGroup *group = relais_group_new (settlement->queue->spool);
-
-    relais_report_add_to_group (settlement->report, group);
-    relais_group_submit (group, RELAIS_GROUP_URGENT, NULL, on_report_kept, settlement);
-}
-
-void
-relais_settlement_retry_reports (gpointer data)
-{
-    RelaisQueue *queue = data;
-
-    for (guint n = queue->waiting_reports.length; n > 0; n--) {
-        queue->n_settling++;
-        keep_report (g_queue_pop_head (&queue->waiting_reports));
-    }
-}
-
-void
-relais_settlement_abandon_reports (RelaisQueue *queue)
-{
-    for (RelaisSettlement *settlement;
-         (settlement = g_queue_pop_head (&queue->waiting_reports)) != NULL;) {
-        queue->n_settling++;
-        abandon (settlement);
-    }
-}
-
-static void
-on_report_made (gpointer data)
-{
-    RelaisSettlement *settlement = data;
-
-    if (settlement->queue->closed) {
-        abandon (settlement);
-    } else if (relais_report_is_small (settlement->report)) {
-        relais_report_add_to_group (settlement->report, settlement->group);
-        submit (settlement);
-    } else {
-        keep_report (settlement);
-    }
-}
-
-static void
-make_report (gpointer data)
-{
-    relais_report_make (((RelaisSettlement *)data)->report);
-}
-
-void
-relais_settlement_commit (RelaisSettlement *settlement, RelaisLoopFunc written, gpointer data)
-{
-    RelaisQueue *queue = settlement->queue;
-    guint32 slot = relais_records_find (&queue->records, settlement->live->id);
-
-    settlement->facts = NULL;
-    settlement->written = written;
-    settlement->data = data;
-    if (settlement->attempted && slot != 0 && !relais_slot_at (&queue->records, slot)->cooled) {
-        relais_slot_at (&queue->records, slot)->cooled = 1;
-        relais_spool_cool (queue->spool, settlement->live->id);
-    }
-    if (settlement->report == NULL)
-        submit (settlement);
-    else
-        relais_queue_run_job (queue, make_report, on_report_made, settlement);
 }

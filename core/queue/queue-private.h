@@ -11,6 +11,7 @@
 #include "event/event-private.h"
 #include "module/host-private.h"
 #include "spool/spool-private.h"
+#include "suppress/suppress-private.h"
 
 typedef struct RelaisQueue RelaisQueue;
 
@@ -20,6 +21,7 @@ typedef struct {
     RelaisSpool *spool;
     RelaisDns *dns;
     RelaisHost *host;
+    RelaisSuppression *suppression; /* must outlive the queue; NULL: nobody is suppressed */
 } RelaisQueueOptions;
 
 RelaisQueue *
@@ -45,7 +47,9 @@ typedef struct {
     guint64 due_looking, due_unrouted; /* of them: their destination is asked for; had no answer */
     guint64 flows_in_order;            /* flows that could go and wait for a turn in a lane */
     guint64 flows, lanes, connections;
-    guint64 delivered_total, deferred_total, bounced_total, expired_total;
+    guint64 delivered_total, deferred_total, bounced_total, expired_total, suppressed_total;
+    guint64 parked;              /* outcomes whose evidence or report cannot be kept now */
+    guint64 evidence_lost_total; /* outcomes that were written without theirs in the end */
 } RelaisQueueFigures;
 /* Counts that are kept; costs the same however much is queued. */
 void relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures);

@@ -11,6 +11,7 @@
 #include "queue/schedule-private.h"
 #include "queue/shaper-private.h"
 #include "queue/source-private.h"
+#include "queue/suppressed-private.h"
 
 #include <string.h>
 
@@ -407,6 +408,10 @@ place_delivery (RelaisQueue *queue, guint32 number, const RelaisMessage *message
         queue->held++;
         return;
     }
+    if (relais_suppressed_is_listed (queue, message, delivery->recipient)) {
+        relais_queue_make_local (queue, number, RELAIS_ACTION_SUPPRESS);
+        return;
+    }
     rest =
         relais_schedule_rest_us (relais_queue_schedule (queue, message->envelope.klass),
                                  state->attempts, state->due_us, relais_loop_wall_us (queue->loop));
@@ -497,7 +502,8 @@ init_tables (RelaisQueue *queue)
     relais_timer_init (&queue->sweep_timer, queue->loop, sweep, queue);
     relais_timer_init (&queue->jobs_timer, queue->loop, try_jobs, queue);
     relais_sources_init (queue);
-    relais_timer_init (&queue->reports_timer, queue->loop, relais_settlement_retry_reports, queue);
+    relais_timer_init (&queue->parked_timer, queue->loop, relais_settlement_retry_parked, queue);
+    queue->most_parked = RELAIS_QUEUE_PARKED;
 }
 
 static void
@@ -538,6 +544,7 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     queue->spool = options->spool;
     queue->dns = options->dns;
     queue->host = options->host;
+    queue->suppression = options->suppression;
     queue->config = relais_config_ref (config);
     init_tables (queue);
     if (!relais_queue_settings_read (&queue->settings, config, error) ||
@@ -627,7 +634,7 @@ relais_queue_free (RelaisQueue *queue)
     relais_timer_stop (&queue->sweep_timer);
     relais_timer_stop (&queue->jobs_timer);
     relais_sources_stop (queue);
-    relais_timer_stop (&queue->reports_timer);
+    relais_timer_stop (&queue->parked_timer);
     relais_timer_stop (&queue->reset_timer);
     relais_live_stop_waiting (queue);
     each_connection (queue, relais_connection_kill);
@@ -638,7 +645,7 @@ relais_queue_free (RelaisQueue *queue)
         if (attempt->step != RELAIS_ATTEMPT_PREPARING)
             relais_attempt_free (attempt);
     }
-    relais_settlement_abandon_reports (queue);
+    relais_settlement_abandon_all (queue);
     for (Job *job; (job = g_queue_pop_head (&queue->waiting_jobs)) != NULL;)
         job_done (job);
     for (guint i = 0; i < queue->flow_table->len; i++)
@@ -666,7 +673,10 @@ relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures)
                                     .delivered_total = queue->delivered_total,
                                     .deferred_total = queue->deferred_total,
                                     .bounced_total = queue->bounced_total,
-                                    .expired_total = queue->expired_total};
+                                    .expired_total = queue->expired_total,
+                                    .suppressed_total = queue->suppressed_total,
+                                    .parked = queue->parked.length,
+                                    .evidence_lost_total = queue->evidence_lost_total};
     for (guint i = 0; i < RELAIS_N_DESTINATION_STATES; i++)
         figures->due += queue->n_due[i];
 }

@@ -31,6 +31,7 @@ struct RelaisCampaign {
     char *name;
 };
 enum { RELAIS_QUEUE_CAMPAIGNS = 10000 };
+enum { RELAIS_QUEUE_PARKED = 10000 }; /* outcomes that wait for evidence or reports to be kept */
 /* With a new reference; NULL for NULL. */
 RelaisCampaign *relais_queue_campaign (RelaisQueue *queue, const char *name);
 /* NULL ok, both. */
@@ -45,6 +46,7 @@ struct RelaisQueue {
     RelaisSpool *spool;
     RelaisDns *dns;
     RelaisHost *host;
+    RelaisSuppression *suppression; /* or NULL: nobody is on it */
     RelaisConfig *config;
     RelaisQueueSettings settings;
     guint settings_serial;   /* how often they were read again */
@@ -82,8 +84,10 @@ struct RelaisQueue {
     guint n_local;            /* messages worked on locally now */
     GArray *notices;          /* guint64 ids whose senders are to be told of a delay */
     guint n_settling;         /* outcome groups not written yet */
-    GQueue waiting_reports;   /* RelaisSettlement whose report cannot be kept now */
-    RelaisTimer reports_timer;
+    GQueue
+        parked; /* RelaisSettlement, by parked_link, whose evidence or report cannot be kept now */
+    RelaisTimer parked_timer;
+    guint most_parked;
     GQueue waiting_jobs; /* for a place in the pool */
     RelaisTimer jobs_timer;
     RelaisTimer sources_timer; /* see source.c */
@@ -94,9 +98,12 @@ struct RelaisQueue {
     guint64 n_due[RELAIS_N_DESTINATION_STATES]; /* deliveries, by the state of their destination */
     guint64 n_in_order;                         /* flows that wait for a turn in some lane */
     guint64 held, active;
-    guint64 delivered_total, deferred_total, bounced_total, expired_total;
-    guint64 asks;  /* calls of lane and admit; for the test of growth */
-    guint64 steps; /* things looked at to decide what goes next; for the test of growth */
+    guint64 delivered_total, deferred_total, bounced_total, expired_total, suppressed_total;
+    guint64
+        evidence_lost_total; /* settlements written without the evidence that could not be kept */
+    guint64 asks;            /* calls of lane and admit; for the test of growth */
+    guint64 sifted;          /* attempts of which the suppression list left nothing */
+    guint64 steps;           /* things looked at to decide what goes next; for the test of growth */
 };
 
 RelaisQueue *relais_queue_ref (RelaisQueue *queue);

@@ -56,22 +56,28 @@ tests_smtp_test_command_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/smtp/test-server
 TESTS += tests/smtp/test-server
-tests_smtp_test_server_SOURCES = tests/smtp/test-server.c tests/smtp/server-bed.c tests/smtp/server-bed.h
+tests_smtp_test_server_SOURCES = tests/smtp/test-server.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
 tests_smtp_test_server_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/smtp/test-server-rights
 TESTS += tests/smtp/test-server-rights
-tests_smtp_test_server_rights_SOURCES = tests/smtp/test-server-rights.c tests/smtp/server-bed.c tests/smtp/server-bed.h
+tests_smtp_test_server_rights_SOURCES = tests/smtp/test-server-rights.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
 tests_smtp_test_server_rights_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_rights_LDADD = $(CORE_TEST_LDADD)
 
 # Brings its own module host, so it takes the archive's other members alone.
 check_PROGRAMS += tests/smtp/test-server-hooks
 TESTS += tests/smtp/test-server-hooks
-tests_smtp_test_server_hooks_SOURCES = tests/smtp/test-server-hooks.c tests/smtp/server-bed.c tests/smtp/server-bed.h
+tests_smtp_test_server_hooks_SOURCES = tests/smtp/test-server-hooks.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
 tests_smtp_test_server_hooks_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_hooks_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-suppress
+TESTS += tests/smtp/test-server-suppress
+tests_smtp_test_server_suppress_SOURCES = tests/smtp/test-server-suppress.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_suppress_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_smtp_test_server_suppress_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/smtp/test-users
 TESTS += tests/smtp/test-users

@@ -9,6 +9,7 @@
 
 #include "module/host-private.h"
 #include "smtp/server-settings-private.h"
+#include "suppress/suppress-private.h"
 #include "tls/stream-private.h"
 
 typedef struct RelaisSmtpServer RelaisSmtpServer;
@@ -17,7 +18,8 @@ typedef struct {
     RelaisLoop *loop;
     RelaisSpool *spool;
     RelaisHost *host;
-    RelaisPool *auth_pool; /* one thread, bounded: password hashes; when it is full: 454 */
+    RelaisPool *auth_pool;          /* one thread, bounded: password hashes; when it is full: 454 */
+    RelaisSuppression *suppression; /* must outlive the server; NULL: nobody is suppressed */
     /* A message is durable; called before its 250 is written. Borrowed. */
     void (*accepted) (gpointer data, RelaisMessage *message);
     gpointer data;

@@ -61,6 +61,7 @@ typedef struct {
     char *authserv_id;
     char *postmaster; /* or NULL */
     char *users_file;
+    bool takes_suppressed;    /* at RCPT; the queue ends such mail */
     GPtrArray *listeners;     /* RelaisServerListener * */
     GHashTable *tenants;      /* name -> RelaisDomainSet */
     RelaisDomainSet *own;     /* of [domain] sections and tenants, "*" left out */

@@ -334,6 +334,9 @@ read_general (RelaisServerSettings *settings, RelaisConfig *config, GError **err
     settings->hostname = g_strdup (hostname != NULL ? hostname : g_get_host_name ());
     settings->authserv_id = g_strdup (authserv_id != NULL ? authserv_id : settings->hostname);
     settings->users_file = g_strdup (relais_section_get_string (section, "users_file"));
+    settings->takes_suppressed =
+        relais_section_get_enum (relais_config_find_section (config, "suppression", NULL),
+                                 "at_rcpt") == 1;
     if (postmaster == NULL)
         return true;
     if (relais_address_parse (postmaster, strlen (postmaster), false, &settings->postmaster,

@@ -22,6 +22,8 @@ static const RelaisServerReply bad_destination = {550, "5.1.2", "mail cannot go 
 static const RelaisServerReply no_mailbox = {550, "5.1.1", "no such mailbox here"};
 static const RelaisServerReply foreign_sender = {550, "5.7.1",
                                                  "you may not use this sender's domain"};
+static const RelaisServerReply list_unreadable = {
+    451, "4.3.0", "the suppression list cannot be read now, come again later"};
 
 /* --- The transaction -------------------------------------------------------------------------- */
 
@@ -193,14 +195,43 @@ is_claimed (const RelaisSession *session, const RelaisRecipient *recipient)
            (at == NULL || relais_domain_set_has (session->settings->own, at + 1));
 }
 
+/* Whether the tenant's mail may go to this address. The campaign is in the message: the queue asks again. */
+static const RelaisServerReply *
+check_suppression (RelaisSession *session, const RelaisRecipient *recipient)
+{
+    RelaisSuppression *list = session->server->options.suppression;
+    RelaisSuppressionEntry entry = {0};
+
+    if (list == NULL)
+        return NULL;
+    switch (relais_suppression_check (list, recipient->address, relais_session_tenant (session),
+                                      NULL, &entry)) {
+    case RELAIS_SUPPRESS_ABSENT: return NULL;
+    case RELAIS_SUPPRESS_PRESENT: break;
+    default: return &list_unreadable;
+    }
+    if (session->settings->takes_suppressed)
+        return NULL;
+    return relais_session_make_reply (
+        session, 550, "5.7.1",
+        "this address is on the suppression list (%s%s%s); send it no more mail, or have your "
+        "administrator take it off the list",
+        relais_suppress_class_to_string (entry.suppress_class), entry.reason != NULL ? ": " : "",
+        entry.reason != NULL ? entry.reason : "");
+}
+
 /* The recipient needs the right to relay: the sender must be the tenant's, who pays for it. */
 static const RelaisServerReply *
-bind_to_tenant (RelaisSession *session)
+bind_to_tenant (RelaisSession *session, const RelaisRecipient *recipient)
 {
     RelaisEnvelope *envelope = &session->tx->message->envelope;
+    const RelaisServerReply *refusal;
 
     if (!sender_is_allowed (session))
         return &foreign_sender;
+    refusal = check_suppression (session, recipient);
+    if (refusal != NULL)
+        return refusal;
     session->tx->relays = true;
     if (envelope->tenant == NULL)
         envelope->tenant = g_strdup (relais_session_tenant (session));
@@ -216,7 +247,7 @@ settle_recipient (RelaisSession *session, RelaisRecipient *recipient)
     switch (session->command.relay) {
     case RELAIS_RELAY_INBOUND: recipient->claimed = true; return NULL;
     case RELAIS_RELAY_FORWARD: forward_to_postmaster (session, recipient); return NULL;
-    case RELAIS_RELAY_RIGHT: return bind_to_tenant (session);
+    case RELAIS_RELAY_RIGHT: return bind_to_tenant (session, recipient);
     case RELAIS_RELAY_CLAIM: return &no_mailbox;
     case RELAIS_RELAY_BAD_NAME:
     case RELAIS_RELAY_DENIED: break;

@@ -20,7 +20,10 @@ typedef struct RelaisSuppression RelaisSuppression;
  * here: the list is there, answers UNKNOWN, and says why. NULL only where `config` is wrong. */
 RelaisSuppression *
 relais_suppression_open (const char *dir, RelaisConfig *config, RelaisLoop *loop, GError **error);
-/* Writes and syncs what was reported, calls back what is left, ends the thread. May block. NULL ok. */
+/* Writes and syncs what was reported, calls back what is left, ends the thread: before those who are called back go. What is
+ * reported after that has FAILED, from a later turn if there is one; checks still tell. May block. */
+void relais_suppression_finish (RelaisSuppression *suppression);
+/* That, and frees it: after the last thread that could report. NULL ok. */
 void relais_suppression_close (RelaisSuppression *suppression);
 /* The policies of another configuration ([suppression], [suppress CLASS]) from now on. */
 void relais_suppression_configure (RelaisSuppression *suppression, RelaisConfig *config);
@@ -38,6 +41,8 @@ relais_suppression_check (RelaisSuppression *suppression, const char *address, c
                           const char *campaign, RelaisSuppressionEntry *entry);
 /* Why nothing is known, in words; NULL while it is. Borrowed. */
 const char *relais_suppression_trouble (const RelaisSuppression *suppression);
+/* Whether a reason is one: [a-z0-9.-]+ of at most 64 octets. */
+bool relais_suppression_is_reason (const char *reason);
 /* As relais_suppress_report (). Any thread. */
 void relais_suppression_report (RelaisSuppression *suppression, const RelaisEvidence *evidence,
                                 RelaisSuppressFunc done, gpointer data);
@@ -48,6 +53,7 @@ const RelaisCommand *relais_suppression_commands (gsize *n);
 typedef struct {
     guint64 entries, addresses; /* that hold mail back; that anything is known of */
     guint64 reports, checks, journal_bytes;
+    guint waiting; /* writes that are not on disk yet */
 } RelaisSuppressionFigures;
 void relais_suppression_figures (const RelaisSuppression *suppression,
                                  RelaisSuppressionFigures *figures);

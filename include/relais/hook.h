@@ -14,7 +14,7 @@
  *   admit                loop    yes      WAIT REJECT                     limits (shaping.h)
  *   rewrite              worker  no       DEFER                           sender, text (edit.h)
  *   seal                 worker  no       DEFER                           prepends header lines
- *   result               loop    no       DEFER REJECT                    -
+ *   result               loop    no       DEFER REJECT                    classification (bounce.h)
  *   event                loop    no       -                               -
  *
  * The first verdict that is not CONTINUE ends the chain; `event` calls all. ACCEPT says only that no

@@ -82,14 +82,15 @@ typedef struct {
 /* lane, admit. What is open beyond a lower limit closes after its message. */
 RELAIS_API void relais_hook_set_lane_limits (RelaisHook *hook, const RelaisLaneLimits *limits);
 
-/* --- What came of it. The hook `result` is called once for each recipient of each attempt, delivered or not. */
+/* --- What came of it. The hook `result` is called once for each recipient of each attempt, delivered or not; also
+ * where no route was found, with neither source nor site then. */
 typedef guint32 RelaisOutcome;
 enum { RELAIS_OUTCOME_DELIVERED = 0, RELAIS_OUTCOME_DEFERRED = 1, RELAIS_OUTCOME_BOUNCED = 2 };
 /* As the reply alone says; what functions of `result` make of it comes after. */
 RELAIS_API RelaisOutcome relais_hook_get_outcome (const RelaisHook *hook);
 /* Where in the dialogue: "connect", "banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot"
  * (the reply to the whole message); for what
- * never left us "route" or "prepare". Static. */
+ * never left us "dns", "route" or "prepare". Static. */
 RELAIS_API const gchar *relais_hook_get_phase (const RelaisHook *hook);
 /* Enhanced code of the reply, "4.7.1"; NULL if it had none. */
 RELAIS_API const gchar *relais_hook_get_reply_enhanced (const RelaisHook *hook);

@@ -10,9 +10,11 @@
  */
 #pragma once
 
+#include <relais/bounce.h>
 #include <relais/hook.h>
 #include <relais/module.h>
 #include <relais/shaping.h>
+#include <relais/suppress.h>
 
 G_BEGIN_DECLS
 
@@ -102,6 +104,16 @@ RELAIS_API void relais_test_use_clock (RelaisTest *test, gint64 wall_us);
 /* Puts it forward, from timer to timer: what is due on the way happens at its time. */
 RELAIS_API void relais_test_advance (RelaisTest *test, gint64 delta_us);
 
+/* The suppression list: one in memory, empty at first. Evidence suppresses at once but for SOFT, of which no amount does;
+ * addresses are compared without regard to case; the same id twice counts once. */
+/* The oldest evidence that was reported, kept, and not taken yet; NULL if there is none. Borrowed until the next call. */
+RELAIS_API const RelaisEvidence *relais_test_take_evidence (RelaisTest *test);
+/* Whether the list can be read, and written: else checks end with UNKNOWN, and reports with FAILED. */
+RELAIS_API void
+relais_test_set_suppression (RelaisTest *test, gboolean readable, gboolean writable);
+/* Turns the loop until every report was called back. */
+RELAIS_API void relais_test_settle_suppression (RelaisTest *test);
+
 /* Runs a hook to its end; the loop turns while a ticket is open. Worker hooks run on a worker. */
 RELAIS_API RelaisVerdict relais_test_run (RelaisTest *test, RelaisHookId hook);
 /* Of the last run: reply (0, "" and NULL: none) and the module that decided (NULL: none). */
@@ -109,6 +121,8 @@ RELAIS_API guint32 relais_test_get_reply_code (const RelaisTest *test);
 RELAIS_API const gchar *relais_test_get_reply_enhanced (const RelaisTest *test);
 RELAIS_API const gchar *relais_test_get_reply_text (const RelaisTest *test);
 RELAIS_API const gchar *relais_test_get_module (const RelaisTest *test);
+/* After a run of result: what was set by relais_hook_set_classification (); NULL if nothing was. */
+RELAIS_API const RelaisClassification *relais_test_get_classification (RelaisTest *test);
 /* Header lines that seal or message put before the message, in the order in which they would stand. Owned. */
 RELAIS_API GBytes *relais_test_get_sealed (const RelaisTest *test);
 /* The message as rewrite left it, after a run of that hook; NULL else. Owned. */

@@ -11,7 +11,7 @@ modules_throttle_throttle_la_SOURCES = modules/throttle/ask.c modules/throttle/c
     modules/throttle/learn.c modules/throttle/module.c modules/throttle/reply.c modules/throttle/settings.c \
     modules/throttle/settings.h modules/throttle/show.c modules/throttle/state.c modules/throttle/throttle.h \
     $(throttle_pure_sources) $(throttle_rules_sources) $(throttle_offline_sources)
-modules_throttle_throttle_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) $(PCRE2_CFLAGS) -DGETTEXT_PACKAGE=\"relais\"
+modules_throttle_throttle_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) $(REPLIES_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 modules_throttle_throttle_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)
 modules_throttle_throttle_la_LIBADD = librelais.la $(GLIB_LIBS) $(PCRE2_LIBS)
 

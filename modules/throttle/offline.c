@@ -18,7 +18,7 @@ throttle_command_lint (RelaisCommandCall *call, gpointer data)
     g_autofree char *told = NULL;
 
     for (guint i = 0; i < findings->len; i++) {
-        const ThrottleFinding *finding = g_ptr_array_index (findings, i);
+        const RepliesFinding *finding = g_ptr_array_index (findings, i);
 
         relais_command_put (call, "place", finding->place);
         relais_command_put (call, "what", finding->what);
@@ -45,7 +45,7 @@ typedef struct {
 
 /* The site of an event is a provider only if there is one of that name. */
 static const char *
-provider_of (const Replay *replay, const ThrottleLine *line)
+provider_of (const Replay *replay, const RepliesLine *line)
 {
     const char *name = line->provider != NULL ? line->provider : replay->provider;
     const RelaisConfig *config = relais_command_config (replay->call);
@@ -64,7 +64,7 @@ put_duration (RelaisCommandCall *call, const char *column, gint64 duration_us)
 }
 
 static void
-put_reply (Replay *replay, guint number, const ThrottleLine *line)
+put_reply (Replay *replay, guint number, const RepliesLine *line)
 {
     const ThrottleReply reply = {
         .phase = line->phase, .code = line->code, .enhanced = line->enhanced, .text = line->text};
@@ -82,7 +82,7 @@ put_reply (Replay *replay, guint number, const ThrottleLine *line)
     }
     relais_command_put_int (replay->call, "line", number);
     relais_command_put (replay->call, "provider", provider);
-    relais_command_put (replay->call, "rule", rule != NULL ? rule->name : NULL);
+    relais_command_put (replay->call, "rule", rule != NULL ? rule->selector.name : NULL);
     relais_command_put (replay->call, "action",
                         rule != NULL ? throttle_action_to_string (rule->kind) : NULL);
     put_duration (replay->call, "for", rule != NULL ? rule->duration_us : 0);
@@ -110,14 +110,14 @@ replay_file (Replay *replay, const char *bytes, gsize size)
         const char *end = memchr (bytes, '\n', size);
         gsize length = end != NULL ? (gsize)(end - bytes) : size;
         gsize step = end != NULL ? length + 1 : length;
-        ThrottleLine line;
+        RepliesLine line;
 
-        throttle_line_parse (bytes, length, &line);
-        if (line.type == THROTTLE_LINE_REPLY)
+        replies_line_parse (bytes, length, &line);
+        if (line.type == REPLIES_LINE_REPLY)
             put_reply (replay, number, &line);
-        else if (line.type == THROTTLE_LINE_BAD)
+        else if (line.type == REPLIES_LINE_BAD)
             put_bad (replay, number);
-        throttle_line_clear (&line);
+        replies_line_clear (&line);
         bytes += step;
         size -= step;
     }

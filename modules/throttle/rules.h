@@ -5,14 +5,7 @@
  */
 #pragma once
 
-#include <relais/option.h>
-
-#include <glib.h>
-#include <stdbool.h>
-
-#ifndef GETTEXT_PACKAGE
-#define GETTEXT_PACKAGE "relais"
-#endif
+#include "replies.h"
 
 /* In the order of the option's choices. */
 typedef enum {
@@ -45,15 +38,7 @@ typedef struct {
 } ThrottleReply;
 
 enum {
-    THROTTLE_PATTERN_BYTES = 1024,    /* of a rule's text; longer is refused */
-    THROTTLE_TEXT_BYTES = 8 * 1024,   /* of a reply that patterns look at; the rest is not seen */
-    THROTTLE_RULES = 1000,            /* of a configuration */
-    THROTTLE_MATCH_STEPS = 10 * 1000, /* PCRE2's match limit */
-    THROTTLE_MATCH_DEPTH = 1000,      /* its depth limit */
-    THROTTLE_MATCH_KIB = 256,         /* its heap limit */
-    THROTTLE_MATCH_FAILURES = 4,      /* so many patterns over a limit, and the reply has no rule */
-    THROTTLE_PATTERN_DEPTH = 20,      /* parentheses in one another */
-    THROTTLE_HITS = 1000 * 1000,      /* N of hits = N/TIME */
+    THROTTLE_HITS = 1000 * 1000,       /* N of hits = N/TIME */
     THROTTLE_WITHIN_S = 7 * 24 * 3600, /* TIME of it, and of `for` */
 };
 
@@ -80,24 +65,7 @@ guint throttle_rules_n (const ThrottleRules *rules);
             default_value, minimum, maximum, choices, doc                                          \
     }
 #define THROTTLE_RULE_OPTIONS                                                                      \
-    THROTTLE_RULE_OPTION (                                                                         \
-        "provider", LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,                                  \
-        N_ ("Providers whose replies it is about; empty: all. A provider's own rules come first, " \
-            "then those for all, in the order in which they stand: the first that matches "        \
-            "decides.")),                                                                          \
-        THROTTLE_RULE_OPTION (                                                                     \
-            "phase", LIST, 0, NULL, 0, 0, NULL,                                                    \
-            N_ ("Where in the dialogue: connect, banner, ehlo, starttls, auth, mail, rcpt, data, " \
-                "body; empty: anywhere.")),                                                        \
-        THROTTLE_RULE_OPTION ("code", LIST, 0, NULL, 0, 0, NULL,                                   \
-                              N_ ("Reply codes: 421, 45x, 4xx; empty: 4xx and 5xx.")),             \
-        THROTTLE_RULE_OPTION (                                                                     \
-            "enhanced", LIST, 0, NULL, 0, 0, NULL,                                                 \
-            N_ ("Enhanced codes: 4.7.28, 4.7.*, *.7.1, 4.7.500-699; empty: any, and none.")),      \
-        THROTTLE_RULE_OPTION (                                                                     \
-            "text", STRING, 0, NULL, 0, 0, NULL,                                                   \
-            N_ ("A pattern (PCRE2, case does not matter, at most 1024 octets) that is looked for " \
-                "in the text: all lines in one, without codes. Empty: any text.")),                \
+    REPLIES_SELECTOR_OPTIONS ("throttle-rule"),                                                    \
         THROTTLE_RULE_OPTION (                                                                     \
             "action", ENUM, 0, "none", 0, 0, THROTTLE_ACTION_CHOICES,                              \
             N_ ("Every rule has one. slow lowers the lane's rate by a step, pause lets it rest, "  \

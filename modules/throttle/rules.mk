@@ -1,10 +1,10 @@
 # modules/throttle/rules.mk: the rules of replies, and the commands that need no daemon, which the module
 # (modules/throttle/local.mk) compiles in; their tests (tests/modules/throttle).
 throttle_rules_sources = modules/throttle/rule.c modules/throttle/rule.h modules/throttle/rules.c \
-    modules/throttle/rules.h
-throttle_lint_sources = modules/throttle/lint.c modules/throttle/nearest.c modules/throttle/replay.c
+    modules/throttle/rules.h $(replies_sources)
+throttle_lint_sources = modules/throttle/lint.c $(replies_offline_sources)
 throttle_offline_sources = modules/throttle/offline.c modules/throttle/offline.h $(throttle_lint_sources)
-THROTTLE_RULES_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/throttle $(PCRE2_CFLAGS) \
+THROTTLE_RULES_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/throttle $(REPLIES_CPPFLAGS) \
     -DGETTEXT_PACKAGE=\"relais\"
 
 # The configurations that they are tested with are read by the core's own reader, without a module around.

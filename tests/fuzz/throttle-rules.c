@@ -111,10 +111,10 @@ check_reply (const char *provider, ThrottleReply *reply)
 static void
 check_line (const guint8 *bytes, gsize size)
 {
-    ThrottleLine line;
+    RepliesLine line;
 
-    throttle_line_parse ((const char *)bytes, size, &line);
-    if (line.type == THROTTLE_LINE_REPLY) {
+    replies_line_parse ((const char *)bytes, size, &line);
+    if (line.type == REPLIES_LINE_REPLY) {
         g_assert_true (line.code > 0 && line.code < 1000);
         check_reply (line.provider, &(ThrottleReply){.phase = line.phase,
                                                      .code = line.code,
@@ -123,7 +123,7 @@ check_line (const guint8 *bytes, gsize size)
     } else {
         g_assert_null (line.text);
     }
-    throttle_line_clear (&line);
+    replies_line_clear (&line);
 }
 
 int

@@ -484,13 +484,13 @@ def put_beside(path, target):
 
 
 def gather_modules(state, arguments):
-    """libtool leaves each module in modules/NAME/.libs (and the benchmark's own in tests/bench/.libs); the loader
+    """libtool leaves each module in modules/NAME/.libs (and what tests have of their own in tests/NAME/.libs); the loader
     wants them in one directory."""
     if arguments.module_dir:
         return
     os.makedirs(state["module_dir"], exist_ok=True)
     for module in state["modules"]:
-        for folder in (".libs", "modules/%s/.libs" % module, "tests/bench/.libs"):
+        for folder in (".libs", "modules/%s/.libs" % module, "tests/bench/.libs", "tests/e2e/.libs"):
             path = os.path.join(state["build"], folder, module + ".so")
             if os.path.exists(path):
                 put_beside(path, os.path.join(state["module_dir"], module + ".so"))

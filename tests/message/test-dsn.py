@@ -98,6 +98,10 @@ def test_kinds():
     ok(["Will-Retry-Until" in dict(b) for b in blocks[1:]] == [False, True, False, False], "retry only when delayed")
     ok(dict(blocks[2])["Diagnostic-Code"] == "x-relais; connection timed out" and "Remote-MTA" not in dict(blocks[2]), "reasons of our own")
     ok("could not" in message["Subject"], "the gravest names it", message["Subject"])
+    for smtp, words in ((True, "rule of the other side"), (False, "Our own rules")):
+        _, _, message = report([rcpt("b@x", status="5.7.1", diagnostic="5.7.1 suppressed: on the list", smtp=smtp)])
+        ok(words in message.get_payload()[0].get_content().replace("\n   ", ""), "whose rule it was: %s" % words,
+           message.get_payload()[0].get_content())
     _, _, message = report([rcpt("c@x", DELAYED, "4.4.1")])
     ok("delayed" in message["Subject"] and "need not send" in message.get_payload()[0].get_content().replace("\n", " "), "a delay")
 

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "fake-suppression.h"
 #include "fixture.h"
 
 #include "conf/conf-private.h"
@@ -47,6 +48,7 @@ static GHashTable *answers;
 static RelaisLoop *dns_loop;
 guint fake_dns_lookups;
 RelaisHost *fixture_host;
+bool fixture_suppresses;
 
 void
 fake_dns_set (const char *name, const char *answer)
@@ -236,10 +238,12 @@ start (Fixture *fixture, const char *conf)
     fixture->spool =
         relais_spool_open (&spool_options, fixture->loop, fixture->pool, fixture->log, &error);
     g_assert_no_error (error);
-    options = (RelaisQueueOptions){.loop = fixture->loop,
-                                   .pool = fixture->pool,
-                                   .spool = fixture->spool,
-                                   .host = fixture_host};
+    options = (RelaisQueueOptions){
+        .loop = fixture->loop,
+        .pool = fixture->pool,
+        .spool = fixture->spool,
+        .host = fixture_host,
+        .suppression = fixture_suppresses ? fake_suppression (fixture->loop) : NULL};
     fixture->queue = relais_queue_new (&options, fixture->config, &error);
     g_assert_no_error (error);
     relais_spool_recover (fixture->spool, found, fixture);
@@ -358,9 +362,13 @@ add_to_group (Fixture *fixture, RelaisGroup *group, const Mail *mail)
     message->envelope.ret = mail->ret;
     message->envelope.received_us = fixture->clock.wall_us;
     message->envelope.message_id = g_strdup ("<1@sender.test>");
-    for (gsize i = 0; mail->recipients[i] != NULL; i++)
-        relais_envelope_add_recipient (&message->envelope, mail->recipients[i])->notify =
-            mail->notify;
+    for (gsize i = 0; mail->recipients[i] != NULL; i++) {
+        RelaisRecipient *recipient =
+            relais_envelope_add_recipient (&message->envelope, mail->recipients[i]);
+
+        recipient->notify = mail->notify;
+        recipient->claimed = mail->claimed;
+    }
     if (mail->alone)
         relais_message_set_attribute (message, RELAIS_ATTRIBUTE_ALONE, nothing);
     relais_message_init_states (message);

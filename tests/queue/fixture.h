@@ -45,7 +45,8 @@ typedef struct {
     guint8 notify;
     const char *body; /* NULL for a short one */
     RelaisRet ret;
-    bool alone; /* each recipient in a transaction of its own */
+    bool alone;   /* each recipient in a transaction of its own */
+    bool claimed; /* its recipients are ours */
 } Mail;
 
 /* Accepts a message as the server would, and returns its id once it was given to the queue. */
@@ -69,6 +70,8 @@ const char *fixture_last (const Fixture *fixture, const char *type);
 
 /* The module host of the next fixture_open (); NULL for none. */
 extern RelaisHost *fixture_host;
+/* Whether the queue of the next one asks the suppression list of fake-suppression.h. */
+extern bool fixture_suppresses;
 
 /* --- The resolver of these tests, in place of core/dns. */
 /* What a lookup of this domain (or host) answers: "HOST=ADDRESS[,ADDRESS] HOST=..." by preference,

@@ -208,11 +208,11 @@ test_report_waits_for_room (gconstpointer data)
     limit_files (200000);
     relais_queue_start (test.fixture.queue);
     fixture_settle (&test.fixture);
-    g_assert_cmpuint (test.fixture.queue->waiting_reports.length, ==, 1);
+    g_assert_cmpuint (test.fixture.queue->parked.length, ==, 1);
     g_assert_cmpuint (fixture_count (&test.fixture, "bounced"), ==, 0);
     fixture_advance (&test.fixture, 11 * RELAIS_USEC_PER_SEC);
     fixture_settle (&test.fixture);
-    g_assert_cmpuint (test.fixture.queue->waiting_reports.length, ==, 1);
+    g_assert_cmpuint (test.fixture.queue->parked.length, ==, 1);
     limit_files (0);
     if (stop)
         restart (&test, RELAIS_USEC_PER_SEC);

@@ -20,6 +20,8 @@
 
 static const gint64 PATIENCE_US = 20 * RELAIS_USEC_PER_SEC;
 
+RelaisSuppression *(*bed_suppression) (RelaisLoop *loop);
+
 /* --- The bed ------------------------------------------------------------------------------------ */
 
 static gint64
@@ -121,11 +123,13 @@ open_server (Bed *bed)
 {
     const RelaisHostOptions host_options = {
         .loop = bed->loop, .pool = bed->pool, .program = "test"};
-    RelaisSmtpServerOptions options = {.loop = bed->loop,
-                                       .spool = bed->spool,
-                                       .auth_pool = bed->auth_pool,
-                                       .accepted = note_accepted,
-                                       .data = bed};
+    RelaisSmtpServerOptions options = {
+        .loop = bed->loop,
+        .spool = bed->spool,
+        .auth_pool = bed->auth_pool,
+        .suppression = bed_suppression != NULL ? bed_suppression (bed->loop) : NULL,
+        .accepted = note_accepted,
+        .data = bed};
     GError *error = NULL;
 
     bed->host = relais_host_new (&host_options);

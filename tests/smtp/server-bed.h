@@ -30,6 +30,9 @@ typedef struct {
     GPtrArray *accepted; /* RelaisMessage * */
 } Bed;
 
+/* The suppression list of the next bed_new (), which a test gives it; NULL for none. */
+extern RelaisSuppression *(*bed_suppression) (RelaisLoop *loop);
+
 /* Loopback may relay as tenant one; in.test is ours with a route. */
 #define BED_DOMAINS                                                                                \
     "postmaster = root@one.test\n"                                                                 \

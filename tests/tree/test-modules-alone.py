@@ -14,10 +14,10 @@ BUILD = os.environ.get("RELAIS_BUILDDIR", os.getcwd())
 CC = shlex.split(os.environ.get("CC") or "cc")
 LIBRARIES = {  # what a module needs besides relais
     "click-redirector": ["libidn2", "gio-2.0"], "open-tracker": ["gio-2.0"], "dkim": ["libcrypto", "opendkim"], "store-gdbm": ["libxxhash"],
-    "throttle": ["libpcre2-8"]}
+    "bounce": ["libpcre2-8"], "throttle": ["libpcre2-8"]}
 BARE = {"store-gdbm": ["-lgdbm"]}  # the same, of what has no .pc file
-SHARED = {"tracking"}  # no module: what several of them compile in
-SHARES = {"click-redirector": "tracking", "open-tracker": "tracking"}
+SHARED = {"replies", "tracking"}  # no module: what several of them compile in
+SHARES = {"bounce": "replies", "click-redirector": "tracking", "open-tracker": "tracking", "throttle": "replies"}
 
 
 def run(argv, **options):

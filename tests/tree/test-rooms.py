@@ -12,7 +12,8 @@ ROOMS = ["loop", "conf", "tls", "event", "message", "spool", "dns", "store", "su
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 # Modules that compile in what several of them share.
-SHARES = {name: os.path.join(SOURCE, "modules", "tracking") for name in ("click-redirector", "open-tracker")}
+SHARES = {name: os.path.join(SOURCE, "modules", shared)
+          for name, shared in (("bounce", "replies"), ("click-redirector", "tracking"), ("open-tracker", "tracking"), ("throttle", "replies"))}
 
 
 def breaches(top):

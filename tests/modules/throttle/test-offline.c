@@ -32,7 +32,7 @@ test_mistakes (void)
     g_autoptr (GPtrArray) findings = throttle_lint (config);
 
     for (guint i = 0; i < findings->len; i++) {
-        const ThrottleFinding *finding = g_ptr_array_index (findings, i);
+        const RepliesFinding *finding = g_ptr_array_index (findings, i);
 
         g_string_append_printf (found, "%s\t%s\t%s\n", finding->place, finding->what,
                                 finding->mend);
@@ -52,7 +52,7 @@ check_clean (const char *text)
     g_autoptr (GPtrArray) findings = throttle_lint (config);
 
     for (guint i = 0; i < findings->len; i++)
-        g_test_message ("%s", ((ThrottleFinding *)g_ptr_array_index (findings, i))->what);
+        g_test_message ("%s", ((RepliesFinding *)g_ptr_array_index (findings, i))->what);
     g_assert_cmpuint (findings->len, ==, 0);
 }
 
@@ -123,8 +123,8 @@ test_nearest (void)
     for (guint i = 0; i < G_N_ELEMENTS (all); i++)
         g_ptr_array_add (names, (gpointer)all[i]);
     for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-        g_assert_cmpstr (throttle_nearest (cases[i].name, names), ==, cases[i].nearest);
-    g_assert_null (throttle_nearest (longest, names));
+        g_assert_cmpstr (replies_nearest (cases[i].name, names), ==, cases[i].nearest);
+    g_assert_null (replies_nearest (longest, names));
 }
 
 /* --- replay --------------------------------------------------------------------------------------- */
@@ -133,18 +133,18 @@ static void
 check_line (const char *text, const char *wanted)
 {
     g_autofree char *found = NULL;
-    ThrottleLine line;
+    RepliesLine line;
 
-    throttle_line_parse (text, strlen (text), &line);
-    if (line.type == THROTTLE_LINE_REPLY)
+    replies_line_parse (text, strlen (text), &line);
+    if (line.type == REPLIES_LINE_REPLY)
         found = g_strdup_printf ("%s|%s|%u|%s|%s", line.provider != NULL ? line.provider : "-",
                                  line.phase != NULL ? line.phase : "-", line.code,
                                  line.enhanced != NULL ? line.enhanced : "-",
                                  line.text != NULL ? line.text : "-");
     else
-        found = g_strdup (line.type == THROTTLE_LINE_BAD ? "bad" : "empty");
+        found = g_strdup (line.type == REPLIES_LINE_BAD ? "bad" : "empty");
     g_assert_cmpstr (found, ==, wanted);
-    throttle_line_clear (&line);
+    replies_line_clear (&line);
 }
 
 static void
@@ -195,18 +195,18 @@ static void
 test_line_limit (void)
 {
     g_autoptr (GString) text = g_string_new ("421 ");
-    ThrottleLine line;
+    RepliesLine line;
 
-    while (text->len < THROTTLE_LINE_BYTES)
+    while (text->len < REPLIES_LINE_BYTES)
         g_string_append_c (text, 'x');
-    throttle_line_parse (text->str, text->len, &line);
-    g_assert_cmpint (line.type, ==, THROTTLE_LINE_REPLY);
-    throttle_line_clear (&line);
+    replies_line_parse (text->str, text->len, &line);
+    g_assert_cmpint (line.type, ==, REPLIES_LINE_REPLY);
+    replies_line_clear (&line);
     g_string_append_c (text, 'x');
-    throttle_line_parse (text->str, text->len, &line);
-    g_assert_cmpint (line.type, ==, THROTTLE_LINE_BAD);
-    throttle_line_parse ("421 a\0b", 7, &line);
-    g_assert_cmpint (line.type, ==, THROTTLE_LINE_BAD);
+    replies_line_parse (text->str, text->len, &line);
+    g_assert_cmpint (line.type, ==, REPLIES_LINE_BAD);
+    replies_line_parse ("421 a\0b", 7, &line);
+    g_assert_cmpint (line.type, ==, REPLIES_LINE_BAD);
 }
 
 int

@@ -172,7 +172,7 @@ test_lint (void)
     g_autoptr (GPtrArray) findings = throttle_lint (config);
 
     for (guint i = 0; i < findings->len; i++) {
-        const ThrottleFinding *finding = g_ptr_array_index (findings, i);
+        const RepliesFinding *finding = g_ptr_array_index (findings, i);
 
         g_test_message ("%s: %s: %s", finding->place, finding->what, finding->mend);
     }
@@ -209,21 +209,21 @@ check_reply (const Shipped *shipped, const char *text)
 {
     g_auto (GStrv) columns = g_strsplit (text, "\t", 3);
     const ThrottleRule *rule;
-    ThrottleLine line;
+    RepliesLine line;
 
     g_test_message ("%s", text);
     g_assert_cmpuint (g_strv_length (columns), ==, 3);
-    throttle_line_parse (columns[2], strlen (columns[2]), &line);
-    g_assert_cmpint (line.type, ==, THROTTLE_LINE_REPLY);
-    g_assert_true (line.phase == NULL || throttle_phase_parse (line.phase) >= 0);
+    replies_line_parse (columns[2], strlen (columns[2]), &line);
+    g_assert_cmpint (line.type, ==, REPLIES_LINE_REPLY);
+    g_assert_true (line.phase == NULL || replies_phase_parse (line.phase) >= 0);
     g_assert_true (line.provider == NULL ||
                    relais_config_find_section (shipped->config, "provider", line.provider) != NULL);
     rule = throttle_rules_find (
         shipped->rules, line.provider,
         &(ThrottleReply){.phase = line.phase, .code = line.code, .text = line.text});
-    g_assert_cmpstr (rule != NULL ? rule->name : "-", ==, columns[0]);
+    g_assert_cmpstr (rule != NULL ? rule->selector.name : "-", ==, columns[0]);
     g_assert_cmpstr (rule != NULL ? throttle_action_to_string (rule->kind) : "-", ==, columns[1]);
-    throttle_line_clear (&line);
+    replies_line_clear (&line);
 }
 
 static void
@@ -297,10 +297,10 @@ static void
 count_reply (const Shipped *shipped, Coverage *coverage, const char *reply)
 {
     const ThrottleRule *rule;
-    ThrottleLine line;
+    RepliesLine line;
 
-    throttle_line_parse (reply, strlen (reply), &line);
-    if (line.type != THROTTLE_LINE_REPLY)
+    replies_line_parse (reply, strlen (reply), &line);
+    if (line.type != REPLIES_LINE_REPLY)
         return;
     rule = throttle_rules_find (shipped->rules, NULL,
                                 &(ThrottleReply){.code = line.code, .text = line.text});
@@ -308,8 +308,8 @@ count_reply (const Shipped *shipped, Coverage *coverage, const char *reply)
     coverage->acting += rule != NULL && rule->kind != THROTTLE_ACTION_NONE;
     if (rule != NULL && throttle_rule_is_about_lane (rule))
         coverage->about_lane++;
-    g_test_message ("%s\t%s\t%s", coverage->klass, rule != NULL ? rule->name : "-", reply);
-    throttle_line_clear (&line);
+    g_test_message ("%s\t%s\t%s", coverage->klass, rule != NULL ? rule->selector.name : "-", reply);
+    replies_line_clear (&line);
 }
 
 static void

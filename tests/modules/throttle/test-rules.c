@@ -117,8 +117,9 @@ test_order (void)
     g_assert_cmpstr (ask (rules, "c", REPLY ("mail", 550, NULL, "one")), ==, "");
     /* `none` ends the search before a rule for all. */
     g_assert_cmpstr (ask (rules, "b", REPLY ("mail", 452, NULL, "elm")), ==, "");
-    g_assert_cmpstr (throttle_rules_find (rules, "b", REPLY ("mail", 452, NULL, "elm"))->name, ==,
-                     "known");
+    g_assert_cmpstr (
+        throttle_rules_find (rules, "b", REPLY ("mail", 452, NULL, "elm"))->selector.name, ==,
+        "known");
     g_assert_true (throttle_rules_match (rules, "a", REPLY ("mail", 421, NULL, "one"), &action));
     g_assert_cmpint (action.kind, ==, THROTTLE_ACTION_PAUSE);
     g_assert_cmpint (action.duration_us, ==, 90 * G_USEC_PER_SEC);
@@ -160,7 +161,7 @@ test_text_limit (void)
     g_autoptr (ThrottleRules) rules = make ("[throttle-rule a]\ntext = busy\naction = slow\n");
     g_autoptr (GString) text = g_string_new (NULL);
 
-    while (text->len < THROTTLE_TEXT_BYTES - 4)
+    while (text->len < REPLIES_TEXT_BYTES - 4)
         g_string_append_c (text, 'x');
     g_string_append (text, "busy");
     g_assert_cmpstr (ask (rules, NULL, REPLY ("mail", 451, NULL, text->str)), ==, "a");
@@ -176,7 +177,7 @@ test_step_limit (void)
     g_autoptr (GString) conf = g_string_new (NULL);
     g_autofree char *text = g_strnfill (60, 'a');
 
-    for (guint i = 1; i <= THROTTLE_MATCH_FAILURES; i++)
+    for (guint i = 1; i <= REPLIES_MATCH_FAILURES; i++)
         g_string_append_printf (conf, "[throttle-rule %u]\ntext = (a+)+%u\naction = slow\n", i, i);
     g_string_append (conf, "[throttle-rule last]\ntext = a\naction = slow\n");
     {
@@ -192,14 +193,14 @@ test_step_limit (void)
         g_autoptr (ThrottleRules) rules = make (conf->str);
 
         g_assert_cmpstr (ask (rules, NULL, REPLY ("mail", 451, NULL, long_text)), ==, "");
-        g_assert_cmpuint (throttle_rules_n_limited (rules), ==, THROTTLE_MATCH_FAILURES);
+        g_assert_cmpuint (throttle_rules_n_limited (rules), ==, REPLIES_MATCH_FAILURES);
     }
     {
         g_autofree char *long_text = g_strconcat (text, "b123", NULL);
         g_autoptr (ThrottleRules) rules = make (conf->str);
 
         g_assert_cmpstr (ask (rules, NULL, REPLY ("mail", 451, NULL, long_text)), ==, "last");
-        g_assert_cmpuint (throttle_rules_n_limited (rules), ==, THROTTLE_MATCH_FAILURES - 1);
+        g_assert_cmpuint (throttle_rules_n_limited (rules), ==, REPLIES_MATCH_FAILURES - 1);
     }
 }
 
@@ -214,7 +215,7 @@ check_refused (const char *body, const char *wanted)
     const char *said;
 
     g_assert_null (throttle_rules_new (config, &error));
-    g_assert_error (error, throttle_rules_error_quark (), 0);
+    g_assert_error (error, replies_error_quark (), 0);
     said = strstr (error->message, "/a.conf:");
     g_assert_nonnull (said);
     g_assert_cmpstr (said + strlen ("/a.conf:"), ==, wanted);
@@ -304,7 +305,7 @@ test_refused_whole (void)
 static void
 test_refused_pattern (void)
 {
-    g_autofree char *most = g_strnfill (THROTTLE_PATTERN_BYTES, 'a');
+    g_autofree char *most = g_strnfill (REPLIES_PATTERN_BYTES, 'a');
     g_autofree char *good = g_strdup_printf ("[throttle-rule r]\ntext = %s\naction = slow\n", most);
     g_autofree char *more = g_strdup_printf ("text = %sa\naction = slow", most);
     g_autoptr (ThrottleRules) rules = make (good);
@@ -318,10 +319,10 @@ test_refused_pattern (void)
     check_refused ("text = (*UTF)a\naction = slow",
                    "2: [throttle-rule r] text: the pattern is wrong at its octet 7: using UTF is "
                    "disabled by the application");
-    for (guint i = 0; i < THROTTLE_PATTERN_DEPTH; i++)
+    for (guint i = 0; i < REPLIES_PATTERN_DEPTH; i++)
         g_string_append (nested, "(");
     g_string_append (nested, "a");
-    for (guint i = 0; i < THROTTLE_PATTERN_DEPTH; i++)
+    for (guint i = 0; i < REPLIES_PATTERN_DEPTH; i++)
         g_string_append (nested, ")");
     {
         g_autofree char *text =
@@ -342,12 +343,12 @@ test_most_rules (void)
     g_autoptr (GString) text = g_string_new (NULL);
     g_autoptr (GError) error = NULL;
 
-    for (guint i = 0; i < THROTTLE_RULES; i++)
+    for (guint i = 0; i < REPLIES_RULES; i++)
         g_string_append_printf (text, "[throttle-rule %u]\ncode = 421\naction = slow\n", i);
     {
         g_autoptr (ThrottleRules) rules = make (text->str);
 
-        g_assert_cmpuint (throttle_rules_n (rules), ==, THROTTLE_RULES);
+        g_assert_cmpuint (throttle_rules_n (rules), ==, REPLIES_RULES);
     }
     g_string_append (text, "[throttle-rule more]\ncode = 421\naction = slow\n");
     g_autoptr (RelaisConfig) config = test_conf_of_text (text->str);

@@ -3,15 +3,16 @@
  * Lines of recorded replies: as SMTP has them, with provider and phase before them, or as the event log has them.
  * Of JSON it reads flat objects, and skips what is nested. Pure, bounded; any thread.
  */
-#include "offline.h"
+#include "recorded.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* --- A reply as SMTP has it ----------------------------------------------------------------------- */
 
 /* "421 4.7.28 text", "421-4.7.28 text", "421". The enhanced code stays in the text, where rules look for it. */
 static bool
-take_reply (const char *text, ThrottleLine *line)
+take_reply (const char *text, RepliesLine *line)
 {
     for (guint i = 0; i < 3; i++)
         if (!g_ascii_isdigit (text[i]))
@@ -20,7 +21,7 @@ take_reply (const char *text, ThrottleLine *line)
         return false;
     line->code = (guint)((text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0'));
     line->text = g_strdup (text[3] != '\0' ? text + 4 : "");
-    line->type = THROTTLE_LINE_REPLY;
+    line->type = REPLIES_LINE_REPLY;
     return true;
 }
 
@@ -33,7 +34,7 @@ said_or_null (const char *text, gsize size)
 }
 
 static bool
-take_columns (const char *text, ThrottleLine *line)
+take_columns (const char *text, RepliesLine *line)
 {
     const char *first = strchr (text, '\t'), *second = strchr (first + 1, '\t');
 
@@ -136,7 +137,7 @@ skip_value (const char *at, GString *scratch)
 }
 
 static void
-keep_member (ThrottleLine *line, const char *name, const char *value)
+keep_member (RepliesLine *line, const char *name, const char *value)
 {
     char **to = strcmp (name, "site") == 0 || strcmp (name, "provider") == 0 ? &line->provider
                 : strcmp (name, "stage") == 0                                ? &line->phase
@@ -151,7 +152,7 @@ keep_member (ThrottleLine *line, const char *name, const char *value)
 }
 
 static const char *
-take_value (const char *at, ThrottleLine *line, const char *name, GString *scratch)
+take_value (const char *at, RepliesLine *line, const char *name, GString *scratch)
 {
     const char *end;
 
@@ -168,7 +169,7 @@ take_value (const char *at, ThrottleLine *line, const char *name, GString *scrat
 }
 
 static bool
-take_object (const char *at, ThrottleLine *line)
+take_object (const char *at, RepliesLine *line)
 {
     g_autoptr (GString) name = g_string_new (NULL);
     g_autoptr (GString) scratch = g_string_new (NULL);
@@ -193,31 +194,31 @@ take_object (const char *at, ThrottleLine *line)
 
 /* An event of another kind, or of what never left us, has no code. */
 static bool
-take_event (const char *text, ThrottleLine *line)
+take_event (const char *text, RepliesLine *line)
 {
     if (!take_object (text, line))
         return false;
     if (line->code == 0)
-        throttle_line_clear (line);
+        replies_line_clear (line);
     else
-        line->type = THROTTLE_LINE_REPLY;
+        line->type = REPLIES_LINE_REPLY;
     return true;
 }
 
 void
-throttle_line_parse (const char *bytes, gsize size, ThrottleLine *line)
+replies_line_parse (const char *bytes, gsize size, RepliesLine *line)
 {
     g_autofree char *text = NULL;
     bool good;
 
-    *line = (ThrottleLine){.type = THROTTLE_LINE_EMPTY};
+    *line = (RepliesLine){.type = REPLIES_LINE_EMPTY};
     while (size > 0 && g_ascii_isspace (bytes[size - 1]))
         size--;
     if (size == 0 || bytes[0] == '#')
         return;
-    if (size > THROTTLE_LINE_BYTES || memchr (bytes, '\0', size) != NULL ||
+    if (size > REPLIES_LINE_BYTES || memchr (bytes, '\0', size) != NULL ||
         !g_utf8_validate (bytes, (gssize)size, NULL)) {
-        line->type = THROTTLE_LINE_BAD;
+        line->type = REPLIES_LINE_BAD;
         return;
     }
     text = g_strndup (bytes, size);
@@ -228,17 +229,17 @@ throttle_line_parse (const char *bytes, gsize size, ThrottleLine *line)
     else
         good = take_reply (text, line);
     if (!good) {
-        throttle_line_clear (line);
-        line->type = THROTTLE_LINE_BAD;
+        replies_line_clear (line);
+        line->type = REPLIES_LINE_BAD;
     }
 }
 
 void
-throttle_line_clear (ThrottleLine *line)
+replies_line_clear (RepliesLine *line)
 {
     g_free (line->provider);
     g_free (line->phase);
     g_free (line->enhanced);
     g_free (line->text);
-    *line = (ThrottleLine){.type = THROTTLE_LINE_EMPTY};
+    *line = (RepliesLine){.type = REPLIES_LINE_EMPTY};
 }

@@ -2,8 +2,9 @@
  *
  * The nearest name to a mistyped one. Pure; any thread.
  */
-#include "offline.h"
+#include "recorded.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { NAME_BYTES = 64 }; /* longer ones are not compared */
@@ -34,7 +35,7 @@ distance (const char *a, const char *b)
 }
 
 const char *
-throttle_nearest (const char *name, const GPtrArray *names)
+replies_nearest (const char *name, const GPtrArray *names)
 {
     const char *nearest = NULL;
     guint least = (guint)MIN (strlen (name) / 2, 4);

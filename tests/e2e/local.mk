@@ -1,0 +1,6 @@
+# tests/e2e: modules that the scripts load.
+noinst_LTLIBRARIES += tests/e2e/judge.la
+tests_e2e_judge_la_SOURCES = tests/e2e/judge.c
+tests_e2e_judge_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
+tests_e2e_judge_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS) -rpath /nowhere
+tests_e2e_judge_la_LIBADD = librelais.la $(GLIB_LIBS)
