@@ -26,6 +26,7 @@ typedef struct {
     RelaisModule *module;
     RelaisCounter *judged; /* by scope */
     RelaisCounter *turned; /* by what an outcome was turned into */
+    RelaisCounter *over_limit;
 } BounceModule;
 
 /* --- result.c: what replies mean, said to the core. ----------------------------------------------------- */

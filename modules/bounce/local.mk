@@ -10,3 +10,18 @@ modules_bounce_bounce_la_SOURCES = modules/bounce/bounce.h modules/bounce/module
 modules_bounce_bounce_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) $(REPLIES_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 modules_bounce_bounce_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)
 modules_bounce_bounce_la_LIBADD = librelais.la $(GLIB_LIBS) $(PCRE2_LIBS)
+
+# What is pure is tested by compiling it, with configurations that the core's own reader reads; what it is as a module,
+# through the harness; what the shipped rules make of replies, by relaisctl.
+check_PROGRAMS += tests/modules/bounce/test-rules tests/modules/bounce/test-result
+TESTS += tests/modules/bounce/test-rules tests/modules/bounce/test-result tests/modules/bounce/test-replies.py
+tests_modules_bounce_test_rules_SOURCES = tests/modules/bounce/test-rules.c modules/bounce/lint.c \
+    modules/bounce/offline.h $(bounce_rule_sources)
+tests_modules_bounce_test_rules_CPPFLAGS = $(CORE_CPPFLAGS) -DRELAIS_STATIC -I$(top_srcdir)/modules/bounce \
+    $(REPLIES_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
+tests_modules_bounce_test_rules_LDADD = $(CORE_TEST_LDADD) $(PCRE2_LIBS)
+tests_modules_bounce_test_result_SOURCES = tests/modules/bounce/test-result.c
+tests_modules_bounce_test_result_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
+tests_modules_bounce_test_result_LDADD = librelais.la $(GLIB_LIBS)
+EXTRA_DIST += tests/modules/bounce/confusion.py tests/modules/bounce/replies-families.tsv \
+    tests/modules/bounce/replies-providers.tsv tests/modules/bounce/test-replies.py

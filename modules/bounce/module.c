@@ -38,7 +38,9 @@ init (RelaisModule *module, GError **error)
 
     *bounce = (BounceModule){.module = module,
                              .judged = relais_counter_new (module, "bounce_judged", "scope"),
-                             .turned = relais_counter_new (module, "bounce_turned", "into")};
+                             .turned = relais_counter_new (module, "bounce_turned", "into"),
+                             .over_limit =
+                                 relais_counter_new (module, "bounce_patterns_over_limit", NULL)};
     relais_module_set_data (module, bounce);
     return add_hook (bounce, RELAIS_HOOK_RESULT, "result", bounce_result, error);
 }

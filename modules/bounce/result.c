@@ -59,10 +59,14 @@ bounce_result (RelaisHook *hook, gpointer data)
                                .text = relais_hook_get_reply_text (hook),
                                .internal = relais_hook_get_internal (hook)};
     BounceVerdict verdict;
+    guint over_limit;
 
     if (outcome == RELAIS_OUTCOME_DELIVERED)
         return RELAIS_VERDICT_CONTINUE;
+    over_limit = bounce_rules_n_limited (config->rules);
     bounce_judge (config->rules, &reply, &verdict);
+    relais_counter_add (bounce->over_limit, NULL,
+                        bounce_rules_n_limited (config->rules) - over_limit);
     if (!is_about_one (hook, reply.phase))
         verdict.suppress = RELAIS_SUPPRESS_NONE;
     tell (bounce, hook, &verdict);

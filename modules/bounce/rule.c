@@ -10,6 +10,7 @@
 #include "recorded.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #define EARLY ((1u << REPLIES_PHASE_RCPT) - 1)
 
@@ -72,9 +73,24 @@ check_suppress (const BounceRule *rule, const RelaisSection *section, GError **e
     return true;
 }
 
+/* It stands in events. */
+static bool
+is_name (const char *name)
+{
+    const gsize size = strlen (name);
+
+    return size > 0 && size <= BOUNCE_RULE_NAME_BYTES &&
+           strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789.-") == size;
+}
+
 static bool
 check_whole (const BounceRule *rule, const RelaisSection *section, GError **error)
 {
+    if (!is_name (rule->selector.name))
+        return refuse (section, "scope", error,
+                       g_strdup_printf (_ ("the rule's name is not one of at most %d of a-z, 0-9, "
+                                           "dot and hyphen"),
+                                        BOUNCE_RULE_NAME_BYTES));
     if (replies_selector_is_open (&rule->selector))
         return refuse (section, "scope", error,
                        g_strdup (_ ("it would take every reply; expected a phase, a code, an "

@@ -8,6 +8,7 @@
 #include "verdict.h"
 
 #define BOUNCE_RULE_KIND "bounce-rule"
+enum { BOUNCE_RULE_NAME_BYTES = 64 };
 /* In the order of RelaisBounceScope, RelaisBouncePermanence and BounceAction. */
 #define BOUNCE_SCOPE_CHOICES "unknown|recipient|domain|content|ip|auth|policy|quota|network|local"
 #define BOUNCE_PERMANENCE_CHOICES "code|permanent|temporary"

@@ -46,6 +46,12 @@ bounce_rules_free (BounceRules *rules)
     g_free (rules);
 }
 
+guint
+bounce_rules_n_limited (const BounceRules *rules)
+{
+    return replies_set_n_limited (rules->set);
+}
+
 const RepliesSet *
 bounce_rules_set (const BounceRules *rules)
 {

@@ -39,5 +39,8 @@ typedef struct BounceRules BounceRules;
 /* All of a configuration's rules. The error says FILE:LINE, what is wrong and what was expected. */
 BounceRules *bounce_rules_new (RelaisConfig *config, GError **error);
 void bounce_rules_free (BounceRules *rules);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BounceRules, bounce_rules_free)
+/* Patterns that were over a limit until now: each counted as no match. */
+guint bounce_rules_n_limited (const BounceRules *rules);
 /* Always gives one. Bounded: PCRE2 with match limits. */
 void bounce_judge (const BounceRules *rules, const BounceReply *reply, BounceVerdict *verdict);

@@ -82,6 +82,9 @@ check_providers (Lint *lint, const RepliesSelector *rule)
 {
     g_autofree char *title = g_strdup_printf ("%s %s", lint->kind, rule->name);
 
+    /* Rules without the file of providers: those that look at words are asked all the same. */
+    if (relais_config_n_sections (lint->config, "provider") == 0)
+        return;
     replies_dead_names (lint->findings, lint->config, rule->origin, title, "provider", "provider",
                         (const char *const *)rule->providers);
 }

@@ -327,6 +327,8 @@ def write_configuration(state, directory, options):
         s.put("source", "s%d" % i, "helo", "s%d.sender.test" % i)
     for text in state["set"]:
         s.apply(text)
+    if "bounce" in state["modules"]:
+        shutil.copy(os.path.join(os.path.dirname(os.path.dirname(HERE)), "conf.d/bounce-rules.conf"), os.path.join(directory, "conf.d"))
     path = os.path.join(directory, "conf.d", "lab.conf")
     with open(path + ".tmp", "w") as file:
         file.write("# Written by tests/lab/up; changes are lost at the next one.\n" + s.text())

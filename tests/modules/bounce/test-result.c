@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The hook result: what the core is told of each refusal, and which outcomes are turned.
+ */
+#include <relais/test.h>
+
+#include <string.h>
+
+static RelaisTest *
+load (const char *config)
+{
+    g_autofree char *dir =
+        g_build_filename (g_getenv ("RELAIS_BUILDDIR"), "modules", "bounce", ".libs", NULL);
+    const char *const names[] = {"bounce", NULL};
+    g_autoptr (GError) error = NULL;
+    RelaisTest *test = relais_test_new (dir);
+
+    g_assert_true (relais_test_load (test, names, config, &error));
+    g_assert_no_error (error);
+    relais_test_set_sender (test, "a@sender.test");
+    relais_test_add_recipient (test, "b@rcpt.test");
+    return test;
+}
+
+static const char RULES[] = "[bounce-rule full]\ntext = full\nscope = quota\n"
+                            "permanence = temporary\nreason = mailbox-full\naction = defer\n"
+                            "[bounce-rule gone]\ntext = gone\nscope = recipient\n"
+                            "reason = no-such-user\n"
+                            "[bounce-rule never]\ntext = never\nscope = recipient\n"
+                            "permanence = permanent\nreason = moved\naction = bounce\n";
+
+static RelaisVerdict
+run (RelaisTest *test, RelaisOutcome outcome, const char *phase, guint code, const char *text)
+{
+    relais_test_set_outcome (test, outcome, phase, code, NULL, text);
+    return relais_test_run (test, RELAIS_HOOK_RESULT);
+}
+
+static void
+check (RelaisTest *test, RelaisBounceScope scope, RelaisSuppressClass suppress, const char *reason,
+       const char *rule)
+{
+    const RelaisClassification *classification = relais_test_get_classification (test);
+
+    g_assert_nonnull (classification);
+    g_assert_cmpuint (classification->scope, ==, scope);
+    g_assert_cmpuint (classification->suppress, ==, suppress);
+    g_assert_cmpstr (classification->reason, ==, reason);
+    g_assert_cmpstr (classification->rule, ==, rule);
+}
+
+static void
+test_told (void)
+{
+    g_autoptr (RelaisTest) test = load (RULES);
+
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, "gone"), ==,
+                      RELAIS_VERDICT_CONTINUE);
+    check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_HARD, "no-such-user", "gone");
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_DEFERRED, "rcpt", 450, "gone"), ==,
+                      RELAIS_VERDICT_CONTINUE);
+    check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_NONE, "no-such-user", "gone");
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, "no"), ==,
+                      RELAIS_VERDICT_CONTINUE);
+    check (test, RELAIS_BOUNCE_UNKNOWN, RELAIS_SUPPRESS_NONE, "unknown", "code");
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_DELIVERED, "dot", 250, "gone"), ==,
+                      RELAIS_VERDICT_CONTINUE);
+    g_assert_null (relais_test_get_classification (test));
+    g_assert_cmpuint (relais_test_get_count (test, "bounce", "bounce_judged", "recipient"), ==, 2);
+    g_assert_cmpuint (relais_test_get_count (test, "bounce", "bounce_judged", "unknown"), ==, 1);
+}
+
+/* What is said to the whole message is said of all its recipients: of which one nobody knows. */
+static void
+test_several (void)
+{
+    g_autoptr (RelaisTest) test = load (RULES);
+
+    (void)run (test, RELAIS_OUTCOME_BOUNCED, "dot", 550, "gone");
+    check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_HARD, "no-such-user", "gone");
+    relais_test_add_recipient (test, "c@rcpt.test");
+    (void)run (test, RELAIS_OUTCOME_BOUNCED, "dot", 550, "gone");
+    check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_NONE, "no-such-user", "gone");
+    (void)run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, "gone");
+    check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_HARD, "no-such-user", "gone");
+}
+
+static void
+test_turned (void)
+{
+    g_autoptr (RelaisTest) test = load (RULES);
+    g_autofree char *off = g_strconcat (RULES, "[bounce]\ndefer = no\nbounce = no\n", NULL);
+
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 552, "full"), ==,
+                      RELAIS_VERDICT_DEFER);
+    check (test, RELAIS_BOUNCE_QUOTA, RELAIS_SUPPRESS_NONE, "mailbox-full", "full");
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_DEFERRED, "rcpt", 452, "full"), ==,
+                      RELAIS_VERDICT_CONTINUE);
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_DEFERRED, "rcpt", 450, "never"), ==,
+                      RELAIS_VERDICT_REJECT);
+    check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_HARD, "moved", "never");
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, "never"), ==,
+                      RELAIS_VERDICT_CONTINUE);
+    g_assert_cmpuint (relais_test_get_count (test, "bounce", "bounce_turned", "deferral"), ==, 1);
+    g_assert_cmpuint (relais_test_get_count (test, "bounce", "bounce_turned", "rejection"), ==, 1);
+    g_assert_true (relais_test_reload (test, off, NULL));
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 552, "full"), ==,
+                      RELAIS_VERDICT_CONTINUE);
+    check (test, RELAIS_BOUNCE_QUOTA, RELAIS_SUPPRESS_NONE, "mailbox-full", "full");
+    g_assert_cmpuint (run (test, RELAIS_OUTCOME_DEFERRED, "rcpt", 450, "never"), ==,
+                      RELAIS_VERDICT_CONTINUE);
+}
+
+static void
+test_refused (void)
+{
+    g_autoptr (RelaisTest) test = load (RULES);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_false (relais_test_reload (
+        test, "[bounce-rule x]\ntext = x\nscope = policy\nsuppress = hard\n", &error));
+    g_assert_nonnull (error);
+    (void)run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, "gone");
+    check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_HARD, "no-such-user", "gone");
+}
+
+int
+main (int argc, char **argv)
+{
+    g_test_init (&argc, &argv, NULL);
+    g_test_add_func ("/bounce/result/told", test_told);
+    g_test_add_func ("/bounce/result/several", test_several);
+    g_test_add_func ("/bounce/result/turned", test_turned);
+    g_test_add_func ("/bounce/result/refused", test_refused);
+    return g_test_run ();
+}
