@@ -414,6 +414,7 @@ make_reload (Daemon *daemon)
         .host = daemon->host,
         .server = daemon->server,
         .queue = daemon->queue,
+        .suppression = daemon->suppression,
         .dirs = configuration_dirs (daemon),
         .new_host = new_off_host,
         .data = daemon,

@@ -11,6 +11,7 @@
 #include "module/host-private.h"
 #include "queue/queue-private.h"
 #include "smtp/server-private.h"
+#include "suppress/suppress-private.h"
 
 typedef struct RelaisReload RelaisReload;
 
@@ -21,6 +22,7 @@ typedef struct {
     RelaisHost *host;
     RelaisSmtpServer *server;
     RelaisQueue *queue;
+    RelaisSuppression *suppression;
     const char *const *dirs; /* of the configuration */
     RelaisHost *(*new_host) (gpointer data);
     gpointer data;

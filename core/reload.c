@@ -269,6 +269,7 @@ commit (RelaisReload *reload, const Run *run)
 
     relais_queue_reload (parts->queue, run->config);
     relais_host_commit (parts->host, run->config);
+    relais_suppression_configure (parts->suppression, run->config);
     relais_smtp_server_use (parts->server, run->settings);
     relais_control_set_config (reload->control, run->config);
     relais_config_unref (reload->config);

@@ -1,35 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * What functions of result say that an answer means (include/relais/bounce.h). The subject's owner keeps it; the
- * chain only fills it in. Loop thread, but for the names.
+ * chain only fills it in. Loop thread.
  */
 #include "config.h"
 
 #include "module/module-private.h"
-
-static const char *const scopes[] = {
-    [RELAIS_BOUNCE_UNKNOWN] = "unknown", [RELAIS_BOUNCE_RECIPIENT] = "recipient",
-    [RELAIS_BOUNCE_DOMAIN] = "domain",   [RELAIS_BOUNCE_CONTENT] = "content",
-    [RELAIS_BOUNCE_IP] = "ip",           [RELAIS_BOUNCE_AUTH] = "auth",
-    [RELAIS_BOUNCE_POLICY] = "policy",   [RELAIS_BOUNCE_QUOTA] = "quota",
-    [RELAIS_BOUNCE_NETWORK] = "network", [RELAIS_BOUNCE_LOCAL] = "local"};
-
-static const char *const permanences[] = {[RELAIS_PERMANENCE_UNKNOWN] = "unknown",
-                                          [RELAIS_PERMANENCE_PERMANENT] = "permanent",
-                                          [RELAIS_PERMANENCE_TEMPORARY] = "temporary"};
-
-const gchar *
-relais_bounce_scope_to_string (RelaisBounceScope scope)
-{
-    return scopes[scope < G_N_ELEMENTS (scopes) ? scope : RELAIS_BOUNCE_UNKNOWN];
-}
-
-const gchar *
-relais_bounce_permanence_to_string (RelaisBouncePermanence permanence)
-{
-    return permanences[permanence < G_N_ELEMENTS (permanences) ? permanence
-                                                               : RELAIS_PERMANENCE_UNKNOWN];
-}
 
 /* [a-z0-9.-]+ of bounded length, or none. */
 static bool
@@ -69,7 +45,7 @@ relais_hook_set_classification (RelaisHook *hook, const RelaisClassification *cl
         return FALSE;
     if (!relais_copy_known (&known, sizeof known, classification, classification->struct_size))
         return complain (hook, "a classification that this release does not know");
-    if (known.scope >= G_N_ELEMENTS (scopes) || known.permanence >= G_N_ELEMENTS (permanences) ||
+    if (known.scope > RELAIS_BOUNCE_LOCAL || known.permanence > RELAIS_PERMANENCE_TEMPORARY ||
         known.suppress > RELAIS_SUPPRESS_MANUAL)
         return complain (hook, "a scope, permanence or class that this release does not know");
     if (!copy_name (meaning.reason, known.reason) || !copy_name (meaning.rule, known.rule))

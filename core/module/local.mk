@@ -3,7 +3,7 @@ libcore_la_SOURCES += \
     core/inspect.c \
     core/module/access.c \
     core/module/auth.c \
-    core/module/bounce.c \
+    core/module/bounce.c core/module/bounce-names.c \
     core/module/bytes.c \
     core/module/check.c \
     core/module/counter.c \

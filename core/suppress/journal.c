@@ -252,6 +252,7 @@ static void
 do_writes (RelaisJournal *journal, GQueue *jobs, GQueue *ended)
 {
     g_autoptr (GPtrArray) batch = take_batch (journal, jobs, ended);
+    guint64 end = journal->file.synced;
     RelaisJournalOutcome outcome;
 
     if (batch->len == 0)
@@ -267,7 +268,8 @@ do_writes (RelaisJournal *journal, GQueue *jobs, GQueue *ended)
             journal->failed_epoch = MAX (journal->failed_epoch, job->epoch);
             continue;
         }
-        relais_journal_tail_append (journal->tail, job->bytes, journal->file.synced);
+        end += job->bytes->len;
+        relais_journal_tail_append (journal->tail, job->bytes, end);
         write_to_new (journal, job->bytes);
     }
 }

@@ -36,7 +36,7 @@ test_refused (void)
                      "< 550 5.7.1 this address is on the suppression list (hard: no-such-user); *\n"
                      "> RCPT TO:<left@far.test>\n"
                      "< 550 5.7.1 this address is on the suppression list (unsubscribe); *\n"
-                     "> DATA\n< 503 *\n"
+                     "> DATA\n< 554 *\n"
                      "> RCPT TO:<b@far.test>\n< 250 *\n> DATA\n< 354 *\n" BED_MESSAGE "< 250 *\n");
     bed_settle (bed);
     g_assert_cmpuint (bed_message (bed, 0)->envelope.recipients->len, ==, 1);
