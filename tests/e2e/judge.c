@@ -46,4 +46,4 @@ init (RelaisModule *module, GError **error)
 static const RelaisModuleOps ops = {.struct_size = sizeof ops, .init = init};
 
 RELAIS_MODULE_DEFINE (judge, .name = "judge", .version = "1", .summary = "a judge for a test",
-                      .license = "GPL-3.0-or-later", .ops = &ops)
+                      .license = "GPL-3.0-or-later", .ops = &ops);

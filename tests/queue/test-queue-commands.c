@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "fake-suppression.h"
 #include "scene.h"
 
 #include "control/call-private.h"
@@ -179,6 +180,36 @@ test_list_waits_for_its_reader (void)
     test_close (&test);
 }
 
+/* What is held back because the suppression list cannot be read says so, the head and those behind it. */
+static void
+test_list_tells_unknown (void)
+{
+    static const char words[] =
+        "the suppression list, which cannot be read: the journal is damaged";
+    RelaisCommandCall *call;
+    Reader reader;
+    Test test;
+    guint n = 0;
+
+    fixture_suppresses = true;
+    test_open (&test, "");
+    fake_suppression_trouble = "the journal is damaged";
+    for (guint i = 0; i < 3; i++)
+        fixture_mail (&test.fixture, "x@a.rcpt.test");
+    fixture_settle (&test.fixture);
+    call = call_new (&test, "list", &reader);
+    relais_call_run (call, test.fixture.queue, &sink, &reader);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (reader.rows, ==, 3);
+    for (const char *at = reader.text->str; (at = strstr (at, words)) != NULL; at++)
+        n++;
+    g_assert_cmpuint (n, ==, 3);
+    call_end (call, &reader);
+    test_close (&test);
+    fixture_suppresses = false;
+    fake_suppression_clear ();
+}
+
 /* The reader went while the listing waited for it. */
 static void
 test_list_is_abandoned (void)
@@ -257,6 +288,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/commands/show-while-stopping", test_show_while_stopping);
     g_test_add_func ("/queue/commands/list-waits-for-its-reader", test_list_waits_for_its_reader);
     g_test_add_func ("/queue/commands/list-is-abandoned", test_list_is_abandoned);
+    g_test_add_func ("/queue/commands/list-tells-unknown", test_list_tells_unknown);
     g_test_add_func ("/queue/commands/ages", test_ages);
     return g_test_run ();
 }

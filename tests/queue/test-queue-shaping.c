@@ -131,6 +131,12 @@ result (RelaisHook *hook, gpointer data)
 {
     Scene *scene = data;
 
+    /* No lane had a part in what found no route. */
+    if (g_strcmp0 (relais_hook_get_phase (hook), "dns") == 0) {
+        g_assert_null (relais_hook_get_source (hook));
+        g_assert_null (relais_hook_get_site (hook));
+        return RELAIS_VERDICT_CONTINUE;
+    }
     scene->results[relais_hook_get_outcome (hook)]++;
     if (relais_hook_get_outcome (hook) != RELAIS_OUTCOME_DELIVERED)
         keep (&scene->phase, relais_hook_get_phase (hook));
