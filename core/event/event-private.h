@@ -73,3 +73,20 @@ void relais_event_log_set_observer (RelaisEventLog *log, RelaisEventObserver fun
 typedef bool (*RelaisEventReader) (gpointer data, const char *line, gsize size);
 bool relais_event_log_search (const char *dir, const char *needle, RelaisEventReader func,
                               gpointer data, GError **error);
+
+/* --- Deliveries found again, of the last RELAIS_EVENT_INDEX_DAYS days: see index-private.h. */
+typedef struct {
+    char *queue_id;
+    guint32 number;                                            /* of the recipient in the message */
+    char *message_id, *sender, *recipient, *tenant, *campaign; /* NULL where there is none */
+    gint64 delivered_us;                                       /* wall clock */
+} RelaisDelivered;
+void relais_delivered_free (gpointer delivered);
+/* The delivery of that recipient, which was not before `since_us`, or nothing: RelaisDelivered, owned. NULL
+ * with an error where it is not known; just after a start, too, and for about a second after the line was
+ * queued it may not be found. May block: a worker. */
+GPtrArray *relais_event_log_find (RelaisEventLog *log, const char *queue_id, guint32 number,
+                                  gint64 since_us, GError **error);
+/* All of messages with that Message-ID, newest first; at most `max`, of the newest days. */
+GPtrArray *relais_event_log_find_message_id (RelaisEventLog *log, const char *message_id, guint max,
+                                             GError **error);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "event/files-private.h"
+#include "event/index-private.h"
 #include "loop/thread-private.h"
 
 #define GATHER_US (10 * RELAIS_USEC_PER_MSEC) /* lines that come together share a write */
@@ -40,6 +41,7 @@ struct RelaisEventLog {
     RelaisLoop *loop;
     const RelaisClock *clock;
     int dir_fd;
+    RelaisEventIndex *index;
     GThread *thread;
     guint turn_func;
     GHashTable *known_lines; /* of `known_seq`: on disk already; immutable */
@@ -138,6 +140,8 @@ sync_unsynced (RelaisEventLog *log)
         return true;
     if (fdatasync (log->fd) < 0)
         return note_failure (log, "sync");
+    relais_event_index_add (log->index, log->file_name, (guint64)log->synced_bytes,
+                            log->unsynced->data, log->unsynced->len);
     log->synced_bytes += (off_t)log->unsynced->len;
     g_byte_array_set_size (log->unsynced, 0);
     log->written = 0;
@@ -355,7 +359,10 @@ open_dir (RelaisEventLog *log, const char *dir, GError **error)
     log->dir_fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (log->dir_fd < 0)
         return relais_event_fail (error, "open", dir);
-    return recover_all (log, error);
+    if (!recover_all (log, error))
+        return false;
+    log->index = relais_event_index_open (dir, log->clock, error);
+    return log->index != NULL;
 }
 
 RelaisEventLog *
@@ -399,6 +406,7 @@ relais_event_log_close (RelaisEventLog *log)
         relais_loop_remove_turn_func (log->loop, log->turn_func);
         tell_observer (log);
     }
+    relais_event_index_close (log->index);
     if (log->fd >= 0)
         close (log->fd);
     if (log->dir_fd >= 0)
@@ -513,4 +521,28 @@ relais_event_log_sync (RelaisEventLog *log, guint64 seq)
     synced = log->synced_seq >= wanted;
     g_mutex_unlock (&log->mutex);
     return synced;
+}
+
+/* --- Finding ---------------------------------------------------------------------------------- */
+
+RelaisEventIndex *
+relais_event_log_get_index (RelaisEventLog *log)
+{
+    return log->index;
+}
+
+GPtrArray *
+relais_event_log_find (RelaisEventLog *log, const char *queue_id, guint32 number, gint64 since_us,
+                       GError **error)
+{
+    return relais_event_deliveries_find (log->index, log->dir_fd, queue_id, number, since_us,
+                                         error);
+}
+
+GPtrArray *
+relais_event_log_find_message_id (RelaisEventLog *log, const char *message_id, guint max,
+                                  GError **error)
+{
+    return relais_event_deliveries_find_message_id (log->index, log->dir_fd, message_id, max,
+                                                    error);
 }

@@ -7,6 +7,7 @@ libcore_la_SOURCES += \
     core/module/bytes.c \
     core/module/check.c \
     core/module/counter.c \
+    core/module/delivery.c \
     core/module/edit.c \
     core/module/event.c \
     core/module/grant.c \
@@ -27,6 +28,7 @@ libcore_la_SOURCES += \
     core/module/store.c \
     core/module/suppress.c \
     core/module/test.c core/module/test-private.h \
+    core/module/test-delivery.c \
     core/module/test-shaping.c \
     core/module/test-suppress.c \
     core/module/test-zone.c \
@@ -63,6 +65,12 @@ TESTS += tests/module/test-lookup
 tests_module_test_lookup_SOURCES = tests/module/test-lookup.c
 tests_module_test_lookup_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_lookup_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-delivery
+TESTS += tests/module/test-delivery
+tests_module_test_delivery_SOURCES = tests/module/test-delivery.c
+tests_module_test_delivery_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_delivery_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/module/test-suppress
 TESTS += tests/module/test-suppress

@@ -135,6 +135,10 @@ struct RelaisHost {
     RelaisEventLog *events;
     void (*event_sink) (gpointer data, GBytes *line); /* the harness's, where there is no log */
     gpointer event_sink_data;
+    /* The harness's again: RelaisDelivered by queue id, or by Message-ID; NULL with an error. A worker. */
+    GPtrArray *(*find_deliveries) (gpointer data, const char *queue_id, guint32 number,
+                                   const char *message_id, GError **error);
+    gpointer find_deliveries_data;
     guint jobs; /* of modules, under way */
     bool stopped;
     bool in_init; /* init functions run: the time to register */

@@ -34,6 +34,13 @@ typedef struct {
     char *notice; /* subject and text; or NULL */
 } RelaisTestShaping;
 
+/* What lookups of deliveries find; see test-delivery.c. */
+typedef struct {
+    GMutex mutex;
+    GPtrArray *all; /* RelaisDelivered */
+    char *error;    /* or NULL */
+} RelaisTestDeliveries;
+
 struct RelaisTest {
     RelaisTestClock clock;
     RelaisLoop *loop;
@@ -58,6 +65,7 @@ struct RelaisTest {
     GMutex events_mutex;
     GQueue events; /* GBytes */
     RelaisTestShaping shaping;
+    RelaisTestDeliveries deliveries;
     RelaisMeaning meaning; /* of the last run of result */
     RelaisClassification classification;
 };
@@ -68,3 +76,6 @@ void relais_test_shaping_clear (RelaisTest *test);
 void relais_test_shaping_begin (RelaisTest *test, RelaisHookId hook);
 /* Takes what the functions set. */
 void relais_test_shaping_end (RelaisTest *test);
+
+void relais_test_deliveries_init (RelaisTest *test);
+void relais_test_deliveries_clear (RelaisTest *test);

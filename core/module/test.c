@@ -91,6 +91,7 @@ relais_test_new (const gchar *module_dir)
     test->host->event_sink_data = test;
     test->host->test_suppression = relais_test_suppression_new (test->loop);
     open_tokens (test);
+    relais_test_deliveries_init (test);
     relais_test_shaping_init (test);
     relais_test_set_message (test, (const guint8 *)"", 0);
     return test;
@@ -128,6 +129,7 @@ relais_test_free (RelaisTest *test)
     relais_store_memory_free (test->memory);
     relais_pool_free (test->pool);
     close_tokens (test);
+    relais_test_deliveries_clear (test);
     g_queue_clear_full (&test->events, (GDestroyNotify)g_bytes_unref);
     g_mutex_clear (&test->events_mutex);
     relais_loop_free (test->loop);

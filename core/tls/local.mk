@@ -1,7 +1,9 @@
 # core/tls: what this room compiles, and its unit tests (tests/tls).
 libcore_la_SOURCES += \
+    core/tls/envelope-token.c core/tls/envelope-token-private.h \
     core/tls/key-ring.c core/tls/key-ring-private.h \
     core/tls/listen.c core/tls/listen-private.h \
+    core/tls/siv.c core/tls/siv-private.h \
     core/tls/tls.c core/tls/tls-private.h \
     core/tls/token.c core/tls/token-private.h \
     core/tls/tokens.c core/tls/tokens-private.h \
@@ -28,3 +30,9 @@ TESTS += tests/tls/test-token
 tests_tls_test_token_SOURCES = tests/tls/test-token.c
 tests_tls_test_token_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_tls_test_token_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/tls/test-envelope-token
+TESTS += tests/tls/test-envelope-token
+tests_tls_test_envelope_token_SOURCES = tests/tls/test-envelope-token.c
+tests_tls_test_envelope_token_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_tls_test_envelope_token_LDADD = $(CORE_TEST_LDADD)

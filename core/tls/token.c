@@ -9,6 +9,11 @@
 #include <string.h>
 
 #include "loop/loop-private.h"
+#include "tls/siv-private.h"
+
+_Static_assert((int)RELAIS_TOKEN_HEAD_BYTES == (int)RELAIS_SIV_HEAD_BYTES &&
+                   (int)RELAIS_TOKEN_SIV_BYTES == (int)RELAIS_SIV_BYTES,
+               "the frame is what SIV seals");
 
 enum { VERSION = 1, FRAME_BYTES = RELAIS_TOKEN_HEAD_BYTES + RELAIS_TOKEN_SIV_BYTES };
 
@@ -80,38 +85,6 @@ from_text (const char *text, gsize size, gsize *n)
 
 /* --- Sealing ---------------------------------------------------------------------------------- */
 
-/* Gives the two associated strings to a copy of one of a key's contexts; NULL if OpenSSL fails. */
-static EVP_CIPHER_CTX *
-begin (const EVP_CIPHER_CTX *prepared, const char *purpose, const guint8 *head, const guint8 *siv)
-{
-    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new ();
-    int n;
-
-    if (context != NULL && EVP_CIPHER_CTX_copy (context, prepared) == 1 &&
-        (siv == NULL || EVP_CIPHER_CTX_ctrl (context, EVP_CTRL_AEAD_SET_TAG, RELAIS_TOKEN_SIV_BYTES,
-                                             (void *)siv) == 1) &&
-        EVP_CipherUpdate (context, NULL, &n, (const guint8 *)purpose, (int)strlen (purpose)) == 1 &&
-        EVP_CipherUpdate (context, NULL, &n, head, RELAIS_TOKEN_HEAD_BYTES) == 1)
-        return context;
-    EVP_CIPHER_CTX_free (context);
-    return NULL;
-}
-
-/* Writes SIV and ciphertext behind the head in `frame`. */
-static bool
-seal (const RelaisKey *key, const char *purpose, guint8 *frame, const guint8 *plain, gsize size)
-{
-    EVP_CIPHER_CTX *context = begin (key->seal, purpose, frame, NULL);
-    int n = 0;
-    const bool good = context != NULL &&
-                      EVP_CipherUpdate (context, frame + FRAME_BYTES, &n, plain, (int)size) == 1 &&
-                      EVP_CIPHER_CTX_ctrl (context, EVP_CTRL_AEAD_GET_TAG, RELAIS_TOKEN_SIV_BYTES,
-                                           frame + RELAIS_TOKEN_HEAD_BYTES) == 1;
-
-    EVP_CIPHER_CTX_free (context);
-    return good && n == (int)size;
-}
-
 static void
 put_expiry (guint8 *to, gint64 expires_us)
 {
@@ -139,24 +112,13 @@ relais_token_make (const RelaisKeyRing *ring, const char *purpose, const guint8 
     frame[0] = VERSION;
     frame[1] = (guint8)(key->id >> 8);
     frame[2] = (guint8)key->id;
-    if (!seal (key, purpose, frame, plain, RELAIS_TOKEN_EXPIRY_BYTES + size))
+    if (!relais_siv_seal (key, purpose, frame, plain, RELAIS_TOKEN_EXPIRY_BYTES + size,
+                          frame + RELAIS_TOKEN_HEAD_BYTES))
         return NULL;
     return to_text (frame, FRAME_BYTES + RELAIS_TOKEN_EXPIRY_BYTES + size);
 }
 
 /* --- Opening ---------------------------------------------------------------------------------- */
-
-static bool
-unseal (const RelaisKey *key, const char *purpose, const guint8 *frame, guint8 *plain, gsize size)
-{
-    EVP_CIPHER_CTX *context = begin (key->open, purpose, frame, frame + RELAIS_TOKEN_HEAD_BYTES);
-    int n = 0;
-    const bool good = context != NULL &&
-                      EVP_CipherUpdate (context, plain, &n, frame + FRAME_BYTES, (int)size) == 1;
-
-    EVP_CIPHER_CTX_free (context);
-    return good && n == (int)size;
-}
 
 static gint64
 get_expiry (const guint8 *from)
@@ -184,7 +146,8 @@ relais_token_read (const RelaisKeyRing *ring, const char *purpose, const char *t
     key = relais_key_ring_find (ring, (guint16)(frame[1] << 8 | frame[2]));
     length -= FRAME_BYTES;
     plain = g_malloc (length + 1);
-    if (key == NULL || !unseal (key, purpose, frame, plain, length))
+    if (key == NULL ||
+        !relais_siv_open (key, purpose, frame, frame + RELAIS_TOKEN_HEAD_BYTES, plain, length))
         return RELAIS_TOKEN_STATE_FORGED;
     if (wall_us >= get_expiry (plain))
         return RELAIS_TOKEN_STATE_EXPIRED;

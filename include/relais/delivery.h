@@ -2,7 +2,7 @@
  *
  * Deliveries by name: envelope tokens that name one (a message of ours and one recipient of it) and nothing
  * else, for the envelope sender or a header field; and what became of it, found again by that name or by
- * Message-ID for as long as the event log is kept.
+ * Message-ID for 30 days, if the event log is kept as long.
  */
 #pragma once
 
@@ -26,7 +26,8 @@ enum { RELAIS_ENVELOPE_TOKEN_BYTES = 60 }; /* the most that one has, letters and
  * now. Owned; NULL where this program keeps no keys, or on another hook. [w] */
 RELAIS_API gchar *relais_hook_make_envelope_token (RelaisHook *hook, guint32 n,
                                                    const gchar *purpose, gint64 lifetime_us);
-/* Opens one of the module and purpose, in any case of letters; `name` is set if it is GOOD. Any thread. */
+/* Opens one of the module and purpose, in any case of letters; `name`, whose struct_size is set, is filled in if it
+ * is GOOD. Any thread. */
 RELAIS_API RelaisTokenResult relais_envelope_token_open (RelaisModule *module, const gchar *purpose,
                                                          const gchar *token,
                                                          RelaisDeliveryName *name);
@@ -34,13 +35,15 @@ RELAIS_API RelaisTokenResult relais_envelope_token_open (RelaisModule *module, c
 /* What the event log tells of deliveries that were made; counted, immutable, any thread. */
 typedef struct RelaisDeliveries RelaisDeliveries;
 /* Once for each call, on the loop, from a later turn. `deliveries` is borrowed; NULL with `error` set
- * if the log could not be read: nothing is known then. */
+ * if the log could not be read, or not all of it yet: nothing is known then, and to be asked again later. */
 typedef void (*RelaisDeliveriesFunc) (gpointer data, RelaisDeliveries *deliveries,
                                       const gchar *error);
-/* Finds the delivery of that name: one or none. Any thread. */
+/* Finds the delivery of that name: one or none. A peer may return a message before our own line about its delivery is
+ * written: where nothing is found and the name was made within the last hour, that is an error. Any thread. */
 RELAIS_API void relais_delivery_find (RelaisModule *module, const RelaisDeliveryName *name,
                                       RelaisDeliveriesFunc func, gpointer data);
-/* Finds the deliveries of messages with that Message-ID (with brackets), the newest first, at most 1000. */
+/* Finds the deliveries of messages with that Message-ID (with brackets), the newest first, at most 1000; those of the
+ * last second or so may be missing. Any thread. */
 RELAIS_API void relais_delivery_find_by_message_id (RelaisModule *module, const gchar *message_id,
                                                     RelaisDeliveriesFunc func, gpointer data);
 

@@ -135,6 +135,18 @@ RELAIS_API guint64 relais_test_get_count (const RelaisTest *test, const gchar *m
 /* The oldest event (a JSON object) that modules emitted and that was not taken yet; NULL if there is none.
  * Owned. */
 RELAIS_API GBytes *relais_test_take_event (RelaisTest *test);
+/* A line of the event log that relais_delivery_find () and relais_delivery_find_by_message_id () find. Of the
+ * strings only `queue_id` (13 characters) must be there. */
+RELAIS_API void
+relais_test_add_delivery (RelaisTest *test, const gchar *queue_id, guint32 number,
+                          const gchar *sender, const gchar *recipient, const gchar *tenant,
+                          const gchar *campaign, const gchar *message_id, gint64 delivered_us);
+/* From now on the log cannot be read, for that reason; NULL: it can. */
+RELAIS_API void relais_test_fail_deliveries (RelaisTest *test, const gchar *error);
+/* The envelope sender after a run of rewrite. */
+RELAIS_API const gchar *relais_test_get_sender (const RelaisTest *test);
+/* Queue id of the message that is set, 13 characters: what its tokens name. */
+RELAIS_API void relais_test_set_queue_id (RelaisTest *test, const gchar *queue_id);
 /* Calls that wait now; 0 after every run unless something is wrong. */
 RELAIS_API guint32 relais_test_n_tickets (const RelaisTest *test);
 

@@ -16,9 +16,13 @@
 #define GETTEXT_PACKAGE "relais"
 #endif
 
+/* See link.h. */
+typedef struct BounceLinkConfig BounceLinkConfig;
+
 /* Of one configuration. */
 typedef struct {
     BounceRules *rules;
+    BounceLinkConfig *link;
     bool defer, bounce; /* whether a rule may turn a rejection into a deferral, and the reverse */
 } BounceConfig;
 
@@ -26,6 +30,13 @@ typedef struct {
     RelaisModule *module;
     RelaisCounter *judged; /* by scope */
     RelaisCounter *turned; /* by what an outcome was turned into */
+    /* Of returned mail. */
+    RelaisSlot *claim_slot;
+    RelaisCounter *addresses; /* by what became of the recipient */
+    RelaisCounter *reports;   /* by kind */
+    RelaisCounter *links;     /* by how the delivery was found */
+    guint letters;            /* that went on to the postmaster since then */
+    gint64 letters_us;        /* monotonic */
     RelaisCounter *over_limit;
 } BounceModule;
 

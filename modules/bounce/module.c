@@ -5,6 +5,7 @@
  */
 #include "bounce.h"
 
+#include "link.h"
 #include "offline.h"
 #include "parse.h"
 #include "rule.h"
@@ -14,6 +15,7 @@
 static const RelaisOption options[] = {
     BOUNCE_RESULT_OPTIONS,
     BOUNCE_RULE_OPTIONS,
+    BOUNCE_LINK_OPTIONS,
 };
 
 static const RelaisCommand commands[] = {
@@ -42,7 +44,8 @@ init (RelaisModule *module, GError **error)
                              .over_limit =
                                  relais_counter_new (module, "bounce_patterns_over_limit", NULL)};
     relais_module_set_data (module, bounce);
-    return add_hook (bounce, RELAIS_HOOK_RESULT, "result", bounce_result, error);
+    return add_hook (bounce, RELAIS_HOOK_RESULT, "result", bounce_result, error) &&
+           bounce_link_init (bounce, error);
 }
 
 static void
@@ -51,6 +54,7 @@ free_config (gpointer object)
     BounceConfig *config = object;
 
     bounce_rules_free (config->rules);
+    bounce_link_config_free (config->link);
     g_free (config);
 }
 
@@ -58,15 +62,17 @@ static gboolean
 prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GError **error)
 {
     const RelaisSection *section = relais_config_find_section (config, "bounce", NULL);
-    BounceRules *rules = bounce_rules_new (config, error);
-    BounceConfig *made;
+    BounceConfig *made = g_new0 (BounceConfig, 1);
 
-    if (rules == NULL)
+    made->defer = relais_section_get_bool (section, "defer");
+    made->bounce = relais_section_get_bool (section, "bounce");
+    made->rules = bounce_rules_new (config, error);
+    if (made->rules != NULL)
+        made->link = bounce_link_config_new (config, error);
+    if (made->link == NULL) {
+        free_config (made);
         return FALSE;
-    made = g_new (BounceConfig, 1);
-    *made = (BounceConfig){.rules = rules,
-                           .defer = relais_section_get_bool (section, "defer"),
-                           .bounce = relais_section_get_bool (section, "bounce")};
+    }
     *object = made;
     return TRUE;
 }

@@ -139,6 +139,8 @@ sender A 127.0.0.1
 track.sender A 127.0.0.1
 _dmarc.sender TXT "v=DMARC1; p=reject; rua=mailto:dmarc@sender.test"
 in.sender MX 10 relais.test.
+bounces.sender MX 10 relais.test.
+bounces.sender TXT "v=spf1 ip4:127.0.0.0/8 -all"
 rcpt MX 10 sink.test.
 *.rcpt MX 10 sink.test.
 nullmx MX 0 .
@@ -322,6 +324,10 @@ def write_configuration(state, directory, options):
             s.put("tenant", "sender", module + ".mode", "individual")
             s.put("tenant", "sender", module + ".consent", "yes")
             s.put(module, None, "rules", os.path.join(os.path.dirname(os.path.dirname(HERE)), "modules/tracking/tracking-rules"))
+    if "bounce" in state["modules"]:
+        s.sections[("domain", "bounces.sender.test")] = {}
+        s.put("domain", "sender.test", "bounce.domain", "bounces.sender.test")
+        s.put("bounce", None, "feedback", "fbl@bounces.sender.test")
     for i, address in enumerate(state.get("sources", []), 1):
         s.put("source", "s%d" % i, "address6" if ":" in address else "address4", address)
         s.put("source", "s%d" % i, "helo", "s%d.sender.test" % i)
@@ -435,7 +441,7 @@ def read_state(directory):
 
 def keeps_state(modules):
     """Whether a module is asked for that may have something to store."""
-    return any(name not in ("dkim", "dmarc", "spf-check") and not name.startswith("store-") for name in modules)
+    return any(name not in ("bounce", "dkim", "dmarc", "spf-check") and not name.startswith("store-") for name in modules)
 
 
 def answers_http(modules):
