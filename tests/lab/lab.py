@@ -271,7 +271,7 @@ class Settings:
 
 def write_configuration(state, directory, options):
     s = Settings()
-    s.modules = ["throttle", "bounce", "dkim", "store-gdbm", "spf-check", "dmarc", "dnsbl-monitor", "open-tracker", "click-redirector"]
+    s.modules = ["throttle", "bounce", "dkim", "store-gdbm", "spf-check", "dmarc", "dnsbl-monitor", "open-tracker", "click-redirector", "unsubscribe"]
     s.put("relais", None, "hostname", "relais.test")
     s.put("relais", None, "user", "root")
     s.put("relais", None, "spool_dir", os.path.join(directory, "spool"))
@@ -322,6 +322,9 @@ def write_configuration(state, directory, options):
             s.put("tenant", "sender", module + ".mode", "individual")
             s.put("tenant", "sender", module + ".consent", "yes")
             s.put(module, None, "rules", os.path.join(os.path.dirname(os.path.dirname(HERE)), "modules/tracking/tracking-rules"))
+    if "unsubscribe" in state["modules"]:
+        s.put("unsubscribe", None, "domain", "sender.test")
+        s.put("unsubscribe", None, "plain_http", "yes")
     for i, address in enumerate(state.get("sources", []), 1):
         s.put("source", "s%d" % i, "address6" if ":" in address else "address4", address)
         s.put("source", "s%d" % i, "helo", "s%d.sender.test" % i)
@@ -340,7 +343,7 @@ def make_certificate(directory):
         return
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                     "-nodes", "-days", "30", "-subj", "/CN=relais.test",
-                    "-addext", "subjectAltName=DNS:relais.test,DNS:sink.test,DNS:localhost",
+                    "-addext", "subjectAltName=DNS:relais.test,DNS:sink.test,DNS:track.sender.test,DNS:localhost",
                     "-keyout", os.path.join(directory, "key.pem"),
                     "-out", os.path.join(directory, "cert.pem")], check=True, capture_output=True)
 
