@@ -22,7 +22,7 @@ static const RelaisOption options[] = {
      60 * UNSUBSCRIBE_DAY_US, G_MAXINT64, NULL,
      N_ ("How long links are good; [tokens] keep must be longer.")},
     {"unsubscribe", "mail_life", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30d",
-     UNSUBSCRIBE_DAY_US, 400 * UNSUBSCRIBE_DAY_US, NULL,
+     UNSUBSCRIBE_DAY_US, 30 * UNSUBSCRIBE_DAY_US, NULL,
      N_ ("How long addresses are good: no longer than the event log is kept, which tells whose "
          "they are.")},
     {"unsubscribe", "plain_http", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "no", 0, 0, NULL,
