@@ -30,11 +30,28 @@ take_field (UnsubscribeForm *form, Piece name, Piece value)
         form->page |= is_word (value, "page");
 }
 
+/* Where `mark` begins, of at least one octet; NULL. */
+static const char *
+find (Piece piece, const char *mark, gsize mark_size)
+{
+    const char *at = piece.at, *end = piece.at + piece.size;
+
+    while ((gsize)(end - at) >= mark_size) {
+        at = memchr (at, mark[0], (gsize)(end - at) - mark_size + 1);
+        if (at == NULL)
+            return NULL;
+        if (memcmp (at, mark, mark_size) == 0)
+            return at;
+        at++;
+    }
+    return NULL;
+}
+
 /* Cuts `rest` at `mark`, which may be several octets; false where it is not in it. */
 static bool
 cut (Piece *rest, const char *mark, gsize mark_size, Piece *before)
 {
-    const char *found = rest->size > 0 ? memmem (rest->at, rest->size, mark, mark_size) : NULL;
+    const char *found = rest->size > 0 ? find (*rest, mark, mark_size) : NULL;
 
     if (found == NULL)
         return false;

@@ -6,6 +6,7 @@
 #include <relais/test.h>
 
 #include <glib/gstdio.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define BASE "https://track.sender.test"
