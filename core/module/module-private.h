@@ -112,6 +112,7 @@ struct RelaisHost {
     RelaisTestSuppression *test_suppression; /* the harness's, instead of a list; or NULL */
     char *module_dir;
     bool module_dir_is_callers;
+    char *locale_dir; /* or NULL */
     char *program;
     GPtrArray *modules;                    /* RelaisModule; in order of requires once initialised */
     GPtrArray *registered[RELAIS_N_HOOKS]; /* HookFunction, in order of registration */
@@ -173,7 +174,8 @@ struct RelaisHook {
     const HookFunction *function; /* the one that is called now */
     RelaisHookRun *run;           /* NULL on a worker */
     GByteArray *header;           /* cache of relais_hook_get_header () */
-    RelaisRope *rope;             /* MESSAGE: what relais_hook_read () reads, made when asked for */
+    RelaisRope *rope; /* MESSAGE, SEAL: what relais_hook_read () reads, made when asked for */
+    guint sealed; /* SEAL: octets of lines that functions before this one put before the message */
     RelaisTrackingTable *tracking; /* that was asked, held until the function returns; or NULL */
     RelaisTicket *ticket;          /* the one that was handed out and is open */
     char enhanced[20];             /* what relais_hook_get_reply_enhanced () returned */
@@ -195,6 +197,9 @@ struct RelaisHookRun {
 
 /* Modules' lookups that are under way end as temporary. */
 void relais_host_end_lookups (RelaisHost *host);
+
+/* translate.c: reads what there is of a gettext domain for relais_translate (), once; at start-up. */
+void relais_translations_load (const char *dir, const char *domain);
 
 void relais_counter_free (gpointer counter);
 /* A counter of the core's own. */

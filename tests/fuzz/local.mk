@@ -13,9 +13,7 @@ fuzz_ldflags = $(AM_LDFLAGS) $(RELAIS_FUZZ_LD)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 
 FUZZ_TARGETS = \
-    tests/fuzz/address tests/fuzz/bounce-rules tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
-    tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
-    tests/fuzz/reply tests/fuzz/report tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/suppress-line tests/fuzz/suppress-rows tests/fuzz/throttle-rates tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
+    tests/fuzz/address tests/fuzz/bounce-rules tests/fuzz/catalogue tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/language tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery tests/fuzz/reply tests/fuzz/report tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/suppress-line tests/fuzz/suppress-rows tests/fuzz/throttle-rates tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/unsubscribe tests/fuzz/url tests/fuzz/wire
 if GDBM
 FUZZ_TARGETS += tests/fuzz/store-record
 tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
@@ -32,6 +30,10 @@ tests_fuzz_bounce_rules_SOURCES = tests/fuzz/bounce-rules.c $(bounce_rule_source
 tests_fuzz_bounce_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(bounce_test_cppflags)
 tests_fuzz_bounce_rules_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_bounce_rules_LDADD = $(fuzz_ldadd) $(PCRE2_LIBS)
+tests_fuzz_catalogue_SOURCES = tests/fuzz/catalogue.c
+tests_fuzz_catalogue_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_catalogue_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_catalogue_LDADD = $(fuzz_ldadd)
 tests_fuzz_command_SOURCES = tests/fuzz/command.c
 tests_fuzz_command_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_command_LDFLAGS = $(fuzz_ldflags)
@@ -85,6 +87,10 @@ tests_fuzz_http_head_SOURCES = tests/fuzz/http-head.c
 tests_fuzz_http_head_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_http_head_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_http_head_LDADD = $(fuzz_ldadd)
+tests_fuzz_language_SOURCES = tests/fuzz/language.c
+tests_fuzz_language_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_language_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_language_LDADD = $(fuzz_ldadd)
 tests_fuzz_leaf_SOURCES = tests/fuzz/leaf.c $(leaf_check)
 tests_fuzz_leaf_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/message
 tests_fuzz_leaf_LDFLAGS = $(fuzz_ldflags)
@@ -157,6 +163,10 @@ tests_fuzz_transfer_SOURCES = tests/fuzz/transfer.c
 tests_fuzz_transfer_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_transfer_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_transfer_LDADD = $(fuzz_ldadd)
+tests_fuzz_unsubscribe_SOURCES = tests/fuzz/unsubscribe.c modules/unsubscribe/form.c modules/unsubscribe/identity.c
+tests_fuzz_unsubscribe_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/unsubscribe -I$(top_builddir) $(RELAIS_MODULE_CPPFLAGS)
+tests_fuzz_unsubscribe_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_unsubscribe_LDADD = $(fuzz_ldadd)
 tests_fuzz_url_SOURCES = tests/fuzz/url.c $(click_redirector_sources)
 tests_fuzz_url_CPPFLAGS = -I$(top_srcdir)/modules/click-redirector $(CORE_CPPFLAGS)
 tests_fuzz_url_LDFLAGS = $(fuzz_ldflags)

@@ -273,7 +273,7 @@ class Settings:
 
 def write_configuration(state, directory, options):
     s = Settings()
-    s.modules = ["throttle", "bounce", "dkim", "store-gdbm", "spf-check", "dmarc", "dnsbl-monitor", "open-tracker", "click-redirector"]
+    s.modules = ["throttle", "bounce", "dkim", "store-gdbm", "spf-check", "dmarc", "dnsbl-monitor", "open-tracker", "click-redirector", "unsubscribe"]
     s.put("relais", None, "hostname", "relais.test")
     s.put("relais", None, "user", "root")
     s.put("relais", None, "spool_dir", os.path.join(directory, "spool"))
@@ -328,6 +328,9 @@ def write_configuration(state, directory, options):
         s.sections[("domain", "bounces.sender.test")] = {}
         s.put("domain", "sender.test", "bounce.domain", "bounces.sender.test")
         s.put("bounce", None, "feedback", "fbl@bounces.sender.test")
+    if "unsubscribe" in state["modules"]:
+        s.put("unsubscribe", None, "domain", "sender.test")
+        s.put("unsubscribe", None, "plain_http", "yes")
     for i, address in enumerate(state.get("sources", []), 1):
         s.put("source", "s%d" % i, "address6" if ":" in address else "address4", address)
         s.put("source", "s%d" % i, "helo", "s%d.sender.test" % i)
@@ -346,7 +349,7 @@ def make_certificate(directory):
         return
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                     "-nodes", "-days", "30", "-subj", "/CN=relais.test",
-                    "-addext", "subjectAltName=DNS:relais.test,DNS:sink.test,DNS:localhost",
+                    "-addext", "subjectAltName=DNS:relais.test,DNS:sink.test,DNS:track.sender.test,DNS:localhost",
                     "-keyout", os.path.join(directory, "key.pem"),
                     "-out", os.path.join(directory, "cert.pem")], check=True, capture_output=True)
 
@@ -417,7 +420,7 @@ def start_relais(state, directory, pids):
         return
     log = os.path.join(directory, "relaisd.log")
     argv = program(state, "relaisd") + ["--conf", os.path.join(directory, "conf.d"), "--module-dir",
-                                        state["module_dir"]]
+                                        state["module_dir"], "--locale-dir", gather_translations(directory)]
     if state.get("clock"):
         virtual.create(os.path.join(directory, "clock"))
         argv += ["--clock", os.path.join(directory, "clock")]
@@ -508,6 +511,16 @@ def gather_modules(state, arguments):
         for path in glob.glob(os.path.join(state["build"], "modules/%s/.libs/%s-*" % (module, module))):
             if os.access(path, os.X_OK) and "." not in os.path.basename(path):  # a helper program of its
                 put_beside(path, os.path.join(state["module_dir"], os.path.basename(path)))
+
+
+def gather_translations(directory):
+    """Where the daemon looks for them: as installed, in a folder a language. None where `make` made none."""
+    home = os.path.join(directory, "locale")
+    for path in glob.glob(os.path.join(SOURCE, "po", "*.gmo")):
+        folder = os.path.join(home, os.path.basename(path)[:-len(".gmo")], "LC_MESSAGES")
+        os.makedirs(folder, exist_ok=True)
+        put_beside(path, os.path.join(folder, "relais.mo"))
+    return home
 
 
 def write_zone(state, directory, arguments):
