@@ -5,6 +5,8 @@
  */
 #include "harness.h"
 
+#include <relais/store.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
