@@ -97,6 +97,7 @@ take_back (RelaisChanges *changes)
 static void
 take_all_back (RelaisSuppression *suppression)
 {
+    relais_suppression_flush (suppression);
     for (GList *link = suppression->changes.tail; link != NULL; link = link->prev)
         take_back (link->data);
     suppression->epoch++;

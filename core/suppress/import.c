@@ -54,9 +54,9 @@ finish (Import *import, const char *problem)
         g_string_free (import->lines, TRUE);
     g_free (import);
     if (!lost && problem == NULL) {
-        g_autofree char *text = g_strdup_printf (_ ("Rows on the list now: %" G_GUINT64_FORMAT
-                                                    "; rows that are none: %" G_GUINT64_FORMAT "."),
-                                                 good, bad);
+        g_autofree char *text =
+            g_strdup_printf (_ ("Rows on the list now: %llu; rows that are none: %llu."),
+                             (unsigned long long)good, (unsigned long long)bad);
 
         relais_command_note (call, text);
     }

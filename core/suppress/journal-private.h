@@ -50,8 +50,9 @@ void relais_journal_free (RelaisJournal *journal);
 void relais_journal_write (RelaisJournal *journal, GString *bytes, guint64 epoch,
                            RelaisJournalFunc done, gpointer data);
 
-/* A new file, which gets all that is written from here on, too. */
-void relais_journal_begin_new (RelaisJournal *journal);
+/* A new file, which gets all that is written from here on, too. Nothing comes of it if something of this `epoch` has failed,
+ * which those who write it do not know yet. */
+void relais_journal_begin_new (RelaisJournal *journal, guint64 epoch);
 /* What stands in it besides. Takes the bytes. */
 void relais_journal_write_new (RelaisJournal *journal, GString *bytes, RelaisJournalFunc done,
                                gpointer data);

@@ -72,7 +72,7 @@ fail (RelaisJournal *journal, const char *what, const char *name)
 {
     const int saved = errno;
     char *text =
-        g_strdup_printf (_ ("%s/%s: cannot %s: %s"), journal->dir, name, what, g_strerror (saved));
+        g_strdup_printf ("%s/%s: %s: %s", journal->dir, name, _ (what), g_strerror (saved));
 
     g_mutex_lock (&journal->mutex);
     g_free (journal->trouble);
@@ -135,14 +135,15 @@ make_new (RelaisJournal *journal)
 
     close_file (file);
     if (unlinkat (journal->dir_fd, "journal.new", 0) < 0 && errno != ENOENT)
-        return fail (journal, "remove", "journal.new");
+        return fail (journal, N_ ("cannot remove"), "journal.new");
     file->fd = openat (journal->dir_fd, "journal.new",
                        O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file->fd < 0)
-        return fail (journal, "create", "journal.new");
+        return fail (journal, N_ ("cannot create"), "journal.new");
     file->id = id;
     relais_journal_line_append (line, &head);
-    return write_at_end (file, line->str, line->len) || fail (journal, "write", "journal.new");
+    return write_at_end (file, line->str, line->len) ||
+           fail (journal, N_ ("cannot write"), "journal.new");
 }
 
 /* From here on "journal" is the new one. */
@@ -152,14 +153,14 @@ put_new_in_place (RelaisJournal *journal)
     File *file = &journal->fresh;
 
     if (fdatasync (file->fd) < 0)
-        return fail (journal, "sync", "journal.new");
+        return fail (journal, N_ ("cannot sync"), "journal.new");
     file->synced = file->written;
     if (renameat (journal->dir_fd, "journal.new", journal->dir_fd, "journal") < 0)
-        return fail (journal, "rename", "journal.new");
+        return fail (journal, N_ ("cannot rename"), "journal.new");
     /* Which of the two a power cut would leave is not known before this, and lines go into one alone. */
     journal->dead = true;
     if (fsync (journal->dir_fd) < 0)
-        return fail (journal, "sync", ".");
+        return fail (journal, N_ ("cannot sync"), ".");
     close_file (&journal->file);
     journal->file = *file;
     *file = (File){.fd = -1};
@@ -192,12 +193,12 @@ write_and_sync (RelaisJournal *journal, GPtrArray *batch)
         const GString *bytes = ((const Job *)g_ptr_array_index (batch, i))->bytes;
 
         if (!write_at_end (file, bytes->str, bytes->len)) {
-            fail (journal, "write", "journal");
+            fail (journal, N_ ("cannot write"), "journal");
             return cut_back (journal, true);
         }
     }
     if (file->written > file->synced && fdatasync (file->fd) < 0) {
-        fail (journal, "sync", "journal");
+        fail (journal, N_ ("cannot sync"), "journal");
         return cut_back (journal, false);
     }
     file->synced = file->written;
@@ -222,7 +223,7 @@ write_to_new (RelaisJournal *journal, const GString *bytes)
     if (file->fd < 0)
         return;
     if (!write_at_end (file, bytes->str, bytes->len)) {
-        fail (journal, "write", "journal.new");
+        fail (journal, N_ ("cannot write"), "journal.new");
         drop_new (journal);
     }
 }
@@ -319,7 +320,7 @@ keep_damaged (RelaisJournal *journal, const Job *job)
         good = copy_range (from, to, &job->damaged[i]);
     good = good && fdatasync (to) == 0;
     if (!good)
-        fail (journal, "keep what is damaged", name);
+        fail (journal, N_ ("cannot keep what is damaged"), name);
     if (from >= 0)
         close (from);
     if (to >= 0)
@@ -355,7 +356,7 @@ do_other (RelaisJournal *journal, GQueue *jobs, GQueue *ended)
     job->outcome = RELAIS_JOURNAL_DONE;
     switch (job->kind) {
     case JOB_BEGIN_NEW:
-        if (!make_new (journal))
+        if (job->epoch <= journal->failed_epoch || !make_new (journal))
             drop_new (journal);
         break;
     case JOB_WRITE_NEW: write_to_new (journal, job->bytes); break;
@@ -482,9 +483,12 @@ relais_journal_write (RelaisJournal *journal, GString *bytes, guint64 epoch, Rel
 }
 
 void
-relais_journal_begin_new (RelaisJournal *journal)
+relais_journal_begin_new (RelaisJournal *journal, guint64 epoch)
 {
-    queue_job (journal, hand_over (journal, JOB_BEGIN_NEW, NULL, NULL, NULL));
+    Job *job = hand_over (journal, JOB_BEGIN_NEW, NULL, NULL, NULL);
+
+    job->epoch = epoch;
+    queue_job (journal, job);
 }
 
 void
@@ -538,11 +542,11 @@ go_on_with (RelaisJournal *journal, guint64 size, guint64 id)
 
     file->fd = openat (journal->dir_fd, "journal", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (file->fd < 0)
-        return fail (journal, "open", "journal");
+        return fail (journal, N_ ("cannot open"), "journal");
     if (ftruncate (file->fd, (off_t)size) < 0)
-        return fail (journal, "cut", "journal");
+        return fail (journal, N_ ("cannot cut"), "journal");
     if (fdatasync (file->fd) < 0)
-        return fail (journal, "sync", "journal");
+        return fail (journal, N_ ("cannot sync"), "journal");
     file->id = id;
     file->written = file->synced = size;
     return true;
@@ -564,7 +568,7 @@ relais_journal_new (RelaisLoop *loop, const char *dir, RelaisJournalStart start,
     g_cond_init (&journal->wake);
     journal->tail = relais_journal_tail_new (journal->dir_fd);
     if (journal->dir_fd < 0)
-        fail (journal, "open", ".");
+        fail (journal, N_ ("cannot open"), ".");
     else if (start == RELAIS_JOURNAL_GO_ON)
         journal->dead = !go_on_with (journal, size, id);
     else if (start == RELAIS_JOURNAL_MAKE && make_new (journal))

@@ -48,8 +48,8 @@ static void
 static void
 cannot (Reader *reader, const char *what)
 {
-    trouble (reader->load, RELAIS_LOAD_UNREADABLE, _ ("%s: cannot %s the suppression list: %s"),
-             reader->dir, what, g_strerror (errno));
+    trouble (reader->load, RELAIS_LOAD_UNREADABLE, "%s: %s: %s", reader->dir, _ (what),
+             g_strerror (errno));
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */
@@ -63,9 +63,8 @@ note_damage (Reader *reader, gsize size)
     const RelaisJournalRange range = {reader->offset, size};
 
     trouble (reader->load, RELAIS_LOAD_DAMAGED,
-             _ ("%s/journal: the line at octet %" G_GUINT64_FORMAT
-                " is damaged; see relaisctl suppress status"),
-             reader->dir, reader->offset);
+             _ ("%s/journal: the line at octet %llu is damaged; see relaisctl suppress status"),
+             reader->dir, (unsigned long long)reader->offset);
     if (last != NULL &&
         (last->from + last->size == range.from || damaged->len == RELAIS_LOAD_RANGES))
         last->size = range.from + range.size - last->from;
@@ -117,8 +116,8 @@ read_lines (Reader *reader, const char *bytes, gsize size, bool at_end)
             reader->ended = true;
         if (result == RELAIS_JOURNAL_LATER)
             trouble (reader->load, RELAIS_LOAD_UNREADABLE,
-                     _ ("%s/journal: octet %" G_GUINT64_FORMAT ": written by a later Relais"),
-                     reader->dir, reader->offset);
+                     _ ("%s/journal: octet %llu: written by a later Relais"), reader->dir,
+                     (unsigned long long)reader->offset);
         if (!reader->ended)
             reader->offset += used;
         at += used;
@@ -140,7 +139,7 @@ read_file (Reader *reader, int fd)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            cannot (reader, "read");
+            cannot (reader, N_ ("cannot read"));
             return;
         }
         held += (gsize)n;
@@ -201,9 +200,9 @@ look_at_tail (Reader *reader, int dir_fd, int fd)
     relais_journal_tail_read_clear (&tail);
     if (load->missing_bytes > 0)
         trouble (load, RELAIS_LOAD_DAMAGED,
-                 _ ("%s/journal: %" G_GUINT64_FORMAT " octets that were there are missing at its "
+                 _ ("%s/journal: %llu octets that were there are missing at its "
                     "end; see relaisctl suppress status"),
-                 reader->dir, load->missing_bytes);
+                 reader->dir, (unsigned long long)load->missing_bytes);
 }
 
 static bool
@@ -237,7 +236,7 @@ read_journal (Reader *reader, int dir_fd)
         return;
     }
     if (fd < 0 || fstat (fd, &info) < 0) {
-        cannot (reader, "open");
+        cannot (reader, N_ ("cannot open"));
     } else {
         reader->file_size = (guint64)info.st_size;
         read_file (reader, fd);
@@ -266,7 +265,7 @@ relais_load_read (RelaisLoad *load, const char *dir, RelaisLoadFunc func, gpoint
     dir_fd =
         g_mkdir_with_parents (dir, 0700) == 0 ? open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (dir_fd < 0) {
-        cannot (reader, "open");
+        cannot (reader, N_ ("cannot open"));
     } else {
         read_journal (reader, dir_fd);
         close (dir_fd);

@@ -180,7 +180,7 @@ begin (RelaisSuppression *suppression)
     rebuild->lines = 1;
     rebuild->walk = (RelaisEntryWalk){0};
     relais_suppression_flush (suppression);
-    relais_journal_begin_new (suppression->journal);
+    relais_journal_begin_new (suppression->journal, suppression->epoch);
     write_pieces (suppression);
 }
 

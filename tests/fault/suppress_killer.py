@@ -89,6 +89,17 @@ def collect(pipe, out):
         out += block
 
 
+def tail_start(journal, tail):
+    """Where in the journal the tail begins; None if it is another one's."""
+    if not os.path.exists(tail):
+        return None
+    with open(tail, "rb") as file:
+        words = file.read(43).decode(errors="replace").split(" ")
+    with open(journal, "rb") as file:
+        journal_id = int(file.readline().split()[-1])
+    return int(words[1], 16) if len(words) == 3 and int(words[0], 16) == journal_id else None
+
+
 def spoil(directory, rng):
     """What else may have happened to the files. Returns its name."""
     journal, tail = os.path.join(directory, "journal"), os.path.join(directory, "journal.tail")
@@ -100,11 +111,9 @@ def spoil(directory, rng):
     elif what == "torn":  # a line that was never written to its end
         with open(journal, "ab") as file:
             file.write(b"0badcafe 0060 1\tput\thard\ty\t1"[: rng.randrange(1, 28)])
-    elif what == "cut" and os.path.exists(tail):  # no more than the tail gives back
-        with open(tail, "rb") as file:
-            at = int(file.read(33).decode().split()[1], 16) if os.path.getsize(tail) > 43 else os.path.getsize(journal)
-        size = os.path.getsize(journal)
-        if at < size:
+    elif what == "cut":  # no more than the tail gives back
+        at, size = tail_start(journal, tail), os.path.getsize(journal)
+        if at is not None and at < size:
             os.truncate(journal, rng.randrange(at, size))
     return what
 

@@ -509,6 +509,34 @@ test_failed_rewriting (void)
     fixture_clear (&f);
 }
 
+/* A rewriting that begins when a removal has failed and nobody knows yet must not make the removal come true. */
+static void
+test_rewriting_after_failure (void)
+{
+    Fixture f;
+    gsize size;
+    g_autofree char *bytes = make_journal (&f, &size);
+    guint counts[4] = {0}, end = 0;
+    RelaisEntry *entry;
+
+    fixture_open (&f);
+    fixture_write_fault = (FixtureFault){.error = ENOSPC, .n = 1};
+    entry = relais_entry_table_find (&f.list->table, RELAIS_SUPPRESS_HARD, "a@rcpt.test", "", "");
+    relais_suppression_change (f.list, entry, NULL, RELAIS_SUPPRESS_COUNTED, note_result, counts);
+    relais_suppression_flush (f.list);
+    while (g_atomic_int_get ((gint *)&fixture_write_fault.n) > 0)
+        g_usleep (100);
+    relais_rebuild_repair (f.list, note_repair, &end);
+    fixture_wait (&f, &end, 0);
+    g_assert_cmpuint (end, ==, 2);
+    g_assert_cmpuint (counts[RELAIS_SUPPRESS_FAILED], ==, 1);
+    g_assert_cmpuint (count_present (&f), ==, ADDRESSES);
+    fixture_close (&f);
+    fixture_open (&f);
+    g_assert_cmpuint (count_present (&f), ==, ADDRESSES);
+    fixture_clear (&f);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -526,5 +554,6 @@ main (int argc, char **argv)
     g_test_add_func ("/suppress/journal/failed-cut", test_failed_cut);
     g_test_add_func ("/suppress/journal/taken-back", test_taken_back);
     g_test_add_func ("/suppress/journal/failed-rewriting", test_failed_rewriting);
+    g_test_add_func ("/suppress/journal/rewriting-after-failure", test_rewriting_after_failure);
     return g_test_run ();
 }
