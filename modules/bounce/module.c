@@ -6,6 +6,7 @@
 #include "bounce.h"
 
 #include "offline.h"
+#include "parse.h"
 #include "rule.h"
 
 #include <glib/gi18n-lib.h>
@@ -17,6 +18,7 @@ static const RelaisOption options[] = {
 
 static const RelaisCommand commands[] = {
     BOUNCE_RULE_COMMANDS,
+    BOUNCE_REPORT_COMMANDS,
 };
 
 static bool

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * From what a report says to what it means. Of a failure the rules judge as of a reply in the dialogue; what only waits
+ * is temporary, whatever its words; who complained is out. Pure; any thread.
+ */
+#include "report-judge.h"
+
+#include <string.h>
+
+/* Behind "550 " or "550-"; the code is in the reply already. */
+static const char *
+skip_code (const char *text)
+{
+    for (guint i = 0; i < 3; i++)
+        if (!g_ascii_isdigit (text[i]))
+            return text;
+    return text[3] == ' ' || text[3] == '-' ? text + 4 : text[3] == '\0' ? text + 3 : text;
+}
+
+static void
+judge_words (const BounceRules *rules, const BounceReportRecipient *recipient,
+             BounceVerdict *verdict)
+{
+    const BounceReply reply = {
+        .code = recipient->code,
+        .enhanced = recipient->status,
+        .text = recipient->diagnostic != NULL ? skip_code (recipient->diagnostic) : NULL};
+
+    bounce_judge (rules, &reply, verdict);
+    if (recipient->action != BOUNCE_REPORT_DELAYED)
+        return;
+    verdict->permanence = RELAIS_PERMANENCE_TEMPORARY;
+    verdict->suppress = RELAIS_SUPPRESS_NONE;
+}
+
+/* Types of RFC 5965 section 3.5, RFC 6591, RFC 6650 and those in use: a person wants no more of it. */
+static RelaisSuppressClass
+class_of_feedback (const char *type)
+{
+    static const char *const complaints[] = {"abuse", "fraud", "miscategorized", NULL};
+
+    if (g_strv_contains (complaints, type))
+        return RELAIS_SUPPRESS_COMPLAINT;
+    return g_str_has_prefix (type, "opt-out") ? RELAIS_SUPPRESS_UNSUBSCRIBE : RELAIS_SUPPRESS_NONE;
+}
+
+void
+bounce_report_judge (const BounceRules *rules, const BounceReport *report,
+                     const BounceReportRecipient *recipient, BounceVerdict *verdict)
+{
+    *verdict = (BounceVerdict){.scope = RELAIS_BOUNCE_UNKNOWN,
+                               .permanence = RELAIS_PERMANENCE_UNKNOWN,
+                               .suppress = RELAIS_SUPPRESS_NONE,
+                               .action = BOUNCE_ACTION_KEEP,
+                               .reason = "unknown",
+                               .rule = bounce_report_kind_to_string (report->kind)};
+    if (report->kind == BOUNCE_REPORT_FEEDBACK) {
+        verdict->suppress = class_of_feedback (report->feedback_type);
+        verdict->reason = verdict->suppress != RELAIS_SUPPRESS_NONE ? "complaint" : "unknown";
+        return;
+    }
+    if (recipient == NULL ||
+        (report->kind != BOUNCE_REPORT_DSN && report->kind != BOUNCE_REPORT_FREETEXT))
+        return;
+    if (recipient->action == BOUNCE_REPORT_FAILED || recipient->action == BOUNCE_REPORT_DELAYED)
+        judge_words (rules, recipient, verdict);
+}
+
+const char *
+bounce_report_action_to_string (BounceReportAction action)
+{
+    static const char *const names[] = {"unknown",   "failed",  "delayed",
+                                        "delivered", "relayed", "expanded"};
+
+    return names[action];
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What a report says of a recipient, judged: the rules' word about a reply, and what the report itself adds to it. Pure;
+ * any thread.
+ */
+#pragma once
+
+#include "report.h"
+#include "verdict.h"
+
+/* `recipient` NULL: the report tells of none. Always gives one; only a failure or a complaint is evidence. */
+void bounce_report_judge (const BounceRules *rules, const BounceReport *report,
+                          const BounceReportRecipient *recipient, BounceVerdict *verdict);
+/* "failed", "delayed", ...; "unknown". Static. */
+const char *bounce_report_action_to_string (BounceReportAction action);

@@ -1,0 +1,9 @@
+# modules/bounce/reports.mk: the reader of messages that came back, which the module (modules/bounce/local.mk) compiles
+# in; its tests (tests/modules/bounce).
+bounce_report_sources = modules/bounce/report.c modules/bounce/report.h modules/bounce/report-charset.c \
+    modules/bounce/report-feedback.c modules/bounce/report-free.c modules/bounce/report-kind.c \
+    modules/bounce/report-mail.c modules/bounce/report-mail.h modules/bounce/report-notice.c \
+    modules/bounce/report-original.c modules/bounce/report-phrases.c modules/bounce/report-reading.h \
+    modules/bounce/report-status.c modules/bounce/report-words.c modules/bounce/report-words.h
+bounce_parse_sources = modules/bounce/parse.c modules/bounce/parse.h modules/bounce/report-judge.c \
+    modules/bounce/report-judge.h
