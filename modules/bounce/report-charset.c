@@ -365,6 +365,7 @@ bounce_mail_dup_text_of_html (BounceMail *mail, const BouncePart *part)
     g_autofree char *html = bounce_mail_dup_text (mail, part);
     const char *p = html, *end = html + strlen (html), *gt = html;
     g_autoptr (GString) text = g_string_sized_new ((gsize)(end - html));
+    bool in_pre = false;
 
     mail->steps += (gsize)(end - html);
     while (p < end) {
@@ -381,7 +382,7 @@ bounce_mail_dup_text_of_html (BounceMail *mail, const BouncePart *part)
             gt = gt != NULL ? gt : end;
         }
         if (*p != '<' || !is_tag (p, gt)) {
-            g_string_append_c (text, *p == '\n' ? ' ' : *p);
+            g_string_append_c (text, *p == '\n' && !in_pre ? ' ' : *p);
             p++;
             continue;
         }
@@ -389,6 +390,8 @@ bounce_mail_dup_text_of_html (BounceMail *mail, const BouncePart *part)
         if (close == NULL) {
             if (breaks_line (p))
                 g_string_append_c (text, '\n');
+            if (g_ascii_strncasecmp (p, "<pre", 4) == 0 || g_ascii_strncasecmp (p, "</pre", 5) == 0)
+                in_pre = p[1] != '/';
             close = gt < end ? gt + 1 : p + 1;
         }
         p = close;

@@ -150,6 +150,29 @@ is_of_original (const char *before)
     return false;
 }
 
+/* Where to turn to. */
+static bool
+is_contact (const char *before)
+{
+    static const char *const words[] = {"contact", "assistance", "question", "reply to", "send mail to", "forward this", "report this",
+                                        "wenden", "kontakt", "adressez", "escriba a", "contatt", "обратит", "свяж", "連絡", "問い合わせ",
+                                        "联系", "聯絡", "문의", NULL};
+
+    return bounce_text_has (before, words);
+}
+
+/* One to whom nobody writes newsletters but whom reports name. */
+static bool
+is_helper (const char *address)
+{
+    static const char *const names[] = {"support@", "helpdesk@", "abuse@", "postmaster@", "mailer-daemon@"};
+
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+        if (g_ascii_strncasecmp (address, names[i], strlen (names[i])) == 0)
+            return true;
+    return false;
+}
+
 static bool
 find_strength (const char *line, gsize size, const BounceAddress *address, bool first,
                Strength *strength)
@@ -163,7 +186,7 @@ find_strength (const char *line, gsize size, const BounceAddress *address, bool 
     if (first && skip_marks (line, 0, address->from) >= address->from &&
         !has_letters (line, address->from))
         *strength = LEADS;
-    else if (is_of_original (before) || is_sender (before))
+    else if (is_of_original (before) || is_sender (before) || is_contact (before))
         return false;
     else if (bounce_phrases_is_label (before))
         *strength = LABELLED;
@@ -189,7 +212,10 @@ read_line (Reader *reader, gsize at, gsize size)
             mention.address = bounce_address_dup (line, &address);
             if (mention.strength == LEADS)
                 mention.from = at + address.to;
-            g_array_append_val (reader->mentions, mention);
+            if (mention.strength == SENTENCE && is_helper (mention.address))
+                mention_clear (&mention);
+            else
+                g_array_append_val (reader->mentions, mention);
         }
         first = false;
     }
@@ -359,7 +385,7 @@ reply_end (const char *p)
         const char *line = end + 1 + strspn (end + 1, " \t");
 
         if (g_str_has_prefix (line, "<<<") || g_str_has_prefix (line, ">>>") ||
-            g_str_has_prefix (line, "...") || g_str_has_prefix (line, "While talking"))
+            g_str_has_prefix (line, "...") || g_str_has_prefix (line, "While talking") || g_str_has_prefix (line, "Warning:"))
             break;
         if (begins_reply (line) && strncmp (line, code, 3) != 0)
             break;

@@ -111,11 +111,15 @@ static void
 read_header (Original *original, const char *text)
 {
     g_autoptr (GString) plain = g_string_new (NULL);
-    const char *at = text + strspn (text, "\n"), *end;
-    const gsize in = strspn (at, " \t>");
+    const char *at = text, *end;
+    gsize in = strspn (at, " \t>");
     guint n = 0;
     char *name, *value;
 
+    while (at[in] == '\n') {
+        at += in + 1;
+        in = strspn (at, " \t>");
+    }
     /* Without the indentation of the first line. */
     for (; *at != '\0' && plain->len < BOUNCE_MAIL_TEXT_BYTES;) {
         const char *lf = strchr (at, '\n');

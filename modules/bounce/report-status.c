@@ -207,6 +207,17 @@ take (char **to, const char *value)
     *to = g_strdup (value);
 }
 
+/* Of the recipient before nothing is said yet. */
+static bool
+belongs_to_last (const Reader *reader)
+{
+    const BounceReportRecipient *last = reader->last;
+    const Group *group = &reader->group;
+
+    return last != NULL && last->action == BOUNCE_REPORT_UNKNOWN && last->diagnostic == NULL &&
+           group->final == NULL && group->original == NULL;
+}
+
 /* Behind the group of a recipient: a field that it has already begins another. */
 static void
 take_field (Reader *reader, const char *name, const char *value)
@@ -229,7 +240,7 @@ take_field (Reader *reader, const char *name, const char *value)
     for (guint i = 0; i < G_N_ELEMENTS (fields); i++) {
         if (g_ascii_strcasecmp (name, fields[i].name) != 0)
             continue;
-        if (fields[i].begins && *fields[i].to != NULL)
+        if (fields[i].begins && (*fields[i].to != NULL || belongs_to_last (reader)))
             end_group (reader);
         if (*value != '\0')
             take (fields[i].to, value);

@@ -11,17 +11,49 @@ enum { LOCAL_BYTES = 64, DOMAIN_BYTES = 255 };
 
 /* --- Addresses -------------------------------------------------------------------------------- */
 
-static bool
-is_local (char c)
+/* Scripts that are written without blanks: an address in ASCII may follow their words directly. */
+enum { FIRST_WITHOUT_BLANKS = 0x2e80 };
+
+/* Whether the character that ends before `end` may be part of an address; its octets. `ascii`: one of ASCII follows it. */
+static gsize
+letter_before (const char *line, gsize from, gsize end, bool ascii)
 {
-    return g_ascii_isalnum (c) || (guchar)c >= 0x80 ||
-           (c != '\0' && strchr ("!#$%&'*+/=?^_`{|}~.-", c) != NULL);
+    const char *p = g_utf8_find_prev_char (line + from, line + end);
+    const gunichar c = p != NULL ? g_utf8_get_char_validated (p, line + end - p) : (gunichar)-1;
+
+    if (p == NULL || c >= (gunichar)-2 || !g_unichar_isalnum (c) || (c >= FIRST_WITHOUT_BLANKS && ascii))
+        return 0;
+    return (gsize)(line + end - p);
 }
 
-static bool
-is_domain (char c)
+static gsize
+letter_at (const char *line, gsize at, gsize size, bool ascii)
 {
-    return g_ascii_isalnum (c) || c == '.' || c == '-' || c == '_' || (guchar)c >= 0x80;
+    const gunichar c = g_utf8_get_char_validated (line + at, (gssize)(size - at));
+
+    if (c >= (gunichar)-2 || !g_unichar_isalnum (c) || (c >= FIRST_WITHOUT_BLANKS && ascii))
+        return 0;
+    return (gsize)(g_utf8_next_char (line + at) - (line + at));
+}
+
+static gsize
+local_before (const char *line, gsize from, gsize end, bool ascii)
+{
+    const char c = line[end - 1];
+
+    if ((guchar)c >= 0x80)
+        return letter_before (line, from, end, ascii);
+    return g_ascii_isalnum (c) || (c != '\0' && strchr ("!#$%&'*+/=?^_`{|}~.-", c) != NULL);
+}
+
+static gsize
+domain_at (const char *line, gsize at, gsize size, bool ascii)
+{
+    const char c = line[at];
+
+    if ((guchar)c >= 0x80)
+        return letter_at (line, at, size, ascii);
+    return g_ascii_isalnum (c) || c == '.' || c == '-' || c == '_';
 }
 
 /* Where the local part before `sign` begins; `sign` if there is none. */
@@ -36,8 +68,8 @@ local_start (const char *line, gsize from, gsize sign)
                 return start - 1;
         return sign;
     }
-    while (start > from && sign - start < LOCAL_BYTES + 1 && is_local (line[start - 1]))
-        start--;
+    for (gsize size = 1; start > from && size > 0 && sign - start <= LOCAL_BYTES; start -= size)
+        size = local_before (line, from, start, start < sign && (guchar)line[start] < 0x80);
     if (sign - start > LOCAL_BYTES)
         return sign;
     /* Quotes and marks around it, "to=", "mailto=". */
@@ -45,9 +77,6 @@ local_start (const char *line, gsize from, gsize sign)
         if (line[i] == '=' && i + 1 < sign && i - start <= 12 && line[i + 1] != '?')
             start = i + 1;
     while (start < sign && strchr ("'`*.=?-/|", line[start]) != NULL)
-        start++;
-    /* UTF-8 whose first octets are not of it. */
-    while (start < sign && ((guchar)line[start] & 0xc0) == 0x80)
         start++;
     return start;
 }
@@ -62,8 +91,8 @@ domain_end (const char *line, gsize size, gsize from)
 
         return close != NULL ? (gsize)(close - line) + 1 : from;
     }
-    while (end < size && end - from <= DOMAIN_BYTES && is_domain (line[end]))
-        end++;
+    for (gsize n = 1; end < size && n > 0 && end - from <= DOMAIN_BYTES; end += n)
+        n = domain_at (line, end, size, end > from && g_ascii_isalnum (line[end - 1]));
     if (end - from > DOMAIN_BYTES)
         return from;
     while (end > from && (line[end - 1] == '.' || line[end - 1] == '-' || line[end - 1] == '_'))

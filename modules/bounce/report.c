@@ -234,9 +234,10 @@ read_inner (BounceReading *reading)
     g_autofree char *text = NULL;
     BounceReading inner = {0};
 
-    if (reading->is_inner || reading->returned == NULL)
+    if (reading->is_inner || (reading->returned == NULL && reading->tail == NULL))
         return false;
-    text = bounce_mail_dup_text (reading->mail, reading->returned);
+    text = reading->returned != NULL ? bounce_mail_dup_text (reading->mail, reading->returned)
+                                     : g_strdup (reading->tail);
     reading_init (&inner, (const guint8 *)text, strlen (text));
     inner.is_inner = true;
     read_kinds (&inner);
