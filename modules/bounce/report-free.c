@@ -467,6 +467,16 @@ set_from_before (BounceReportRecipient *recipient, const char *before)
     return set_paragraph (recipient, from);
 }
 
+/* Whether what a part for machines says of a recipient says nothing: a number, as programs give their exit status. */
+static bool
+is_wordless (const BounceReportRecipient *recipient)
+{
+    for (const char *p = recipient->diagnostic; p != NULL && *p != '\0'; p++)
+        if (g_ascii_isalpha (*p) || (guchar)*p >= 0x80)
+            return false;
+    return true;
+}
+
 static void
 set_diagnostics (Reader *reader)
 {
@@ -485,7 +495,7 @@ set_diagnostics (Reader *reader)
             shared = block->str;
         else if (shared != NULL)
             text = shared;
-        if (recipient->diagnostic == NULL && !set_reply (recipient, text) &&
+        if (is_wordless (recipient) && !set_reply (recipient, text) &&
             !set_reply (recipient, before) && !set_paragraph (recipient, text))
             set_from_before (recipient, before);
     }
@@ -580,14 +590,6 @@ bounce_free_read_unnamed (BounceReading *reading)
     reader_clear (&reader);
 }
 
-/* Whether what a part for machines says of a recipient says nothing: a number, as programs give their exit status. */
-static bool
-is_wordless (const BounceReportRecipient *recipient)
-{
-    return recipient->diagnostic == NULL ||
-           !has_words (recipient->diagnostic, strlen (recipient->diagnostic));
-}
-
 void
 bounce_free_complete (BounceReading *reading)
 {
@@ -603,10 +605,8 @@ bounce_free_complete (BounceReading *reading)
     for (guint i = 0; i < recipients->len; i++) {
         BounceReportRecipient *recipient = g_ptr_array_index (recipients, i);
 
-        if (is_wordless (recipient)) {
+        if (is_wordless (recipient))
             want (&reader, recipient->recipient);
-            g_clear_pointer (&recipient->diagnostic, g_free);
-        }
     }
     collect_blocks (&reader);
     set_diagnostics (&reader);

@@ -89,13 +89,16 @@ bounce_report_set_diagnostic (BounceReportRecipient *recipient, const char *text
     g_autofree char *joined = bounce_reply_join (text, size);
     const char *reply;
     char *enhanced;
+    guint code;
 
     if (*joined == '\0')
         return;
     g_free (recipient->diagnostic);
     recipient->diagnostic = bounce_text_clean (joined, -1, false);
     recipient->is_smtp = is_smtp;
-    reply = bounce_reply_find (recipient->diagnostic, &recipient->code);
+    reply = bounce_reply_find (recipient->diagnostic, &code);
+    if (code != 0)
+        recipient->code = code;
     enhanced = reply != NULL ? enhanced_of (reply) : NULL;
     if (enhanced != NULL) {
         g_free (recipient->status);
