@@ -43,8 +43,9 @@ put_row (RelaisCommandCall *call, const BounceRules *rules, const char *path,
     relais_command_put (call, "kind", bounce_report_kind_to_string (report->kind));
     relais_command_put (call, "recipient", row->recipient);
     relais_command_put (call, "status", row->status);
-    relais_command_put (call, "scope", bounce_scope_to_string (verdict.scope));
-    relais_command_put (call, "permanence", bounce_permanence_to_string (verdict.permanence));
+    relais_command_put (call, "scope", relais_bounce_scope_to_string (verdict.scope));
+    relais_command_put (call, "permanence",
+                        relais_bounce_permanence_to_string (verdict.permanence));
     relais_command_put (call, "reason", verdict.reason);
     relais_command_put_bool (call, "suppress",
                              verdict.suppress != RELAIS_SUPPRESS_NONE &&

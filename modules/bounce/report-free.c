@@ -154,9 +154,11 @@ is_of_original (const char *before)
 static bool
 is_contact (const char *before)
 {
-    static const char *const words[] = {"contact", "assistance", "question", "reply to", "send mail to", "forward this", "report this",
-                                        "wenden", "kontakt", "adressez", "escriba a", "contatt", "обратит", "свяж", "連絡", "問い合わせ",
-                                        "联系", "聯絡", "문의", NULL};
+    static const char *const words[] = {"contact",      "assistance",   "question",    "reply to",
+                                        "send mail to", "forward this", "report this", "wenden",
+                                        "kontakt",      "adressez",     "escriba a",   "contatt",
+                                        "обратит",      "свяж",         "連絡",        "問い合わせ",
+                                        "联系",         "聯絡",         "문의",        NULL};
 
     return bounce_text_has (before, words);
 }
@@ -165,7 +167,8 @@ is_contact (const char *before)
 static bool
 is_helper (const char *address)
 {
-    static const char *const names[] = {"support@", "helpdesk@", "abuse@", "postmaster@", "mailer-daemon@"};
+    static const char *const names[] = {"support@", "helpdesk@", "abuse@", "postmaster@",
+                                        "mailer-daemon@"};
 
     for (guint i = 0; i < G_N_ELEMENTS (names); i++)
         if (g_ascii_strncasecmp (address, names[i], strlen (names[i])) == 0)
@@ -385,7 +388,8 @@ reply_end (const char *p)
         const char *line = end + 1 + strspn (end + 1, " \t");
 
         if (g_str_has_prefix (line, "<<<") || g_str_has_prefix (line, ">>>") ||
-            g_str_has_prefix (line, "...") || g_str_has_prefix (line, "While talking") || g_str_has_prefix (line, "Warning:"))
+            g_str_has_prefix (line, "...") || g_str_has_prefix (line, "While talking") ||
+            g_str_has_prefix (line, "Warning:"))
             break;
         if (begins_reply (line) && strncmp (line, code, 3) != 0)
             break;

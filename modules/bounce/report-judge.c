@@ -17,13 +17,22 @@ skip_code (const char *text)
     return text[3] == ' ' || text[3] == '-' ? text + 4 : text[3] == '\0' ? text + 3 : text;
 }
 
+/* Without any code the action is what is known: who reports a failure has given up (RFC 3464 section 2.3.3). */
+static const char *
+enhanced_of (const BounceReportRecipient *recipient)
+{
+    if (recipient->status != NULL || recipient->code != 0)
+        return recipient->status;
+    return recipient->action == BOUNCE_REPORT_FAILED ? "5.0.0" : NULL;
+}
+
 static void
 judge_words (const BounceRules *rules, const BounceReportRecipient *recipient,
              BounceVerdict *verdict)
 {
     const BounceReply reply = {
         .code = recipient->code,
-        .enhanced = recipient->status,
+        .enhanced = enhanced_of (recipient),
         .text = recipient->diagnostic != NULL ? skip_code (recipient->diagnostic) : NULL};
 
     bounce_judge (rules, &reply, verdict);
@@ -64,13 +73,4 @@ bounce_report_judge (const BounceRules *rules, const BounceReport *report,
         return;
     if (recipient->action == BOUNCE_REPORT_FAILED || recipient->action == BOUNCE_REPORT_DELAYED)
         judge_words (rules, recipient, verdict);
-}
-
-const char *
-bounce_report_action_to_string (BounceReportAction action)
-{
-    static const char *const names[] = {"unknown",   "failed",  "delayed",
-                                        "delivered", "relayed", "expanded"};
-
-    return names[action];
 }

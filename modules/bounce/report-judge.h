@@ -11,5 +11,3 @@
 /* `recipient` NULL: the report tells of none. Always gives one; only a failure or a complaint is evidence. */
 void bounce_report_judge (const BounceRules *rules, const BounceReport *report,
                           const BounceReportRecipient *recipient, BounceVerdict *verdict);
-/* "failed", "delayed", ...; "unknown". Static. */
-const char *bounce_report_action_to_string (BounceReportAction action);

@@ -231,11 +231,19 @@ step (Notice *notice)
     return notice->depth > 0;
 }
 
+/* Notices of other kinds (sends, opens) are letters. */
 static void
 finish (Notice *notice)
 {
-    GPtrArray *recipients = notice->reading->report->recipients;
+    BounceReport *report = notice->reading->report;
+    GPtrArray *recipients = report->recipients;
 
+    if (report->kind == BOUNCE_REPORT_OTHER) {
+        g_hash_table_remove_all (notice->reading->known);
+        g_ptr_array_set_size (recipients, 0);
+    }
+    if (report->kind == BOUNCE_REPORT_FEEDBACK && report->feedback_type == NULL)
+        report->feedback_type = g_strdup ("abuse");
     for (guint i = 0; i < recipients->len; i++) {
         BounceReportRecipient *recipient = g_ptr_array_index (recipients, i);
 

@@ -21,7 +21,8 @@ letter_before (const char *line, gsize from, gsize end, bool ascii)
     const char *p = g_utf8_find_prev_char (line + from, line + end);
     const gunichar c = p != NULL ? g_utf8_get_char_validated (p, line + end - p) : (gunichar)-1;
 
-    if (p == NULL || c >= (gunichar)-2 || !g_unichar_isalnum (c) || (c >= FIRST_WITHOUT_BLANKS && ascii))
+    if (p == NULL || c >= (gunichar)-2 || !g_unichar_isalnum (c) ||
+        (c >= FIRST_WITHOUT_BLANKS && ascii))
         return 0;
     return (gsize)(line + end - p);
 }

@@ -45,6 +45,15 @@ bounce_report_kind_to_string (BounceReportKind kind)
     return names[kind];
 }
 
+const char *
+bounce_report_action_to_string (BounceReportAction action)
+{
+    static const char *const names[] = {"unknown",   "failed",  "delayed",
+                                        "delivered", "relayed", "expanded"};
+
+    return names[action];
+}
+
 /* --- Recipients ------------------------------------------------------------------------------- */
 
 BounceReportRecipient *
@@ -317,12 +326,38 @@ find_kind (BounceReading *reading)
         take_answer (reading, BOUNCE_REPORT_AUTOREPLY);
 }
 
+/* Whatever file told it: no tabs, no line ends. */
+static void
+clean (char **text)
+{
+    char *cleaned = *text != NULL ? bounce_text_clean (*text, -1, false) : NULL;
+
+    g_free (*text);
+    *text = cleaned;
+}
+
+static void
+clean_report (BounceReport *report)
+{
+    for (guint i = 0; i < report->recipients->len; i++) {
+        BounceReportRecipient *recipient = g_ptr_array_index (report->recipients, i);
+
+        clean (&recipient->original);
+        clean (&recipient->remote_mta);
+    }
+    clean (&report->feedback_type);
+    clean (&report->reporting_mta);
+    clean (&report->from);
+    clean (&report->sender);
+}
+
 static void
 read_kinds (BounceReading *reading)
 {
     find_kind (reading);
     if (reading->report->kind != BOUNCE_REPORT_OTHER)
         bounce_original_read (reading);
+    clean_report (reading->report);
 }
 
 BounceReport *

@@ -63,3 +63,5 @@ void bounce_report_free (BounceReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BounceReport, bounce_report_free)
 /* "dsn", "freetext", "feedback", "autoreply", "challenge", "other". */
 const char *bounce_report_kind_to_string (BounceReportKind kind);
+/* "failed", "delayed", ...; "unknown". Static. */
+const char *bounce_report_action_to_string (BounceReportAction action);

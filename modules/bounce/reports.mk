@@ -7,3 +7,12 @@ bounce_report_sources = modules/bounce/report.c modules/bounce/report.h modules/
     modules/bounce/report-status.c modules/bounce/report-words.c modules/bounce/report-words.h
 bounce_parse_sources = modules/bounce/parse.c modules/bounce/parse.h modules/bounce/report-judge.c \
     modules/bounce/report-judge.h
+
+# The reader is tested by compiling it; the command as it is called.
+bounce_report_cppflags = -DRELAIS_STATIC -DGETTEXT_PACKAGE=\"relais\" -I$(top_srcdir)/modules/bounce $(RELAIS_MODULE_CPPFLAGS)
+check_PROGRAMS += tests/modules/bounce/test-reports
+TESTS += tests/modules/bounce/test-reports tests/modules/bounce/test-parse.py
+tests_modules_bounce_test_reports_SOURCES = tests/modules/bounce/test-reports.c $(bounce_report_sources)
+tests_modules_bounce_test_reports_CPPFLAGS = $(bounce_report_cppflags)
+tests_modules_bounce_test_reports_LDADD = $(GLIB_LIBS)
+EXTRA_DIST += tests/modules/bounce/reports tests/modules/bounce/test-parse.py

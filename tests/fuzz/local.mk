@@ -15,7 +15,7 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 FUZZ_TARGETS = \
     tests/fuzz/address tests/fuzz/bounce-rules tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing \
     tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery \
-    tests/fuzz/reply tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/suppress-line tests/fuzz/suppress-rows tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
+    tests/fuzz/reply tests/fuzz/report tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/suppress-line tests/fuzz/suppress-rows tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
 if GDBM
 FUZZ_TARGETS += tests/fuzz/store-record
 tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
@@ -117,6 +117,10 @@ tests_fuzz_reply_SOURCES = tests/fuzz/reply.c
 tests_fuzz_reply_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_reply_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_reply_LDADD = $(fuzz_ldadd)
+tests_fuzz_report_SOURCES = tests/fuzz/report.c $(bounce_report_sources)
+tests_fuzz_report_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/bounce -I$(top_builddir) $(RELAIS_MODULE_CPPFLAGS)
+tests_fuzz_report_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_report_LDADD = $(fuzz_ldadd)
 tests_fuzz_serial_SOURCES = tests/fuzz/serial.c
 tests_fuzz_serial_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_serial_LDFLAGS = $(fuzz_ldflags)

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "report-judge.h"
 #include "report-mail.h"
 #include "report-reading.h"
 #include "report-words.h"
@@ -48,11 +47,13 @@ append_rows (GString *rows, const char *name, const BounceReport *report)
 
     for (guint i = 0; i < report->recipients->len; i++) {
         const BounceReportRecipient *one = recipient_at (report, i);
-        const char *action = one->action != BOUNCE_REPORT_UNKNOWN ? bounce_report_action_to_string (one->action) : "";
+        const char *action = one->action != BOUNCE_REPORT_UNKNOWN
+                                 ? bounce_report_action_to_string (one->action)
+                                 : "";
         g_autofree char *code = one->code != 0 ? g_strdup_printf ("%u", one->code) : g_strdup ("");
 
-        g_string_append_printf (rows, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, kind, one->recipient, action,
-                                said (one->status), code, id);
+        g_string_append_printf (rows, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, kind, one->recipient,
+                                action, said (one->status), code, id);
     }
     if (report->recipients->len == 0)
         g_string_append_printf (rows, "%s\t%s\t\t\t\t\t%s\n", name, kind, id);
@@ -90,7 +91,8 @@ check_file (const char *name, const char *path, const char *expected)
 static void
 test_files (void)
 {
-    g_autofree char *home = folder (), *list = g_build_filename (home, "expected.tsv", NULL), *table = NULL;
+    g_autofree char *home = folder (), *list = g_build_filename (home, "expected.tsv", NULL),
+                    *table = NULL;
     g_auto (GStrv) lines = NULL;
     g_autoptr (GDir) dir = NULL;
     guint checked = 0, there = 0;
@@ -100,7 +102,8 @@ test_files (void)
     lines = g_strsplit (table, "\n", -1);
     for (guint i = 1; lines[i] != NULL && *lines[i] != '\0';) {
         g_autofree char *file = g_strndup (lines[i], strcspn (lines[i], "\t"));
-        g_autofree char *path = g_build_filename (home, file, NULL), *head = g_strconcat (file, "\t", NULL);
+        g_autofree char *path = g_build_filename (home, file, NULL),
+                        *head = g_strconcat (file, "\t", NULL);
         g_autoptr (GString) expected = g_string_new (NULL);
 
         for (; lines[i] != NULL && g_str_has_prefix (lines[i], head); i++)
@@ -130,7 +133,8 @@ read_file (const char *name)
 static void
 test_fields (void)
 {
-    g_autoptr (BounceReport) two = read_file ("dsn-two.eml"), lines = read_file ("dsn-multiline.eml");
+    g_autoptr (BounceReport) two = read_file ("dsn-two.eml"),
+                             lines = read_file ("dsn-multiline.eml");
     g_autoptr (BounceReport) unix_ = read_file ("dsn-odd-types.eml");
     g_autoptr (BounceReport) arf = read_file ("arf.eml"), not_spam = read_file ("arf-not-spam.eml");
 
@@ -141,10 +145,12 @@ test_fields (void)
     g_assert_cmpstr (recipient_at (two, 0)->original, ==, "ann@example.net");
     g_assert_cmpstr (recipient_at (two, 0)->remote_mta, ==, "in.example.net");
     g_assert_cmpstr (recipient_at (two, 0)->diagnostic, ==,
-                     "550 5.1.1 <ann@example.net>: Recipient address rejected: User unknown in virtual mailbox table");
+                     "550 5.1.1 <ann@example.net>: Recipient address rejected: User unknown in "
+                     "virtual mailbox table");
     g_assert_true (recipient_at (two, 0)->is_smtp);
     g_assert_cmpstr (recipient_at (lines, 0)->diagnostic, ==,
-                     "550 5.7.26 This mail has been blocked because it is unauthenticated. Set up SPF or DKIM. See the manual.");
+                     "550 5.7.26 This mail has been blocked because it is unauthenticated. Set up "
+                     "SPF or DKIM. See the manual.");
     g_assert_true (recipient_at (unix_, 0)->is_smtp);
     g_assert_false (recipient_at (unix_, 2)->is_smtp);
     g_assert_cmpstr (recipient_at (unix_, 2)->original, ==, "carl@example.net");
@@ -161,9 +167,12 @@ test_charsets (void)
 {
     static const struct {
         const char *file, *words;
-    } cases[] = {{"german.eml", "550 Das Postfach gibt es nicht"}, {"french.eml", "boîte aux lettres inconnue"},
-                 {"russian.eml", "такого адреса нет"},         {"japanese.eml", "550 5.1.1 User unknown"},
-                 {"spanish.eml", "552 5.2.2 over quota"},       {"italian.eml", "L'utente non esiste"}};
+    } cases[] = {{"german.eml", "550 Das Postfach gibt es nicht"},
+                 {"french.eml", "boîte aux lettres inconnue"},
+                 {"russian.eml", "такого адреса нет"},
+                 {"japanese.eml", "550 5.1.1 User unknown"},
+                 {"spanish.eml", "552 5.2.2 over quota"},
+                 {"italian.eml", "L'utente non esiste"}};
 
     for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
         g_autoptr (BounceReport) report = read_file (cases[i].file);
@@ -177,9 +186,11 @@ test_charsets (void)
 
 /* --- Limits ------------------------------------------------------------------------------------ */
 
-#define STATUS_HEAD                                                                                                     \
-    "From: MAILER-DAEMON@mx.example.net\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n" \
-    "\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.net\r\n\r\n"
+#define STATUS_HEAD                                                                                \
+    "From: MAILER-DAEMON@mx.example.net\r\nContent-Type: multipart/report; "                       \
+    "report-type=delivery-status; boundary=b\r\n"                                                  \
+    "\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; "                 \
+    "mx.example.net\r\n\r\n"
 
 static GString *
 status_of (guint n)
@@ -187,7 +198,10 @@ status_of (guint n)
     GString *text = g_string_new (STATUS_HEAD);
 
     for (guint i = 0; i < n; i++)
-        g_string_append_printf (text, "Final-Recipient: rfc822; r%u@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n", i);
+        g_string_append_printf (
+            text,
+            "Final-Recipient: rfc822; r%u@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n",
+            i);
     return text;
 }
 
@@ -203,7 +217,8 @@ test_recipients (void)
     }
 }
 
-#define MIXED "From: MAILER-DAEMON@mx.example.net\r\nContent-Type: multipart/report; boundary=b\r\n\r\n"
+#define MIXED                                                                                      \
+    "From: MAILER-DAEMON@mx.example.net\r\nContent-Type: multipart/report; boundary=b\r\n\r\n"
 #define STATUS_PART "\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
 #define STATUS_LAST "Final-Recipient: rfc822; ann@example.net\r\nAction: failed\r\nStatus: 5.1.1"
 
@@ -226,9 +241,11 @@ test_bytes (void)
     const char *tail = STATUS_PART STATUS_LAST, *in_part = "\r\n" STATUS_LAST;
 
     for (guint over = 0; over <= 1; over++) {
-        g_autofree char *message = status_behind (MIXED, BOUNCE_REPORT_BYTES - strlen (MIXED) - strlen (tail) + over, tail);
+        g_autofree char *message = status_behind (
+            MIXED, BOUNCE_REPORT_BYTES - strlen (MIXED) - strlen (tail) + over, tail);
         g_autofree char *part = status_behind (
-            MIXED STATUS_PART "X: ", BOUNCE_MAIL_TEXT_BYTES - 3 - (strlen (in_part) - 3) + over, in_part);
+            MIXED STATUS_PART "X: ", BOUNCE_MAIL_TEXT_BYTES - 3 - (strlen (in_part) - 3) + over,
+            in_part);
 
         g_assert_cmpstr (message, ==, over == 0 ? "5.1.1" : NULL);
         g_assert_cmpstr (part, ==, over == 0 ? "5.1.1" : NULL);
@@ -242,15 +259,18 @@ read_nested (guint depth)
     g_autoptr (GString) text = g_string_new ("From: MAILER-DAEMON@mx.example.net\r\n");
 
     for (guint i = 0; i < depth; i++)
-        g_string_append_printf (text, "Content-Type: multipart/mixed; boundary=b%u\r\n\r\n--b%u\r\n", i, i);
-    g_string_append (text, "Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; ann@example.net\r\n");
+        g_string_append_printf (
+            text, "Content-Type: multipart/mixed; boundary=b%u\r\n\r\n--b%u\r\n", i, i);
+    g_string_append (text, "Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; "
+                           "ann@example.net\r\n");
     return read_text (text->str);
 }
 
 static void
 test_depth (void)
 {
-    g_autoptr (BounceReport) in = read_nested (BOUNCE_MAIL_DEPTH), out = read_nested (BOUNCE_MAIL_DEPTH + 1);
+    g_autoptr (BounceReport) in = read_nested (BOUNCE_MAIL_DEPTH),
+                             out = read_nested (BOUNCE_MAIL_DEPTH + 1);
 
     g_assert_cmpuint (in->recipients->len, ==, 1);
     g_assert_cmpuint (out->recipients->len, ==, 0);
@@ -260,19 +280,21 @@ test_depth (void)
 static BounceReport *
 read_parts (guint n)
 {
-    g_autoptr (GString) text =
-        g_string_new ("From: MAILER-DAEMON@mx.example.net\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n");
+    g_autoptr (GString) text = g_string_new (
+        "From: MAILER-DAEMON@mx.example.net\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n");
 
     for (guint i = 0; i + 2 < n; i++)
         g_string_append (text, "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n");
-    g_string_append (text, "--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; ann@example.net\r\n");
+    g_string_append (text, "--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: "
+                           "rfc822; ann@example.net\r\n");
     return read_text (text->str);
 }
 
 static void
 test_parts (void)
 {
-    g_autoptr (BounceReport) in = read_parts (BOUNCE_MAIL_PARTS), out = read_parts (BOUNCE_MAIL_PARTS + 1);
+    g_autoptr (BounceReport) in = read_parts (BOUNCE_MAIL_PARTS),
+                             out = read_parts (BOUNCE_MAIL_PARTS + 1);
 
     g_assert_cmpuint (in->recipients->len, ==, 1);
     g_assert_cmpuint (out->recipients->len, ==, 0);
@@ -311,7 +333,8 @@ test_addresses (void)
         g_assert_cmpstr (address, ==, found[i][1]);
     }
     for (guint over = 0; over <= 1; over++) {
-        g_autofree char *local = find_address (64 + over, 9), *domain = find_address (9, 255 + over);
+        g_autofree char *local = find_address (64 + over, 9),
+                        *domain = find_address (9, 255 + over);
 
         g_assert_cmpint (local == NULL, ==, over == 1);
         g_assert_cmpint (domain == NULL, ==, over == 1);
@@ -352,7 +375,8 @@ static void
 test_controls (void)
 {
     static const char text[] =
-        "From: MAILER-DAEMON@mx.example.net\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\n"
+        "From: MAILER-DAEMON@mx.example.net\r\nContent-Type: multipart/report; "
+        "boundary=b\r\n\r\n--b\r\n"
         "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; \033[2Jmx\r\n\r\n"
         "Final-Recipient: rfc822; ann@example.net\r\nStatus: 5.1.1\r\n"
         "Diagnostic-Code: smtp; 550 a\0b\001c\033]0;d\007e\302\205f\342\200\256g\r\n";
@@ -365,8 +389,15 @@ test_controls (void)
 static void
 test_empty (void)
 {
-    static const char *const texts[] = {"", "\n", "\r\n\r\n", "From:", "Content-Type: multipart/report\n\n--\n--x--\n",
-                                        "Content-Type: message/delivery-status\n\nFinal-Recipient:\n", "--b", ": x\n\n"};
+    static const char *const texts[] = {
+        "",
+        "\n",
+        "\r\n\r\n",
+        "From:",
+        "Content-Type: multipart/report\n\n--\n--x--\n",
+        "Content-Type: message/delivery-status\n\nFinal-Recipient:\n",
+        "--b",
+        ": x\n\n"};
 
     for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
         g_autoptr (BounceReport) report = read_text (texts[i]);
@@ -397,22 +428,24 @@ test_work (void)
 #define FREE_HEAD "From: MAILER-DAEMON@mx.example.net\nSubject: failure notice\n\n"
     static const struct {
         const char *head, *unit;
-    } cases[] = {{STATUS_HEAD, "Final-Recipient: rfc822; r%u@example.net\nStatus: 5.1.1\n\n"},
-                 {STATUS_HEAD, "Final-Recipient: rfc822; r%u@example.net\n  x\n  x\n"},
-                 {FREE_HEAD, "<r%u@example.net>:\n550 5.1.1 no\n\n"},
-                 {FREE_HEAD, "<r%u@"},
-                 {FREE_HEAD, "@@%u@@"},
-                 {FREE_HEAD, "r%u@example.net "},
-                 {FREE_HEAD, "550 450 5.1.%u "},
-                 {FREE_HEAD, "%u\n"},
-                 {FREE_HEAD, "--- original message %u ---\n"},
-                 {"From: MAILER-DAEMON@x\nContent-Type: text/html\n\n", "<p%u<script<a@b>&#%u;"},
-                 {"From: MAILER-DAEMON@x\nContent-Type: multipart/mixed; boundary=b\n\n", "--b\nX: %u\n\nx\n"},
-                 {"From: MAILER-DAEMON@x\n", "Content-Type: multipart/mixed; boundary=b%u\n\n--b%u\n"},
-                 {"", "X-%u: =?utf-8?q?x\n"},
-                 {"Subject: ", "=?utf-8?q?%u =?"},
-                 {"From: x@sns\n\n{\"notificationType\":\"Bounce\",\"bounce\":{\"bouncedRecipients\":[",
-                  "{\"emailAddress\":\"r%u@example.net\"},"}};
+    } cases[] = {
+        {STATUS_HEAD, "Final-Recipient: rfc822; r%u@example.net\nStatus: 5.1.1\n\n"},
+        {STATUS_HEAD, "Final-Recipient: rfc822; r%u@example.net\n  x\n  x\n"},
+        {FREE_HEAD, "<r%u@example.net>:\n550 5.1.1 no\n\n"},
+        {FREE_HEAD, "<r%u@"},
+        {FREE_HEAD, "@@%u@@"},
+        {FREE_HEAD, "r%u@example.net "},
+        {FREE_HEAD, "550 450 5.1.%u "},
+        {FREE_HEAD, "%u\n"},
+        {FREE_HEAD, "--- original message %u ---\n"},
+        {"From: MAILER-DAEMON@x\nContent-Type: text/html\n\n", "<p%u<script<a@b>&#%u;"},
+        {"From: MAILER-DAEMON@x\nContent-Type: multipart/mixed; boundary=b\n\n",
+         "--b\nX: %u\n\nx\n"},
+        {"From: MAILER-DAEMON@x\n", "Content-Type: multipart/mixed; boundary=b%u\n\n--b%u\n"},
+        {"", "X-%u: =?utf-8?q?x\n"},
+        {"Subject: ", "=?utf-8?q?%u =?"},
+        {"From: x@sns\n\n{\"notificationType\":\"Bounce\",\"bounce\":{\"bouncedRecipients\":[",
+         "{\"emailAddress\":\"r%u@example.net\"},"}};
 
     for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
         const guint64 once = work_of (cases[i].head, cases[i].unit, 4000);
