@@ -439,6 +439,15 @@ set_reply (BounceReportRecipient *recipient, const char *text)
     return true;
 }
 
+/* Whether a paragraph with words ends with a colon. */
+static bool
+announces (const char *p, const char *end)
+{
+    while (end > p && strchr (" \t\n", end[-1]) != NULL)
+        end--;
+    return end > p && end[-1] == ':' && has_words (p, (gsize)(end - p));
+}
+
 /* The first paragraph with words. */
 static bool
 set_paragraph (BounceReportRecipient *recipient, const char *text)
@@ -448,6 +457,12 @@ set_paragraph (BounceReportRecipient *recipient, const char *text)
 
         while (*end != '\0' && !is_empty_line (end))
             end += strcspn (end, "\n") + (end[strcspn (end, "\n")] == '\n');
+        /* "For the following reason:" goes on. */
+        while (announces (p, end) && *end != '\0') {
+            end += strspn (end, " \t\n");
+            while (*end != '\0' && !is_empty_line (end))
+                end += strcspn (end, "\n") + (end[strcspn (end, "\n")] == '\n');
+        }
         if (has_words (p, (gsize)(end - p))) {
             p += strspn (p, " \t\n:;,.>)-]\"'*");
             bounce_report_set_diagnostic (recipient, p, (gsize)(end - p), false);
@@ -459,16 +474,35 @@ set_paragraph (BounceReportRecipient *recipient, const char *text)
     return false;
 }
 
-/* The paragraph before the first mention. */
-static bool
-set_from_before (BounceReportRecipient *recipient, const char *before)
+/* Where the paragraph before the end of a text begins. */
+static const char *
+last_paragraph (const char *text)
 {
-    const char *from = before;
+    const char *from = text;
 
-    for (const char *p = before; *p != '\0'; p += strcspn (p, "\n"), p += *p == '\n')
+    for (const char *p = text; *p != '\0'; p += strcspn (p, "\n"), p += *p == '\n')
         if (is_empty_line (p) && has_words (p, strlen (p)))
             from = p;
-    return set_paragraph (recipient, from);
+    return from;
+}
+
+/* Where nobody is mentioned: the paragraph that tells of a failure. */
+static const char *
+failing_paragraph (const char *text)
+{
+    for (const char *p = text; *p != '\0';) {
+        const char *end = p;
+        g_autofree char *paragraph = NULL, *folded = NULL;
+
+        while (*end != '\0' && (end == p || !is_empty_line (end)))
+            end += strcspn (end, "\n") + (end[strcspn (end, "\n")] == '\n');
+        paragraph = g_strndup (p, (gsize)(end - p));
+        folded = bounce_text_fold (paragraph);
+        if (bounce_phrases_text_fails (folded) || bounce_phrases_text_delays (folded))
+            return p;
+        p = end;
+    }
+    return text;
 }
 
 /* Whether what a part for machines says of a recipient says nothing: a number, as programs give their exit status. */
@@ -486,6 +520,7 @@ set_diagnostics (Reader *reader)
 {
     GPtrArray *recipients = reader->reading->report->recipients;
     g_autofree char *before = g_strndup (reader->text, MIN (reader->first, (gsize)BLOCK_BYTES));
+    const bool mentioned = reader->text[reader->first] != '\0';
     const char *shared = NULL;
 
     /* Of several in a row, the last has what is said of all of them. */
@@ -501,7 +536,8 @@ set_diagnostics (Reader *reader)
             text = shared;
         if (is_wordless (recipient) && !set_reply (recipient, text) &&
             !set_reply (recipient, before) && !set_paragraph (recipient, text))
-            set_from_before (recipient, before);
+            set_paragraph (recipient,
+                           mentioned ? last_paragraph (before) : failing_paragraph (before));
     }
 }
 

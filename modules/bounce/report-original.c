@@ -186,8 +186,7 @@ bounce_original_read (BounceReading *reading)
 static bool
 is_hidden (const char *address)
 {
-    return g_ascii_strncasecmp (address, "redacted", 8) == 0 ||
-           g_ascii_strncasecmp (address, "undisclosed", 11) == 0 ||
+    return g_ascii_strncasecmp (address, "undisclosed", 11) == 0 ||
            g_str_has_suffix (address, ".invalid");
 }
 
