@@ -409,6 +409,20 @@ test_empty (void)
 
 /* --- Work -------------------------------------------------------------------------------------- */
 
+/* The unit with a number for each "%u". */
+static void
+append_numbered (GString *text, const char *unit, guint number)
+{
+    const char *p;
+
+    while ((p = strstr (unit, "%u")) != NULL) {
+        g_string_append_len (text, unit, p - unit);
+        g_string_append_printf (text, "%u", number);
+        unit = p + 2;
+    }
+    g_string_append (text, unit);
+}
+
 static guint64
 work_of (const char *head, const char *unit, guint n)
 {
@@ -416,7 +430,7 @@ work_of (const char *head, const char *unit, guint n)
     guint64 steps;
 
     for (guint i = 0; i < n; i++)
-        g_string_append_printf (text, unit, i);
+        append_numbered (text, unit, i);
     bounce_report_free (bounce_report_read_counted ((const guint8 *)text->str, text->len, &steps));
     return steps;
 }
