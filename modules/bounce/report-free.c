@@ -167,8 +167,7 @@ is_contact (const char *before)
 static bool
 is_helper (const char *address)
 {
-    static const char *const names[] = {"support@", "helpdesk@", "abuse@", "postmaster@",
-                                        "mailer-daemon@"};
+    static const char *const names[] = {"support@", "helpdesk@", "abuse@"};
 
     for (guint i = 0; i < G_N_ELEMENTS (names); i++)
         if (g_ascii_strncasecmp (address, names[i], strlen (names[i])) == 0)
@@ -439,13 +438,18 @@ set_reply (BounceReportRecipient *recipient, const char *text)
     return true;
 }
 
-/* Whether a paragraph with words ends with a colon. */
+/* Whether a paragraph with words ends with a colon, or is one line that names an address. */
 static bool
 announces (const char *p, const char *end)
 {
+    gsize size;
+
     while (end > p && strchr (" \t\n", end[-1]) != NULL)
         end--;
-    return end > p && end[-1] == ':' && has_words (p, (gsize)(end - p));
+    size = (gsize)(end - p);
+    if (size == 0 || !has_words (p, size))
+        return false;
+    return end[-1] == ':' || (memchr (p, '@', size) != NULL && memchr (p, '\n', size) == NULL);
 }
 
 /* The first paragraph with words. */
@@ -458,7 +462,7 @@ set_paragraph (BounceReportRecipient *recipient, const char *text)
         while (*end != '\0' && !is_empty_line (end))
             end += strcspn (end, "\n") + (end[strcspn (end, "\n")] == '\n');
         /* "For the following reason:" goes on. */
-        while (announces (p, end) && *end != '\0') {
+        if (announces (p, end) && *end != '\0') {
             end += strspn (end, " \t\n");
             while (*end != '\0' && !is_empty_line (end))
                 end += strcspn (end, "\n") + (end[strcspn (end, "\n")] == '\n');
@@ -502,7 +506,19 @@ failing_paragraph (const char *text)
             return p;
         p = end;
     }
-    return text;
+    return NULL;
+}
+
+/* In a language that nobody here knows, all of it. */
+static void
+set_from_before (BounceReportRecipient *recipient, const char *before, bool mentioned)
+{
+    const char *from = mentioned ? last_paragraph (before) : failing_paragraph (before);
+
+    if (from == NULL)
+        bounce_report_set_diagnostic (recipient, before, strlen (before), false);
+    else
+        set_paragraph (recipient, from);
 }
 
 /* Whether what a part for machines says of a recipient says nothing: a number, as programs give their exit status. */
@@ -536,8 +552,7 @@ set_diagnostics (Reader *reader)
             text = shared;
         if (is_wordless (recipient) && !set_reply (recipient, text) &&
             !set_reply (recipient, before) && !set_paragraph (recipient, text))
-            set_paragraph (recipient,
-                           mentioned ? last_paragraph (before) : failing_paragraph (before));
+            set_from_before (recipient, before, mentioned);
     }
 }
 
