@@ -48,7 +48,7 @@ static const gint64 DRAIN_US = 10 * RELAIS_USEC_PER_SEC;
 
 typedef struct {
     char **conf_dirs;
-    char *module_dir, *clock;
+    char *module_dir, *locale_dir, *clock;
     gboolean check, dump, version;
 } Arguments;
 
@@ -92,6 +92,8 @@ parse_arguments (Arguments *arguments, int argc, char **argv)
          N_ ("DIR")},
         {"module-dir", 0, 0, G_OPTION_ARG_FILENAME, &arguments->module_dir,
          N_ ("Load modules from this directory"), N_ ("DIR")},
+        {"locale-dir", 0, 0, G_OPTION_ARG_FILENAME, &arguments->locale_dir,
+         N_ ("Take translations from this directory"), N_ ("DIR")},
         {"clock", 0, 0, G_OPTION_ARG_FILENAME, &arguments->clock,
          N_ ("Take the time from FILE, which somebody else moves (for tests)"), N_ ("FILE")},
         {"check", 0, 0, G_OPTION_ARG_NONE, &arguments->check,
@@ -144,6 +146,8 @@ new_host (gconstpointer data)
         .loop = daemon->loop,
         .module_dir = daemon->module_dir_given ? daemon->arguments.module_dir : RELAIS_MODULE_DIR,
         .module_dir_is_callers = daemon->module_dir_given,
+        .locale_dir = daemon->arguments.locale_dir != NULL ? daemon->arguments.locale_dir
+                                                           : RELAIS_LOCALE_DIR,
         .program = "relaisd",
     };
 
@@ -743,6 +747,7 @@ relais_daemon_main (int argc, char **argv)
     take_down (&daemon);
     g_strfreev (daemon.arguments.conf_dirs);
     g_free (daemon.arguments.module_dir);
+    g_free (daemon.arguments.locale_dir);
     g_free (daemon.arguments.clock);
     return status;
 }

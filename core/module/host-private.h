@@ -31,6 +31,7 @@ typedef struct {
     RelaisPool *pool;
     const char *module_dir;
     bool module_dir_is_callers; /* --module-dir: may belong to the caller instead of root */
+    const char *locale_dir;     /* of catalogues for relais_translate (); NULL: none */
     const char *program;        /* "relaisd", "relaisctl", "relais-inspect", "test" */
 } RelaisHostOptions;
 
@@ -56,6 +57,9 @@ struct RelaisSuppression;
 void relais_host_set_suppression (RelaisHost *host, struct RelaisSuppression *suppression);
 /* The host's own commands (`relaisctl counters`); their data is the host. */
 const RelaisCommand *relais_host_commands (gsize *n);
+
+/* Another directory of catalogues; before relais_host_start (). */
+void relais_host_set_locale_dir (RelaisHost *host, const char *dir);
 
 /* Loads a module by name (never a path): file checks, dlopen, descriptor. init is called by
  * relais_host_init (). The error names file, field, found, wanted and remedy. */

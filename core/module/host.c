@@ -23,6 +23,7 @@ relais_host_new (const RelaisHostOptions *options)
     host->pool = options->pool;
     host->module_dir = g_strdup (options->module_dir);
     host->module_dir_is_callers = options->module_dir_is_callers;
+    host->locale_dir = g_strdup (options->locale_dir);
     host->program = g_strdup (options->program);
     host->modules = g_ptr_array_new_with_free_func (relais_module_free);
     host->slots = g_ptr_array_new_with_free_func (g_free);
@@ -43,6 +44,13 @@ void
 relais_host_set_pool (RelaisHost *host, RelaisPool *pool)
 {
     host->pool = pool;
+}
+
+void
+relais_host_set_locale_dir (RelaisHost *host, const char *dir)
+{
+    g_free (host->locale_dir);
+    host->locale_dir = g_strdup (dir);
 }
 
 static RelaisModule *
@@ -316,6 +324,8 @@ static bool
 start (RelaisModule *module, GError **error)
 {
     module->started = true;
+    if (module->host->locale_dir != NULL && module->descriptor.gettext_domain != NULL)
+        relais_translations_load (module->host->locale_dir, module->descriptor.gettext_domain);
     if (module->ops.start == NULL || module->ops.start (module, error))
         return true;
     g_prefix_error (error, "module %s: ", module->descriptor.name);
@@ -415,6 +425,7 @@ relais_host_free (RelaisHost *host)
     g_clear_pointer (&host->tracking, relais_tracking_table_unref);
     g_mutex_clear (&host->tracking_mutex);
     g_free (host->module_dir);
+    g_free (host->locale_dir);
     g_free (host->program);
     g_free (host);
 }

@@ -5,6 +5,7 @@ libcore_la_SOURCES += \
     core/module/auth.c \
     core/module/bounce.c core/module/bounce-names.c \
     core/module/bytes.c \
+    core/module/catalogue.c core/module/catalogue-private.h \
     core/module/check.c \
     core/module/counter.c \
     core/module/delivery.c \
@@ -16,6 +17,7 @@ libcore_la_SOURCES += \
     core/module/hook.c \
     core/module/host.c core/module/host-private.h \
     core/module/kinds.c \
+    core/module/language.c core/module/language-private.h \
     core/module/load.c \
     core/module/log.c \
     core/module/lookup.c \
@@ -35,7 +37,8 @@ libcore_la_SOURCES += \
     core/module/ticket.c \
     core/module/timer.c \
     core/module/token.c \
-    core/module/tracking.c core/module/tracking-private.h
+    core/module/tracking.c core/module/tracking-private.h \
+    core/module/translate.c
 
 # The library: all of libcore, of which the map lets out what modules, mains and the harness may use.
 lib_LTLIBRARIES += librelais.la
@@ -86,6 +89,12 @@ tests_module_test_helper_LDADD = $(CORE_TEST_LDADD)
 tests_module_helper_fixture_SOURCES = tests/module/helper-fixture.c
 tests_module_helper_fixture_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_helper_fixture_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-translate
+TESTS += tests/module/test-translate
+tests_module_test_translate_SOURCES = tests/module/test-translate.c tests/module/catalogue.h
+tests_module_test_translate_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_translate_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/module/test-tracking-url
 TESTS += tests/module/test-tracking-url

@@ -112,6 +112,7 @@ struct RelaisHost {
     RelaisTestSuppression *test_suppression; /* the harness's, instead of a list; or NULL */
     char *module_dir;
     bool module_dir_is_callers;
+    char *locale_dir; /* or NULL */
     char *program;
     GPtrArray *modules;                    /* RelaisModule; in order of requires once initialised */
     GPtrArray *registered[RELAIS_N_HOOKS]; /* HookFunction, in order of registration */
@@ -195,6 +196,9 @@ struct RelaisHookRun {
 
 /* Modules' lookups that are under way end as temporary. */
 void relais_host_end_lookups (RelaisHost *host);
+
+/* translate.c: reads what there is of a gettext domain for relais_translate (), once; at start-up. */
+void relais_translations_load (const char *dir, const char *domain);
 
 void relais_counter_free (gpointer counter);
 /* A counter of the core's own. */

@@ -156,6 +156,12 @@ relais_test_use_memory_store (RelaisTest *test)
 }
 
 void
+relais_test_use_locale_dir (RelaisTest *test, const gchar *dir)
+{
+    relais_host_set_locale_dir (test->host, dir);
+}
+
+void
 relais_test_fail_store (RelaisTest *test, const gchar *text)
 {
     g_return_if_fail (test->memory != NULL);

@@ -31,6 +31,10 @@ RELAIS_API gboolean relais_test_load (RelaisTest *test, const gchar *const *name
 /* A new configuration; what was there stays if it is refused. */
 RELAIS_API gboolean relais_test_reload (RelaisTest *test, const gchar *config, GError **error);
 
+/* Catalogues for relais_translate () are read from DIR/LANGUAGE/LC_MESSAGES, those of a domain once in a process;
+ * before relais_test_load (). */
+RELAIS_API void relais_test_use_locale_dir (RelaisTest *test, const gchar *dir);
+
 /* A store in memory, empty, gone with the test; before relais_test_load (), instead of a module that
  * provides one. Expiry goes by the machine's clock. */
 RELAIS_API void relais_test_use_memory_store (RelaisTest *test);

@@ -417,7 +417,7 @@ def start_relais(state, directory, pids):
         return
     log = os.path.join(directory, "relaisd.log")
     argv = program(state, "relaisd") + ["--conf", os.path.join(directory, "conf.d"), "--module-dir",
-                                        state["module_dir"]]
+                                        state["module_dir"], "--locale-dir", gather_translations(directory)]
     if state.get("clock"):
         virtual.create(os.path.join(directory, "clock"))
         argv += ["--clock", os.path.join(directory, "clock")]
@@ -508,6 +508,16 @@ def gather_modules(state, arguments):
         for path in glob.glob(os.path.join(state["build"], "modules/%s/.libs/%s-*" % (module, module))):
             if os.access(path, os.X_OK) and "." not in os.path.basename(path):  # a helper program of its
                 put_beside(path, os.path.join(state["module_dir"], os.path.basename(path)))
+
+
+def gather_translations(directory):
+    """Where the daemon looks for them: as installed, in a folder a language. None where `make` made none."""
+    home = os.path.join(directory, "locale")
+    for path in glob.glob(os.path.join(SOURCE, "po", "*.gmo")):
+        folder = os.path.join(home, os.path.basename(path)[:-len(".gmo")], "LC_MESSAGES")
+        os.makedirs(folder, exist_ok=True)
+        put_beside(path, os.path.join(folder, "relais.mo"))
+    return home
 
 
 def write_zone(state, directory, arguments):

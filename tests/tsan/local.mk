@@ -12,6 +12,7 @@ TSAN_TESTS = \
     tests/http/test-http-limits \
     tests/http/test-http-server \
     tests/module/test-tracking-url \
+    tests/module/test-translate \
     tests/http/test-fetch \
     tests/http/test-tracking \
     tests/control/test-control \
