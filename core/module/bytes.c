@@ -14,14 +14,30 @@
 
 enum { HEADER_BYTES = 32 * 1024 * 1024, LINE_BYTES = 998, STEP_BYTES = 16 * 1024 };
 
+/* The attempt's with the lines that were put before it when the function was called: what this function adds
+ * itself does not move what it reads. */
+static RelaisRope *
+sealed_rope (const RelaisHook *hook)
+{
+    const RelaisSubject *subject = hook->subject;
+    const GByteArray *lines = subject->sealed;
+    RelaisRope *rope = relais_rope_new ();
+
+    relais_rope_append_copy (rope, lines->data + lines->len - hook->sealed, hook->sealed);
+    relais_rope_append_rope (rope, subject->rope, 0, relais_rope_size (subject->rope));
+    return rope;
+}
+
 /* The rope that the hook reads: that of the attempt, or of the message as its readers see it. */
 static RelaisRope *
 rope_of (RelaisHook *hook)
 {
     const RelaisSubject *subject = hook->subject;
 
-    if (subject->rope != NULL)
+    if (subject->rope != NULL && hook->sealed == 0)
         return subject->rope;
+    if (subject->rope != NULL && hook->rope == NULL)
+        hook->rope = sealed_rope (hook);
     if (hook->rope == NULL && subject->message != NULL) {
         if (subject->message->body != NULL) {
             hook->rope = relais_rope_new_message (subject->message);

@@ -136,6 +136,7 @@ relais_host_run_worker (RelaisHost *host, RelaisHookId id, RelaisSubject *subjec
         bool ended;
 
         hook.function = chain->functions[i];
+        hook.sealed = subject->sealed != NULL ? subject->sealed->len : 0;
         ended = conclude (&hook, hook.function->func (&hook, hook.function->data));
         relais_hook_clear (&hook);
         if (ended)

@@ -174,7 +174,8 @@ struct RelaisHook {
     const HookFunction *function; /* the one that is called now */
     RelaisHookRun *run;           /* NULL on a worker */
     GByteArray *header;           /* cache of relais_hook_get_header () */
-    RelaisRope *rope;             /* MESSAGE: what relais_hook_read () reads, made when asked for */
+    RelaisRope *rope; /* MESSAGE, SEAL: what relais_hook_read () reads, made when asked for */
+    guint sealed; /* SEAL: octets of lines that functions before this one put before the message */
     RelaisTrackingTable *tracking; /* that was asked, held until the function returns; or NULL */
     RelaisTicket *ticket;          /* the one that was handed out and is open */
     char enhanced[20];             /* what relais_hook_get_reply_enhanced () returned */

@@ -587,6 +587,54 @@ test_lines (Fixture *fixture, gconstpointer data)
     g_byte_array_unref (fixture->subject.sealed);
 }
 
+/* Two functions of SEAL: what the first one puts before the message the second one reads, and what it adds itself it
+ * does not. */
+static RelaisVerdict
+put_first (RelaisHook *hook, gpointer data)
+{
+    g_assert_true (relais_hook_prepend_header (hook, "A: 1\r\n", 6));
+    g_assert_cmpuint (relais_hook_get_size (hook), ==, strlen ("S: s\r\n\r\nbody"));
+    return RELAIS_VERDICT_CONTINUE;
+}
+
+static RelaisVerdict
+read_sealed (RelaisHook *hook, gpointer data)
+{
+    const char *const wanted = "A: 1\r\nS: s\r\n\r\nbody";
+    char found[64] = "";
+    guint64 size = 0;
+    const guint8 *header;
+
+    g_assert_true (relais_hook_prepend_header (hook, "B: 2\r\n", 6));
+    header = relais_hook_get_header (hook, &size, NULL);
+    g_assert_cmpmem (header, (int)size, wanted, strlen (wanted) - 4);
+    g_assert_cmpuint (relais_hook_get_size (hook), ==, strlen (wanted));
+    g_assert_cmpint (relais_hook_read (hook, 0, found, sizeof found, NULL), ==, strlen (wanted));
+    g_assert_cmpstr (found, ==, wanted);
+    g_assert_true (relais_hook_prepend_header (hook, "C: 3\r\n", 6));
+    g_assert_cmpint (relais_hook_read (hook, 0, found, sizeof found, NULL), ==, strlen (wanted));
+    return RELAIS_VERDICT_CONTINUE;
+}
+
+static void
+test_sealed (Fixture *fixture, gconstpointer data)
+{
+    RelaisHookResult result;
+    RelaisModule *module = add_plain (fixture->host, "a");
+
+    fixture->subject.sealed = g_byte_array_new ();
+    fixture->subject.rope = relais_rope_new ();
+    relais_rope_append_copy (fixture->subject.rope, "S: s\r\n\r\nbody", 12);
+    add (module, (RelaisHookInfo){.hook = RELAIS_HOOK_SEAL, .name = "f", .func = put_first});
+    add (module, (RelaisHookInfo){.hook = RELAIS_HOOK_SEAL, .name = "g", .func = read_sealed});
+    order (fixture);
+    relais_host_run_worker (fixture->host, RELAIS_HOOK_SEAL, &fixture->subject, &result);
+    g_assert_cmpmem (fixture->subject.sealed->data, fixture->subject.sealed->len,
+                     "C: 3\r\nB: 2\r\nA: 1\r\n", 18);
+    g_clear_pointer (&fixture->subject.rope, relais_rope_unref);
+    g_byte_array_unref (fixture->subject.sealed);
+}
+
 typedef struct {
     RelaisSlot *first, *second;
     GString *destroyed;
@@ -694,6 +742,7 @@ main (int argc, char **argv)
         {"/module/hook/edits", test_edits},
         {"/module/hook/doubtful", test_doubtful},
         {"/module/hook/lines", test_lines},
+        {"/module/hook/sealed", test_sealed},
         {"/module/hook/slots", test_slots},
         {"/module/ticket/complete", test_complete},
         {"/module/ticket/cancel", test_cancel},
