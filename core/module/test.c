@@ -310,6 +310,15 @@ relais_test_set_message (RelaisTest *test, const guint8 *bytes, gsize size)
     read_header_from (message, bytes, size);
 }
 
+void
+relais_test_set_attribute (RelaisTest *test, const gchar *name, const gchar *value)
+{
+    g_autoptr (GBytes) bytes = g_bytes_new (value, strlen (value));
+    const bool good = relais_message_set_attribute (test->message, name, bytes);
+
+    g_return_if_fail (good);
+}
+
 /* --- Tracking hosts --------------------------------------------------------------------------- */
 
 static void
@@ -408,6 +417,10 @@ fill_subject (RelaisTest *test, RelaisHookId hook)
         subject->recipient = g_ptr_array_index (recipients, recipients->len - 1);
     if (hook == RELAIS_HOOK_REWRITE || hook == RELAIS_HOOK_SEAL)
         subject->rope = relais_rope_new_message (test->message);
+    test->message->envelope.klass = g_strcmp0 (test->shaping.klass, "bulk") == 0
+                                        ? RELAIS_CLASS_BULK
+                                        : RELAIS_CLASS_TRANSACTIONAL;
+    replace (&test->message->envelope.campaign, test->shaping.campaign);
     relais_test_shaping_begin (test, hook);
     subject->pin = relais_host_pin (test->host);
 }

@@ -53,6 +53,9 @@ RELAIS_API void relais_test_set_sender (RelaisTest *test, const gchar *sender);
 RELAIS_API void relais_test_add_recipient (RelaisTest *test, const gchar *recipient);
 RELAIS_API void relais_test_set_message (RelaisTest *test, const guint8 *bytes, gsize size);
 
+/* An attribute of the message that was set last, by its full name: "x-relais.track". */
+RELAIS_API void relais_test_set_attribute (RelaisTest *test, const gchar *name, const gchar *value);
+
 /* What relais_hook_get_tracking_url () says for a domain and those below it: `url`, and whether its
  * checks are good ("good", "failing" or "unchecked"). NULL forgets the domain. */
 RELAIS_API void relais_test_set_tracking_url (RelaisTest *test, const gchar *domain,
@@ -81,7 +84,7 @@ RELAIS_API gchar *relais_test_get_auth_results (const RelaisTest *test);
 RELAIS_API void relais_test_set_lane (RelaisTest *test, const gchar *source, const gchar *pool,
                                       const gchar *site, const gchar *provider);
 RELAIS_API void relais_test_set_connections (RelaisTest *test, guint32 n);
-/* Of the message that admit and result are about: "transactional" (unless set) or "bulk"; NULL for no campaign. */
+/* Of the message, for whatever hook: "transactional" (unless set) or "bulk"; NULL for no campaign. */
 RELAIS_API void relais_test_set_class (RelaisTest *test, const gchar *name);
 RELAIS_API void relais_test_set_campaign (RelaisTest *test, const gchar *campaign);
 /* What result is told: all as its accessors give it. `enhanced` may be NULL. */
