@@ -16,7 +16,7 @@ FUZZ_TARGETS = \
     tests/fuzz/address tests/fuzz/catalogue tests/fuzz/command tests/fuzz/conf tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns \
     tests/fuzz/event tests/fuzz/framing tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/language tests/fuzz/leaf tests/fuzz/mime tests/fuzz/outgoing tests/fuzz/plain \
     tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery tests/fuzz/reply tests/fuzz/report tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/throttle-rules tests/fuzz/tracking-rules \
-    tests/fuzz/transfer tests/fuzz/url tests/fuzz/wire
+    tests/fuzz/transfer tests/fuzz/unsubscribe tests/fuzz/url tests/fuzz/wire
 if GDBM
 FUZZ_TARGETS += tests/fuzz/store-record
 tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
@@ -150,6 +150,10 @@ tests_fuzz_transfer_SOURCES = tests/fuzz/transfer.c
 tests_fuzz_transfer_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_transfer_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_transfer_LDADD = $(fuzz_ldadd)
+tests_fuzz_unsubscribe_SOURCES = tests/fuzz/unsubscribe.c modules/unsubscribe/form.c modules/unsubscribe/identity.c
+tests_fuzz_unsubscribe_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/unsubscribe -I$(top_builddir) $(RELAIS_MODULE_CPPFLAGS)
+tests_fuzz_unsubscribe_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_unsubscribe_LDADD = $(fuzz_ldadd)
 tests_fuzz_url_SOURCES = tests/fuzz/url.c $(click_redirector_sources)
 tests_fuzz_url_CPPFLAGS = -I$(top_srcdir)/modules/click-redirector $(CORE_CPPFLAGS)
 tests_fuzz_url_LDFLAGS = $(fuzz_ldflags)
