@@ -43,6 +43,8 @@ read_certificate (RelaisHttpListener *listener, const RelaisSection *section, GE
         return true;
     listener->tls =
         relais_tls_context_new_server (certificate, key != NULL ? key : certificate, error);
+    if (listener->tls != NULL)
+        relais_tls_context_serve_http (listener->tls);
     return listener->tls != NULL;
 }
 

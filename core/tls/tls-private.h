@@ -22,6 +22,8 @@ typedef enum {
  * may block: start-up, reload, or a worker. */
 RelaisTlsContext *
 relais_tls_context_new_server (const char *certificate_file, const char *key_file, GError **error);
+/* What is spoken behind it is HTTP/1.1, not SMTP, for clients that name what they want (ALPN). Before its first use. */
+void relais_tls_context_serve_http (RelaisTlsContext *context);
 
 /* A client's context. Opportunistic (verify = false) takes any certificate, verification result is
  * recorded all the same. */

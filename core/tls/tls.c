@@ -21,18 +21,20 @@ struct RelaisTlsContext {
     bool server;
 };
 
-/* The one protocol spoken behind these contexts (RFC 7301). */
+/* The one protocol spoken behind a context (RFC 7301). */
 static const guint8 alpn_smtp[] = {4, 's', 'm', 't', 'p'};
+static const guint8 alpn_http[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
-/* A client that asks for another protocol was led here by somebody else (ALPACA): it is refused.
- * One that names none is served. */
+/* A client that asks for other protocols alone was led here by somebody else (ALPACA): it is refused.
+ * One that names none is served. `data` is the context's one. */
 static int
 choose_alpn (SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in,
              unsigned int in_size, void *data)
 {
+    const guint8 *protocol = data;
     unsigned char *chosen = NULL;
 
-    if (SSL_select_next_proto (&chosen, out_size, alpn_smtp, sizeof alpn_smtp, in, in_size) !=
+    if (SSL_select_next_proto (&chosen, out_size, protocol, protocol[0] + 1u, in, in_size) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
@@ -113,8 +115,14 @@ relais_tls_context_new_server (const char *certificate_file, const char *key_fil
      * bound to it. */
     SSL_CTX_set_session_cache_mode (context->native, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets (context->native, 1);
-    SSL_CTX_set_alpn_select_cb (context->native, choose_alpn, NULL);
+    SSL_CTX_set_alpn_select_cb (context->native, choose_alpn, (gpointer)alpn_smtp);
     return g_steal_pointer (&context);
+}
+
+void
+relais_tls_context_serve_http (RelaisTlsContext *context)
+{
+    SSL_CTX_set_alpn_select_cb (context->native, choose_alpn, (gpointer)alpn_http);
 }
 
 /* The whole bundle is read here: OpenSSL's directory look-up would open files in the handshake. */

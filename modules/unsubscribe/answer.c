@@ -119,7 +119,6 @@ answer_page (RelaisHttpRequest *request, const Unsubscribe *self, UnsubscribePag
     relais_http_set_header (request, "Content-Security-Policy", self->policy);
     relais_http_set_header (request, "Referrer-Policy", "no-referrer");
     relais_http_set_header (request, "Vary", "Accept-Language");
-    relais_http_set_header (request, "X-Content-Type-Options", "nosniff");
     relais_http_set_header (request, "X-Frame-Options", "DENY");
     relais_http_set_header (request, "X-Robots-Tag", "noindex, nofollow");
     if (page == UNSUBSCRIBE_PAGE_FAILED)

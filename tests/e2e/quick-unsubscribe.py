@@ -320,7 +320,7 @@ def main():
                         "-subj", "/CN=" + HOST, "-addext", "subjectAltName=DNS:" + HOST, "-keyout", key, "-out", cert], check=True, capture_output=True)
         lab = harness.Lab("--module", "unsubscribe", "--module", "dkim", "--module", "open-tracker", "--http-port", str(port),
                           "--set", "http.tracker.certificate=" + cert, "--set", "http.tracker.key=" + key, "--set", "unsubscribe.plain_http=no",
-                          "--set", "domain.sender.test.tracking=https://%s:%d" % (HOST, port), env={"SSL_CERT_FILE": cert})
+                          "--set", "domain.sender.test.tracking=https://%s:%d" % (HOST, port), "--set", "http-client.ca_file=" + cert)
         with lab:
             for case in (test_fields, test_which, test_get, test_page, test_one_click, test_refused, test_address, test_kill, test_browser):
                 tap.case(case, lab)

@@ -403,7 +403,7 @@ test_peer_leaves_handshake (void)
 
 /* Handshakes of a client that is not ours; returns whether it came through. */
 static bool
-foreign_client (const guint8 *alpn, guint alpn_size, int version)
+foreign_client (RelaisTlsContext *serving, const guint8 *alpn, guint alpn_size, int version)
 {
     g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
     g_auto (End) server = {0};
@@ -414,7 +414,7 @@ foreign_client (const guint8 *alpn, guint alpn_size, int version)
 
     make_pair (fds);
     open_end (loop, &server, fds[0]);
-    relais_stream_start_tls (server.stream, fixture.server, NULL);
+    relais_stream_start_tls (server.stream, serving, NULL);
     SSL_CTX_set_security_level (context, 0);
     SSL_CTX_set_min_proto_version (context, version);
     SSL_CTX_set_max_proto_version (context, version);
@@ -437,14 +437,23 @@ foreign_client (const guint8 *alpn, guint alpn_size, int version)
 static void
 test_foreign_clients (void)
 {
-    static const guint8 smtp[] = "\x04smtp", http[] = "\x02h2\x08http/1.1";
+    static const guint8 smtp[] = "\x04smtp", http[] = "\x02h2\x08http/1.1", h2[] = "\x02h2";
+    g_autoptr (RelaisTlsContext) web =
+        relais_tls_context_new_server (fixture.certificate, fixture.key, NULL);
 
-    g_assert_true (foreign_client (NULL, 0, TLS1_3_VERSION));
-    g_assert_true (foreign_client (NULL, 0, TLS1_2_VERSION));
-    g_assert_false (foreign_client (NULL, 0, TLS1_1_VERSION));
-    g_assert_true (foreign_client (smtp, sizeof smtp - 1, TLS1_3_VERSION));
-    g_assert_false (foreign_client (http, sizeof http - 1, TLS1_3_VERSION));
-    g_assert_false (foreign_client (http, sizeof http - 1, TLS1_2_VERSION));
+    g_assert_true (foreign_client (fixture.server, NULL, 0, TLS1_3_VERSION));
+    g_assert_true (foreign_client (fixture.server, NULL, 0, TLS1_2_VERSION));
+    g_assert_false (foreign_client (fixture.server, NULL, 0, TLS1_1_VERSION));
+    g_assert_true (foreign_client (fixture.server, smtp, sizeof smtp - 1, TLS1_3_VERSION));
+    g_assert_false (foreign_client (fixture.server, http, sizeof http - 1, TLS1_3_VERSION));
+    g_assert_false (foreign_client (fixture.server, http, sizeof http - 1, TLS1_2_VERSION));
+    /* behind a web server's, what browsers offer is taken, and mail is not */
+    relais_tls_context_serve_http (web);
+    g_assert_true (foreign_client (web, NULL, 0, TLS1_3_VERSION));
+    g_assert_true (foreign_client (web, http, sizeof http - 1, TLS1_3_VERSION));
+    g_assert_true (foreign_client (web, http, sizeof http - 1, TLS1_2_VERSION));
+    g_assert_false (foreign_client (web, h2, sizeof h2 - 1, TLS1_3_VERSION));
+    g_assert_false (foreign_client (web, smtp, sizeof smtp - 1, TLS1_3_VERSION));
 }
 
 /* A client that verifies, with our certificate as its trust: the right name passes, others not. */

@@ -58,7 +58,9 @@ run_out (RelaisTest *test)
     g_assert_cmpuint (relais_test_run (test, RELAIS_HOOK_MESSAGE), ==, RELAIS_VERDICT_CONTINUE);
     g_assert_cmpuint (relais_test_run (test, RELAIS_HOOK_SEAL), ==, RELAIS_VERDICT_CONTINUE);
     sealed = relais_test_get_sealed (test);
-    return g_strndup (g_bytes_get_data (sealed, NULL), g_bytes_get_size (sealed));
+    return g_bytes_get_size (sealed) > 0
+               ? g_strndup (g_bytes_get_data (sealed, NULL), g_bytes_get_size (sealed))
+               : g_strdup ("");
 }
 
 static char *
