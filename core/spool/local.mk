@@ -68,5 +68,5 @@ tests_fault_spool_driver_early_reply_LDADD = $(CORE_TEST_LDADD)
 tests_fault_spool_driver_sync_retry_SOURCES = $(spool_mutant_sources)
 tests_fault_spool_driver_sync_retry_CPPFLAGS = $(tests_fault_spool_driver_CPPFLAGS) -DRELAIS_MUTANT_SYNC_RETRY
 tests_fault_spool_driver_sync_retry_LDADD = $(CORE_TEST_LDADD)
-EXTRA_DIST += tests/fault/sync-order.py
+EXTRA_DIST += tests/fault/sync-order.py tests/fault/RESULTS
 TESTS += tests/fault/sync-order.py

@@ -47,7 +47,8 @@ typedef struct {
     guint64 key[2];
 } RelaisEntryTable;
 
-void relais_entry_table_init (RelaisEntryTable *table);
+/* With room for as many without growing. */
+void relais_entry_table_init (RelaisEntryTable *table, guint64 expected);
 void relais_entry_table_clear (RelaisEntryTable *table);
 /* The entries of an address, one after the other, in no order; `last` is NULL for the first. */
 RelaisEntry *

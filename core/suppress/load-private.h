@@ -30,4 +30,6 @@ enum { RELAIS_LOAD_RANGES = 10000 };
 typedef void (*RelaisLoadFunc) (gpointer data, const RelaisJournalLine *line);
 /* Makes `dir` if it is missing; calls `func` for each PUT and REMOVE. */
 void relais_load_read (RelaisLoad *load, const char *dir, RelaisLoadFunc func, gpointer data);
+/* About how many entries there will be. Blocks. */
+guint64 relais_load_guess (const char *dir);
 void relais_load_clear (RelaisLoad *load);

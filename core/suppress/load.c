@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK_BYTES = 1024 * 1024 };
+enum { CHUNK_BYTES = 1024 * 1024, LINE_BYTES = 256 /* of one line, about */ };
 G_STATIC_ASSERT (CHUNK_BYTES > 2 * RELAIS_JOURNAL_LINE_BYTES);
 
 typedef struct {
@@ -271,6 +271,15 @@ relais_load_read (RelaisLoad *load, const char *dir, RelaisLoadFunc func, gpoint
         close (dir_fd);
     }
     g_free (reader);
+}
+
+guint64
+relais_load_guess (const char *dir)
+{
+    g_autofree char *path = g_build_filename (dir, "journal", NULL);
+    struct stat info;
+
+    return stat (path, &info) == 0 ? (guint64)info.st_size / LINE_BYTES : 0;
 }
 
 void

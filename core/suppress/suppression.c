@@ -365,7 +365,7 @@ relais_suppression_open (const char *dir, RelaisConfig *config, RelaisLoop *loop
     suppression->epoch = 1;
     g_mutex_init (&suppression->mutex);
     relais_suppress_policies_read (&suppression->policies, config);
-    relais_entry_table_init (&suppression->table);
+    relais_entry_table_init (&suppression->table, relais_load_guess (dir));
     relais_load_read (&suppression->load, dir, take_line, suppression);
     suppression->lines = suppression->load.lines;
     relais_rebuild_init (suppression);

@@ -63,10 +63,13 @@ hash_of (const RelaisEntryTable *table, const char *text)
 /* --- Buckets ---------------------------------------------------------------------------------- */
 
 void
-relais_entry_table_init (RelaisEntryTable *table)
+relais_entry_table_init (RelaisEntryTable *table, guint64 expected)
 {
-    *table = (RelaisEntryTable){.buckets = g_new0 (RelaisEntry *, FIRST_BUCKETS),
-                                .n_buckets = FIRST_BUCKETS};
+    gsize n = FIRST_BUCKETS;
+
+    while (n < expected && n <= G_MAXUINT32 / 2)
+        n *= 2;
+    *table = (RelaisEntryTable){.buckets = g_new0 (RelaisEntry *, n), .n_buckets = n};
     while (getrandom (table->key, sizeof table->key, 0) != sizeof table->key)
         continue;
 }

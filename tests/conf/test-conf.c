@@ -340,6 +340,9 @@ static const struct {
     {"[source x]\naddress4 = ::1\naddress6 = 127.0.0.1\n",
      "a.conf:2: error: address4: '::1' is no IPv4 address\n"
      "a.conf:3: error: address6: '127.0.0.1' is no IPv6 address"},
+    {"[suppress bounce]\n",
+     "a.conf:1: error: there is no class 'bounce' of evidence; the classes are hard, soft, "
+     "complaint, unsubscribe and manual"},
     {"[class bluk]\n",
      "a.conf:1: error: there is no class 'bluk'; the classes are transactional and bulk"},
 };
@@ -575,6 +578,7 @@ test_document (void)
         if ((*line)[0] == '#' && (*line)[1] != ' ' && !g_str_has_suffix (*line, "="))
             g_string_append_printf (text, "%s\n", *line + 1);
     g_string_replace (text, "[class NAME]", "[class bulk]", 0);
+    g_string_replace (text, "[suppress NAME]", "[suppress soft]", 0);
     g_string_replace (text, "[route NAME]", "[route NAME]\nhost = a.example", 0);
     put (&f, "a.conf", text->str, -1);
     g_autoptr (RelaisConfig) config = read_config (&f);

@@ -65,6 +65,48 @@ sum (RelaisCommandCall *call, gpointer data)
     relais_command_finish (call);
 }
 
+/* Of a file that comes in pieces; a row for each. */
+typedef struct {
+    GChecksum *sum;
+    guint64 size;
+} Pieces;
+
+static gint pieces_lost; /* calls that were left in the middle of their file */
+
+static void
+take_piece (RelaisCommandCall *call, gpointer data)
+{
+    Pieces *pieces = data;
+    GBytes *piece = relais_command_piece (call);
+    gsize size = 0;
+    gconstpointer bytes = piece != NULL ? g_bytes_get_data (piece, &size) : NULL;
+    g_autofree char *text = NULL;
+
+    if (piece != NULL) {
+        g_checksum_update (pieces->sum, bytes, (gssize)size);
+        pieces->size += size;
+        relais_command_put_int (call, "size", (gint64)size);
+        relais_command_end_row (call);
+        relais_command_when_piece (call, take_piece, pieces);
+        return;
+    }
+    g_atomic_int_add (&pieces_lost, relais_command_is_abandoned (call));
+    text = g_strdup_printf ("%s %u\n", g_checksum_get_string (pieces->sum), (guint)pieces->size);
+    relais_command_raw (call, text);
+    relais_command_finish (call);
+    g_checksum_free (pieces->sum);
+    g_free (pieces);
+}
+
+static void
+stream (RelaisCommandCall *call, gpointer data)
+{
+    Pieces *pieces = g_new0 (Pieces, 1);
+
+    pieces->sum = g_checksum_new (G_CHECKSUM_SHA256);
+    relais_command_when_piece (call, take_piece, pieces);
+}
+
 static void
 types (RelaisCommandCall *call, gpointer data)
 {
@@ -170,6 +212,7 @@ static const RelaisCommand commands[] = {
     {"flood", NULL, "", "", "Too many.", RELAIS_COMMAND_ONLINE, 0, flood},
     {"refuse", NULL, "", "", "Refuse.", RELAIS_COMMAND_ONLINE, 0, refuse},
     {"sum", NULL, "FILE [WORD]...", "flag @", "Sum up a file.", RELAIS_COMMAND_ONLINE, 0, sum},
+    {"stream", NULL, "FILE", "<", "Sum up a file in pieces.", RELAIS_COMMAND_ONLINE, 0, stream},
     {"off", "sum", "FILE [WORD]...", "@", "The same.", RELAIS_COMMAND_OFFLINE, 0, sum},
     {"later", NULL, "", NULL, "End in a later turn.", RELAIS_COMMAND_ONLINE, 0, later},
 };
@@ -692,6 +735,49 @@ test_garbage (void)
     daemon_clear (&daemon);
 }
 
+/* Of any size, with rows coming while it goes; and a client that leaves in the middle of it. */
+static void
+test_stream (void)
+{
+    static const char part[] = "{\"word\":\"stream\",\"args\":[\"x\"]}\n{\"run\":true}\n"
+                               "{\"data\":\"AAAA\"}\n";
+    const gsize size = RELAIS_WIRE_FILE_BYTES + 100001;
+    Daemon daemon;
+    g_autofree char *content = g_malloc0 (size);
+    g_autofree char *path = NULL, *sum = NULL, *line = NULL, *expected = NULL;
+
+    daemon_init (&daemon);
+    for (gsize i = 0; i < size; i += 97)
+        content[i] = (char)(i / 97);
+    path = g_build_filename (daemon.dir, "file", NULL);
+    line = g_strdup_printf ("stream %s", path);
+    g_assert_true (g_file_set_contents (path, content, (gssize)size, NULL));
+    sum = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *)content, size);
+    expected = g_strdup_printf ("%s %u\n", sum, (guint)size);
+    Result whole = run_at (daemon.path, 0, line);
+
+    g_assert_cmpint (whole.status, ==, 0);
+    g_assert_nonnull (strstr (whole.out, expected));
+    g_assert_nonnull (strstr (whole.out, "45000"));
+    result_clear (&whole);
+    g_assert_true (g_file_set_contents (path, "", 0, NULL));
+    expect (daemon.path, line, 0,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0\n", "");
+    expect (daemon.path, "stream /nonexistent", RELAIS_EXIT_REFUSED, "",
+            "relaisctl: /nonexistent: No such file or directory\n");
+    int fd = raw_connect (daemon.path);
+    char block[256];
+
+    g_assert_cmpint (send (fd, part, sizeof part - 1, MSG_NOSIGNAL), ==, sizeof part - 1);
+    g_assert_cmpint (recv (fd, block, sizeof block, 0), >, 0); /* the row of its piece */
+    close (fd);
+    for (int tries = 0; tries < 2000 && g_atomic_int_get (&pieces_lost) == 0; tries++)
+        g_usleep (10000);
+    g_assert_cmpint (g_atomic_int_get (&pieces_lost), ==, 1);
+    g_remove (path);
+    daemon_clear (&daemon);
+}
+
 /* Clients that leave while their command runs, and more of them than there is room for. */
 static void
 test_gone (void)
@@ -788,6 +874,7 @@ main (int argc, char **argv)
     g_test_add_func ("/control/no-daemon", test_no_daemon);
     g_test_add_func ("/control/online", test_online);
     g_test_add_func ("/control/file", test_file);
+    g_test_add_func ("/control/stream", test_stream);
     g_test_add_func ("/control/first-argument", test_first_argument);
     g_test_add_func ("/control/many", test_many);
     g_test_add_func ("/control/refusals", test_refusals);

@@ -11,7 +11,7 @@
 static const char *const words[] = {
     "address,class\n", "\"", "\"\"", ",",        "\r\n", "{\"address\":\"", "\"}\n", "a@b.example",
     "\\u0000",         "'=", "text", "{\"a\":[", NULL};
-const FuzzTarget fuzz_target = {30000, words};
+const FuzzTarget fuzz_target = {10000, words};
 
 typedef struct {
     GString *rows;

@@ -323,7 +323,7 @@ test_growth (void)
     const guint n = 1000000;
     guint64 most = 0;
 
-    relais_entry_table_init (&table);
+    relais_entry_table_init (&table, 0);
     for (guint i = 0; i < n; i++) {
         char address[32];
         const guint64 before = table.steps;
@@ -382,7 +382,7 @@ test_walk (void)
     RelaisEntryWalk walk = {0};
     guint met = 0, n = 2100;
 
-    relais_entry_table_init (&table);
+    relais_entry_table_init (&table, 0);
     for (guint i = 0; i < n; i++)
         put_numbered (&table, i, 1);
     g_assert_nonnull (table.old); /* in the middle of growing */
