@@ -251,7 +251,8 @@ class Settings:
         if not equals or not dot:
             raise Trouble("--set wants SECTION[.NAME].KEY=VALUE, not %r" % text)
         words = rest.split(".")
-        if len(words) >= 2 and words[-2] in self.modules:
+        # [suppress unsubscribe] is a class, and has no keys of the module's.
+        if len(words) >= 2 and words[-2] in self.modules and kind != "suppress":
             key, name = ".".join(words[-2:]), ".".join(words[:-2])
         else:
             key, name = words[-1], ".".join(words[:-1])
