@@ -275,11 +275,14 @@ test_failing_store (void)
 
 /* --- Records that are not what was written --------------------------------------------------- */
 
+static const char *const odd_numbers[] = {"wall",  "now", "base", "pause", "step", "raise",
+                                          "start", "day", "held", "used",  "sure", NULL};
+static const char *const odd_meters[] = {"messages", "connects", "spread", NULL};
+
+/* A record in which the members named hold the value, and all others what they may. */
 static void
-put_record (World *world, const char *odd, GVariant *value)
+put_record (World *world, const char *const *odd, GVariant *value)
 {
-    static const char *const numbers[] = {"wall",  "now", "base", "pause", "step", "raise",
-                                          "start", "day", "held", "used",  "sure"};
     RelaisModule *module = relais_test_find_module (world->test, "throttle");
     g_autoptr (GVariant) record = NULL;
     GVariantDict dict;
@@ -287,11 +290,12 @@ put_record (World *world, const char *odd, GVariant *value)
     g_variant_dict_init (&dict, NULL);
     g_variant_dict_insert (&dict, "source", "s", "s1");
     g_variant_dict_insert (&dict, "site", "s", "site.test");
-    for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
-        g_variant_dict_insert (&dict, numbers[i], "x", G_GINT64_CONSTANT (1));
+    for (guint i = 0; odd_numbers[i] != NULL; i++)
+        g_variant_dict_insert (&dict, odd_numbers[i], "x", G_GINT64_CONSTANT (1));
     g_variant_dict_insert (&dict, "wall", "x", BEGIN - DAY);
     g_variant_dict_insert (&dict, "parts", "u", 1000000u);
-    g_variant_dict_insert_value (&dict, odd, value);
+    for (guint i = 0; odd[i] != NULL; i++)
+        g_variant_dict_insert_value (&dict, odd[i], value);
     record = g_variant_ref_sink (g_variant_dict_end (&dict));
     relais_store_put (module, "lodd", 4, g_variant_get_data (record), g_variant_get_size (record),
                       0, NULL, NULL);
@@ -311,14 +315,15 @@ odd_meter (gint64 number)
 
 /* The module reads it at its start, and keeps its limits. */
 static void
-check_record (const char *odd, GVariant *value)
+check_record (const char *const *odd, GVariant *value)
 {
     const char *config = WARM "caps = 100 200\n[throttle]\nrate = 60/m burst 10, 600/h burst 20\n";
+    g_autoptr (GVariant) owned = g_variant_ref_sink (value);
     char *dir = make_dir ();
     World *world = world_new_at ("[throttle]\n", dir, BEGIN - DAY);
     g_autoptr (GArray) sent = NULL;
 
-    put_record (world, odd, value);
+    put_record (world, odd, owned);
     world_free (world);
     world = world_new_at (config, dir, BEGIN);
     relais_test_set_lane (world->test, "s1", "default", "site.test", NULL);
@@ -334,22 +339,17 @@ check_record (const char *odd, GVariant *value)
 static void
 test_odd_records (void)
 {
-    static const char *const numbers[] = {"wall",  "now", "base", "pause", "step", "raise",
-                                          "start", "day", "held", "used",  "sure"};
-    static const gint64 odd[] = {G_MININT64, -1, 0, G_MAXINT64 / 2, G_MAXINT64};
+    static const gint64 odd[] = {G_MININT64, G_MAXINT64};
 
     for (guint i = 0; i < G_N_ELEMENTS (odd); i++) {
-        for (guint j = 0; j < G_N_ELEMENTS (numbers); j++)
-            check_record (numbers[j], g_variant_new_int64 (odd[i]));
-        check_record ("messages", odd_meter (odd[i]));
-        check_record ("connects", odd_meter (odd[i]));
-        check_record ("spread", odd_meter (odd[i]));
+        check_record (odd_numbers, g_variant_new_int64 (odd[i]));
+        check_record (odd_meters, odd_meter (odd[i]));
     }
-    check_record ("parts", g_variant_new_uint32 (G_MAXUINT32));
-    check_record ("connections", g_variant_new_uint32 (G_MAXUINT32));
-    check_record ("results", g_variant_new_uint64 (G_MAXUINT64));
-    check_record ("deferrals", g_variant_new_uint64 (G_MAXUINT64));
-    check_record ("source", g_variant_new_int64 (1));
+    check_record ((const char *const[]){"parts", "connections", NULL},
+                  g_variant_new_uint32 (G_MAXUINT32));
+    check_record ((const char *const[]){"results", "deferrals", NULL},
+                  g_variant_new_uint64 (G_MAXUINT64));
+    check_record ((const char *const[]){"source", NULL}, g_variant_new_int64 (1));
 }
 
 int
