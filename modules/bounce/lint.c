@@ -17,6 +17,6 @@ bounce_lint (RelaisConfig *config)
     for (guint i = 0; i < problems->len; i++)
         replies_dead_problem (findings, g_ptr_array_index (problems, i));
     replies_dead_rules (findings, config, BOUNCE_RULE_KIND, bounce_rules_set (rules));
-    bounce_rules_free (rules);
+    bounce_rules_unref (rules);
     return findings;
 }

@@ -53,7 +53,7 @@ free_config (gpointer object)
 {
     BounceConfig *config = object;
 
-    bounce_rules_free (config->rules);
+    bounce_rules_unref (config->rules);
     bounce_link_config_free (config->link);
     g_free (config);
 }

@@ -91,7 +91,7 @@ begin (RelaisCommandCall *call)
         g_autofree char *told = g_strdup_printf (_ ("there is no [provider %s]"), provider);
 
         relais_command_fail (call, RELAIS_EXIT_REFUSED, told);
-        g_clear_pointer (&rules, bounce_rules_free);
+        g_clear_pointer (&rules, bounce_rules_unref);
     }
     return rules;
 }
@@ -138,7 +138,7 @@ bounce_command_explain (RelaisCommandCall *call, gpointer data)
     relais_command_put (call, "place", find_place (rules, verdict.rule));
     relais_command_end_row (call);
     put_meaning (call, verdict.reason);
-    bounce_rules_free (rules);
+    bounce_rules_unref (rules);
     relais_command_finish (call);
 }
 
@@ -232,6 +232,6 @@ bounce_command_replay (RelaisCommandCall *call, gpointer data)
     replay.rules = rules;
     bytes = g_bytes_get_data (file, &size);
     replay_file (&replay, bytes, size);
-    bounce_rules_free (rules);
+    bounce_rules_unref (rules);
     relais_command_finish (call);
 }

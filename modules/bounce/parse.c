@@ -97,7 +97,7 @@ bounce_command_parse (RelaisCommandCall *call, gpointer data)
     }
     for (guint i = 0; going && i < relais_command_n_args (call); i++)
         going = parse_file (call, rules, relais_command_arg (call, i));
-    bounce_rules_free (rules);
+    bounce_rules_unref (rules);
     if (going)
         relais_command_finish (call);
 }

@@ -4,7 +4,8 @@
  * goes to the suppression list, and only when that is on disk the peer hears 250, and the message is
  * dropped. What cannot be known or kept now is put off. Nothing is ever sent about any of it.
  *
- * Loop thread, but for read_report (). Each step owns the Returned until the next; a transaction that ended
+ * Loop thread, but for read_report () and what it calls: reading and judging, which may take long where a report names
+ * a thousand recipients. Each step owns the Returned until the next; a transaction that ended
  * meanwhile is noticed at the next step.
  */
 #include "link.h"
@@ -30,11 +31,13 @@ typedef struct {
     bool ended; /* the ticket is of no use any more */
     RelaisOriginal *original;
     BounceClaim claim;
-    bool from_nobody; /* MAIL FROM:<> */
-    char *address;    /* that it came to */
+    bool from_nobody;   /* MAIL FROM:<> */
+    char *address;      /* that it came to */
+    BounceRules *rules; /* those in force when it came */
     BounceReport *report;
-    char *letter;   /* its first octets, to be read by people */
-    char *reporter; /* domain of a check's result, of one who is believed; or NULL */
+    BounceVerdict *verdicts; /* one for each recipient that it names, and one at least */
+    char *letter;            /* its first octets, to be read by people */
+    char *reporter;          /* domain of a check's result, of one who is believed; or NULL */
     BounceLinkKind link;
     RelaisDeliveries *deliveries; /* or NULL */
     guint32 nth;                  /* the one that it tells of */
@@ -50,6 +53,8 @@ returned_free (Returned *returned)
     g_free (returned->address);
     if (returned->report != NULL)
         bounce_report_free (returned->report);
+    g_free (returned->verdicts); /* their words are the rules' */
+    bounce_rules_unref (returned->rules);
     g_free (returned->letter);
     g_free (returned->reporter);
     if (returned->deliveries != NULL)
@@ -165,7 +170,7 @@ nth_recipient (const BounceReport *report, guint n)
 }
 
 static void
-tell_event (const Returned *returned, const BounceConfig *config, guint n)
+tell_event (const Returned *returned, guint n)
 {
     const BounceReport *report = returned->report;
     const BounceReportRecipient *said = nth_recipient (report, n);
@@ -182,12 +187,8 @@ tell_event (const Returned *returned, const BounceConfig *config, guint n)
     add_report (event, returned);
     if (said != NULL)
         add_recipient (event, said);
-    if (!g_str_equal (type, "autoreply")) {
-        BounceVerdict verdict;
-
-        bounce_report_judge (config->rules, report, said, &verdict);
-        add_verdict (event, &verdict);
-    }
+    if (!g_str_equal (type, "autoreply"))
+        add_verdict (event, &returned->verdicts[n]);
     add_evidence (event, returned);
     relais_event_emit (event);
 }
@@ -195,13 +196,13 @@ tell_event (const Returned *returned, const BounceConfig *config, guint n)
 /* One for each recipient that it names, and one at least. What nobody is known to have been sent gets one, however
  * long it is. */
 static void
-tell_events (const Returned *returned, const BounceConfig *config)
+tell_events (const Returned *returned)
 {
     const guint n =
         returned->deliveries != NULL ? MIN (returned->report->recipients->len, (guint)EVENTS) : 1;
 
     for (guint i = 0; i < MAX (n, 1); i++)
-        tell_event (returned, config, i);
+        tell_event (returned, i);
 }
 
 /* --- The end -------------------------------------------------------------------------------------- */
@@ -209,14 +210,12 @@ tell_events (const Returned *returned, const BounceConfig *config)
 static void
 take (Returned *returned)
 {
-    RelaisHook *hook = waiting_hook (returned);
-
-    if (hook == NULL)
+    if (waiting_hook (returned) == NULL)
         return;
     relais_counter_add (returned->bounce->reports,
                         bounce_report_kind_to_string (returned->report->kind), 1);
     relais_counter_add (returned->bounce->links, bounce_link_to_string (returned->link), 1);
-    tell_events (returned, relais_hook_get_config (hook));
+    tell_events (returned);
     answer (returned, RELAIS_VERDICT_DISCARD);
 }
 
@@ -234,31 +233,27 @@ on_evidence (gpointer data, RelaisSuppressResult result)
 
 /* The strongest of what it says, if it says anything; a report counts once, whatever it repeats. */
 static guint
-find_strongest (Returned *returned, const BounceConfig *config, BounceVerdict *strongest)
+find_strongest (Returned *returned)
 {
     const BounceReport *report = returned->report;
     const char *recipient = relais_deliveries_get_recipient (returned->deliveries, returned->nth);
     guint found = 0;
 
     for (guint i = 0; i < MAX (report->recipients->len, 1u); i++) {
-        const BounceReportRecipient *said = nth_recipient (report, i);
-        RelaisSuppressClass suppress;
-        BounceVerdict verdict;
+        const RelaisSuppressClass suppress =
+            bounce_finding_class (nth_recipient (report, i), &returned->verdicts[i], recipient);
 
-        bounce_report_judge (config->rules, report, said, &verdict);
-        suppress = bounce_finding_class (said, &verdict, recipient);
         if (suppress == RELAIS_SUPPRESS_NONE ||
             (returned->suppress != RELAIS_SUPPRESS_NONE && suppress >= returned->suppress))
             continue;
         returned->suppress = suppress;
-        *strongest = verdict;
         found = i;
     }
     return found;
 }
 
 static void
-report_evidence (Returned *returned, guint n, const BounceVerdict *verdict)
+report_evidence (Returned *returned, guint n)
 {
     const RelaisDeliveries *deliveries = returned->deliveries;
     const BounceReport *report = returned->report;
@@ -273,7 +268,7 @@ report_evidence (Returned *returned, guint n, const BounceVerdict *verdict)
         .address = relais_deliveries_get_recipient (deliveries, returned->nth),
         .tenant = relais_deliveries_get_tenant (deliveries, returned->nth),
         .campaign = relais_deliveries_get_campaign (deliveries, returned->nth),
-        .reason = verdict->reason,
+        .reason = returned->verdicts[n].reason,
         .text = said != NULL && said->diagnostic != NULL ? said->diagnostic : report->reporting_mta,
         .id = id};
 
@@ -285,22 +280,20 @@ report_evidence (Returned *returned, guint n, const BounceVerdict *verdict)
 static void
 settle (Returned *returned)
 {
-    RelaisHook *hook = waiting_hook (returned);
-    BounceVerdict verdict = {.suppress = RELAIS_SUPPRESS_NONE};
     guint n;
 
-    if (hook == NULL)
+    if (waiting_hook (returned) == NULL)
         return;
     if (returned->deliveries == NULL ||
         relais_deliveries_get_recipient (returned->deliveries, returned->nth) == NULL) {
         take (returned);
         return;
     }
-    n = find_strongest (returned, relais_hook_get_config (hook), &verdict);
+    n = find_strongest (returned);
     if (returned->suppress == RELAIS_SUPPRESS_NONE)
         take (returned);
     else
-        report_evidence (returned, n, &verdict);
+        report_evidence (returned, n);
 }
 
 static void
@@ -478,6 +471,17 @@ find_reporter (RelaisHook *hook, const BounceReport *report)
     return NULL;
 }
 
+static void
+judge (Returned *returned)
+{
+    const guint n = MAX (returned->report->recipients->len, 1u);
+
+    returned->verdicts = g_new (BounceVerdict, n);
+    for (guint i = 0; i < n; i++)
+        bounce_report_judge (returned->rules, returned->report, nth_recipient (returned->report, i),
+                             &returned->verdicts[i]);
+}
+
 /* A worker. */
 static void
 read_report (gpointer data)
@@ -499,6 +503,7 @@ read_report (gpointer data)
         held += (guint64)n;
     }
     returned->report = bounce_report_read (bytes, held);
+    judge (returned);
     if (returned->report->kind == BOUNCE_REPORT_OTHER)
         returned->letter =
             g_utf8_make_valid ((const char *)bytes, (gssize)MIN (held, (guint64)LETTER_BYTES));
@@ -535,6 +540,7 @@ bounce_message (RelaisHook *hook, gpointer data)
 {
     BounceModule *bounce = data;
     const BounceClaim *claim = bounce_claim_get (hook, bounce);
+    const BounceConfig *config = relais_hook_get_config (hook);
     Returned *returned;
 
     if (claim == NULL) {
@@ -544,6 +550,7 @@ bounce_message (RelaisHook *hook, gpointer data)
     returned = g_new0 (Returned, 1);
     returned->bounce = bounce;
     returned->claim = *claim;
+    returned->rules = bounce_rules_ref (config->rules);
     returned->from_nobody = relais_hook_get_sender (hook)[0] == '\0';
     returned->address = g_strdup (relais_hook_get_recipient (hook, 0));
     returned->original = relais_hook_dup_original (hook);

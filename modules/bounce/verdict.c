@@ -9,6 +9,7 @@
 #include "words.h"
 
 struct BounceRules {
+    gatomicrefcount refs;
     RepliesSet *set;
 };
 
@@ -19,6 +20,7 @@ bounce_rules_new_collecting (RelaisConfig *config, GPtrArray *problems)
 {
     BounceRules *rules = g_new (BounceRules, 1);
 
+    g_atomic_ref_count_init (&rules->refs);
     rules->set =
         replies_set_new (config, BOUNCE_RULE_KIND, bounce_rule_new, bounce_rule_free, problems);
     return rules;
@@ -33,14 +35,21 @@ bounce_rules_new (RelaisConfig *config, GError **error)
     if (problems->len == 0)
         return rules;
     g_set_error_literal (error, replies_error_quark (), 0, g_ptr_array_index (problems, 0));
-    bounce_rules_free (rules);
+    bounce_rules_unref (rules);
     return NULL;
 }
 
-void
-bounce_rules_free (BounceRules *rules)
+BounceRules *
+bounce_rules_ref (BounceRules *rules)
 {
-    if (rules == NULL)
+    g_atomic_ref_count_inc (&rules->refs);
+    return rules;
+}
+
+void
+bounce_rules_unref (BounceRules *rules)
+{
+    if (rules == NULL || !g_atomic_ref_count_dec (&rules->refs))
         return;
     replies_set_free (rules->set);
     g_free (rules);

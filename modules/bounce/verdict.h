@@ -35,11 +35,13 @@ typedef struct {
     const char *rule;   /* name of the rule, or "code", "enhanced", "internal"; never NULL */
 } BounceVerdict;
 
-typedef struct BounceRules BounceRules;
+typedef struct BounceRules BounceRules; /* immutable, counted */
 /* All of a configuration's rules. The error says FILE:LINE, what is wrong and what was expected. */
 BounceRules *bounce_rules_new (RelaisConfig *config, GError **error);
-void bounce_rules_free (BounceRules *rules);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (BounceRules, bounce_rules_free)
+/* Any thread, both. */
+BounceRules *bounce_rules_ref (BounceRules *rules);
+void bounce_rules_unref (BounceRules *rules);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BounceRules, bounce_rules_unref)
 /* Patterns that were over a limit until now: each counted as no match. */
 guint bounce_rules_n_limited (const BounceRules *rules);
 /* Always gives one. Bounded: PCRE2 with match limits. */

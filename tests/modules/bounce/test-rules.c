@@ -337,7 +337,7 @@ test_hostile (void)
     rules = make (config->str);
     g_assert_cmpstr (judge (rules, REPLY (.code = 550, .text = text)).rule, ==, "good");
     g_assert_cmpuint (bounce_rules_n_limited (rules), ==, REPLIES_MATCH_FAILURES - 1);
-    g_clear_pointer (&rules, bounce_rules_free);
+    g_clear_pointer (&rules, bounce_rules_unref);
     g_string_prepend (config, "[bounce-rule first]\ntext = ^(a|aa)+x$\nscope = recipient\n");
     rules = make (config->str);
     g_assert_cmpstr (judge (rules, REPLY (.code = 550, .text = text)).rule, ==, "code");
