@@ -11,7 +11,7 @@ modules_bounce_bounce_la_SOURCES = modules/bounce/bounce.h modules/bounce/module
     $(bounce_rule_sources) $(bounce_offline_sources) $(bounce_link_sources) $(bounce_report_sources) $(bounce_parse_sources)
 modules_bounce_bounce_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) $(REPLIES_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 modules_bounce_bounce_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)
-modules_bounce_bounce_la_LIBADD = librelais.la $(GLIB_LIBS) $(PCRE2_LIBS)
+modules_bounce_bounce_la_LIBADD = librelais.la $(GLIB_LIBS) $(REPLIES_LIBS)
 
 # What is pure is tested by compiling it, with configurations that the core's own reader reads; what it is as a module,
 # through the harness; what the shipped rules make of replies, by relaisctl.
@@ -21,7 +21,7 @@ tests_modules_bounce_test_rules_SOURCES = tests/modules/bounce/test-rules.c modu
     modules/bounce/offline.h $(bounce_rule_sources)
 bounce_test_cppflags = -DRELAIS_STATIC -I$(top_srcdir)/modules/bounce $(REPLIES_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 tests_modules_bounce_test_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(bounce_test_cppflags)
-tests_modules_bounce_test_rules_LDADD = $(CORE_TEST_LDADD) $(PCRE2_LIBS)
+tests_modules_bounce_test_rules_LDADD = $(CORE_TEST_LDADD) $(REPLIES_LIBS)
 tests_modules_bounce_test_result_SOURCES = tests/modules/bounce/test-result.c
 tests_modules_bounce_test_result_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
 tests_modules_bounce_test_result_LDADD = librelais.la $(GLIB_LIBS)

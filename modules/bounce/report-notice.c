@@ -1,109 +1,27 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Notices of Amazon SES as SNS sends them by mail: one JSON object, which is the whole text but for a footer. Read in one
- * pass that knows where it is and keeps nothing else. Pure, linear, bounded; any thread.
+ * Notices of Amazon SES as SNS sends them by mail: one JSON object, which is the whole text but for a footer. Pure,
+ * linear, bounded; any thread.
  */
 #include <string.h>
 
+#include "json.h"
 #include "report-reading.h"
 #include "report-words.h"
 
-enum { DEPTH = 16, STRING_BYTES = 4096 };
-
-typedef struct {
-    BounceReading *reading;
-    const char *p;
-    char *keys[DEPTH];    /* of the objects that are open; NULL in an array */
-    bool in_array[DEPTH]; /* which of them are arrays */
-    guint depth;
-    BounceReportRecipient *recipient; /* the last one */
-    char *response;                   /* of a delivery */
-    char *name;                       /* of a header field whose value comes next */
-} Notice;
-
-/* --- JSON ------------------------------------------------------------------------------------- */
-
-static gunichar
-take_escape (const char **at)
-{
-    static const char from[] = "nrtbf\"\\/", to[] = "\n\r\t  \"\\/";
-    const char *p = *at, *found = *p != '\0' ? strchr (from, *p) : NULL;
-    gunichar c = 0;
-
-    if (*p == '\0')
-        return 0;
-    *at = p + 1;
-    if (found != NULL)
-        return (gunichar)to[found - from];
-    if (*p != 'u')
-        return '?';
-    for (guint i = 1; i <= 4; i++) {
-        if (!g_ascii_isxdigit (p[i]))
-            return '?';
-        c = c << 4 | (gunichar)g_ascii_xdigit_value (p[i]);
-    }
-    *at = p + 5;
-    return c != 0 && g_unichar_validate (c) ? c : '?';
-}
-
-/* The string whose quote is at `*at`; lines that were broken for the mail's sake go on. */
-static char *
-take_string (const char **at)
-{
-    GString *text = g_string_new (NULL);
-    const char *p = *at + 1;
-
-    while (*p != '\0' && *p != '"') {
-        if (*p == '\\') {
-            gunichar c;
-
-            p++;
-            c = take_escape (&p);
-            if (c != 0 && text->len < STRING_BYTES)
-                g_string_append_unichar (text, c);
-            continue;
-        }
-        if (*p != '\n' && text->len < STRING_BYTES)
-            g_string_append_c (text, *p);
-        p++;
-    }
-    *at = *p == '"' ? p + 1 : p;
-    return g_string_free (text, FALSE);
-}
-
-/* Whether the object's key at `up` levels above the value is `key`; arrays between count as levels. */
-static bool
-is_key (const Notice *notice, guint up, const char *key)
-{
-    return notice->depth > up && g_strcmp0 (notice->keys[notice->depth - 1 - up], key) == 0;
-}
-
-/* --- What is told ----------------------------------------------------------------------------- */
-
-static void
-take_kind (Notice *notice, const char *value)
-{
-    BounceReport *report = notice->reading->report;
-
-    if (g_ascii_strcasecmp (value, "Complaint") == 0)
-        report->kind = BOUNCE_REPORT_FEEDBACK;
-    else if (g_ascii_strcasecmp (value, "Bounce") == 0 ||
-             g_ascii_strcasecmp (value, "Delivery") == 0 ||
-             g_ascii_strcasecmp (value, "DeliveryDelay") == 0)
-        report->kind = BOUNCE_REPORT_FREETEXT;
-}
-
-static void
-take_recipient (Notice *notice, const char *value, BounceReportAction action)
-{
-    char *address = bounce_address_dup_first (value);
-
-    if (address == NULL)
-        return;
-    notice->recipient = bounce_report_add (notice->reading, address);
-    if (notice->recipient != NULL)
-        notice->recipient->action = action;
-}
+/* Which notices there are, and in which of their members the recipients stand. */
+static const struct {
+    const char *type, *object, *recipients;
+    BounceReportKind kind;
+    BounceReportAction action;
+} NOTICES[] = {
+    {"Bounce", "bounce", "bouncedRecipients", BOUNCE_REPORT_FREETEXT, BOUNCE_REPORT_FAILED},
+    {"Complaint", "complaint", "complainedRecipients", BOUNCE_REPORT_FEEDBACK,
+     BOUNCE_REPORT_FAILED},
+    {"DeliveryDelay", "deliveryDelay", "delayedRecipients", BOUNCE_REPORT_FREETEXT,
+     BOUNCE_REPORT_DELAYED},
+    {"Delivery", "delivery", "recipients", BOUNCE_REPORT_FREETEXT, BOUNCE_REPORT_DELIVERED},
+};
 
 /* "dsn; name" */
 static const char *
@@ -126,149 +44,127 @@ set_diagnostic (BounceReportRecipient *recipient, const char *value)
 }
 
 static void
-take_of_recipient (Notice *notice, const char *value)
-{
-    BounceReportRecipient *recipient = notice->recipient;
-
-    if (is_key (notice, 0, "emailAddress"))
-        take_recipient (notice, value, BOUNCE_REPORT_FAILED);
-    else if (recipient == NULL)
-        return;
-    else if (is_key (notice, 0, "status") && recipient->status == NULL &&
-             bounce_status_size (value) > 0)
-        recipient->status = g_strndup (value, bounce_status_size (value));
-    else if (is_key (notice, 0, "action") && g_ascii_strcasecmp (value, "delayed") == 0)
-        recipient->action = BOUNCE_REPORT_DELAYED;
-    else if (is_key (notice, 0, "diagnosticCode"))
-        set_diagnostic (recipient, value);
-}
-
-static void
 replace (char **to, const char *value)
 {
-    if (*to == NULL && *value != '\0')
+    if (*to == NULL && value != NULL && *value != '\0')
         *to = bounce_text_clean (value, -1, false);
 }
 
-static void
-take_of_mail (Notice *notice, const char *value)
-{
-    BounceReport *report = notice->reading->report;
+/* --- Recipients ------------------------------------------------------------------------------- */
 
-    if (is_key (notice, 0, "name") && is_key (notice, 2, "headers")) {
-        g_free (notice->name);
-        notice->name = g_strdup (value);
-    } else if (is_key (notice, 0, "value") && notice->name != NULL) {
-        if (g_ascii_strcasecmp (notice->name, "Message-ID") == 0)
-            replace (&report->message_id, value);
-        else if (g_ascii_strcasecmp (notice->name, "X-Relais-Trace") == 0)
-            replace (&report->trace, value);
-    } else if (is_key (notice, 0, "source")) {
-        replace (&report->sender, value);
-    }
+static BounceReportRecipient *
+add_address (BounceReading *reading, const char *text, BounceReportAction action)
+{
+    char *address = text != NULL ? bounce_address_dup_first (text) : NULL;
+    BounceReportRecipient *recipient =
+        address != NULL ? bounce_report_add (reading, address) : NULL;
+
+    if (recipient != NULL)
+        recipient->action = action;
+    return recipient;
 }
 
 static void
-take_value (Notice *notice, const char *value)
+add_recipient (BounceReading *reading, JsonObject *said, BounceReportAction action)
 {
-    BounceReport *report = notice->reading->report;
+    const char *status = replies_json_string (said, "status");
+    const char *diagnostic = replies_json_string (said, "diagnosticCode");
+    const char *word = replies_json_string (said, "action");
+    BounceReportRecipient *recipient =
+        add_address (reading, replies_json_string (said, "emailAddress"), action);
 
-    if (notice->depth == 1 &&
-        (is_key (notice, 0, "notificationType") || is_key (notice, 0, "eventType")))
-        take_kind (notice, value);
-    else if (is_key (notice, 2, "bouncedRecipients") ||
-             is_key (notice, 2, "complainedRecipients") || is_key (notice, 2, "delayedRecipients"))
-        take_of_recipient (notice, value);
-    else if (is_key (notice, 1, "recipients") && is_key (notice, 2, "delivery"))
-        take_recipient (notice, value, BOUNCE_REPORT_DELIVERED);
-    else if (is_key (notice, 0, "smtpResponse"))
-        replace (&notice->response, value);
-    else if (is_key (notice, 0, "reportingMTA"))
-        replace (&report->reporting_mta, behind_type (value));
-    else if (is_key (notice, 0, "complaintFeedbackType"))
-        report->feedback_type =
-            report->feedback_type != NULL ? report->feedback_type : g_ascii_strdown (value, -1);
-    else if (notice->depth > 1 && g_strcmp0 (notice->keys[0], "mail") == 0)
-        take_of_mail (notice, value);
+    if (recipient == NULL)
+        return;
+    if (status != NULL && recipient->status == NULL && bounce_status_size (status) > 0)
+        recipient->status = g_strndup (status, bounce_status_size (status));
+    if (word != NULL && g_ascii_strcasecmp (word, "delayed") == 0)
+        recipient->action = BOUNCE_REPORT_DELAYED;
+    if (diagnostic != NULL)
+        set_diagnostic (recipient, diagnostic);
 }
 
-/* A string is a key if a colon follows in an object. */
 static void
-take_word (Notice *notice)
+add_recipients (BounceReading *reading, JsonArray *array, BounceReportAction action)
 {
-    g_autofree char *word = take_string (&notice->p);
-    const char *p = notice->p + strspn (notice->p, " \t\n");
-    const guint top = notice->depth - 1;
+    for (guint i = 0; array != NULL && i < json_array_get_length (array); i++) {
+        JsonNode *node = json_array_get_element (array, i);
 
-    if (*p == ':' && !notice->in_array[top]) {
-        g_free (notice->keys[top]);
-        notice->keys[top] = g_steal_pointer (&word);
-        notice->p = p + 1;
-    } else {
-        take_value (notice, word);
+        if (JSON_NODE_HOLDS_OBJECT (node))
+            add_recipient (reading, json_node_get_object (node), action);
+        else if (JSON_NODE_HOLDS_VALUE (node))
+            add_address (reading, json_node_get_string (node), action);
     }
 }
 
-/* False at the end of the outermost object, or where it is too deep. */
-static bool
-step (Notice *notice)
+/* A delivery has one reply for all. */
+static void
+add_response (BounceReport *report, const char *response)
 {
-    const char c = *notice->p;
+    for (guint i = 0; response != NULL && i < report->recipients->len; i++) {
+        BounceReportRecipient *recipient = g_ptr_array_index (report->recipients, i);
 
-    if (c == '"') {
-        take_word (notice);
-        return true;
+        if (recipient->diagnostic == NULL)
+            bounce_report_set_diagnostic (recipient, response, strlen (response), true);
     }
-    notice->p++;
-    if (c == '{' || c == '[') {
-        if (notice->depth == DEPTH)
-            return false;
-        notice->in_array[notice->depth++] = c == '[';
-    } else if (c == '}' || c == ']') {
-        notice->depth--;
-        g_clear_pointer (&notice->keys[notice->depth], g_free);
+}
+
+/* --- The original ----------------------------------------------------------------------------- */
+
+static void
+take_mail (BounceReport *report, JsonObject *mail)
+{
+    JsonArray *headers = replies_json_array (mail, "headers");
+
+    replace (&report->sender, replies_json_string (mail, "source"));
+    for (guint i = 0; headers != NULL && i < json_array_get_length (headers); i++) {
+        JsonNode *node = json_array_get_element (headers, i);
+        JsonObject *field = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+        const char *name = replies_json_string (field, "name");
+
+        if (name == NULL)
+            continue;
+        if (g_ascii_strcasecmp (name, "Message-ID") == 0)
+            replace (&report->message_id, replies_json_string (field, "value"));
+        else if (g_ascii_strcasecmp (name, "X-Relais-Trace") == 0)
+            replace (&report->trace, replies_json_string (field, "value"));
     }
-    return notice->depth > 0;
+}
+
+/* --- The notice ------------------------------------------------------------------------------- */
+
+static void
+take_notice (BounceReading *reading, JsonObject *notice, gsize which)
+{
+    BounceReport *report = reading->report;
+    JsonObject *said = replies_json_object (notice, NOTICES[which].object);
+    const char *mta = replies_json_string (said, "reportingMTA");
+    const char *type = replies_json_string (said, "complaintFeedbackType");
+
+    report->kind = NOTICES[which].kind;
+    if (report->kind == BOUNCE_REPORT_FEEDBACK)
+        report->feedback_type = g_ascii_strdown (type != NULL ? type : "abuse", -1);
+    replace (&report->reporting_mta, mta != NULL ? behind_type (mta) : NULL);
+    add_recipients (reading, replies_json_array (said, NOTICES[which].recipients),
+                    NOTICES[which].action);
+    add_response (report, replies_json_string (said, "smtpResponse"));
+    take_mail (report, replies_json_object (notice, "mail"));
 }
 
 /* Notices of other kinds (sends, opens) are letters. */
-static void
-finish (Notice *notice)
-{
-    BounceReport *report = notice->reading->report;
-    GPtrArray *recipients = report->recipients;
-
-    if (report->kind == BOUNCE_REPORT_OTHER) {
-        g_hash_table_remove_all (notice->reading->known);
-        g_ptr_array_set_size (recipients, 0);
-    }
-    if (report->kind == BOUNCE_REPORT_FEEDBACK && report->feedback_type == NULL)
-        report->feedback_type = g_strdup ("abuse");
-    for (guint i = 0; i < recipients->len; i++) {
-        BounceReportRecipient *recipient = g_ptr_array_index (recipients, i);
-
-        if (notice->response != NULL && recipient->diagnostic == NULL)
-            bounce_report_set_diagnostic (recipient, notice->response, strlen (notice->response),
-                                          true);
-    }
-    for (guint i = 0; i < DEPTH; i++)
-        g_free (notice->keys[i]);
-    g_free (notice->response);
-    g_free (notice->name);
-}
-
 bool
 bounce_notice_read (BounceReading *reading)
 {
-    Notice notice = {
-        .reading = reading, .p = reading->text + strspn (reading->text, " \t\n"), .depth = 1};
+    g_autoptr (JsonNode) root =
+        replies_json_read (reading->text + strspn (reading->text, " \t\n"), NULL);
+    JsonObject *notice = root != NULL ? json_node_get_object (root) : NULL;
+    const char *type = replies_json_string (notice, "notificationType");
 
-    if (*notice.p != '{' || (strstr (notice.p, "\"notificationType\"") == NULL &&
-                             strstr (notice.p, "\"eventType\"") == NULL))
-        return false;
-    notice.p++;
-    while (*notice.p != '\0' && step (&notice))
-        continue;
-    finish (&notice);
-    return reading->report->kind != BOUNCE_REPORT_OTHER;
+    if (type == NULL)
+        type = replies_json_string (notice, "eventType");
+    for (gsize i = 0; type != NULL && i < G_N_ELEMENTS (NOTICES); i++)
+        if (g_ascii_strcasecmp (type, NOTICES[i].type) == 0) {
+            take_notice (reading, notice, i);
+            return true;
+        }
+    return false;
 }

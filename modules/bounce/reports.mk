@@ -5,14 +5,16 @@ bounce_report_sources = modules/bounce/report.c modules/bounce/report.h modules/
     modules/bounce/report-mail.c modules/bounce/report-mail.h modules/bounce/report-notice.c \
     modules/bounce/report-original.c modules/bounce/report-phrases.c modules/bounce/report-reading.h \
     modules/bounce/report-status.c modules/bounce/report-words.c modules/bounce/report-words.h
+bounce_report_test_sources = $(bounce_report_sources) $(replies_json_sources)
 bounce_parse_sources = modules/bounce/parse.c modules/bounce/parse.h modules/bounce/report-judge.c \
     modules/bounce/report-judge.h
 
 # The reader is tested by compiling it; the command as it is called.
-bounce_report_cppflags = -DRELAIS_STATIC -DGETTEXT_PACKAGE=\"relais\" -I$(top_srcdir)/modules/bounce $(RELAIS_MODULE_CPPFLAGS)
+bounce_report_cppflags = -DRELAIS_STATIC -DGETTEXT_PACKAGE=\"relais\" -I$(top_srcdir)/modules/bounce $(REPLIES_CPPFLAGS) \
+    $(RELAIS_MODULE_CPPFLAGS)
 check_PROGRAMS += tests/modules/bounce/test-reports
 TESTS += tests/modules/bounce/test-reports tests/modules/bounce/test-parse.py
-tests_modules_bounce_test_reports_SOURCES = tests/modules/bounce/test-reports.c $(bounce_report_sources)
+tests_modules_bounce_test_reports_SOURCES = tests/modules/bounce/test-reports.c $(bounce_report_test_sources)
 tests_modules_bounce_test_reports_CPPFLAGS = $(bounce_report_cppflags)
-tests_modules_bounce_test_reports_LDADD = $(GLIB_LIBS)
+tests_modules_bounce_test_reports_LDADD = $(GLIB_LIBS) $(JSON_LIBS)
 EXTRA_DIST += tests/modules/bounce/reports tests/modules/bounce/test-parse.py

@@ -13,7 +13,7 @@ modules_throttle_throttle_la_SOURCES = modules/throttle/ask.c modules/throttle/c
     $(throttle_pure_sources) $(throttle_rules_sources) $(throttle_offline_sources)
 modules_throttle_throttle_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) $(REPLIES_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 modules_throttle_throttle_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)
-modules_throttle_throttle_la_LIBADD = librelais.la $(GLIB_LIBS) $(PCRE2_LIBS)
+modules_throttle_throttle_la_LIBADD = librelais.la $(GLIB_LIBS) $(REPLIES_LIBS)
 
 # What is pure is tested by compiling it; what it is as a module, through the harness.
 check_PROGRAMS += tests/modules/throttle/test-rates tests/modules/throttle/test-warmup \

@@ -16,15 +16,15 @@ TESTS += tests/modules/throttle/test-rules tests/modules/throttle/test-offline \
 tests_modules_throttle_test_rules_SOURCES = tests/modules/throttle/test-rules.c $(throttle_conf_sources) \
     $(throttle_rules_sources)
 tests_modules_throttle_test_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(THROTTLE_RULES_CPPFLAGS)
-tests_modules_throttle_test_rules_LDADD = $(CORE_TEST_LDADD) $(PCRE2_LIBS)
+tests_modules_throttle_test_rules_LDADD = $(CORE_TEST_LDADD) $(REPLIES_LIBS)
 tests_modules_throttle_test_offline_SOURCES = tests/modules/throttle/test-offline.c \
     $(throttle_conf_sources) $(throttle_rules_sources) $(throttle_lint_sources)
 tests_modules_throttle_test_offline_CPPFLAGS = $(CORE_CPPFLAGS) $(THROTTLE_RULES_CPPFLAGS)
-tests_modules_throttle_test_offline_LDADD = $(CORE_TEST_LDADD) $(PCRE2_LIBS)
+tests_modules_throttle_test_offline_LDADD = $(CORE_TEST_LDADD) $(REPLIES_LIBS)
 tests_modules_throttle_test_providers_SOURCES = tests/modules/throttle/test-providers.c \
     $(throttle_conf_sources) $(throttle_rules_sources) $(throttle_lint_sources)
 tests_modules_throttle_test_providers_CPPFLAGS = $(CORE_CPPFLAGS) $(THROTTLE_RULES_CPPFLAGS)
-tests_modules_throttle_test_providers_LDADD = $(CORE_TEST_LDADD) $(PCRE2_LIBS)
+tests_modules_throttle_test_providers_LDADD = $(CORE_TEST_LDADD) $(REPLIES_LIBS)
 EXTRA_DIST += tests/modules/throttle/mistakes tests/modules/throttle/test-commands.py \
     tests/modules/throttle/replies-google.tsv tests/modules/throttle/replies-microsoft.tsv \
     tests/modules/throttle/replies-orange.tsv tests/modules/throttle/replies-others.tsv \

@@ -14,7 +14,7 @@ BUILD = os.environ.get("RELAIS_BUILDDIR", os.getcwd())
 CC = shlex.split(os.environ.get("CC") or "cc")
 LIBRARIES = {  # what a module needs besides relais
     "click-redirector": ["libidn2", "gio-2.0"], "open-tracker": ["gio-2.0"], "dkim": ["libcrypto", "opendkim"], "store-gdbm": ["libxxhash"],
-    "bounce": ["gio-2.0", "libpcre2-8"], "throttle": ["libpcre2-8"], "unsubscribe": ["gio-2.0"]}
+    "bounce": ["json-glib-1.0", "libpcre2-8"], "throttle": ["json-glib-1.0", "libpcre2-8"], "unsubscribe": ["gio-2.0"]}
 BARE = {"store-gdbm": ["-lgdbm"]}  # the same, of what has no .pc file
 SHARED = {"replies", "tracking"}  # no module: what several of them compile in
 SHARES = {"bounce": "replies", "click-redirector": "tracking", "open-tracker": "tracking", "throttle": "replies"}

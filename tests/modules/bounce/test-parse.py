@@ -79,7 +79,7 @@ def check_command(top):
 def check_evidence(top):
     """Only what failed for good, complaints and wishes are evidence."""
     want = {"dsn-two": [True, False], "dsn-actions": [False] * 4, "exim-delay": [False], "sendmail-warning": [False],
-            "notice-complaint": [True], "arf": [True], "arf-not-spam": [False], "arf-opt-out": [True], "auto-vacation": [False],
+            "notice-complaint": [True], "notice-delay": [False], "arf": [True], "arf-not-spam": [False], "arf-opt-out": [True], "auto-vacation": [False],
             "challenge-confirm": [False], "letter-quotes": [False], "relayed-text": [False]}
     got = rows(parse(top, [own(name) for name in want], "--json"))
     for name, suppress in want.items():

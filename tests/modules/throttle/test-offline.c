@@ -189,6 +189,9 @@ test_events (void)
     check_line ("{\"reply\":\"x", "bad");
     check_line ("{\"reply\":\"\\x\"}", "bad");
     check_line ("{\"reply\":\"\\u12\"}", "bad");
+    check_line ("{\"code\":550} x", "bad");
+    check_line ("{\"code\":550,\"a\":[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]}", "-|-|550|-|-"); /* 16 deep */
+    check_line ("{\"code\":550,\"a\":[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]}", "bad");
 }
 
 static void
