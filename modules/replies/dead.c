@@ -45,6 +45,28 @@ replies_findings_add (GPtrArray *findings, const char *place, char *what, const 
     g_ptr_array_add (findings, finding);
 }
 
+void
+replies_findings_tell (RelaisCommandCall *call, const GPtrArray *findings, const char *none)
+{
+    g_autofree char *told = NULL;
+
+    for (guint i = 0; i < findings->len; i++) {
+        const RepliesFinding *finding = g_ptr_array_index (findings, i);
+
+        relais_command_put (call, "place", finding->place);
+        relais_command_put (call, "what", finding->what);
+        relais_command_put (call, "do", finding->mend);
+        relais_command_end_row (call);
+    }
+    if (findings->len == 0) {
+        relais_command_note (call, none);
+        relais_command_finish (call);
+        return;
+    }
+    told = g_strdup_printf (ngettext ("%u finding", "%u findings", findings->len), findings->len);
+    relais_command_fail (call, RELAIS_EXIT_REFUSED, told);
+}
+
 static void
 report (Lint *lint, const char *place, char *what, const char *mend)
 {

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <relais/command.h>
+
 #include "replies.h"
 
 typedef struct {
@@ -14,6 +16,8 @@ typedef struct {
 GPtrArray *replies_findings_new (void);
 /* Takes `what`. */
 void replies_findings_add (GPtrArray *findings, const char *place, char *what, const char *mend);
+/* Ends a call with a row for each, or with the words that there are `none`. */
+void replies_findings_tell (RelaisCommandCall *call, const GPtrArray *findings, const char *none);
 /* Names in a list that name no section [KIND NAME]. `title` is the section that has the list. */
 void
 replies_dead_names (GPtrArray *findings, RelaisConfig *config, const char *place, const char *title,

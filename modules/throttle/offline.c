@@ -15,23 +15,8 @@ void
 throttle_command_lint (RelaisCommandCall *call, gpointer data)
 {
     g_autoptr (GPtrArray) findings = throttle_lint (relais_command_config (call));
-    g_autofree char *told = NULL;
 
-    for (guint i = 0; i < findings->len; i++) {
-        const RepliesFinding *finding = g_ptr_array_index (findings, i);
-
-        relais_command_put (call, "place", finding->place);
-        relais_command_put (call, "what", finding->what);
-        relais_command_put (call, "do", finding->mend);
-        relais_command_end_row (call);
-    }
-    if (findings->len == 0) {
-        relais_command_note (call, _ ("Every provider and every rule can apply."));
-        relais_command_finish (call);
-        return;
-    }
-    told = g_strdup_printf (ngettext ("%u finding", "%u findings", findings->len), findings->len);
-    relais_command_fail (call, RELAIS_EXIT_REFUSED, told);
+    replies_findings_tell (call, findings, _ ("Every provider and every rule can apply."));
 }
 
 /* --- replay -------------------------------------------------------------------------------------- */

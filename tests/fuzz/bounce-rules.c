@@ -5,8 +5,8 @@
  * words are about the way or about us; the words that rules see are a part of the reply.
  */
 #include "fuzz.h"
+#include "shipped.h"
 
-#include "conf/conf-private.h"
 #include "reasons.h"
 #include "rule.h"
 #include "words.h"
@@ -52,23 +52,14 @@ static const BounceRules *
 shipped (void)
 {
     static BounceRules *rules;
-    g_autofree char *dir = NULL;
-    g_autoptr (GPtrArray) findings = NULL;
-    g_autoptr (RelaisConfig) config = NULL;
-    RelaisSchema *schema;
 
-    if (rules != NULL)
-        return rules;
-    dir = g_build_filename (g_getenv ("RELAIS_SRCDIR"), "conf.d", NULL);
-    findings = relais_config_findings_new ();
-    schema = relais_schema_new ();
-    g_assert_true (relais_schema_add_module (schema, "bounce", options, G_N_ELEMENTS (options),
-                                             sizeof options[0], NULL));
-    config = relais_config_read (schema, (const char *const[]){dir, NULL}, findings);
-    g_assert_nonnull (config);
-    relais_schema_free (schema);
-    rules = bounce_rules_new (config, NULL);
-    g_assert_nonnull (rules);
+    if (rules == NULL) {
+        g_autoptr (RelaisConfig) config =
+            fuzz_shipped_config ("bounce", options, G_N_ELEMENTS (options));
+
+        rules = bounce_rules_new (config, NULL);
+        g_assert_nonnull (rules);
+    }
     return rules;
 }
 

@@ -5,8 +5,8 @@
  * what is about one mailbox changes no lane without a word of the text; a line is a reply only with a code.
  */
 #include "fuzz.h"
+#include "shipped.h"
 
-#include "conf/conf-private.h"
 #include "offline.h"
 #include "rule.h"
 
@@ -57,23 +57,14 @@ static const ThrottleRules *
 shipped (void)
 {
     static ThrottleRules *rules;
-    g_autofree char *dir = NULL;
-    g_autoptr (GPtrArray) findings = NULL;
-    g_autoptr (RelaisConfig) config = NULL;
-    RelaisSchema *schema;
 
-    if (rules != NULL)
-        return rules;
-    dir = g_build_filename (g_getenv ("RELAIS_SRCDIR"), "conf.d", NULL);
-    findings = relais_config_findings_new ();
-    schema = relais_schema_new ();
-    g_assert_true (relais_schema_add_module (schema, "throttle", options, G_N_ELEMENTS (options),
-                                             sizeof options[0], NULL));
-    config = relais_config_read (schema, (const char *const[]){dir, NULL}, findings);
-    g_assert_nonnull (config);
-    relais_schema_free (schema);
-    rules = throttle_rules_new (config, NULL);
-    g_assert_nonnull (rules);
+    if (rules == NULL) {
+        g_autoptr (RelaisConfig) config =
+            fuzz_shipped_config ("throttle", options, G_N_ELEMENTS (options));
+
+        rules = throttle_rules_new (config, NULL);
+        g_assert_nonnull (rules);
+    }
     return rules;
 }
 
