@@ -146,8 +146,8 @@ new_host (gconstpointer data)
         .loop = daemon->loop,
         .module_dir = daemon->module_dir_given ? daemon->arguments.module_dir : RELAIS_MODULE_DIR,
         .module_dir_is_callers = daemon->module_dir_given,
-        .locale_dir = daemon->arguments.locale_dir != NULL ? daemon->arguments.locale_dir
-                                                           : RELAIS_LOCALE_DIR,
+        .locale_dir =
+            daemon->arguments.locale_dir != NULL ? daemon->arguments.locale_dir : RELAIS_LOCALE_DIR,
         .program = "relaisd",
     };
 
@@ -281,15 +281,14 @@ open_tokens (Daemon *daemon, GError **error)
     return true;
 }
 
-static bool
-open_suppression (Daemon *daemon, GError **error)
+static void
+open_suppression (Daemon *daemon)
 {
     g_autofree char *dir = g_build_filename (
         relais_section_get_string (section (daemon, "relais"), "state_dir"), "suppress", NULL);
 
-    daemon->suppression = relais_suppression_open (dir, daemon->config, daemon->loop, error);
+    daemon->suppression = relais_suppression_open (dir, daemon->config, daemon->loop);
     relais_host_set_suppression (daemon->host, daemon->suppression);
-    return daemon->suppression != NULL;
 }
 
 static bool
@@ -451,14 +450,9 @@ open_control (Daemon *daemon, GError **error)
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
                                            daemon->spool, daemon->queue);
     make_reload (daemon);
-    daemon->status = (RelaisStatus){daemon->loop,
-                                    daemon->spool,
-                                    daemon->server,
-                                    daemon->http,
-                                    daemon->queue,
-                                    daemon->meter,
-                                    daemon->suppression,
-                                    relais_loop_wall_us (daemon->loop)};
+    daemon->status = (RelaisStatus){
+        daemon->loop,  daemon->spool, daemon->server,      daemon->http,
+        daemon->queue, daemon->meter, daemon->suppression, relais_loop_wall_us (daemon->loop)};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
@@ -484,10 +478,11 @@ observe_event (gpointer data, guint64 seq, GBytes *line)
 static bool
 bring_up (Daemon *daemon, GError **error)
 {
-    if (!open_spool (daemon, error) || !open_tokens (daemon, error) ||
-        !open_suppression (daemon, error) || !open_resolver (daemon, error) ||
-        !open_fetcher (daemon, error) || !open_queue (daemon, error) ||
-        !open_server (daemon, error) || !open_http (daemon, error) ||
+    if (!open_spool (daemon, error) || !open_tokens (daemon, error))
+        return false;
+    open_suppression (daemon);
+    if (!open_resolver (daemon, error) || !open_fetcher (daemon, error) ||
+        !open_queue (daemon, error) || !open_server (daemon, error) || !open_http (daemon, error) ||
         !relais_privileges_drop_rest (error) || !open_control (daemon, error) ||
         !relais_host_start (daemon->host, error) || !relais_http_server_start (daemon->http, error))
         return false;

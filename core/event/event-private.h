@@ -31,6 +31,8 @@ RelaisEventLine *relais_event_line_new (const char *type, gint64 wall_us, const 
                                         int recipient, int attempt);
 /* That id. Owned. */
 char *relais_event_id (const char *queue_id, int recipient, int attempt, const char *type);
+/* FNV-1a, for ids: what may be chosen by somebody else so that two are alike must be compared, too. */
+guint64 relais_event_hash (gconstpointer bytes, gsize size);
 /* The same for an event of a module's own: it has no attempt, its id is drawn at random (16 hexadecimal digits,
  * then "-TYPE"), and it names the module. `queue_id` may be NULL. */
 RelaisEventLine *relais_event_line_new_module (const char *module, const char *type, gint64 wall_us,

@@ -13,17 +13,6 @@ enum { QUEUE_ID_BYTES = 13, NUMBER_BYTES = RELAIS_EVENT_KEY_BYTES - QUEUE_ID_BYT
 
 #define MESSAGE_ID_KEY ",\"message_id\":\""
 
-guint64
-relais_event_hash (gconstpointer bytes, gsize size)
-{
-    const guint8 *at = bytes;
-    guint64 hash = G_GUINT64_CONSTANT (0xcbf29ce484222325);
-
-    for (gsize i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * G_GUINT64_CONSTANT (0x100000001b3);
-    return hash;
-}
-
 static bool
 is_queue_id (const char *text)
 {

@@ -34,8 +34,6 @@ bool
 relais_event_key_make (guint8 key[RELAIS_EVENT_KEY_BYTES], const char *queue_id, guint32 number);
 /* As a line with this Message-ID has it. */
 guint64 relais_event_hash_message_id (const char *message_id);
-/* FNV-1a. */
-guint64 relais_event_hash (gconstpointer bytes, gsize size);
 
 /* --- One file (run.c): entries of a part of one day file. Immutable and counted. */
 typedef struct {

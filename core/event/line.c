@@ -222,6 +222,17 @@ relais_event_id (const char *queue_id, int recipient, int attempt, const char *t
     return g_strconcat (queue_id, numbers, type, NULL);
 }
 
+guint64
+relais_event_hash (gconstpointer bytes, gsize size)
+{
+    const guint8 *at = bytes;
+    guint64 hash = G_GUINT64_CONSTANT (0xcbf29ce484222325);
+
+    for (gsize i = 0; i < size; i++)
+        hash = (hash ^ at[i]) * G_GUINT64_CONSTANT (0x100000001b3);
+    return hash;
+}
+
 static RelaisEventLine *
 line_begin (void)
 {

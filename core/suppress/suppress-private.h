@@ -17,9 +17,9 @@
 typedef struct RelaisSuppression RelaisSuppression;
 
 /* Reads the journal below `dir` (made if missing). May block: start-up. A journal that cannot be read is no error
- * here: the list is there, answers UNKNOWN, and says why. NULL only where `config` is wrong. */
+ * here: the list is there, answers UNKNOWN, and says why. Never NULL. */
 RelaisSuppression *
-relais_suppression_open (const char *dir, RelaisConfig *config, RelaisLoop *loop, GError **error);
+relais_suppression_open (const char *dir, RelaisConfig *config, RelaisLoop *loop);
 /* Writes and syncs what was reported, calls back what is left, ends the thread: before those who are called back go. What is
  * reported after that has FAILED, from a later turn if there is one; checks still tell. May block. */
 void relais_suppression_finish (RelaisSuppression *suppression);

@@ -7,6 +7,7 @@
 
 #include "suppress/state-private.h"
 
+#include "event/event-private.h"
 #include "suppress/fold-private.h"
 
 #include <string.h>
@@ -141,13 +142,7 @@ relais_suppression_is_reason (const char *reason)
 static guint64
 hash_id (const char *id)
 {
-    guint64 hash = 0xcbf29ce484222325;
-
-    if (id == NULL || id[0] == '\0')
-        return 0;
-    for (; *id != '\0'; id++)
-        hash = (hash ^ (guint8)*id) * 0x100000001b3;
-    return hash != 0 ? hash : 1;
+    return id == NULL || id[0] == '\0' ? 0 : MAX (relais_event_hash (id, strlen (id)), 1);
 }
 
 static bool
@@ -287,6 +282,8 @@ relais_suppression_check (RelaisSuppression *suppression, const char *address, c
     suppression->checks++;
     if (suppression->load.state != RELAIS_LOAD_GOOD)
         return RELAIS_SUPPRESS_UNKNOWN;
+    if (suppression->table.n_holding == 0)
+        return RELAIS_SUPPRESS_ABSENT;
     folded = relais_suppress_fold (address);
     if (folded == NULL)
         return RELAIS_SUPPRESS_ABSENT;
@@ -356,7 +353,7 @@ start_of (const RelaisLoad *load)
 }
 
 RelaisSuppression *
-relais_suppression_open (const char *dir, RelaisConfig *config, RelaisLoop *loop, GError **error)
+relais_suppression_open (const char *dir, RelaisConfig *config, RelaisLoop *loop)
 {
     RelaisSuppression *suppression = g_new0 (RelaisSuppression, 1);
 

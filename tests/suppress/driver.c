@@ -205,7 +205,7 @@ main (int argc, char **argv)
     if (argc < 3)
         return 2;
     loop = relais_loop_new (NULL, NULL);
-    list = relais_suppression_open (argv[1], config, loop, NULL);
+    list = relais_suppression_open (argv[1], config, loop);
     if (strcmp (argv[2], "work") == 0 && argc > 3)
         work ((guint32)g_ascii_strtoull (argv[3], NULL, 10), argc > 4);
     else if (strcmp (argv[2], "dump") == 0)
