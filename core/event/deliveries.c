@@ -158,7 +158,7 @@ static bool
 read_place (RelaisEventIndex *index, int dir_fd, const RelaisEventPlace *place, GPtrArray *found,
             const Wanted *wanted, GError **error)
 {
-    g_autofree char *name = g_strdup_printf ("events-%08u.jsonl", place->day);
+    g_autofree char *name = relais_event_day_file (place->day);
     const int fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     g_autofree char *line = NULL;
     bool good = true;
@@ -201,14 +201,6 @@ read_places (RelaisEventIndex *index, int dir_fd, const GArray *places, const Wa
     return g_steal_pointer (&found);
 }
 
-static guint32
-day_before (gint64 wall_us)
-{
-    g_autofree char *name = relais_event_file_name (wall_us - CLOCK_DAYS * RELAIS_USEC_PER_DAY);
-
-    return (guint32)g_ascii_strtoull (name + strlen ("events-"), NULL, 10);
-}
-
 GPtrArray *
 relais_event_deliveries_find (RelaisEventIndex *index, int dir_fd, const char *queue_id,
                               guint32 number, gint64 since_us, GError **error)
@@ -218,7 +210,9 @@ relais_event_deliveries_find (RelaisEventIndex *index, int dir_fd, const char *q
     const Wanted wanted = {key, NULL};
 
     if (relais_event_key_make (key, queue_id, number) &&
-        !relais_event_index_find (index, key, 0, day_before (since_us), places, 1, error))
+        !relais_event_index_find (index, key, 0,
+                                  relais_event_day (since_us - CLOCK_DAYS * RELAIS_USEC_PER_DAY),
+                                  places, 1, error))
         return NULL;
     return read_places (index, dir_fd, places, &wanted, error);
 }

@@ -7,8 +7,11 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* "events-YYYYMMDD.jsonl" of a moment. */
+/* YYYYMMDD of a moment; "events-YYYYMMDD.jsonl" of such a day, and of a moment; the day of a day file's name. */
+guint32 relais_event_day (gint64 wall_us);
+char *relais_event_day_file (guint32 day);
 char *relais_event_file_name (gint64 wall_us);
+guint32 relais_event_file_day (const char *name);
 /* Names of all day files of a directory, oldest first. */
 GPtrArray *relais_event_file_list (int dir_fd, GError **error);
 

@@ -37,14 +37,32 @@ relais_event_fail (GError **error, const char *what, const char *name)
     return false;
 }
 
-char *
-relais_event_file_name (gint64 wall_us)
+guint32
+relais_event_day (gint64 wall_us)
 {
     g_autoptr (GDateTime) day =
         g_date_time_new_from_unix_utc (MAX (wall_us, 0) / RELAIS_USEC_PER_SEC);
 
-    return g_strdup_printf (FILE_PREFIX "%04d%02d%02d" FILE_SUFFIX, g_date_time_get_year (day),
-                            g_date_time_get_month (day), g_date_time_get_day_of_month (day));
+    return (guint32)(g_date_time_get_year (day) * 10000 + g_date_time_get_month (day) * 100 +
+                     g_date_time_get_day_of_month (day));
+}
+
+char *
+relais_event_day_file (guint32 day)
+{
+    return g_strdup_printf (FILE_PREFIX "%08u" FILE_SUFFIX, day);
+}
+
+char *
+relais_event_file_name (gint64 wall_us)
+{
+    return relais_event_day_file (relais_event_day (wall_us));
+}
+
+guint32
+relais_event_file_day (const char *name)
+{
+    return (guint32)g_ascii_strtoull (name + strlen (FILE_PREFIX), NULL, 10);
 }
 
 static bool

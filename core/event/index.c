@@ -55,24 +55,10 @@ struct RelaisEventIndex {
 };
 
 static guint32
-day_of (gint64 wall_us)
-{
-    g_autofree char *name = relais_event_file_name (wall_us);
-
-    return (guint32)g_ascii_strtoull (name + strlen ("events-"), NULL, 10);
-}
-
-static char *
-day_file_name (guint32 day)
-{
-    return g_strdup_printf ("events-%08u.jsonl", day);
-}
-
-static guint32
 oldest_day (const RelaisEventIndex *index)
 {
-    return day_of (relais_clock_wall_us (index->clock) -
-                   RELAIS_EVENT_INDEX_DAYS * RELAIS_USEC_PER_DAY);
+    return relais_event_day (relais_clock_wall_us (index->clock) -
+                             RELAIS_EVENT_INDEX_DAYS * RELAIS_USEC_PER_DAY);
 }
 
 /* --- Parts ---------------------------------------------------------------------------------------- */
@@ -163,7 +149,7 @@ void
 relais_event_index_add (RelaisEventIndex *index, const char *file_name, guint64 offset,
                         const guint8 *bytes, gsize size)
 {
-    const guint32 day = (guint32)g_ascii_strtoull (file_name + strlen ("events-"), NULL, 10);
+    const guint32 day = relais_event_file_day (file_name);
     const char *at = (const char *)bytes, *end = at + size;
 
     g_mutex_lock (&index->mutex);
@@ -299,7 +285,7 @@ read_piece (Part *part, int fd, char *buffer, guint64 to)
 static Part *
 read_gap (RelaisEventIndex *index, const Gap *gap)
 {
-    g_autofree char *name = day_file_name (gap->day);
+    g_autofree char *name = relais_event_day_file (gap->day);
     g_autofree char *buffer = g_malloc (READ_BYTES);
     const int fd = openat (index->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     Part *part = part_new (gap->day, gap->from);
@@ -548,7 +534,7 @@ look_around (RelaisEventIndex *index, GError **error)
         return false;
     for (guint i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index (names, i);
-        const guint32 day = (guint32)g_ascii_strtoull (name + strlen ("events-"), NULL, 10);
+        const guint32 day = relais_event_file_day (name);
         struct stat st;
 
         if (day < oldest || fstatat (index->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)

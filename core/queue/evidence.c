@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Evidence. An item belongs to its dossier; while its report is under way to both the dossier and the list's
- * callback, and whoever is last frees it.
+ * callback, and whoever is last frees it. Loop thread; nothing here waits.
  */
 #include "config.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A settlement as outcome.c fills it and settlement.c brings it into the spool.
+ * A settlement as outcome.c fills it and settlement.c brings it into the spool. For these two alone. Loop thread, but
+ * for the making of its report.
  */
 #pragma once
 

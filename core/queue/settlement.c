@@ -16,6 +16,8 @@
  * is done again at the next start, and nothing stands still. Only when more outcomes wait than RELAIS_QUEUE_PARKED, or
  * one has waited for PATIENCE_US, it is written without its evidence, which is counted and told: the next mail to the
  * address proves the same again.
+ *
+ * Loop thread; a worker makes the reports.
  */
 #include "config.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The commands about one address, and about the list as a whole. What changes the list ends when it is on disk.
+ * The commands about one address, and about the list as a whole. What changes the list ends when it is on disk. Loop
+ * thread.
  */
 #include "config.h"
 

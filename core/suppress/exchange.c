@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Writing entries for others to read.
+ * Writing entries for others to read. Pure; any thread.
  */
 #include "config.h"
 
