@@ -5,7 +5,6 @@
  */
 #include <relais/test.h>
 
-#include <glib/gstdio.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,7 +13,7 @@
 #define ID "0ab1cd2ef3gh4"
 #define DAY_US (G_GINT64_CONSTANT (24) * 3600 * G_USEC_PER_SEC)
 
-static char *module_dir;
+static const char *module_dir;
 
 static RelaisTest *
 load_with (const gchar *const *names, const char *config)
@@ -556,53 +555,14 @@ test_alone (void)
     g_assert_cmpuint (relais_test_get_reply_code (test), ==, 452);
 }
 
-/* --- The module, in a directory --------------------------------------------------------------- */
-
-static const char *const files[] = {"unsubscribe"};
-
-static char *
-module_path (const char *name)
-{
-    g_autofree char *file = g_strconcat (name, ".so", NULL);
-
-    return g_build_filename (module_dir, file, NULL);
-}
-
-static void
-gather (void)
-{
-    module_dir = g_dir_make_tmp ("relais-modules-XXXXXX", NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS (files); i++) {
-        g_autofree char *built = g_strdup_printf ("%s/modules/%s/.libs/%s.so",
-                                                  g_getenv ("RELAIS_BUILDDIR"), files[i], files[i]);
-        g_autofree char *path = module_path (files[i]);
-        g_autofree char *bytes = NULL;
-        gsize size;
-
-        g_assert_true (g_file_get_contents (built, &bytes, &size, NULL));
-        g_assert_true (g_file_set_contents (path, bytes, (gssize)size, NULL));
-    }
-}
-
-static void
-scatter (void)
-{
-    for (gsize i = 0; i < G_N_ELEMENTS (files); i++) {
-        g_autofree char *path = module_path (files[i]);
-
-        g_unlink (path);
-    }
-    g_rmdir (module_dir);
-    g_free (module_dir);
-}
-
 int
 main (int argc, char **argv)
 {
-    int status;
+    g_autofree char *dir =
+        g_build_filename (g_getenv ("RELAIS_BUILDDIR"), "modules", "unsubscribe", ".libs", NULL);
 
     g_test_init (&argc, &argv, NULL);
-    gather ();
+    module_dir = dir;
     g_test_add_func ("/unsubscribe/fields/both", test_both);
     g_test_add_func ("/unsubscribe/fields/one-each", test_one_each);
     g_test_add_func ("/unsubscribe/fields/shared", test_shared);
@@ -625,7 +585,5 @@ main (int argc, char **argv)
     g_test_add_func ("/unsubscribe/mail/expired", test_expired);
     g_test_add_func ("/unsubscribe/mail/others", test_others);
     g_test_add_func ("/unsubscribe/mail/alone", test_alone);
-    status = g_test_run ();
-    scatter ();
-    return status;
+    return g_test_run ();
 }
