@@ -52,7 +52,7 @@ struct RelaisTest {
     RelaisSubject subject;
     GHashTable *session_slots, *transaction_slots;
     GPtrArray *attempt_attributes;
-    char *client, *helo, *tenant, *new_sender;
+    char *client, *helo, *tenant, *listener, *new_sender;
     GByteArray *sealed;
     RelaisTrace *trace;
     char *auth_results;   /* of the last run of message */

@@ -93,6 +93,7 @@ relais_test_new (const gchar *module_dir)
     open_tokens (test);
     relais_test_deliveries_init (test);
     relais_test_shaping_init (test);
+    test->listener = g_strdup ("test");
     relais_test_set_message (test, (const guint8 *)"", 0);
     return test;
 }
@@ -140,6 +141,7 @@ relais_test_free (RelaisTest *test)
     g_free (test->client);
     g_free (test->helo);
     g_free (test->tenant);
+    g_free (test->listener);
     g_free (test);
 }
 
@@ -269,6 +271,13 @@ relais_test_set_tenant (RelaisTest *test, const gchar *tenant)
 }
 
 void
+relais_test_set_listener (RelaisTest *test, const gchar *listener)
+{
+    replace (&test->listener, listener);
+    replace (&test->message->envelope.listener, listener);
+}
+
+void
 relais_test_set_sender (RelaisTest *test, const gchar *sender)
 {
     replace (&test->message->envelope.sender, sender);
@@ -307,6 +316,7 @@ relais_test_set_message (RelaisTest *test, const guint8 *bytes, gsize size)
     message->envelope.sender = g_strdup ("");
     g_free (message->envelope.tenant);
     message->envelope.tenant = g_strdup (test->tenant);
+    message->envelope.listener = g_strdup (test->listener);
     read_header_from (message, bytes, size);
 }
 
@@ -404,6 +414,7 @@ fill_subject (RelaisTest *test, RelaisHookId hook)
         .client = test->client,
         .helo = test->helo,
         .tenant = test->tenant,
+        .listener = test->listener,
         .envelope = hook >= RELAIS_HOOK_MAIL ? &test->message->envelope : NULL,
         .message = hook >= RELAIS_HOOK_MESSAGE ? test->message : NULL,
         .trace = hook == RELAIS_HOOK_MESSAGE ? test->trace : NULL,

@@ -23,11 +23,12 @@ RELAIS_API gchar *relais_message_dup_id (const RelaisMessage *message);
 RELAIS_API const gchar *relais_message_get_sender (const RelaisMessage *message); /* "" is <> */
 RELAIS_API guint32 relais_message_n_recipients (const RelaisMessage *message);
 RELAIS_API const gchar *relais_message_get_recipient (const RelaisMessage *message, guint32 n);
-/* NULL for mail that came from outside and for mail that Relais wrote. */
+/* NULL for mail that came from outside; a report to a sender has the tenant of the message it is about. */
 RELAIS_API const gchar *relais_message_get_tenant (const RelaisMessage *message);
 RELAIS_API const gchar *relais_message_get_campaign (const RelaisMessage *message);
 RELAIS_API RelaisMessageClass relais_message_get_class (const RelaisMessage *message);
 RELAIS_API const gchar *relais_message_get_user (const RelaisMessage *message);
+/* NULL for mail that Relais wrote: reports and notices. */
 RELAIS_API const gchar *relais_message_get_listener (const RelaisMessage *message);
 RELAIS_API const gchar *relais_message_get_client (const RelaisMessage *message);
 /* With brackets. */

@@ -49,6 +49,8 @@ RELAIS_API RelaisModule *relais_test_find_module (RelaisTest *test, const gchar 
  * From is read from them. Setting one ends the transaction before. */
 RELAIS_API void relais_test_set_client (RelaisTest *test, const gchar *address, const gchar *helo);
 RELAIS_API void relais_test_set_tenant (RelaisTest *test, const gchar *tenant);
+/* Where it came in, "test" unless it is set; NULL: Relais wrote it. */
+RELAIS_API void relais_test_set_listener (RelaisTest *test, const gchar *listener);
 RELAIS_API void relais_test_set_sender (RelaisTest *test, const gchar *sender);
 RELAIS_API void relais_test_add_recipient (RelaisTest *test, const gchar *recipient);
 RELAIS_API void relais_test_set_message (RelaisTest *test, const guint8 *bytes, gsize size);

@@ -2,7 +2,8 @@
  *
  * dkim: signs a tenant's mail on its way out, as the last thing that happens to its bytes (SEAL), with
  * every key of the tenant for the domain of the header From. Mail without a tenant is somebody
- * else's and is not signed. The hook runs on worker threads; it keeps no state but the configuration
+ * else's and is not signed; what Relais writes itself is signed where there is a key for its host
+ * name, and waits for none. The hook runs on worker threads; it keeps no state but the configuration
  * that is pinned for the message. Mail from outside is verified in inbound.c.
  */
 #include "verify.h"
@@ -115,7 +116,8 @@ seal (RelaisHook *hook, gpointer data)
 {
     DkimConfig *config = relais_hook_get_config (hook);
     const char *tenant = relais_hook_get_tenant (hook);
-    const char *from = relais_message_get_header_from (relais_hook_get_message (hook));
+    const RelaisMessage *message = relais_hook_get_message (hook);
+    const char *from = relais_message_get_header_from (message);
     const char *at = from != NULL ? strrchr (from, '@') : NULL;
     g_autoptr (GPtrArray) keys = g_ptr_array_new ();
     g_autoptr (GError) error = NULL;
@@ -124,6 +126,8 @@ seal (RelaisHook *hook, gpointer data)
         return RELAIS_VERDICT_CONTINUE;
     if (at != NULL)
         dkim_config_find (config, tenant, at + 1, keys);
+    if (keys->len == 0 && relais_message_get_listener (message) == NULL)
+        return RELAIS_VERDICT_CONTINUE;
     if (keys->len == 0)
         return without_key (hook, config, tenant, at != NULL ? at + 1 : "(none)");
     if (sign_message (hook, config, keys, &error))

@@ -2,7 +2,7 @@
  *
  * Signs messages with dkim.so through the harness, for other implementations to verify:
  *     sign MODULE-DIR CONFIG-FILE TENANT IN OUT [IN OUT]...
- * Prints one line a message: the verdict's number, and the text that came with it.
+ * TENANT:own is mail that Relais wrote for the tenant, a report. Prints one line a message: the verdict's number, and the text that came with it.
  */
 #include <relais/test.h>
 
@@ -37,6 +37,16 @@ sign_file (RelaisTest *test, const char *in, const char *out, GError **error)
     return g_file_set_contents (out, (const char *)whole->data, (gssize)whole->len, error);
 }
 
+static void
+set_origin (RelaisTest *test, const char *text)
+{
+    g_auto (GStrv) words = g_strsplit (text, ":", 2);
+
+    relais_test_set_tenant (test, words[0] != NULL && words[0][0] != '\0' ? words[0] : NULL);
+    if (words[0] != NULL && words[1] != NULL)
+        relais_test_set_listener (test, NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -52,7 +62,7 @@ main (int argc, char **argv)
     if (!g_file_get_contents (argv[2], &config, NULL, &error))
         return die (argv[2], error);
     test = relais_test_new (argv[1]);
-    relais_test_set_tenant (test, argv[3][0] != '\0' ? argv[3] : NULL);
+    set_origin (test, argv[3]);
     if (!relais_test_load (test, names, config, &error))
         return die ("load", error);
     for (int i = 4; i + 1 < argc; i += 2)

@@ -212,6 +212,8 @@ def check_rights(tap, home, config):
         ("mail of another tenant is deferred", config, "two", plain, DEFER, "no DKIM key of tenant two for domain example.org", False),
         ("another domain is deferred", config, "one", plain.replace(b"a@example.org", b"a@mail.example.org"), DEFER,
          "no DKIM key of tenant one for domain mail.example.org", False),
+        ("a report of our own waits for no key", config, "two:own", plain, CONTINUE, "", False),
+        ("and is signed where there is one", config, "one:own", plain, CONTINUE, "", True),
         ("missing_key = send lets it go", config + "[dkim]\nmissing_key = send\n", "two", plain, CONTINUE, "", False),
         ("From in capitals is the same domain", config, "one", plain.replace(b"a@example.org", b"a@EXAMPLE.org"), CONTINUE, "", True),
     ]
