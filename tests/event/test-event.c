@@ -17,7 +17,7 @@ enum { DAY_ONE = 1782000000 }; /* 2026-06-21 UTC */
 
 typedef struct {
     RelaisClock clock;
-    gint64 wall_us;
+    _Atomic gint64 wall_us; /* the log's and the index's threads read it */
 } TestClock;
 
 static gint64
@@ -41,7 +41,8 @@ typedef struct {
 static void
 bed_set_up (Bed *bed)
 {
-    bed->clock = (TestClock){{test_wall, test_mono}, DAY_ONE * RELAIS_USEC_PER_SEC};
+    bed->clock.clock = (RelaisClock){test_wall, test_mono};
+    bed->clock.wall_us = DAY_ONE * RELAIS_USEC_PER_SEC;
     bed->loop = relais_loop_new (&bed->clock.clock, NULL);
     bed->dir = g_dir_make_tmp ("relais-event-XXXXXX", NULL);
     g_assert_nonnull (bed->dir);
