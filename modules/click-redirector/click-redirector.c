@@ -50,11 +50,12 @@ decide (RelaisHook *hook, gpointer data)
 
 /* --- The links' route ------------------------------------------------------------------------- */
 
-/* A link that is ours: leads on, unless it was switched off. */
+/* A link that is ours: leads on, unless it was switched off. That of a check never is, and needs no list: the first
+ * check comes while the store is still opened. */
 static void
 answer_link (ClickRedirector *redirector, RelaisHttpRequest *request, TrackingIdentity *identity)
 {
-    if (!click_kills_are_loaded (redirector->kills)) {
+    if (!identity->probe && !click_kills_are_loaded (redirector->kills)) {
         relais_http_set_header (request, "Retry-After", "1");
         tracking_answer_text (request, 503, "Please try again in a moment.\n");
     } else if (click_kills_match (redirector->kills, identity->tenant, identity->campaign,

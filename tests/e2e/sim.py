@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
 
 
-def run(tap, scenario, *options, seconds=280):
+def run(tap, scenario, *options, seconds=900):
     argv = [os.path.join(harness.SOURCE, "tests/sim/run"), scenario, "--build", harness.BUILD, "--json", *options]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds)
     if done.returncode == 2 or not done.stdout.startswith("{"):
