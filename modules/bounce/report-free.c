@@ -35,6 +35,7 @@ typedef struct {
     GHashTable *wanted; /* lower case address -> GString of its blocks; NULL value: none yet */
     char *own, *to;     /* whom the report comes from and goes to */
     gsize first;        /* line of the first mention of a recipient */
+    gsize peer;         /* while lines are read: the peer's last refusal in a transcript; 0: none */
 } Reader;
 
 static void
@@ -214,13 +215,30 @@ read_line (Reader *reader, gsize at, gsize size)
             mention.address = bounce_address_dup (line, &address);
             if (mention.strength == LEADS)
                 mention.from = at + address.to;
+            if (mention.strength == TRANSCRIPT && reader->peer > 0)
+                mention.from = reader->peer;
             if (mention.strength == SENTENCE && is_helper (mention.address))
                 mention_clear (&mention);
             else
                 g_array_append_val (reader->mentions, mention);
+            if (mention.strength == LEADS || mention.strength == TRANSCRIPT)
+                reader->peer = 0;
         }
         first = false;
     }
+}
+
+/* In a transcript the peer's refusal stands before the line that says whom it cost. */
+static void
+read_peer (Reader *reader, gsize at)
+{
+    const char *line = reader->text + at;
+
+    if (g_ascii_strncasecmp (line, "while talking", 13) == 0 ||
+        g_ascii_strncasecmp (line, "... while talking", 17) == 0)
+        reader->peer = 0;
+    else if (g_str_has_prefix (line, "<<< 4") || g_str_has_prefix (line, "<<< 5"))
+        reader->peer = at;
 }
 
 static void
@@ -229,6 +247,7 @@ read_mentions (Reader *reader)
     for (const char *p = reader->text; *p != '\0';) {
         const gsize size = strcspn (p, "\n");
 
+        read_peer (reader, (gsize)(p - reader->text));
         read_line (reader, (gsize)(p - reader->text), size);
         p += size + (p[size] == '\n');
     }
@@ -532,6 +551,15 @@ is_wordless (const BounceReportRecipient *recipient)
 }
 
 static void
+set_phase (const Reader *reader, BounceReportRecipient *recipient, const char *block)
+{
+    g_autofree char *folded = bounce_text_fold (block);
+
+    recipient->phase = bounce_phase_find (folded);
+    reader->reading->mail->steps += strlen (folded);
+}
+
+static void
 set_diagnostics (Reader *reader)
 {
     GPtrArray *recipients = reader->reading->report->recipients;
@@ -550,6 +578,7 @@ set_diagnostics (Reader *reader)
             shared = block->str;
         else if (shared != NULL)
             text = shared;
+        set_phase (reader, recipient, text);
         if (is_wordless (recipient) && !set_reply (recipient, text) &&
             !set_reply (recipient, before) && !set_paragraph (recipient, text))
             set_from_before (recipient, before, mentioned);
@@ -649,19 +678,13 @@ void
 bounce_free_complete (BounceReading *reading)
 {
     GPtrArray *recipients = reading->report->recipients;
-    bool any = false;
     Reader reader;
 
-    for (guint i = 0; i < recipients->len; i++)
-        any |= is_wordless (g_ptr_array_index (recipients, i));
-    if (!any)
-        return;
     reader_init (&reader, reading);
     for (guint i = 0; i < recipients->len; i++) {
-        BounceReportRecipient *recipient = g_ptr_array_index (recipients, i);
+        const BounceReportRecipient *recipient = g_ptr_array_index (recipients, i);
 
-        if (is_wordless (recipient))
-            want (&reader, recipient->recipient);
+        want (&reader, recipient->recipient);
     }
     collect_blocks (&reader);
     set_diagnostics (&reader);

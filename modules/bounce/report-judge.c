@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "report-words.h"
+
 /* Behind "550 " or "550-"; the code is in the reply already. */
 static const char *
 skip_code (const char *text)
@@ -26,16 +28,35 @@ enhanced_of (const BounceReportRecipient *recipient)
     return recipient->action == BOUNCE_REPORT_FAILED ? "5.0.0" : NULL;
 }
 
+/* Whether the words name the sender: then it may be he who is unknown. */
+static bool
+names_sender (const BounceReport *report, const char *text)
+{
+    BounceAddress at = {0};
+
+    while (text != NULL && report->sender != NULL &&
+           bounce_address_find (text, strlen (text), at.to, &at)) {
+        g_autofree char *address = bounce_address_dup (text, &at);
+
+        if (g_ascii_strcasecmp (address, report->sender) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void
-judge_words (const BounceRules *rules, const BounceReportRecipient *recipient,
-             BounceVerdict *verdict)
+judge_words (const BounceRules *rules, const BounceReport *report,
+             const BounceReportRecipient *recipient, BounceVerdict *verdict)
 {
     const BounceReply reply = {
+        .phase = recipient->phase,
         .code = recipient->code,
         .enhanced = enhanced_of (recipient),
         .text = recipient->diagnostic != NULL ? skip_code (recipient->diagnostic) : NULL};
 
     bounce_judge (rules, &reply, verdict);
+    if (verdict->suppress != RELAIS_SUPPRESS_NONE && names_sender (report, recipient->diagnostic))
+        verdict->suppress = RELAIS_SUPPRESS_NONE;
     if (recipient->action != BOUNCE_REPORT_DELAYED)
         return;
     verdict->permanence = RELAIS_PERMANENCE_TEMPORARY;
@@ -72,5 +93,5 @@ bounce_report_judge (const BounceRules *rules, const BounceReport *report,
         (report->kind != BOUNCE_REPORT_DSN && report->kind != BOUNCE_REPORT_FREETEXT))
         return;
     if (recipient->action == BOUNCE_REPORT_FAILED || recipient->action == BOUNCE_REPORT_DELAYED)
-        judge_words (rules, recipient, verdict);
+        judge_words (rules, report, recipient, verdict);
 }

@@ -320,6 +320,12 @@ bounce_kind_is_challenge (const BounceReading *reading)
                                            "antispam uol",
                                            "conferma il tuo messaggio",
                                            "подтвердите",
+                                           "requires verification",
+                                           "waiting for your confirmation",
+                                           "送信者確認",
+                                           "送信者の確認",
+                                           "認証のお願い",
+                                           "请确认",
                                            NULL};
     static const char *const texts[] = {"boxbe",
                                         "tmda",
@@ -347,6 +353,10 @@ bounce_kind_is_challenge (const BounceReading *reading)
                                         "haga clic",
                                         "clique",
                                         "нажмите",
+                                        "fai clic",
+                                        "clicca",
+                                        "クリック",
+                                        "点击",
                                         NULL};
 
     if (reading->is_report || has_field (reading, "X-Failed-Recipients"))

@@ -96,6 +96,26 @@ add_recipients (BounceReading *reading, JsonArray *array, BounceReportAction act
     }
 }
 
+/* A bounce's type is all that is said where nobody's reply is passed on: "Transient MailboxFull". */
+static void
+add_type (BounceReport *report, JsonObject *said)
+{
+    const char *type = replies_json_string (said, "bounceType");
+    const char *kind = replies_json_string (said, "bounceSubType");
+    g_autofree char *words =
+        type != NULL && kind != NULL ? g_strdup_printf ("%s %s", type, kind) : NULL;
+
+    for (guint i = 0; words != NULL && i < report->recipients->len; i++) {
+        BounceReportRecipient *recipient = g_ptr_array_index (report->recipients, i);
+
+        if (recipient->diagnostic != NULL)
+            continue;
+        bounce_report_set_diagnostic (recipient, words, strlen (words), false);
+        if (recipient->status == NULL && g_ascii_strcasecmp (type, "Transient") == 0)
+            recipient->status = g_strdup ("4.0.0");
+    }
+}
+
 /* A delivery has one reply for all. */
 static void
 add_response (BounceReport *report, const char *response)
@@ -146,6 +166,7 @@ take_notice (BounceReading *reading, JsonObject *notice, gsize which)
     replace (&report->reporting_mta, mta != NULL ? behind_type (mta) : NULL);
     add_recipients (reading, replies_json_array (said, NOTICES[which].recipients),
                     NOTICES[which].action);
+    add_type (report, said);
     add_response (report, replies_json_string (said, "smtpResponse"));
     take_mail (report, replies_json_object (notice, "mail"));
 }

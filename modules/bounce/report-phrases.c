@@ -167,6 +167,8 @@ static const char *const delaying_subjects[] = {"delay",
                                                 "retard",
                                                 "demora",
                                                 "retraso",
+                                                "retrasad",
+                                                "différée",
                                                 "atras",
                                                 "ritard",
                                                 "vertraag",
@@ -182,18 +184,18 @@ static const char *const delaying_subjects[] = {"delay",
                                                 NULL};
 
 static const char *const succeeding_subjects[] = {"successful mail delivery",
-                                                  "delivered:",
-                                                  "relayed:",
                                                   "delivery status notification (success)",
                                                   "delivery status notification (relay)",
                                                   "delivery confirmation",
-                                                  "expanded:",
-                                                  "remis :",
-                                                  "übermittelt:",
-                                                  "entregado:",
                                                   "successfully delivered",
                                                   "delivery status notification: success",
                                                   NULL};
+
+/* At the head alone: others have "undelivered:", "non remis :", "no entregado:". */
+static const char *const succeeding_heads[] = {
+    "delivered:",  "relayed:",     "expanded:",   "remis :",         "relayé :",
+    "développé :", "übermittelt:", "zugestellt:", "weitergeleitet:", "entregado:",
+    "entregue:",   "recapitato:",  "consegnato:", "配信済み:",       NULL};
 
 static const char *const answering_subjects[] = {
     "re:",  "re :",  "fwd:",    "fw:",  "aw:",  "wg:",  "tr:", "rv:",  "sv:",
@@ -281,6 +283,10 @@ static const char *const failing_texts[] = {"could not be delivered",
                                             "no ha podido ser",
                                             "no pudo ser",
                                             "no ha sido entregad",
+                                            "no se ha entregado",
+                                            "non è stato recapitato",
+                                            "n'a pas atteint",
+                                            "n'est pas parvenu",
                                             "não foi possível",
                                             "não pôde ser",
                                             "não foi entregue",
@@ -398,7 +404,8 @@ bounce_phrases_subject_delays (const char *subject)
 bool
 bounce_phrases_subject_succeeds (const char *subject)
 {
-    return bounce_text_has (subject, succeeding_subjects);
+    return bounce_text_has (subject, succeeding_subjects) ||
+           bounce_text_starts (subject, succeeding_heads);
 }
 
 bool

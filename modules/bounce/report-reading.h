@@ -40,10 +40,13 @@ guint bounce_status_read (BounceReading *reading, const char *text);
 void bounce_free_read (BounceReading *reading);
 /* The recipient is the original's, nobody is named. */
 void bounce_free_read_unnamed (BounceReading *reading);
-/* What `text` says of recipients that are known and of whom nothing is said yet. */
+/* What `text` says of recipients that are known: the phase, and words where nothing is said yet. */
 void bounce_free_complete (BounceReading *reading);
 /* Sets the actions that are not known yet. */
 void bounce_free_set_actions (BounceReading *reading);
+
+/* report-phase.c: static, a phase as events have it; NULL: it does not say, or several. The text is folded. */
+const char *bounce_phase_find (const char *folded);
 
 /* report-kind.c */
 /* Where the original begins in a text, `*end` where what stands before it ends; NULL if nowhere. */

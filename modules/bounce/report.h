@@ -37,6 +37,7 @@ typedef struct {
     guint code;       /* SMTP code in it; 0: none */
     bool is_smtp;     /* the words are a peer's reply and no report writer's own */
     char *remote_mta;
+    const char *phase; /* where in the dialogue, as the events have it; NULL: it does not say */
 } BounceReportRecipient;
 
 typedef struct {
