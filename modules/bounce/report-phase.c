@@ -7,7 +7,7 @@
 
 #include "report-reading.h"
 
-/* As Postfix, Exim, Sendmail, qmail, dma, hMailServer and Yahoo write it; Sendmail's ">>> DATA" is no proof, as it sends
+/* As Postfix, Exim, Sendmail, qmail, dma, hMailServer, Yahoo and GMX write it; Sendmail's ">>> DATA" is no proof, as it sends
  * its commands in one go. */
 static const struct {
     const char *phrase, *phase;
@@ -50,6 +50,11 @@ static const struct {
     {"failed after i sent the message", "body"},
     {"like our final data", "body"},
     {"[body]", "body"},
+    {"server for ehlo command", "ehlo"},
+    {"server for mail from command", "mail"},
+    {"server for rcpt to command", "rcpt"},
+    {"server for data command", "data"},
+    {"server for text command", "body"},
 };
 
 const char *

@@ -369,6 +369,33 @@ test_replies (void)
     }
 }
 
+/* What is said to MAIL is not about the recipient; where several commands are told of, nothing is known. */
+static void
+test_phases (void)
+{
+    static const struct {
+        const char *text, *phase;
+    } cases[] = {
+        {"host x said: 550 no (in reply to MAIL FROM command)", "mail"},
+        {"host x said: 550 no (in reply\n    to RCPT TO command)", "rcpt"},
+        {"host x refused to talk to me: 554 no", "banner"},
+        {"SMTP error from remote mail server after pipelined end of data:\n550 no", "body"},
+        {">>> MAIL From:<news@example.org>\n<<< 550 no", "mail"},
+        {">>> MAIL From:<news@example.org>\n>>> RCPT To:<ann@example.net>\n<<< 550 no", NULL},
+        {">>> DATA\n<<< 550 5.1.1 no", NULL},
+        {"Connected to 192.0.2.2 but my name was rejected.\nRemote host said: 550 no", "ehlo"},
+        {"550 no", NULL}};
+
+    for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+        g_autofree char *text = g_strdup_printf ("From: MAILER-DAEMON@mx.example.net\nSubject: "
+                                                 "failure notice\n\n<ann@example.net>:\n%s\n",
+                                                 cases[i].text);
+        g_autoptr (BounceReport) report = read_text (text);
+
+        g_assert_cmpstr (recipient_at (report, 0)->phase, ==, cases[i].phase);
+    }
+}
+
 /* --- Hostile octets ---------------------------------------------------------------------------- */
 
 static void
@@ -483,6 +510,7 @@ main (int argc, char **argv)
     g_test_add_func ("/report/parts", test_parts);
     g_test_add_func ("/report/addresses", test_addresses);
     g_test_add_func ("/report/replies", test_replies);
+    g_test_add_func ("/report/phases", test_phases);
     g_test_add_func ("/report/controls", test_controls);
     g_test_add_func ("/report/empty", test_empty);
     g_test_add_func ("/report/work", test_work);
