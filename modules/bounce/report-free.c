@@ -550,13 +550,13 @@ is_wordless (const BounceReportRecipient *recipient)
     return true;
 }
 
-static void
-set_phase (const Reader *reader, BounceReportRecipient *recipient, const char *block)
+static const char *
+find_phase (const Reader *reader, const char *block)
 {
     g_autofree char *folded = bounce_text_fold (block);
 
-    recipient->phase = bounce_phase_find (folded);
     reader->reading->mail->steps += strlen (folded);
+    return bounce_phase_find (folded);
 }
 
 static void
@@ -565,7 +565,7 @@ set_diagnostics (Reader *reader)
     GPtrArray *recipients = reader->reading->report->recipients;
     g_autofree char *before = g_strndup (reader->text, MIN (reader->first, (gsize)BLOCK_BYTES));
     const bool mentioned = reader->text[reader->first] != '\0';
-    const char *shared = NULL;
+    const char *shared = NULL, *looked_at = NULL, *phase = NULL;
 
     /* Of several in a row, the last has what is said of all of them. */
     for (guint i = recipients->len; i > 0; i--) {
@@ -578,7 +578,11 @@ set_diagnostics (Reader *reader)
             shared = block->str;
         else if (shared != NULL)
             text = shared;
-        set_phase (reader, recipient, text);
+        /* One text of many is looked at once. */
+        if (text != looked_at)
+            phase = find_phase (reader, text);
+        looked_at = text;
+        recipient->phase = phase;
         if (is_wordless (recipient) && !set_reply (recipient, text) &&
             !set_reply (recipient, before) && !set_paragraph (recipient, text))
             set_from_before (recipient, before, mentioned);

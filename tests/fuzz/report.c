@@ -34,6 +34,8 @@ static const char *const words[] = {
     "<ann@example.net>:\n",
     "RCPT TO:<a@b>\n",
     "550 5.1.1 ",
+    " (in reply to MAIL FROM command)",
+    "<<< 550 5.1.1 no\n554 <a@b>... no\n",
     "--- Below this line is a copy\n",
     "=?utf-8?q?",
     "\n\n",
