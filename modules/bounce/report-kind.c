@@ -133,6 +133,17 @@ has_reply (const BounceReading *reading)
     return status != NULL || bounce_reply_find (reading->text, &code) != NULL;
 }
 
+/* A subject is anybody's: a bounce that neither a daemon nor a part shows comes from nobody or brings the original, and not
+ * through a list. */
+static bool
+is_machine_made (const BounceReading *reading)
+{
+    if (has_field (reading, "List-Unsubscribe") || has_field (reading, "List-Id"))
+        return false;
+    return reading->returned != NULL || reading->tail != NULL || is_from_nobody (reading) ||
+           has_field (reading, "Auto-Submitted");
+}
+
 bool
 bounce_kind_is_bounce (const BounceReading *reading)
 {
@@ -148,7 +159,8 @@ bounce_kind_is_bounce (const BounceReading *reading)
                                       bounce_phrases_subject_succeeds (reading->subject));
     guint proof = 0;
 
-    if (!daemon && !failed && !reading->is_report && (!subject || is_quoted (reading->text)))
+    if (!daemon && !failed && !reading->is_report &&
+        (!subject || is_quoted (reading->text) || !is_machine_made (reading)))
         return false;
     if (is_reply && !failed && !reading->is_report)
         return false;
@@ -241,6 +253,26 @@ subject_is_autoreply (const BounceReading *reading)
                                            "자동 응답",
                                            "자동 회신",
                                            "부재중",
+                                           "αυτόματη απάντηση",
+                                           "автоматична відповідь",
+                                           "автоматичен отговор",
+                                           "аутоматски одговор",
+                                           "automatski odgovor",
+                                           "samodejni odgovor",
+                                           "automatická odpoveď",
+                                           "automatinis atsakymas",
+                                           "automātiskā atbilde",
+                                           "automaatvastus",
+                                           "resposta automàtica",
+                                           "תשובה אוטומטית",
+                                           "מענה אוטומטי",
+                                           "رد تلقائي",
+                                           "الرد التلقائي",
+                                           "trả lời tự động",
+                                           "balasan otomatis",
+                                           "balasan automatik",
+                                           "ตอบกลับอัตโนมัติ",
+                                           "स्वचालित उत्तर",
                                            NULL};
     static const char *const first[] = {"auto:",  "autoreply", "auto re:", "absence",
                                         "absent", "ooo",       "[auto",    NULL};
@@ -321,6 +353,8 @@ bounce_kind_is_challenge (const BounceReading *reading)
                                            "conferma il tuo messaggio",
                                            "подтвердите",
                                            "requires verification",
+                                           "bevestig uw",
+                                           "potwierdź",
                                            "waiting for your confirmation",
                                            "送信者確認",
                                            "送信者の確認",
@@ -354,6 +388,8 @@ bounce_kind_is_challenge (const BounceReading *reading)
                                         "clique",
                                         "нажмите",
                                         "fai clic",
+                                        "klik op",
+                                        "kliknij",
                                         "clicca",
                                         "クリック",
                                         "点击",
