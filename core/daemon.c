@@ -23,6 +23,7 @@
 #include "privileges-private.h"
 #include "queue/queue-private.h"
 #include "reload-private.h"
+#include "show-hooks-private.h"
 #include "smtp/server-private.h"
 #include "spool/spool-private.h"
 #include "status-private.h"
@@ -49,7 +50,7 @@ static const gint64 DRAIN_US = 10 * RELAIS_USEC_PER_SEC;
 typedef struct {
     char **conf_dirs;
     char *module_dir, *locale_dir, *clock;
-    gboolean check, dump, version;
+    gboolean check, dump, show_hooks, json, version;
 } Arguments;
 
 typedef struct {
@@ -100,6 +101,10 @@ parse_arguments (Arguments *arguments, int argc, char **argv)
          N_ ("Check the configuration and exit"), NULL},
         {"dump", 0, 0, G_OPTION_ARG_NONE, &arguments->dump,
          N_ ("Print every value in force and where it comes from, and exit"), NULL},
+        {"show-hooks", 0, 0, G_OPTION_ARG_NONE, &arguments->show_hooks,
+         N_ ("Print which modules are asked on each hook, in order, and exit"), NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &arguments->json,
+         N_ ("With --show-hooks: one JSON object a function"), NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &arguments->version, N_ ("Print the version and exit"),
          NULL},
         {0},
@@ -605,12 +610,16 @@ raise_descriptor_limit (void)
 }
 
 static int
-check_or_dump (Daemon *daemon)
+answer_offline (Daemon *daemon)
 {
     if (daemon->arguments.dump) {
         g_autofree char *text = relais_config_dump (daemon->config);
 
         fputs (text, stdout);
+        return 0;
+    }
+    if (daemon->arguments.show_hooks) {
+        relais_show_hooks (daemon->host, daemon->arguments.json);
         return 0;
     }
     puts (_ ("The configuration is good."));
@@ -733,8 +742,8 @@ relais_daemon_main (int argc, char **argv)
     }
     if (!configure (&daemon))
         status = EXIT_CONFIG;
-    else if (daemon.arguments.check || daemon.arguments.dump)
-        status = check_or_dump (&daemon);
+    else if (daemon.arguments.check || daemon.arguments.dump || daemon.arguments.show_hooks)
+        status = answer_offline (&daemon);
     else if (!drop_privileges (&daemon, &error))
         status = say (error) ? 0 : 1;
     else {

@@ -18,6 +18,7 @@ libcore_la_SOURCES += \
     core/limiter.c core/limiter-private.h \
     core/privileges.c core/privileges-private.h \
     core/reload.c core/reload-private.h \
+    core/show-hooks.c core/show-hooks-private.h \
     core/status.c core/status-private.h
 sbin_PROGRAMS += relaisd
 relaisd_SOURCES = core/relaisd.c
@@ -29,6 +30,9 @@ TESTS += tests/daemon/test-limiter
 tests_daemon_test_limiter_SOURCES = tests/daemon/test-limiter.c
 tests_daemon_test_limiter_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_daemon_test_limiter_LDADD = $(CORE_TEST_LDADD)
+
+TESTS += tests/daemon/test-show-hooks.py
+EXTRA_DIST += tests/daemon/test-show-hooks.py
 
 bin_PROGRAMS += relaisctl
 relaisctl_SOURCES = core/relaisctl.c
