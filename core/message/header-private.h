@@ -22,6 +22,9 @@ typedef struct {
  * follows is content, see relais_header_is_well_formed (). */
 bool relais_header_next (const guint8 *block, gsize size, gsize *position, RelaisField *field);
 bool relais_header_is_well_formed (const guint8 *block, gsize size);
+/* How many fields these lines are: whole ones (each line with CRLF, at most 998 octets, without NUL or CR
+ * inside), folds allowed. 0 if they are anything else. */
+guint relais_header_count_fields (const char *bytes, gsize size);
 bool relais_field_is (const RelaisField *field, const char *name);
 /* Value unfolded (CRLF before white space removed), trimmed. Owned. */
 char *relais_field_unfold (const RelaisField *field);

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+enum { LINE_BYTES = 998 }; /* without CRLF (RFC 5322 section 2.1.1) */
+
 /* Octets of a field's name up to its colon; 0 if the line is no field (RFC 5322 section 2.2). */
 static gsize
 name_size (const guint8 *line, gsize size)
@@ -99,6 +101,32 @@ relais_header_is_well_formed (const guint8 *block, gsize size)
     while (relais_header_next (block, size, &position, &field))
         continue;
     return position == size || (size - position == 2 && memcmp (block + position, "\r\n", 2) == 0);
+}
+
+static bool
+line_begins_field (const char *line, gsize size)
+{
+    return name_size ((const guint8 *)line, size) > 0;
+}
+
+guint
+relais_header_count_fields (const char *bytes, gsize size)
+{
+    guint n = 0;
+
+    for (gsize at = 0, length; at < size; at += length) {
+        const char *line = bytes + at;
+        const char *lf = memchr (line, '\n', size - at);
+        const bool folded = at > 0 && (line[0] == ' ' || line[0] == '\t');
+
+        length = lf != NULL ? (gsize)(lf - line) + 1 : 0;
+        if (length < 3 || line[length - 2] != '\r' || length - 2 > LINE_BYTES ||
+            memchr (line, '\r', length - 2) != NULL || memchr (line, '\0', length) != NULL ||
+            (!folded && !line_begins_field (line, length - 2)))
+            return 0;
+        n += !folded;
+    }
+    return n;
 }
 
 bool

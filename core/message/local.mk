@@ -5,6 +5,7 @@ libcore_la_SOURCES += \
     core/message/dsn.c core/message/dsn-private.h \
     core/message/edits.c core/message/edits-private.h \
     core/message/header.c core/message/header-private.h \
+    core/message/header-edits.c core/message/header-edits-private.h \
     core/message/html.c core/message/html-entities-private.h core/message/html-private.h \
     core/message/html-value.c core/message/hygiene.c core/message/id-table-private.h \
     core/message/leaf.c core/message/leaf-base64.c core/message/leaf-qp.c \
@@ -35,6 +36,12 @@ TESTS += tests/message/test-header
 tests_message_test_header_SOURCES = tests/message/test-header.c
 tests_message_test_header_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_header_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/message/test-header-edits
+TESTS += tests/message/test-header-edits
+tests_message_test_header_edits_SOURCES = tests/message/test-header-edits.c
+tests_message_test_header_edits_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_test_header_edits_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/message/test-trace
 TESTS += tests/message/test-trace

@@ -12,7 +12,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
-enum { HEADER_BYTES = 32 * 1024 * 1024, LINE_BYTES = 998, STEP_BYTES = 16 * 1024 };
+enum { HEADER_BYTES = 32 * 1024 * 1024, STEP_BYTES = 16 * 1024 };
 
 /* The attempt's with the lines that were put before it when the function was called: what this function adds
  * itself does not move what it reads. */
@@ -184,49 +184,11 @@ relais_header_next_field (const guint8 *block, guint64 size, guint64 *position,
 
 /* --- Lines before the message ----------------------------------------------------------------- */
 
-static bool
-is_name_octet (char c)
-{
-    return c > ' ' && c < 127 && c != ':';
-}
-
-static bool
-line_begins_well (const char *line, gsize size, bool first)
-{
-    gsize name = 0;
-
-    if (!first && (line[0] == ' ' || line[0] == '\t'))
-        return true;
-    while (name < size && is_name_octet (line[name]))
-        name++;
-    return name > 0 && name < size && line[name] == ':';
-}
-
-/* Whole lines of whole fields; nothing that could end the header or a line early. */
-static bool
-lines_are_good (const char *bytes, gsize size)
-{
-    gsize at = 0;
-
-    while (at < size) {
-        const char *line = bytes + at;
-        const char *lf = memchr (line, '\n', size - at);
-        gsize length = lf != NULL ? (gsize)(lf - line) : 0;
-
-        if (length < 2 || line[length - 1] != '\r' || length - 1 > LINE_BYTES ||
-            memchr (line, '\r', length - 1) != NULL || memchr (line, '\0', length) != NULL ||
-            !line_begins_well (line, length - 1, at == 0))
-            return false;
-        at += length + 1;
-    }
-    return size > 0;
-}
-
 gboolean
 relais_hook_prepend_header (RelaisHook *hook, const gchar *bytes, guint64 size)
 {
     g_return_val_if_fail (hook != NULL && bytes != NULL, FALSE);
-    if (size > RELAIS_READ_BYTES || !lines_are_good (bytes, (gsize)size))
+    if (size > RELAIS_READ_BYTES || relais_header_count_fields (bytes, (gsize)size) == 0)
         return FALSE;
     if (hook->id == RELAIS_HOOK_MESSAGE && hook->subject->trace != NULL)
         return relais_trace_add_lines (hook->subject->trace, bytes, (gsize)size);

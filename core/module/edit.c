@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A hook's edits of the text parts; see edit.h. The index is made when a function of REWRITE first asks for
+ * A hook's edits of the text parts and of the header; see edit.h. The index is made when a function of REWRITE first asks for
  * it, shared by those after it, and applied when the chain has ended. It belongs to the subject of the
  * run. Worker.
  */
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "message/edits-private.h"
+#include "message/header-edits-private.h"
 
 static RelaisEdits *
 edits_of (RelaisHook *hook, GError **error)
@@ -39,6 +40,21 @@ edits_with (RelaisHook *hook, guint32 text)
     return edits != NULL && text < relais_edits_n_texts (edits) ? edits : NULL;
 }
 
+/* The header is the same after edits of texts, which stand behind it. */
+static void
+settle_header (RelaisSubject *subject, bool wanted)
+{
+    RelaisHeaderEdits *edits = g_steal_pointer (&subject->header_edits);
+
+    if (edits != NULL && wanted) {
+        RelaisRope *rope = relais_header_edits_apply (edits, subject->rope);
+
+        relais_rope_unref (subject->rope);
+        subject->rope = rope;
+    }
+    relais_header_edits_free (edits);
+}
+
 void
 relais_subject_settle_edits (RelaisHost *host, RelaisSubject *subject, bool wanted)
 {
@@ -54,6 +70,7 @@ relais_subject_settle_edits (RelaisHost *host, RelaisSubject *subject, bool want
             relais_counter_add (host->edits_left_out, NULL, left_out);
     }
     relais_edits_free (edits);
+    settle_header (subject, wanted);
 }
 
 /* --- Texts ------------------------------------------------------------------------------------ */
@@ -194,4 +211,57 @@ relais_hook_append_html (RelaisHook *hook, guint32 text, const gchar *markup)
     g_return_val_if_fail (markup != NULL, FALSE);
     return spans != NULL &&
            relais_edits_stage (edits, text, spans->body_end, 0, markup, strlen (markup));
+}
+
+/* --- The header ------------------------------------------------------------------------------- */
+
+/* NULL on another hook, or where the header cannot be read. */
+static RelaisHeaderEdits *
+header_edits_of (RelaisHook *hook)
+{
+    RelaisSubject *subject = hook->subject;
+    g_autoptr (GBytes) block = NULL;
+    const guint8 *bytes;
+    guint64 size;
+
+    if (hook->id != RELAIS_HOOK_REWRITE || subject->rope == NULL)
+        return NULL;
+    if (subject->header_edits != NULL)
+        return subject->header_edits;
+    bytes = relais_hook_get_header (hook, &size, NULL);
+    if (bytes == NULL)
+        return NULL;
+    block = g_bytes_new (bytes, (gsize)size);
+    subject->header_edits = relais_header_edits_new (block);
+    return subject->header_edits;
+}
+
+gboolean
+relais_hook_remove_header (RelaisHook *hook, const gchar *name, guint32 n)
+{
+    RelaisHeaderEdits *edits;
+
+    g_return_val_if_fail (hook != NULL && name != NULL, FALSE);
+    edits = header_edits_of (hook);
+    return edits != NULL && relais_header_edits_remove (edits, name, n);
+}
+
+gboolean
+relais_hook_replace_header (RelaisHook *hook, const gchar *name, guint32 n, const gchar *value)
+{
+    RelaisHeaderEdits *edits;
+
+    g_return_val_if_fail (hook != NULL && name != NULL && value != NULL, FALSE);
+    edits = header_edits_of (hook);
+    return edits != NULL && relais_header_edits_replace (edits, name, n, value);
+}
+
+gboolean
+relais_hook_add_header (RelaisHook *hook, const gchar *name, const gchar *value)
+{
+    RelaisHeaderEdits *edits;
+
+    g_return_val_if_fail (hook != NULL && name != NULL && value != NULL, FALSE);
+    edits = header_edits_of (hook);
+    return edits != NULL && relais_header_edits_add (edits, name, value);
 }

@@ -151,12 +151,13 @@ typedef struct {
     /* delivery */
     const RelaisRecipient *const *recipients; /* of this transaction */
     guint n_recipients;
-    RelaisRope *rope;              /* REWRITE, SEAL: the bytes as they stand now */
-    struct RelaisEdits *edits;     /* REWRITE: made and settled within the run */
-    GByteArray *sealed;            /* SEAL: header lines to stand before the rope */
-    GPtrArray *attempt_attributes; /* owned by the delivery; see hook.h */
-    char **new_sender;             /* REWRITE: envelope sender, may be replaced */
-    const char *destination;       /* domain or route name */
+    RelaisRope *rope;                       /* REWRITE, SEAL: the bytes as they stand now */
+    struct RelaisEdits *edits;              /* REWRITE: made and settled within the run */
+    struct RelaisHeaderEdits *header_edits; /* the same */
+    GByteArray *sealed;                     /* SEAL: header lines to stand before the rope */
+    GPtrArray *attempt_attributes;          /* owned by the delivery; see hook.h */
+    char **new_sender;                      /* REWRITE: envelope sender, may be replaced */
+    const char *destination;                /* domain or route name */
     /* lane, admit and what follows */
     const char *source, *pool, *site, *provider;
     const char *klass, *campaign; /* NULL in LANE */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Edits, in rewrite alone: the text parts of a message as their readers see them, the links in those of
- * HTML, and changes of them. A change is staged; once all modules have been asked, the core writes what was
+ * HTML, the message's own header, and changes of them. A change is staged; once all modules have been asked, the core writes what was
  * staged into the parts' own transfer encoding. Every octet that no change asked for stays as it was.
  *
  * All modules see the texts as they were before any change. What was replaced once cannot be replaced
@@ -55,5 +55,21 @@ RELAIS_API gboolean relais_hook_append_html (RelaisHook *hook, guint32 text, con
  * octets, for a range that lies outside or touches a change. */
 RELAIS_API gboolean relais_hook_replace_text (RelaisHook *hook, guint32 text, guint64 offset,
                                               guint64 size, const gchar *bytes, guint64 n_bytes);
+
+/* --- The header: the message's own, not that of a part. relais_hook_get_header () and
+ * relais_header_next_field () (hook.h) read it, as it was before any change. From, Date, Message-ID,
+ * Received, MIME-Version and Content-... must stay; a header on whose end readers may differ is left alone. */
+/* Removes the `n`-th field of that name (in either case), counted from 0, from the top. FALSE, and nothing is
+ * changed, if there is none, it was changed already, or it must stay. */
+RELAIS_API gboolean relais_hook_remove_header (RelaisHook *hook, const gchar *name, guint32 n);
+/* Puts "NAME: VALUE" in its place. `value` is printable ASCII and tabs, in lines of at most 998 octets with the
+ * name; a fold is CRLF and a blank; other characters are the caller's to encode (RFC 2047). FALSE as above,
+ * for another value, and beyond 64 KiB of new fields in all. */
+RELAIS_API gboolean relais_hook_replace_header (RelaisHook *hook, const gchar *name, guint32 n,
+                                                const gchar *value);
+/* Adds a field behind the last one, behind what was added before. FALSE as above, and for one of which there is at
+ * most one (RFC 5322 section 3.6) that is there already. */
+RELAIS_API gboolean relais_hook_add_header (RelaisHook *hook, const gchar *name,
+                                            const gchar *value);
 
 G_END_DECLS

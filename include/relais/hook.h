@@ -12,7 +12,8 @@
  *   route                loop    yes      REJECT DEFER                    attempt attributes
  *   lane                 loop    yes      WAIT                            limits (shaping.h)
  *   admit                loop    yes      WAIT REJECT                     limits (shaping.h)
- *   rewrite              worker  no       DEFER                           sender, text (edit.h)
+ *   rewrite              worker  no       DEFER                           sender, text and header
+ *                                                                         (edit.h)
  *   seal                 worker  no       DEFER                           prepends header lines
  *   result               loop    no       DEFER REJECT                    classification (bounce.h)
  *   event                loop    no       -                               -
