@@ -234,6 +234,47 @@ relais_host_each_command (RelaisHost *host, RelaisHostCommand func, gpointer dat
     }
 }
 
+typedef struct {
+    const RelaisModule *module;
+    const RelaisCommand *command;
+} Claim;
+
+static bool
+check_claim (const Claim *claim, const Claim *other, GError **error)
+{
+    if (!g_str_equal (claim->command->word, other->command->word) ||
+        g_strcmp0 (claim->command->verb, other->command->verb) != 0)
+        return true;
+    g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
+                 _ ("%s: commands: found '%s%s%s' declared by module '%s' too, wanted it once; "
+                    "disable one of the two"),
+                 claim->module->file, claim->command->word, claim->command->verb != NULL ? " " : "",
+                 claim->command->verb != NULL ? claim->command->verb : "",
+                 other->module->descriptor.name);
+    return false;
+}
+
+/* Each command is one module's: else it would depend on their order which one runs. */
+static bool
+check_commands (const RelaisHost *host, GError **error)
+{
+    g_autoptr (GArray) claims = g_array_new (FALSE, FALSE, sizeof (Claim));
+
+    for (guint i = 0; i < host->modules->len; i++) {
+        const RelaisModule *module = nth (host, i);
+
+        for (guint k = 0; k < module->descriptor.n_commands; k++) {
+            const Claim claim = {module, &module->commands[k]};
+
+            for (guint n = 0; n < claims->len; n++)
+                if (!check_claim (&claim, &g_array_index (claims, Claim, n), error))
+                    return false;
+            g_array_append_val (claims, claim);
+        }
+    }
+    return true;
+}
+
 /* --- Init and configuration ------------------------------------------------------------------- */
 
 void
@@ -307,8 +348,9 @@ init_all (RelaisHost *host, GError **error)
 bool
 relais_host_init (RelaisHost *host, RelaisConfig *config, GError **error)
 {
-    return relais_modules_order (host, error) && init_all (host, error) &&
-           relais_chains_order (host, error) && relais_host_reload (host, config, error);
+    return relais_modules_order (host, error) && check_commands (host, error) &&
+           init_all (host, error) && relais_chains_order (host, error) &&
+           relais_host_reload (host, config, error);
 }
 
 bool

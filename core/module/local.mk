@@ -142,3 +142,38 @@ tests_abi_cycle_b_la_SOURCES = tests/abi/fixture.c
 tests_abi_cycle_b_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
     -DFIXTURE_NAME=\"cycle-b\" -DFIXTURE_REQUIRES=\"cycle-a\"
 tests_abi_cycle_b_la_LDFLAGS = $(abi_fixture_flags)
+check_LTLIBRARIES += tests/abi/short.la tests/abi/tail.la tests/abi/zero-tail.la \
+    tests/abi/nameless.la tests/abi/command-a.la tests/abi/command-b.la tests/abi/path-a.la \
+    tests/abi/path-b.la
+tests_abi_short_la_SOURCES = tests/abi/fixture.c
+tests_abi_short_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"short\" -DFIXTURE_SIZE=128
+tests_abi_short_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_tail_la_SOURCES = tests/abi/fixture.c
+tests_abi_tail_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"tail\" -DFIXTURE_TAIL=1
+tests_abi_tail_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_zero_tail_la_SOURCES = tests/abi/fixture.c
+tests_abi_zero_tail_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"zero-tail\" -DFIXTURE_TAIL=0
+tests_abi_zero_tail_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_nameless_la_SOURCES = tests/abi/fixture.c
+tests_abi_nameless_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_TAIL=0
+tests_abi_nameless_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_command_a_la_SOURCES = tests/abi/fixture.c
+tests_abi_command_a_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"command-a\" -DFIXTURE_COMMAND=\"fixture\"
+tests_abi_command_a_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_command_b_la_SOURCES = tests/abi/fixture.c
+tests_abi_command_b_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"command-b\" -DFIXTURE_COMMAND=\"fixture\"
+tests_abi_command_b_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_path_a_la_SOURCES = tests/abi/fixture.c
+tests_abi_path_a_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"path-a\" -DFIXTURE_PATH=\"/fixture/\"
+tests_abi_path_a_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_path_b_la_SOURCES = tests/abi/fixture.c
+tests_abi_path_b_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"path-b\" -DFIXTURE_PATH=\"/fixture/below\"
+tests_abi_path_b_la_LDFLAGS = $(abi_fixture_flags)

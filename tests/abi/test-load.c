@@ -100,6 +100,20 @@ test_load (void)
         {{"stranger"},
          "DIR/stranger.so: descriptor: found no symbol relais_module_0, wanted one made by "
          "RELAIS_MODULE_DEFINE; this is no Relais module"},
+        {{"short"},
+         "DIR/short.so: struct_size: found 128, wanted at least 144; rebuild the module with the "
+         "headers of this Relais"},
+        {{"tail"},
+         "DIR/tail.so: struct_size: found fields that this Relais does not know, wanted zero after "
+         "the first 144 octets; upgrade Relais, or rebuild the module without it"},
+        {{"zero-tail"}, NULL},
+        {{"nameless"}, "DIR/nameless.so: name: found NULL, wanted [a-z0-9-]+; name the module"},
+        {{"command-a", "command-b"},
+         "DIR/command-b.so: commands: found 'fixture' declared by module 'command-a' too, wanted "
+         "it once; disable one of the two"},
+        {{"path-a", "path-b"},
+         "module path-b: route '/fixture/below' of module path-b meets route '/fixture/' of module "
+         "path-a; set another path for one of them"},
         {{"cycle-a"},
          "DIR/cycle-a.so: requires_modules: found no module 'cycle-b' loaded, wanted it; set "
          "enable "
@@ -116,6 +130,14 @@ test_load (void)
     place (dir, "minor", "minor", 0755);
     place (dir, "major", "major", 0755);
     place (dir, "stranger", "stranger", 0755);
+    place (dir, "short", "short", 0755);
+    place (dir, "tail", "tail", 0755);
+    place (dir, "zero-tail", "zero-tail", 0755);
+    place (dir, "nameless", "nameless", 0755);
+    place (dir, "command-a", "command-a", 0755);
+    place (dir, "command-b", "command-b", 0755);
+    place (dir, "path-a", "path-a", 0755);
+    place (dir, "path-b", "path-b", 0755);
     place (dir, "cycle-a", "cycle-a", 0755);
     place (dir, "cycle-b", "cycle-b", 0755);
     g_assert_cmpint (symlink ("guest.so", link), ==, 0);
