@@ -108,6 +108,23 @@ put_commands (JsonBuilder *builder, const RelaisModule *module)
     json_builder_end_array (builder);
 }
 
+static void
+put_services (JsonBuilder *builder, const RelaisHost *host)
+{
+    json_builder_set_member_name (builder, "services");
+    json_builder_begin_array (builder);
+    for (guint i = 0; i < host->services->len; i++) {
+        const RelaisService *service = g_ptr_array_index (host->services, i);
+        g_autofree char *version = g_strdup_printf ("%u.%u", service->major, service->minor);
+
+        json_builder_begin_object (builder);
+        put (builder, "service", service->name);
+        put (builder, "version", version);
+        json_builder_end_object (builder);
+    }
+    json_builder_end_array (builder);
+}
+
 static JsonNode *
 describe (const RelaisHost *host, const RelaisModule *module)
 {
@@ -128,6 +145,7 @@ describe (const RelaisHost *host, const RelaisModule *module)
     put_names (builder, "wants", descriptor->wants_modules);
     put_names (builder, "conflicts", descriptor->conflicts);
     put_hooks (builder, host);
+    put_services (builder, host);
     put_options (builder, module);
     put_commands (builder, module);
     json_builder_end_object (builder);
@@ -180,6 +198,11 @@ print_text (const RelaisHost *host, const RelaisModule *module)
 
             print_line (_ ("hook"), "%s: %s", relais_hook_kinds[i].name, function->name);
         }
+    for (guint i = 0; i < host->services->len; i++) {
+        const RelaisService *service = g_ptr_array_index (host->services, i);
+
+        print_line (_ ("service"), "%s %u.%u", service->name, service->major, service->minor);
+    }
     for (guint i = 0; i < descriptor->n_options; i++) {
         const RelaisOption *option = &module->options[i];
 

@@ -16,6 +16,7 @@ relaisinclude_HEADERS = \
     include/relais/message.h \
     include/relais/module.h \
     include/relais/option.h \
+    include/relais/service.h \
     include/relais/shaping.h \
     include/relais/store.h \
     include/relais/suppress.h \

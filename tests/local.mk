@@ -5,6 +5,7 @@ include tests/tree/local.mk
 include tests/bench/local.mk
 include tests/e2e/local.mk
 include tests/sim/local.mk
+include tests/api/local.mk
 include tests/fuzz/local.mk
 include tests/tsan/local.mk
 include tests/modules/tracking/local.mk

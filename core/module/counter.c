@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Counters of modules (include/relais/counter.h). Made in init, counted on any thread under a lock of the
- * counter's own, listed on the loop.
+ * Counters, gauges and histograms of modules (include/relais/counter.h). Made in init, listed on the loop, counted
+ * on any thread without a lock: a value of the label is looked for among those that were published, whose
+ * texts never change; only a new one takes the mutex.
  */
 #include "config.h"
 
@@ -12,40 +13,62 @@
 #include <relais/counter.h>
 #include <string.h>
 
-typedef struct {
-    char *label;
-    guint64 n;
-} Count;
+typedef enum { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM } MetricKind;
 
-struct RelaisCounter {
+/* What was counted under one value of the label. */
+typedef struct {
+    char *value;
+    guint64 *cells; /* one; of a histogram one a bound, one for what is above, and the sum */
+} Series;
+
+struct RelaisMetric {
     RelaisModule *module; /* NULL: the core's */
+    MetricKind kind;
     char *name;
     char *label; /* what its values tell apart; NULL if nothing does */
-    GMutex mutex;
-    guint used;
-    Count counts[RELAIS_COUNTER_LABELS + 1]; /* the last one is "other" */
+    guint n_bounds;
+    gint64 *bounds;
+    GMutex mutex;                             /* over adding to `series` */
+    guint used;                               /* atomic: those before are complete */
+    Series series[RELAIS_COUNTER_LABELS + 1]; /* the last one is "other" */
 };
 
-void
-relais_counter_free (gpointer data)
-{
-    RelaisCounter *counter = data;
+/* The public names of a metric. */
+struct RelaisCounter {
+    RelaisMetric metric;
+};
+struct RelaisGauge {
+    RelaisMetric metric;
+};
+struct RelaisHistogram {
+    RelaisMetric metric;
+};
 
-    for (guint i = 0; i < counter->used; i++)
-        g_free (counter->counts[i].label);
-    g_mutex_clear (&counter->mutex);
-    g_free (counter->label);
-    g_free (counter->name);
-    g_free (counter);
+/* --- Life ------------------------------------------------------------------------------------- */
+
+void
+relais_metric_free (gpointer data)
+{
+    RelaisMetric *metric = data;
+
+    for (guint i = 0; i < metric->used; i++) {
+        g_free (metric->series[i].value);
+        g_free (metric->series[i].cells);
+    }
+    g_mutex_clear (&metric->mutex);
+    g_free (metric->bounds);
+    g_free (metric->label);
+    g_free (metric->name);
+    g_free (metric);
 }
 
 static bool
 is_taken (const RelaisModule *module, const char *name)
 {
-    const GPtrArray *counters = module->host->counters;
+    const GPtrArray *metrics = module->host->metrics;
 
-    for (guint i = 0; i < counters->len; i++) {
-        const RelaisCounter *other = g_ptr_array_index (counters, i);
+    for (guint i = 0; i < metrics->len; i++) {
+        const RelaisMetric *other = g_ptr_array_index (metrics, i);
 
         if (other->module == module && g_str_equal (other->name, name))
             return true;
@@ -53,79 +76,213 @@ is_taken (const RelaisModule *module, const char *name)
     return false;
 }
 
-static RelaisCounter *
-add_counter (RelaisHost *host, RelaisModule *module, const char *name, const char *label)
+static gpointer
+add_metric (RelaisHost *host, RelaisModule *module, MetricKind kind, const char *name,
+            const char *label)
 {
-    RelaisCounter *counter = g_new0 (RelaisCounter, 1);
+    RelaisMetric *metric = g_new0 (RelaisMetric, 1);
 
-    counter->module = module;
-    counter->name = g_strdup (name);
-    counter->label = g_strdup (label);
-    g_mutex_init (&counter->mutex);
-    g_ptr_array_add (host->counters, counter);
-    return counter;
+    metric->module = module;
+    metric->kind = kind;
+    metric->name = g_strdup (name);
+    metric->label = g_strdup (label);
+    g_mutex_init (&metric->mutex);
+    g_ptr_array_add (host->metrics, metric);
+    return metric;
 }
 
 RelaisCounter *
 relais_host_add_counter (RelaisHost *host, const char *name)
 {
-    return add_counter (host, NULL, name, NULL);
+    return add_metric (host, NULL, METRIC_COUNTER, name, NULL);
 }
 
-static const char *
-owner (const RelaisCounter *counter)
+static gpointer
+add_modules (RelaisModule *module, MetricKind kind, const char *name, const char *label)
 {
-    return counter->module != NULL ? counter->module->descriptor.name : "core";
+    g_return_val_if_fail (name != NULL && name[0] != '\0', NULL);
+    if (!module->host->in_init || is_taken (module, name))
+        return NULL;
+    return add_metric (module->host, module, kind, name, label);
 }
 
 RelaisCounter *
 relais_counter_new (RelaisModule *module, const gchar *name, const gchar *label)
 {
-    g_return_val_if_fail (name != NULL && name[0] != '\0', NULL);
-    if (!module->host->in_init || is_taken (module, name))
-        return NULL;
-    return add_counter (module->host, module, name, label);
+    return add_modules (module, METRIC_COUNTER, name, label);
 }
 
-/* The count of a value; that of all others once there are too many. */
-static Count *
-find_count (RelaisCounter *counter, const char *value)
+RelaisGauge *
+relais_gauge_new (RelaisModule *module, const gchar *name, const gchar *label)
 {
-    for (guint i = 0; i < counter->used; i++)
-        if (g_str_equal (counter->counts[i].label, value))
-            return &counter->counts[i];
-    if (counter->used > RELAIS_COUNTER_LABELS)
-        return &counter->counts[RELAIS_COUNTER_LABELS];
-    if (counter->used == RELAIS_COUNTER_LABELS)
-        value = "other";
-    counter->counts[counter->used].label = g_strdup (value);
-    return &counter->counts[counter->used++];
+    return add_modules (module, METRIC_GAUGE, name, label);
+}
+
+RelaisHistogram *
+relais_histogram_new (RelaisModule *module, const gchar *name, const gchar *label,
+                      const gint64 *bounds, guint32 n_bounds)
+{
+    RelaisMetric *metric;
+
+    g_return_val_if_fail (bounds != NULL, NULL);
+    if (n_bounds == 0 || n_bounds > RELAIS_HISTOGRAM_BOUNDS)
+        return NULL;
+    for (guint i = 1; i < n_bounds; i++)
+        if (bounds[i] <= bounds[i - 1])
+            return NULL;
+    metric = add_modules (module, METRIC_HISTOGRAM, name, label);
+    if (metric == NULL)
+        return NULL;
+    metric->n_bounds = n_bounds;
+    metric->bounds = g_memdup2 (bounds, n_bounds * sizeof *bounds);
+    return (RelaisHistogram *)metric;
+}
+
+/* --- Counting ----------------------------------------------------------------------------------- */
+
+static guint
+cells_of (const RelaisMetric *metric)
+{
+    return metric->kind == METRIC_HISTOGRAM ? metric->n_bounds + 2 : 1;
+}
+
+static Series *
+find_series (RelaisMetric *metric, const char *value)
+{
+    const guint used = g_atomic_int_get (&metric->used);
+
+    for (guint i = 0; i < used; i++)
+        if (g_str_equal (metric->series[i].value, value))
+            return &metric->series[i];
+    return used > RELAIS_COUNTER_LABELS ? &metric->series[RELAIS_COUNTER_LABELS] : NULL;
+}
+
+static Series *
+add_series (RelaisMetric *metric, const char *value)
+{
+    Series *series;
+
+    g_mutex_lock (&metric->mutex);
+    series = find_series (metric, value); /* somebody may have come first */
+    if (series == NULL) {
+        series = &metric->series[metric->used];
+        series->value = g_strdup (metric->used == RELAIS_COUNTER_LABELS ? "other" : value);
+        series->cells = g_new0 (guint64, cells_of (metric));
+        g_atomic_int_inc (&metric->used);
+    }
+    g_mutex_unlock (&metric->mutex);
+    return series;
+}
+
+/* The series of a value; that of all others once there are too many. */
+static Series *
+series_of (RelaisMetric *metric, const char *value)
+{
+    const char *wanted = metric->label != NULL && value != NULL ? value : "";
+    Series *series = find_series (metric, wanted);
+
+    return series != NULL ? series : add_series (metric, wanted);
+}
+
+static void
+add (guint64 *cell, guint64 n)
+{
+    __atomic_fetch_add (cell, n, __ATOMIC_RELAXED);
+}
+
+static guint64
+get (const guint64 *cell)
+{
+    return __atomic_load_n (cell, __ATOMIC_RELAXED);
 }
 
 void
 relais_counter_add (RelaisCounter *counter, const gchar *value, guint64 n)
 {
     g_return_if_fail (counter != NULL);
-    g_mutex_lock (&counter->mutex);
-    find_count (counter, counter->label != NULL && value != NULL ? value : "")->n += n;
-    g_mutex_unlock (&counter->mutex);
+    add (series_of (&counter->metric, value)->cells, n);
+}
+
+void
+relais_gauge_set (RelaisGauge *gauge, const gchar *value, gint64 n)
+{
+    g_return_if_fail (gauge != NULL);
+    __atomic_store_n (series_of (&gauge->metric, value)->cells, (guint64)n, __ATOMIC_RELAXED);
+}
+
+void
+relais_gauge_add (RelaisGauge *gauge, const gchar *value, gint64 n)
+{
+    g_return_if_fail (gauge != NULL);
+    add (series_of (&gauge->metric, value)->cells, (guint64)n);
+}
+
+void
+relais_histogram_add (RelaisHistogram *histogram, const gchar *value, gint64 sample)
+{
+    RelaisMetric *metric;
+    guint64 *cells;
+    guint bucket = 0;
+
+    g_return_if_fail (histogram != NULL);
+    metric = &histogram->metric;
+    cells = series_of (metric, value)->cells;
+    while (bucket < metric->n_bounds && sample > metric->bounds[bucket])
+        bucket++;
+    add (&cells[bucket], 1);
+    add (&cells[metric->n_bounds + 1], (guint64)sample);
 }
 
 /* --- Listing ---------------------------------------------------------------------------------- */
 
-static void
-list_counter (RelaisCommandCall *call, RelaisCounter *counter)
+static const char *
+owner (const RelaisMetric *metric)
 {
-    g_mutex_lock (&counter->mutex);
-    for (guint i = 0; i < counter->used; i++) {
-        relais_command_put (call, "module", owner (counter));
-        relais_command_put (call, "counter", counter->name);
-        relais_command_put (call, "label", counter->label != NULL ? counter->label : "");
-        relais_command_put (call, "value", counter->counts[i].label);
-        relais_command_put_int (call, "count", (gint64)counter->counts[i].n);
-        relais_command_end_row (call);
+    return metric->module != NULL ? metric->module->descriptor.name : "core";
+}
+
+static void
+put_row (RelaisCommandCall *call, const RelaisMetric *metric, const char *suffix,
+         const Series *series, const char *bound, guint64 n)
+{
+    g_autofree char *name = g_strconcat (metric->name, suffix, NULL);
+
+    relais_command_put (call, "module", owner (metric));
+    relais_command_put (call, "counter", name);
+    relais_command_put (call, "label", metric->label != NULL ? metric->label : "");
+    relais_command_put (call, "value", series->value);
+    relais_command_put (call, "le", bound);
+    relais_command_put_int (call, "count", (gint64)n);
+    relais_command_end_row (call);
+}
+
+/* Each bound has all samples up to it, as is usual. */
+static void
+list_histogram (RelaisCommandCall *call, const RelaisMetric *metric, const Series *series)
+{
+    guint64 n = 0;
+
+    for (guint i = 0; i <= metric->n_bounds; i++) {
+        g_autofree char *bound = i < metric->n_bounds
+                                     ? g_strdup_printf ("%" G_GINT64_FORMAT, metric->bounds[i])
+                                     : g_strdup ("+Inf");
+
+        n += get (&series->cells[i]);
+        put_row (call, metric, "_bucket", series, bound, n);
     }
-    g_mutex_unlock (&counter->mutex);
+    put_row (call, metric, "_sum", series, "", get (&series->cells[metric->n_bounds + 1]));
+}
+
+static void
+list_metric (RelaisCommandCall *call, const RelaisMetric *metric)
+{
+    const guint used = g_atomic_int_get (&metric->used);
+
+    for (guint i = 0; i < used; i++)
+        if (metric->kind == METRIC_HISTOGRAM)
+            list_histogram (call, metric, &metric->series[i]);
+        else
+            put_row (call, metric, "", &metric->series[i], "", get (metric->series[i].cells));
 }
 
 static void
@@ -133,14 +290,16 @@ command_counters (RelaisCommandCall *call, gpointer data)
 {
     const RelaisHost *host = data;
 
-    for (guint i = 0; i < host->counters->len; i++)
-        list_counter (call, g_ptr_array_index (host->counters, i));
+    for (guint i = 0; i < host->metrics->len; i++)
+        list_metric (call, g_ptr_array_index (host->metrics, i));
     relais_command_finish (call);
 }
 
 static const RelaisCommand commands[] = {
     {"counters", NULL, "", "", N_ ("What the modules counted since the daemon started."),
      RELAIS_COMMAND_ONLINE, 0, command_counters},
+    {"services", NULL, "", "", N_ ("What modules offer each other, and who uses it."),
+     RELAIS_COMMAND_ONLINE, 0, relais_host_list_services},
 };
 
 const RelaisCommand *
@@ -150,17 +309,43 @@ relais_host_commands (gsize *n)
     return commands;
 }
 
+/* --- For the harness ------------------------------------------------------------------------------ */
+
+static const RelaisMetric *
+find_metric (const RelaisHost *host, const char *module, const char *name)
+{
+    for (guint i = 0; i < host->metrics->len; i++) {
+        const RelaisMetric *metric = g_ptr_array_index (host->metrics, i);
+
+        if (g_str_equal (owner (metric), module) && g_str_equal (metric->name, name))
+            return metric;
+    }
+    return NULL;
+}
+
 guint64
 relais_host_count (const RelaisHost *host, const char *module, const char *name, const char *value)
 {
-    for (guint i = 0; i < host->counters->len; i++) {
-        RelaisCounter *counter = g_ptr_array_index (host->counters, i);
+    const RelaisMetric *metric = find_metric (host, module, name);
+    const Series *series = metric != NULL ? find_series ((RelaisMetric *)metric, value) : NULL;
 
-        if (!g_str_equal (owner (counter), module) || !g_str_equal (counter->name, name))
-            continue;
-        for (guint k = 0; k < counter->used; k++)
-            if (g_str_equal (counter->counts[k].label, value))
-                return counter->counts[k].n;
-    }
-    return 0;
+    return series != NULL && g_str_equal (series->value, value) ? get (series->cells) : 0;
+}
+
+guint64
+relais_host_count_samples (const RelaisHost *host, const char *module, const char *name,
+                           const char *value, gint64 bound, gint64 *sum)
+{
+    const RelaisMetric *metric = find_metric (host, module, name);
+    const Series *series = metric != NULL ? find_series ((RelaisMetric *)metric, value) : NULL;
+    guint64 n = 0;
+
+    *sum = 0;
+    if (series == NULL || metric->kind != METRIC_HISTOGRAM)
+        return 0;
+    for (guint i = 0; i <= metric->n_bounds; i++)
+        if (i == metric->n_bounds ? bound == G_MAXINT64 : metric->bounds[i] <= bound)
+            n += get (&series->cells[i]);
+    *sum = (gint64)get (&series->cells[metric->n_bounds + 1]);
+    return n;
 }

@@ -176,8 +176,7 @@ run_chain (RelaisHookRun *run)
             return false;
         if (hook->ticket != NULL) {
             complain (hook, "a ticket was taken, but the answer was not PENDING");
-            relais_timer_stop (&run->timer);
-            relais_ticket_abandon (g_steal_pointer (&hook->ticket));
+            relais_hook_give_up_ticket (hook);
         }
         if (run->cancelled || conclude (hook, verdict))
             return true;

@@ -27,7 +27,8 @@ relais_host_new (const RelaisHostOptions *options)
     host->program = g_strdup (options->program);
     host->modules = g_ptr_array_new_with_free_func (relais_module_free);
     host->slots = g_ptr_array_new_with_free_func (g_free);
-    host->counters = g_ptr_array_new_with_free_func (relais_counter_free);
+    host->metrics = g_ptr_array_new_with_free_func (relais_metric_free);
+    host->services = g_ptr_array_new_with_free_func (relais_service_free);
     host->edits_left_out = relais_host_add_counter (host, "edits_left_out");
     host->routes = g_ptr_array_new_with_free_func (relais_http_route_free);
     g_mutex_init (&host->pin_mutex);
@@ -459,7 +460,9 @@ relais_host_free (RelaisHost *host)
     free_chains (host);
     g_ptr_array_unref (host->modules);
     g_ptr_array_unref (host->slots);
-    g_ptr_array_unref (host->counters);
+    g_ptr_array_unref (host->metrics);
+    g_ptr_array_unref (host->services);
+    g_clear_pointer (&host->channel_tls, relais_tls_context_unref);
     g_ptr_array_unref (host->routes);
     g_ptr_array_unref (host->source_words);
     g_mutex_clear (&host->pin_mutex);

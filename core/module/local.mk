@@ -16,6 +16,7 @@ libcore_la_SOURCES += \
     core/module/helper-serve.c \
     core/module/hook.c \
     core/module/host.c core/module/host-private.h \
+    core/module/job.c \
     core/module/kinds.c \
     core/module/language.c core/module/language-private.h \
     core/module/load.c \
@@ -26,6 +27,7 @@ libcore_la_SOURCES += \
     core/module/order.c \
     core/module/routes.c \
     core/module/register.c \
+    core/module/service.c \
     core/module/shaping.c \
     core/module/store.c \
     core/module/suppress.c \

@@ -11,6 +11,7 @@
 #include <relais/hook.h>
 #include <relais/log.h>
 #include <relais/module.h>
+#include <relais/service.h>
 #include <relais/store.h>
 
 /* test-zone.c: what the harness answers lookups with. */
@@ -130,7 +131,8 @@ struct RelaisHost {
     GPtrArray *source_words; /* what modules say of sources that are out; see shaping.c */
     guint n_slots;
     GPtrArray *slots;    /* RelaisSlot */
-    GPtrArray *counters; /* RelaisCounter */
+    GPtrArray *services; /* RelaisService */
+    GPtrArray *metrics;  /* RelaisMetric: counters, gauges, histograms */
     struct RelaisCounter *edits_left_out;
     RelaisTokens *tokens;
     RelaisEventLog *events;
@@ -201,18 +203,40 @@ void relais_host_end_lookups (RelaisHost *host);
 /* translate.c: reads what there is of a gettext domain for relais_translate (), once; at start-up. */
 void relais_translations_load (const char *dir, const char *domain);
 
-void relais_counter_free (gpointer counter);
+typedef struct RelaisMetric RelaisMetric;
+void relais_metric_free (gpointer metric);
 /* A counter of the core's own. */
 struct RelaisCounter *relais_host_add_counter (RelaisHost *host, const char *name);
-/* What a counter stands at; 0 if it never counted that value. */
+/* What a counter or gauge stands at; 0 if it never counted that value. */
 guint64
 relais_host_count (const RelaisHost *host, const char *module, const char *name, const char *value);
+/* Samples of a histogram up to one of its bounds (G_MAXINT64: all), and the sum of all. */
+guint64 relais_host_count_samples (const RelaisHost *host, const char *module, const char *name,
+                                   const char *value, gint64 bound, gint64 *sum);
 
 /* Ends the wait of a run without an answer: cancel_cb is called unless the ticket was completed. */
 void relais_ticket_abandon (RelaisTicket *ticket);
+/* The same for the one that a call took, and its time-out: the call goes on as if it had taken none. */
+void relais_hook_give_up_ticket (RelaisHook *hook);
 bool relais_ticket_is_completed (RelaisTicket *ticket);
 /* Goes on with a run after its ticket was completed; loop. */
 void relais_hook_run_resume (RelaisHookRun *run, RelaisVerdict verdict);
+
+/* A service that is offered, and the modules that were given it. */
+typedef struct {
+    RelaisModule *module; /* NULL: the harness */
+    char *name;
+    guint32 major, minor;
+    const RelaisServiceTable *table;
+    GPtrArray *users; /* RelaisModule, borrowed */
+} RelaisService;
+void relais_service_free (gpointer service);
+const char *relais_service_owner (const RelaisService *service);
+void relais_host_add_service (RelaisHost *host, RelaisModule *module, const char *name,
+                              guint32 major, guint32 minor, const RelaisServiceTable *table);
+
+/* `relaisctl services`; its data is the host. */
+void relais_host_list_services (RelaisCommandCall *call, gpointer host);
 
 /* The loader: checks the file, opens it, finds and checks its descriptor. The module is not in
  * host->modules yet. */

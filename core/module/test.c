@@ -176,6 +176,13 @@ relais_test_settle_store (RelaisTest *test)
     relais_store_settle (relais_host_get_store (test->host));
 }
 
+void
+relais_test_publish_service (RelaisTest *test, const gchar *name, guint32 major, guint32 minor,
+                             const RelaisServiceTable *table)
+{
+    relais_host_add_service (test->host, NULL, name, major, minor, table);
+}
+
 RelaisModule *
 relais_test_find_module (RelaisTest *test, const gchar *name)
 {
@@ -559,6 +566,21 @@ relais_test_get_count (const RelaisTest *test, const gchar *module, const gchar 
     return relais_host_count (test->host, module, counter, value);
 }
 
+gint64
+relais_test_get_gauge (const RelaisTest *test, const gchar *module, const gchar *gauge,
+                       const gchar *value)
+{
+    return (gint64)relais_host_count (test->host, module, gauge, value);
+}
+
+guint64
+relais_test_get_samples (const RelaisTest *test, const gchar *module, const gchar *histogram,
+                         const gchar *value, gint64 bound, gint64 *sum)
+{
+    g_return_val_if_fail (sum != NULL, 0);
+    return relais_host_count_samples (test->host, module, histogram, value, bound, sum);
+}
+
 GBytes *
 relais_test_take_event (RelaisTest *test)
 {
@@ -568,6 +590,12 @@ relais_test_take_event (RelaisTest *test)
     line = g_queue_pop_head (&test->events);
     g_mutex_unlock (&test->events_mutex);
     return line;
+}
+
+void
+relais_test_turn (RelaisTest *test)
+{
+    relais_loop_turn (test->loop, true);
 }
 
 guint32

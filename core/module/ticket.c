@@ -102,11 +102,30 @@ relais_ticket_is_completed (RelaisTicket *ticket)
     return completed;
 }
 
+gboolean
+relais_ticket_is_open (RelaisTicket *ticket)
+{
+    bool open;
+
+    g_return_val_if_fail (ticket != NULL, FALSE);
+    g_mutex_lock (&ticket->mutex);
+    open = ticket->state == TICKET_OPEN;
+    g_mutex_unlock (&ticket->mutex);
+    return open;
+}
+
 RelaisHook *
 relais_ticket_get_hook (RelaisTicket *ticket)
 {
     g_return_val_if_fail (ticket != NULL, NULL);
     return ticket->run != NULL ? &ticket->run->hook : NULL;
+}
+
+void
+relais_hook_give_up_ticket (RelaisHook *hook)
+{
+    relais_timer_stop (&hook->run->timer);
+    relais_ticket_abandon (g_steal_pointer (&hook->ticket));
 }
 
 void

@@ -218,12 +218,34 @@ relais_hook_suspend (RelaisHook *hook, const gchar *label, gint64 timeout_us,
 /* Gives the answer, once, from any thread; the chain goes on from the loop, never inside this call.
  * FALSE, without effect, if it is late or was given before. */
 RELAIS_API gboolean relais_ticket_complete (RelaisTicket *ticket, RelaisVerdict verdict);
+/* Whether an answer would still have an effect, for long work to end early. Any thread. */
+RELAIS_API gboolean relais_ticket_is_open (RelaisTicket *ticket);
 /* The call that waits, to set reply and attributes before completing; NULL once it is over. Loop
  * only; good until the loop is returned to. */
 RELAIS_API RelaisHook *relais_ticket_get_hook (RelaisTicket *ticket);
 /* Any thread. */
 RELAIS_API RelaisTicket *relais_ticket_ref (RelaisTicket *ticket);
 RELAIS_API void relais_ticket_unref (RelaisTicket *ticket);
+
+/* --- Work that may block, and the answer that comes of it. Versioned; the label is copied. */
+typedef struct {
+    guint32 struct_size;
+    guint32 reserved;   /* 0 */
+    const gchar *label; /* what is waited for */
+    gint64 timeout_us;  /* of the wait; positive */
+    /* On a worker; what it returns is the answer. Not called if nobody waits any more when its turn has come. */
+    RelaisVerdict (*work) (RelaisTicket *ticket, gpointer data);
+    /* Nullable. On the loop, after the work and while the call still waits: may set reply and attributes, and returns
+     * the answer in its stead. */
+    RelaisVerdict (*done) (RelaisHook *hook, RelaisVerdict verdict, gpointer data);
+    GDestroyNotify destroy; /* nullable; once, on the loop, whatever happens */
+    gpointer data;
+} RelaisHookJob;
+/* Takes a ticket, runs the work, and completes the ticket with its answer. A hook function returns what this returns:
+ * PENDING; or TEMPFAIL (DEFER, WAIT where the hook takes no TEMPFAIL), and `destroy` was called, where the hook
+ * cannot wait or too many jobs wait. Where the wait ends before, by disconnect or timeout, the work is let run to
+ * its end and `done` is not called. Loop. */
+RELAIS_API RelaisVerdict relais_hook_run_job (RelaisHook *hook, const RelaisHookJob *job);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisOriginal, relais_original_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisTicket, relais_ticket_unref)

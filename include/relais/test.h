@@ -13,6 +13,7 @@
 #include <relais/bounce.h>
 #include <relais/hook.h>
 #include <relais/module.h>
+#include <relais/service.h>
 #include <relais/shaping.h>
 #include <relais/suppress.h>
 
@@ -44,6 +45,11 @@ RELAIS_API void relais_test_fail_store (RelaisTest *test, const gchar *text);
 RELAIS_API void relais_test_settle_store (RelaisTest *test);
 /* A loaded module, for the calls that want one. NULL if there is none of that name. */
 RELAIS_API RelaisModule *relais_test_find_module (RelaisTest *test, const gchar *name);
+
+/* Offers a table as relais_service_publish () does, in place of a module that is not there; before
+ * relais_test_load (). Borrowed. */
+RELAIS_API void relais_test_publish_service (RelaisTest *test, const gchar *name, guint32 major,
+                                             guint32 minor, const RelaisServiceTable *table);
 
 /* The subject of the next runs. A message is the bytes of header and body with CRLF line ends; its header
  * From is read from them. Setting one ends the transaction before. */
@@ -110,6 +116,8 @@ RELAIS_API const gchar *relais_test_get_source_reason (const RelaisTest *test, c
 RELAIS_API gchar *relais_test_take_notice (RelaisTest *test);
 /* A clock that stands still but for relais_test_advance (); before relais_test_load (). `wall_us` is where it begins. */
 RELAIS_API void relais_test_use_clock (RelaisTest *test, gint64 wall_us);
+/* One turn of the loop, which waits until there is something to do: for tests of what is called back later. */
+RELAIS_API void relais_test_turn (RelaisTest *test);
 /* Puts it forward, from timer to timer: what is due on the way happens at its time. */
 RELAIS_API void relais_test_advance (RelaisTest *test, gint64 delta_us);
 
@@ -141,6 +149,13 @@ RELAIS_API gboolean relais_test_get_claimed (const RelaisTest *test);
 /* What a counter of a module stands at under a label's value ("" without label); 0 if it never counted it. */
 RELAIS_API guint64 relais_test_get_count (const RelaisTest *test, const gchar *module,
                                           const gchar *counter, const gchar *value);
+RELAIS_API gint64 relais_test_get_gauge (const RelaisTest *test, const gchar *module,
+                                         const gchar *gauge, const gchar *value);
+/* How many samples a histogram of a module got that are at most `bound`, one of those that it was made with
+ * (G_MAXINT64: all), and the sum of all. */
+RELAIS_API guint64 relais_test_get_samples (const RelaisTest *test, const gchar *module,
+                                            const gchar *histogram, const gchar *value,
+                                            gint64 bound, gint64 *sum);
 /* The oldest event (a JSON object) that modules emitted and that was not taken yet; NULL if there is none.
  * Owned. */
 RELAIS_API GBytes *relais_test_take_event (RelaisTest *test);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The public API as modules use it, through the harness: one file of tests a header.
+ */
+#include "stage.h"
+
+int
+main (int argc, char **argv)
+{
+    g_test_init (&argc, &argv, NULL);
+    g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
+    counter_add_tests ();
+    edit_add_tests ();
+    job_add_tests ();
+    service_add_tests ();
+    return g_test_run ();
+}
