@@ -19,6 +19,7 @@
 #include "http/tracking-private.h"
 #include "loop/clock-virtual-private.h"
 #include "mains-private.h"
+#include "module/cursor-private.h"
 #include "module/host-private.h"
 #include "privileges-private.h"
 #include "queue/queue-private.h"
@@ -283,6 +284,8 @@ open_tokens (Daemon *daemon, GError **error)
         return false;
     relais_host_set_tokens (daemon->host, daemon->tokens);
     relais_host_set_events (daemon->host, daemon->events);
+    relais_host_set_state_dir (daemon->host,
+                               relais_section_get_string (section (daemon, "relais"), "state_dir"));
     return true;
 }
 
@@ -652,7 +655,8 @@ count_waiting (gpointer data)
     relais_fetcher_figures (daemon->fetcher, &fetcher);
     return relais_queue_n_under_way (daemon->queue) + relais_dns_n_under_way (daemon->dns) +
            server.commits + suppression.waiting + (guint)(fetcher.active + fetcher.waiting) +
-           relais_store_n_waiting (relais_host_get_store (daemon->host));
+           relais_store_n_waiting (relais_host_get_store (daemon->host)) +
+           relais_host_n_reading (daemon->host);
 }
 
 static void

@@ -2,8 +2,10 @@
 relaisincludedir = $(includedir)/relais
 relaisinclude_HEADERS = \
     include/relais/bounce.h \
+    include/relais/channel.h \
     include/relais/command.h \
     include/relais/counter.h \
+    include/relais/cursor.h \
     include/relais/delivery.h \
     include/relais/dns.h \
     include/relais/edit.h \
@@ -16,9 +18,11 @@ relaisinclude_HEADERS = \
     include/relais/message.h \
     include/relais/module.h \
     include/relais/option.h \
+    include/relais/queued.h \
     include/relais/service.h \
     include/relais/shaping.h \
     include/relais/store.h \
+    include/relais/submit.h \
     include/relais/suppress.h \
     include/relais/test.h \
     include/relais/timer.h \

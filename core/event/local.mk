@@ -1,5 +1,6 @@
 # core/event: what this room compiles, and its unit tests (tests/event).
 libcore_la_SOURCES += \
+    core/event/cursor.c core/event/cursor-private.h \
     core/event/deliveries.c \
     core/event/files.c core/event/files-private.h \
     core/event/index.c core/event/index-line.c core/event/index-private.h \

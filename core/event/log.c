@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "event/cursor-private.h"
 #include "event/files-private.h"
 #include "event/index-private.h"
 #include "loop/thread-private.h"
@@ -47,7 +48,7 @@ struct RelaisEventLog {
     GHashTable *known_lines; /* of `known_seq`: on disk already; immutable */
     guint64 known_seq;
 
-    GMutex mutex; /* over what follows, up to `observed_spare` */
+    GMutex mutex; /* over what follows, up to `end` */
     GCond wake;   /* for the thread */
     GCond done;   /* for those who wait in relais_event_log_sync () */
     GByteArray *queue;
@@ -63,6 +64,7 @@ struct RelaisEventLog {
     gpointer observer_data;
     GArray *observed;       /* Observed */
     GArray *observed_spare; /* the other half of the double buffer, loop's own */
+    RelaisLogPlace end;     /* of what is synced */
 
     /* The thread's own. */
     int fd;
@@ -240,6 +242,9 @@ static void
 note_round (RelaisEventLog *log, bool synced, bool good, guint64 seq)
 {
     log->held = log->unsynced->len;
+    if (log->file_name != NULL)
+        log->end =
+            (RelaisLogPlace){relais_event_file_day (log->file_name), (guint64)log->synced_bytes};
     if (!synced && good)
         return;
     log->rounds++;
@@ -334,6 +339,36 @@ relais_event_log_set_observer (RelaisEventLog *log, RelaisEventObserver func, gp
     g_mutex_unlock (&log->mutex);
 }
 
+/* --- Places ----------------------------------------------------------------------------------- */
+
+RelaisLogPlace
+relais_event_log_end (RelaisEventLog *log)
+{
+    RelaisLogPlace end;
+
+    g_mutex_lock (&log->mutex);
+    end = log->end;
+    g_mutex_unlock (&log->mutex);
+    return end;
+}
+
+int
+relais_event_log_dir (const RelaisEventLog *log)
+{
+    return log->dir_fd;
+}
+
+/* What earlier runs left is synced: their tails were recovered. */
+static void
+set_first_end (RelaisEventLog *log, const GPtrArray *names)
+{
+    const char *last = names->len > 0 ? g_ptr_array_index (names, names->len - 1) : NULL;
+    struct stat st;
+
+    if (last != NULL && fstatat (log->dir_fd, last, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        log->end = (RelaisLogPlace){relais_event_file_day (last), (guint64)st.st_size};
+}
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static bool
@@ -348,6 +383,7 @@ recover_all (RelaisEventLog *log, GError **error)
         if (!relais_event_file_recover (log->dir_fd, g_ptr_array_index (names, i), &tail, error))
             return false;
     log->known_seq = log->queued_seq = log->synced_seq = tail.last_seq;
+    set_first_end (log, names);
     return true;
 }
 

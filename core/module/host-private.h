@@ -83,6 +83,8 @@ void relais_host_drop_prepared (RelaisHost *host);
 bool relais_host_start (RelaisHost *host, GError **error);
 /* The store, for the core's own calls (namespace RELAIS_STORE_CORE): between start and free. Borrowed. */
 RelaisStore *relais_host_get_store (RelaisHost *host);
+/* Reads of modules' channels that wait. */
+guint relais_host_n_reading (const RelaisHost *host);
 /* All commands of loaded modules: calls `func` for each. */
 typedef void (*RelaisHostCommand) (gpointer data, const RelaisCommand *command,
                                    gpointer command_data);

@@ -8,6 +8,7 @@
 #include "module/module-private.h"
 
 #include "conf/conf-private.h"
+#include "tls/tls-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <string.h>
@@ -35,6 +36,8 @@ relais_host_new (const RelaisHostOptions *options)
     for (guint i = 0; i < RELAIS_N_HOOKS; i++)
         host->registered[i] = g_ptr_array_new_with_free_func (relais_hook_function_free);
     g_queue_init (&host->runs);
+    g_queue_init (&host->channels);
+    g_queue_init (&host->cursors);
     host->source_words = g_ptr_array_new_with_free_func (relais_source_word_free);
     host->store = relais_store_new (host->loop);
     g_mutex_init (&host->tracking_mutex);
@@ -438,6 +441,7 @@ relais_host_stop (RelaisHost *host)
     while (host->runs.head != NULL)
         relais_host_cancel (host->runs.head->data);
     stop_all (host);
+    relais_host_end_channels (host);
     relais_host_end_lookups (host);
     while (host->jobs > 0)
         relais_loop_turn (host->loop, true);
@@ -471,6 +475,7 @@ relais_host_free (RelaisHost *host)
     g_mutex_clear (&host->tracking_mutex);
     g_free (host->module_dir);
     g_free (host->locale_dir);
+    g_free (host->state_dir);
     g_free (host->program);
     g_free (host);
 }
@@ -487,6 +492,18 @@ struct RelaisFetcher *
 relais_module_fetcher (const RelaisModule *module)
 {
     return module->host->fetcher;
+}
+
+bool
+relais_module_fetch_from_test (RelaisModule *module, const RelaisFetchInfo *info,
+                               RelaisFetchFunc done, gpointer data, gboolean *taken)
+{
+    const RelaisHost *host = module->host;
+
+    if (host->fetch == NULL)
+        return false;
+    *taken = host->fetch (host->fetch_data, info, done, data);
+    return true;
 }
 
 const gchar *

@@ -6,8 +6,11 @@ libcore_la_SOURCES += \
     core/module/bounce.c core/module/bounce-names.c \
     core/module/bytes.c \
     core/module/catalogue.c core/module/catalogue-private.h \
+    core/module/channel.c core/module/channel-private.h \
+    core/module/channel-open.c \
     core/module/check.c \
     core/module/counter.c \
+    core/module/cursor.c core/module/cursor-private.h \
     core/module/delivery.c \
     core/module/edit.c \
     core/module/event.c \
@@ -16,6 +19,7 @@ libcore_la_SOURCES += \
     core/module/helper-serve.c \
     core/module/hook.c \
     core/module/host.c core/module/host-private.h \
+    core/module/intake-private.h \
     core/module/job.c \
     core/module/kinds.c \
     core/module/language.c core/module/language-private.h \
@@ -25,14 +29,20 @@ libcore_la_SOURCES += \
     core/module/message.c \
     core/module/module-private.h \
     core/module/order.c \
+    core/module/queued.c \
     core/module/routes.c \
     core/module/register.c \
     core/module/service.c \
     core/module/shaping.c \
     core/module/store.c \
+    core/module/submit.c \
     core/module/suppress.c \
     core/module/test.c core/module/test-private.h \
+    core/module/test-channel.c \
+    core/module/test-cursor.c \
     core/module/test-delivery.c \
+    core/module/test-fetch.c \
+    core/module/test-intake.c \
     core/module/test-shaping.c \
     core/module/test-suppress.c \
     core/module/test-zone.c \
@@ -70,6 +80,12 @@ TESTS += tests/module/test-lookup
 tests_module_test_lookup_SOURCES = tests/module/test-lookup.c
 tests_module_test_lookup_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_lookup_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-channel-tls
+TESTS += tests/module/test-channel-tls
+tests_module_test_channel_tls_SOURCES = tests/module/test-channel-tls.c tests/http/peer.c tests/http/peer.h
+tests_module_test_channel_tls_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests
+tests_module_test_channel_tls_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/module/test-delivery
 TESTS += tests/module/test-delivery

@@ -7,7 +7,9 @@
 
 #include "dns/dns-private.h"
 #include "module/host-private.h"
+#include "module/intake-private.h"
 
+#include <relais/fetch.h>
 #include <relais/hook.h>
 #include <relais/log.h>
 #include <relais/module.h>
@@ -124,9 +126,23 @@ struct RelaisHost {
     GPtrArray *routes;             /* RelaisHttpRoute */
     struct RelaisFetcher *fetcher; /* or NULL */
     GMutex tracking_mutex;
-    RelaisTrackingTable *tracking; /* or NULL; under tracking_mutex */
-    GQueue runs;                   /* RelaisHookRun that are suspended */
-    const RelaisShaper *shaper;    /* or NULL */
+    RelaisTrackingTable *tracking;        /* or NULL; under tracking_mutex */
+    GQueue runs;                          /* RelaisHookRun that are suspended */
+    GQueue channels;                      /* RelaisChannel */
+    struct RelaisTlsContext *channel_tls; /* of those with TLS; or NULL */
+    /* The harness's: a socket to the service of that address, -1 where it has none; or NULL. */
+    int (*channel_peer) (gpointer data, const char *address);
+    gpointer channel_peer_data;
+    const RelaisIntake *intake; /* or NULL */
+    gpointer intake_data;
+    guint submissions; /* atomic: not told of yet */
+    GQueue cursors;    /* RelaisEventCursor */
+    char *state_dir;   /* of what is kept over restarts; or NULL */
+    /* The harness's: takes a fetch in place of the HTTP client; or NULL. */
+    gboolean (*fetch) (gpointer data, const RelaisFetchInfo *info, RelaisFetchFunc done,
+                       gpointer done_data);
+    gpointer fetch_data;
+    const RelaisShaper *shaper; /* or NULL */
     gpointer shaper_data;
     GPtrArray *source_words; /* what modules say of sources that are out; see shaping.c */
     guint n_slots;
@@ -199,6 +215,9 @@ struct RelaisHookRun {
 
 /* Modules' lookups that are under way end as temporary. */
 void relais_host_end_lookups (RelaisHost *host);
+
+/* Modules' channels are over. */
+void relais_host_end_channels (RelaisHost *host);
 
 /* translate.c: reads what there is of a gettext domain for relais_translate (), once; at start-up. */
 void relais_translations_load (const char *dir, const char *domain);

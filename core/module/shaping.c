@@ -226,6 +226,13 @@ relais_host_set_shaper (RelaisHost *host, const RelaisShaper *shaper, gpointer d
     host->shaper_data = data;
 }
 
+void
+relais_host_set_intake (RelaisHost *host, const RelaisIntake *intake, gpointer data)
+{
+    host->intake = intake;
+    host->intake_data = data;
+}
+
 const char *
 relais_host_source_reason (const RelaisHost *host, const char *source)
 {

@@ -41,6 +41,28 @@ typedef struct {
     char *error;    /* or NULL */
 } RelaisTestDeliveries;
 
+/* Services that channels find; see test-channel.c. */
+typedef struct {
+    GPtrArray *answers; /* what they say */
+    GQueue streams;     /* their sides of channels */
+} RelaisTestServices;
+
+/* What is submitted, fetched and asked about; see test-intake.c and test-fetch.c. */
+typedef struct {
+    GQueue submitted; /* RelaisSubmitInfo, copies */
+    RelaisSubmitInfo *taken;
+    RelaisSubmitOutcome outcome;
+    char *text;
+    guint64 last_id;
+    GHashTable *queued; /* id -> GPtrArray of what was added */
+    char *error;
+} RelaisTestIntake;
+typedef struct {
+    GHashTable *pages; /* url -> what comes */
+    GMutex mutex;      /* over `requests` */
+    GQueue requests;
+} RelaisTestPages;
+
 struct RelaisTest {
     RelaisTestClock clock;
     RelaisLoop *loop;
@@ -62,10 +84,15 @@ struct RelaisTest {
     bool done;
     char *state_dir;
     RelaisTokens *tokens;
+    char *log_dir; /* of `log`; or NULL */
+    RelaisEventLog *log;
     GMutex events_mutex;
     GQueue events; /* GBytes */
     RelaisTestShaping shaping;
     RelaisTestDeliveries deliveries;
+    RelaisTestServices services;
+    RelaisTestIntake intake;
+    RelaisTestPages pages;
     RelaisMeaning meaning; /* of the last run of result */
     RelaisClassification classification;
 };
@@ -79,3 +106,12 @@ void relais_test_shaping_end (RelaisTest *test);
 
 void relais_test_deliveries_init (RelaisTest *test);
 void relais_test_deliveries_clear (RelaisTest *test);
+
+/* Ends the event log, if there is one. */
+void relais_test_log_clear (RelaisTest *test);
+void relais_test_intake_init (RelaisTest *test);
+void relais_test_intake_clear (RelaisTest *test);
+void relais_test_pages_init (RelaisTest *test);
+void relais_test_pages_clear (RelaisTest *test);
+void relais_test_services_init (RelaisTest *test);
+void relais_test_services_clear (RelaisTest *test);

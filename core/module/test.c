@@ -92,6 +92,9 @@ relais_test_new (const gchar *module_dir)
     test->host->test_suppression = relais_test_suppression_new (test->loop);
     open_tokens (test);
     relais_test_deliveries_init (test);
+    relais_test_services_init (test);
+    relais_test_intake_init (test);
+    relais_test_pages_init (test);
     relais_test_shaping_init (test);
     test->listener = g_strdup ("test");
     relais_test_set_message (test, (const guint8 *)"", 0);
@@ -123,12 +126,16 @@ relais_test_free (RelaisTest *test)
     suppression = test->host->test_suppression;
     relais_test_shaping_clear (test);
     relais_host_free (test->host);
+    relais_test_services_clear (test);
+    relais_test_intake_clear (test);
+    relais_test_pages_clear (test);
     relais_test_zone_free (zone);
     relais_test_suppression_free (suppression);
     relais_trace_free (test->trace);
     g_free (test->auth_results);
     relais_store_memory_free (test->memory);
     relais_pool_free (test->pool);
+    relais_test_log_clear (test);
     close_tokens (test);
     relais_test_deliveries_clear (test);
     g_queue_clear_full (&test->events, (GDestroyNotify)g_bytes_unref);

@@ -11,6 +11,8 @@ libcore_la_SOURCES += \
     core/queue/destination.c core/queue/destination-private.h \
     core/queue/evidence.c core/queue/evidence-private.h \
     core/queue/flow.c core/queue/flow-private.h \
+    core/queue/intake.c \
+    core/queue/keep.c core/queue/keep-private.h \
     core/queue/lane.c core/queue/lane-private.h \
     core/queue/live.c core/queue/live-private.h \
     core/queue/local.c core/queue/local-private.h \
@@ -43,6 +45,12 @@ TESTS += tests/queue/test-queue
 tests_queue_test_queue_SOURCES = tests/queue/test-queue.c $(QUEUE_SCENE)
 tests_queue_test_queue_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-intake
+TESTS += tests/queue/test-queue-intake
+tests_queue_test_queue_intake_SOURCES = tests/queue/test-queue-intake.c $(QUEUE_SCENE)
+tests_queue_test_queue_intake_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_intake_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-records
 TESTS += tests/queue/test-records

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "queue/keep-private.h"
 #include "queue/shaper-private.h"
 
 #include "message/header-private.h"
@@ -99,24 +100,11 @@ build (const RelaisQueue *queue, guint64 id, const char *to, const char *module,
 
 /* --- Into the spool ----------------------------------------------------------------------------- */
 
-typedef struct {
-    RelaisQueue *queue;
-    RelaisMessage *message;
-} Notice;
-
 static void
-on_kept (gpointer data, const GError *error)
+on_kept (gpointer data, const RelaisMessage *message, const GError *error)
 {
-    Notice *notice = data;
-    RelaisQueue *queue = notice->queue;
-
     if (error != NULL)
         g_warning ("a mail to the postmaster cannot be kept now: %s", error->message);
-    else if (!queue->closed)
-        relais_queue_add (queue, notice->message);
-    relais_message_unref (notice->message);
-    g_free (notice);
-    relais_queue_unref (queue);
 }
 
 static RelaisMessage *
@@ -156,29 +144,20 @@ relais_queue_notify_postmaster (RelaisQueue *queue, const char *module, const ch
 {
     const char *to = relais_section_get_string (
         relais_config_find_section (queue->config, "relais", NULL), "postmaster");
-    const guint8 *octets;
     guint64 id;
-    gsize size;
+    RelaisMessage *message;
+    RelaisDraft *draft;
     g_autoptr (GBytes) bytes = NULL;
     g_autoptr (GBytes) event = NULL;
-    RelaisDraft *draft;
-    RelaisGroup *group;
-    Notice *notice;
 
     if (to == NULL || queue->closed)
         return false;
     id = relais_spool_new_id (queue->spool);
     bytes = build (queue, id, to, module, subject, text);
-    draft = relais_draft_new (queue->spool);
-    group = relais_group_new (queue->spool);
-    notice = g_new (Notice, 1);
-    *notice = (Notice){relais_queue_ref (queue), make_message (queue, id, to)};
-    octets = g_bytes_get_data (bytes, &size);
-    (void)relais_draft_append (draft, octets, size);
+    message = make_message (queue, id, to);
+    draft = relais_queue_draft (queue, bytes);
     (void)relais_draft_end (draft);
-    relais_group_add_message (group, notice->message, draft);
-    event = event_of (notice->message, module, size);
-    relais_group_add_event (group, event);
-    relais_group_submit (group, RELAIS_GROUP_URGENT, NULL, on_kept, notice);
+    event = event_of (message, module, g_bytes_get_size (bytes));
+    relais_queue_keep (queue, message, draft, event, on_kept, NULL);
     return true;
 }

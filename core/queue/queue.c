@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "queue/connection-private.h"
+#include "queue/keep-private.h"
 #include "queue/local-private.h"
 #include "queue/outcome-private.h"
 #include "queue/schedule-private.h"
@@ -555,6 +556,7 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     }
     relais_spool_set_resumed (queue->spool, on_spool_resumed, queue);
     relais_queue_begin_shaping (queue);
+    relais_queue_begin_intake (queue);
     return queue;
 }
 
@@ -630,6 +632,7 @@ relais_queue_free (RelaisQueue *queue)
     queue->closed = true;
     relais_spool_set_resumed (queue->spool, NULL, NULL);
     relais_queue_end_shaping (queue);
+    relais_queue_end_intake (queue);
     relais_timer_stop (&queue->wheel_timer);
     relais_timer_stop (&queue->sweep_timer);
     relais_timer_stop (&queue->jobs_timer);

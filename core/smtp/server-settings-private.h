@@ -95,3 +95,6 @@ relais_server_relay (const RelaisServerSettings *settings, bool may_relay, const
 /* May the tenant (NULL: none) use this domain in MAIL FROM or From? */
 bool relais_server_tenant_owns (const RelaisServerSettings *settings, const char *tenant,
                                 const char *address);
+/* The same by the configuration itself, for who has no settings. */
+bool relais_server_config_tenant_owns (const RelaisConfig *config, const char *tenant,
+                                       const char *address);

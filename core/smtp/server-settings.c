@@ -148,6 +148,24 @@ relais_server_tenant_owns (const RelaisServerSettings *settings, const char *ten
            relais_domain_set_has (domains, relais_address_domain (address));
 }
 
+bool
+relais_server_config_tenant_owns (const RelaisConfig *config, const char *tenant,
+                                  const char *address)
+{
+    const RelaisSection *section = relais_config_find_section (config, "tenant", tenant);
+    RelaisDomainSet *domains = domain_set_new ();
+    bool owns;
+
+    for (const char *const *domain = section != NULL ? relais_section_get_list (section, "domains")
+                                                     : NULL;
+         domain != NULL && *domain != NULL; domain++)
+        domain_set_add (domains, *domain);
+    owns = strchr (address, '@') != NULL &&
+           relais_domain_set_has (domains, relais_address_domain (address));
+    domain_set_free (domains);
+    return owns;
+}
+
 /* --- Reading ---------------------------------------------------------------------------------- */
 
 static bool

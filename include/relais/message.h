@@ -40,7 +40,7 @@ RELAIS_API gint64 relais_message_get_received_us (const RelaisMessage *message);
 
 /* An attribute by full name, "MODULE.name"; borrowed, NULL if there is none. A field X-Relais-NAME that the sender of
  * submitted mail gave, other than Class and Campaign, is the attribute "x-relais.name", the name in lower case
- * (at most 16 of them, names of 64 and values of 512 octets). */
+ * (at most 16 of them, names of 64 and values of 512 octets): "x-relais.consent" is what X-Relais-Consent said. */
 RELAIS_API GBytes *relais_message_get_attribute (const RelaisMessage *message, const gchar *name);
 
 /* The message as its readers see it (with what Relais put before it and without what it took out).

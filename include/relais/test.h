@@ -12,9 +12,12 @@
 
 #include <relais/bounce.h>
 #include <relais/hook.h>
+#include <relais/fetch.h>
 #include <relais/module.h>
+#include <relais/queued.h>
 #include <relais/service.h>
 #include <relais/shaping.h>
+#include <relais/submit.h>
 #include <relais/suppress.h>
 
 G_BEGIN_DECLS
@@ -78,6 +81,35 @@ RELAIS_API gboolean relais_test_add_record (RelaisTest *test, const gchar *name,
 RELAIS_API void relais_test_fail_lookup (RelaisTest *test, const gchar *name, const gchar *reason);
 /* Lookups until now. */
 RELAIS_API guint32 relais_test_n_lookups (const RelaisTest *test);
+
+/* A service at `address` (as in RelaisChannelInfo), in place of the network: to `line`, without its line end, it writes
+ * `answer`, line ends included; "" keeps silent, NULL hangs up, and so does a line of which nothing was said. With
+ * `line` NULL, what it writes when a channel comes. The first that fits counts. */
+RELAIS_API void relais_test_add_answer (RelaisTest *test, const gchar *address, const gchar *line,
+                                        const gchar *answer);
+
+/* What relais_fetch () gets for a URL, in place of the network: a status, "Name: value" (nullable) and a body; or the
+ * outcome that it ends with. The last word on a URL counts; one of which nothing was said ends with CONNECT. */
+RELAIS_API void relais_test_add_page (RelaisTest *test, const gchar *url, guint32 status,
+                                      const gchar *header, const gchar *body);
+RELAIS_API void
+relais_test_fail_page (RelaisTest *test, const gchar *url, RelaisFetchOutcome outcome);
+/* The oldest request that was made and not taken yet: "METHOD URL", and its body; NULL if there is none. Owned,
+ * both; `body` may be NULL. */
+RELAIS_API gchar *relais_test_take_request (RelaisTest *test, GBytes **body);
+
+/* The oldest message that was submitted and not taken yet; NULL if there is none. Borrowed until the next call. Its
+ * queue ids are those of the ids 1, 2, and so on; [limits] hold. */
+RELAIS_API const RelaisSubmitInfo *relais_test_take_submission (RelaisTest *test);
+/* From now on submissions that are well-formed end with that outcome and text; OK: no longer. */
+RELAIS_API void
+relais_test_fail_submissions (RelaisTest *test, RelaisSubmitOutcome outcome, const gchar *text);
+/* Adds a recipient to the queued message of that id (13 characters), which is there from then on. */
+RELAIS_API void relais_test_add_queued (RelaisTest *test, const gchar *queue_id,
+                                        const gchar *recipient, RelaisQueuedState state,
+                                        guint32 attempts, gint64 next_us, const gchar *reply);
+/* From now on nobody can be told what is queued, for that reason; NULL: they can. */
+RELAIS_API void relais_test_fail_queued (RelaisTest *test, const gchar *error);
 
 /* A result as if a module before had added it; for the next run of message alone. See
  * relais_hook_add_auth_result (). */
@@ -159,6 +191,13 @@ RELAIS_API guint64 relais_test_get_samples (const RelaisTest *test, const gchar 
 /* The oldest event (a JSON object) that modules emitted and that was not taken yet; NULL if there is none.
  * Owned. */
 RELAIS_API GBytes *relais_test_take_event (RelaisTest *test);
+/* A real event log, in a directory of the test's own; before relais_test_load (). What modules emit goes there, and not
+ * to relais_test_take_event (); cursors read it. */
+RELAIS_API void relais_test_use_event_log (RelaisTest *test);
+/* Appends an event (a JSON object with at least one member) to that log, synced when this returns. */
+RELAIS_API void relais_test_add_event (RelaisTest *test, const gchar *object);
+/* Removes all files of that log, as whoever makes room on the disk does; the next event begins a new one. */
+RELAIS_API void relais_test_cut_events (RelaisTest *test);
 /* A line of the event log that relais_delivery_find () and relais_delivery_find_by_message_id () find. Of the
  * strings only `queue_id` (13 characters) must be there. */
 RELAIS_API void

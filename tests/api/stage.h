@@ -25,7 +25,10 @@ void stage_free (RelaisTest *test);
 void stage_wait (RelaisTest *test, const gboolean *flag);
 
 /* The files of tests. */
+void channel_add_tests (void);
 void counter_add_tests (void);
+void cursor_add_tests (void);
 void edit_add_tests (void);
+void intake_add_tests (void);
 void job_add_tests (void);
 void service_add_tests (void);

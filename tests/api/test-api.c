@@ -9,8 +9,11 @@ main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
     g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
+    channel_add_tests ();
     counter_add_tests ();
+    cursor_add_tests ();
     edit_add_tests ();
+    intake_add_tests ();
     job_add_tests ();
     service_add_tests ();
     return g_test_run ();

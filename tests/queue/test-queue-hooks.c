@@ -7,6 +7,8 @@
 
 #include "scene.h"
 
+#include "module/intake-private.h"
+
 #include <string.h>
 
 /* --- The host --------------------------------------------------------------------------------- */
@@ -48,6 +50,18 @@ relais_pin_unref (RelaisPin *pin)
 void
 relais_host_set_shaper (RelaisHost *self, const RelaisShaper *shaper, gpointer data)
 {
+}
+
+void
+relais_host_set_intake (RelaisHost *self, const RelaisIntake *intake, gpointer data)
+{
+}
+
+/* Nothing is submitted here. */
+bool
+relais_copy_known (gpointer to, gsize to_size, gconstpointer from, gsize from_size)
+{
+    g_assert_not_reached ();
 }
 
 bool

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Mail that is made here, into the spool and the queue: notices to the postmaster, and what modules submit. Loop
+ * thread.
+ */
+#pragma once
+
+#include "queue/state-private.h"
+
+/* A draft that holds these bytes; not ended. Whether they could be taken, relais_draft_failure () says. */
+RelaisDraft *relais_queue_draft (RelaisQueue *queue, GBytes *bytes);
+/* Keeps a message, whose draft was ended, with its event; once it is synced it is queued. Takes `message` and
+ * `draft`. `done` is called in a later turn, also when the queue has gone: with `error`, nothing was kept. */
+typedef void (*RelaisQueueKept) (gpointer data, const RelaisMessage *message, const GError *error);
+void relais_queue_keep (RelaisQueue *queue, RelaisMessage *message, RelaisDraft *draft,
+                        GBytes *event, RelaisQueueKept done, gpointer data);
+
+/* intake.c: from now on modules may submit and ask; and no longer. */
+void relais_queue_begin_intake (RelaisQueue *queue);
+void relais_queue_end_intake (RelaisQueue *queue);
