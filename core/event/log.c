@@ -60,6 +60,10 @@ struct RelaisEventLog {
     gsize held;           /* length of `unsynced` */
     bool full;            /* the backlog's limit was reached */
     bool stopping;
+    guint64 queued_lines; /* so many were ever queued */
+    guint64 taken_lines;  /* so many of them the thread has, or had */
+    GQueue waiting;       /* Waiter, for lines that no sync has covered */
+    GQueue settled;       /* Waiter, to be told */
     RelaisEventObserver observer;
     gpointer observer_data;
     GArray *observed;       /* Observed */
@@ -74,6 +78,14 @@ struct RelaisEventLog {
     gsize written;        /* how much of `unsynced` write(2) took */
     bool failing;
 };
+
+/* Somebody who is told when the lines up to `line` are synced. */
+typedef struct {
+    guint64 line;
+    RelaisEventSynced func;
+    gpointer data;
+    bool good;
+} Waiter;
 
 /* --- The thread ------------------------------------------------------------------------------- */
 
@@ -183,6 +195,7 @@ static guint64
 take_queue (RelaisEventLog *log)
 {
     log->sync_asked = false;
+    log->taken_lines = log->queued_lines;
     if (log->unsynced->len == 0) {
         GByteArray *empty = log->unsynced;
 
@@ -238,6 +251,28 @@ write_out (RelaisEventLog *log, bool sync)
     return true;
 }
 
+/* Makes the loop turn; the turn function does the rest, so that no post outlives the log. */
+static void
+wake_loop (gpointer data)
+{
+}
+
+/* Those whose lines a round had know now. Under the mutex. */
+static void
+settle_waiters (RelaisEventLog *log, bool good)
+{
+    const bool was_empty = g_queue_is_empty (&log->settled);
+    Waiter *waiter;
+
+    while ((waiter = g_queue_peek_head (&log->waiting)) != NULL &&
+           waiter->line <= log->taken_lines) {
+        waiter->good = good;
+        g_queue_push_tail (&log->settled, g_queue_pop_head (&log->waiting));
+    }
+    if (was_empty && !g_queue_is_empty (&log->settled))
+        relais_loop_post (log->loop, wake_loop, NULL);
+}
+
 static void
 note_round (RelaisEventLog *log, bool synced, bool good, guint64 seq)
 {
@@ -247,6 +282,7 @@ note_round (RelaisEventLog *log, bool synced, bool good, guint64 seq)
             (RelaisLogPlace){relais_event_file_day (log->file_name), (guint64)log->synced_bytes};
     if (!synced && good)
         return;
+    settle_waiters (log, good);
     log->rounds++;
     if (!good)
         log->failed_round = log->rounds;
@@ -300,11 +336,25 @@ observed_new (void)
     return array;
 }
 
-/* At the end of each turn of the loop. */
 static void
-tell_observer (gpointer data)
+tell_waiters (RelaisEventLog *log)
 {
-    RelaisEventLog *log = data;
+    Waiter *waiter;
+
+    for (;;) {
+        g_mutex_lock (&log->mutex);
+        waiter = g_queue_pop_head (&log->settled);
+        g_mutex_unlock (&log->mutex);
+        if (waiter == NULL)
+            return;
+        waiter->func (waiter->data, waiter->good);
+        g_free (waiter);
+    }
+}
+
+static void
+tell_observer (RelaisEventLog *log)
+{
     GArray *batch;
 
     g_mutex_lock (&log->mutex);
@@ -324,10 +374,12 @@ tell_observer (gpointer data)
     g_array_set_size (batch, 0);
 }
 
-/* Makes the loop turn; the turn function does the rest, so that no post outlives the log. */
+/* At the end of each turn of the loop. */
 static void
-wake_loop (gpointer data)
+end_turn (gpointer data)
 {
+    tell_waiters (data);
+    tell_observer (data);
 }
 
 void
@@ -423,7 +475,7 @@ relais_event_log_open (const char *dir, RelaisLoop *loop, GError **error)
         relais_event_log_close (log);
         return NULL;
     }
-    log->turn_func = relais_loop_add_turn_func (loop, tell_observer, log);
+    log->turn_func = relais_loop_add_turn_func (loop, end_turn, log);
     log->thread = relais_thread_new ("event-log", log_main, log);
     return log;
 }
@@ -440,7 +492,7 @@ relais_event_log_close (RelaisEventLog *log)
         g_mutex_unlock (&log->mutex);
         g_thread_join (log->thread);
         relais_loop_remove_turn_func (log->loop, log->turn_func);
-        tell_observer (log);
+        end_turn (log);
     }
     relais_event_index_close (log->index);
     if (log->fd >= 0)
@@ -494,6 +546,7 @@ queue_line (RelaisEventLog *log, guint64 seq, GBytes *line)
     g_byte_array_append (log->queue, data + 1, (guint)(size - 1));
     g_byte_array_append (log->queue, (const guint8 *)"\n", 1);
     log->queued_seq = MAX (log->queued_seq, seq);
+    log->queued_lines++;
     return was_empty || log->queue->len >= GATHER_BYTES;
 }
 
@@ -526,14 +579,34 @@ relais_event_log_append (RelaisEventLog *log, guint64 seq, GBytes *line)
         relais_loop_post (log->loop, wake_loop, NULL);
 }
 
+/* Under the mutex. What finds no room is told so at once. */
+static void
+add_waiter (RelaisEventLog *log, RelaisEventSynced func, gpointer data)
+{
+    Waiter *waiter = g_new (Waiter, 1);
+
+    *waiter = (Waiter){log->queued_lines, func, data, false};
+    g_queue_push_tail (&log->waiting, waiter);
+    if (log->full) {
+        g_queue_push_tail (&log->settled, g_queue_pop_tail (&log->waiting));
+        relais_loop_post (log->loop, wake_loop, NULL);
+        return;
+    }
+    log->sync_asked = true;
+    g_cond_signal (&log->wake);
+}
+
 void
-relais_event_log_append_now (RelaisEventLog *log, GBytes *line)
+relais_event_log_append_now (RelaisEventLog *log, GBytes *line, RelaisEventSynced func,
+                             gpointer data)
 {
     bool wake_observer;
 
     g_mutex_lock (&log->mutex);
     if (queue_line (log, log->queued_seq, line))
         g_cond_signal (&log->wake);
+    if (func != NULL)
+        add_waiter (log, func, data);
     wake_observer = owe_observer (log, log->queued_seq, line);
     g_mutex_unlock (&log->mutex);
     if (wake_observer)

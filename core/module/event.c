@@ -59,16 +59,64 @@ relais_event_add_bool (RelaisEvent *event, const gchar *key, gboolean value)
     relais_event_line_add_bool (event->line, key, value);
 }
 
+typedef struct {
+    RelaisHost *host;
+    RelaisEventFunc done;
+    gpointer data;
+    bool synced; /* where there is no log */
+} Waiting;
+
+static void
+on_synced (gpointer data, bool synced)
+{
+    Waiting *waiting = data;
+
+    waiting->done (waiting->data, synced);
+    g_atomic_int_add (&waiting->host->jobs, -1);
+    g_free (waiting);
+}
+
+static void
+without_log (gpointer data)
+{
+    on_synced (data, ((Waiting *)data)->synced);
+}
+
+static void
+emit (RelaisEvent *event, Waiting *waiting)
+{
+    RelaisHost *host = event->host;
+    g_autoptr (GBytes) line = relais_event_line_end (event->line);
+
+    g_free (event);
+    if (host->events != NULL) {
+        relais_event_log_append_now (host->events, line, waiting != NULL ? on_synced : NULL,
+                                     waiting);
+        return;
+    }
+    if (host->event_sink != NULL)
+        host->event_sink (host->event_sink_data, line);
+    if (waiting == NULL)
+        return;
+    waiting->synced = host->event_sink != NULL;
+    relais_loop_post (host->loop, without_log, waiting);
+}
+
 void
 relais_event_emit (RelaisEvent *event)
 {
-    g_autoptr (GBytes) line = NULL;
-
     g_return_if_fail (event != NULL);
-    line = relais_event_line_end (event->line);
-    if (event->host->events != NULL)
-        relais_event_log_append_now (event->host->events, line);
-    else if (event->host->event_sink != NULL)
-        event->host->event_sink (event->host->event_sink_data, line);
-    g_free (event);
+    emit (event, NULL);
+}
+
+void
+relais_event_emit_synced (RelaisEvent *event, RelaisEventFunc done, gpointer data)
+{
+    Waiting *waiting;
+
+    g_return_if_fail (event != NULL && done != NULL);
+    waiting = g_new (Waiting, 1);
+    *waiting = (Waiting){event->host, done, data, false};
+    g_atomic_int_inc (&event->host->jobs);
+    emit (event, waiting);
 }

@@ -2,7 +2,7 @@
  *
  * Events of a module's own: lines of the event log that tell what came of a message after it was delivered,
  * such as a hit. They are written soon and in the order in which they were emitted, and synced within a
- * second or so; a crash may take those of the last second. Observers (the event hook) see them like all others.
+ * second or so; a crash may take those of the last second, but those that were waited for. Observers (the event hook) see them like all others.
  */
 #pragma once
 
@@ -23,5 +23,11 @@ RELAIS_API void relais_event_add_int (RelaisEvent *event, const gchar *key, gint
 RELAIS_API void relais_event_add_bool (RelaisEvent *event, const gchar *key, gboolean value);
 /* Hands it to the log and frees it. Any thread. */
 RELAIS_API void relais_event_emit (RelaisEvent *event);
+
+/* `synced`: the event is on disk. Else the disk failed: it is tried again, and the event may come after all. */
+typedef void (*RelaisEventFunc) (gpointer data, gboolean synced);
+/* The same, and tells when it is done: what a peer is answered because of an event should not be lost with it. A sync begins
+ * at once. `done` is called once, on the loop, from a later turn. Any thread. */
+RELAIS_API void relais_event_emit_synced (RelaisEvent *event, RelaisEventFunc done, gpointer data);
 
 G_END_DECLS

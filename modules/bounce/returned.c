@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A message to an address of ours: a worker reads it, the event log says of which delivery it tells, what it says
- * goes to the suppression list, and only when that is on disk the peer hears 250, and the message is
- * dropped. What cannot be known or kept now is put off. Nothing is ever sent about any of it.
+ * goes to the suppression list and its events to the log, and only when that is on disk the peer hears 250, and the
+ * message is dropped. What cannot be known or kept now is put off. Nothing is ever sent about any of it.
  *
  * Loop thread, but for read_report () and what it calls: reading and judging, which may take long where a report names
  * a thousand recipients. Each step owns the Returned until the next; a transaction that ended
@@ -169,8 +169,8 @@ nth_recipient (const BounceReport *report, guint n)
     return n < report->recipients->len ? g_ptr_array_index (report->recipients, n) : NULL;
 }
 
-static void
-tell_event (const Returned *returned, guint n)
+static RelaisEvent *
+make_event (const Returned *returned, guint n)
 {
     const BounceReport *report = returned->report;
     const BounceReportRecipient *said = nth_recipient (report, n);
@@ -190,33 +190,42 @@ tell_event (const Returned *returned, guint n)
     if (!g_str_equal (type, "autoreply"))
         add_verdict (event, &returned->verdicts[n]);
     add_evidence (event, returned);
-    relais_event_emit (event);
-}
-
-/* One for each recipient that it names, and one at least. What nobody is known to have been sent gets one, however
- * long it is. */
-static void
-tell_events (const Returned *returned)
-{
-    const guint n =
-        returned->deliveries != NULL ? MIN (returned->report->recipients->len, (guint)EVENTS) : 1;
-
-    for (guint i = 0; i < MAX (n, 1); i++)
-        tell_event (returned, i);
+    return event;
 }
 
 /* --- The end -------------------------------------------------------------------------------------- */
 
 static void
-take (Returned *returned)
+on_told (gpointer data, gboolean synced)
 {
+    Returned *returned = data;
+
+    if (!synced) {
+        put_off (returned, "the event log cannot be written");
+        return;
+    }
     if (waiting_hook (returned) == NULL)
         return;
     relais_counter_add (returned->bounce->reports,
                         bounce_report_kind_to_string (returned->report->kind), 1);
     relais_counter_add (returned->bounce->links, bounce_link_to_string (returned->link), 1);
-    tell_events (returned);
     answer (returned, RELAIS_VERDICT_DISCARD);
+}
+
+/* An event for each recipient that it names, and one at least. What nobody is known to have been sent gets one, however
+ * long it is. Events come to the disk in their order: the last one is waited for. */
+static void
+take (Returned *returned)
+{
+    const guint named =
+        returned->deliveries != NULL ? MIN (returned->report->recipients->len, (guint)EVENTS) : 1;
+    const guint last = MAX (named, 1) - 1;
+
+    if (waiting_hook (returned) == NULL)
+        return;
+    for (guint i = 0; i < last; i++)
+        relais_event_emit (make_event (returned, i));
+    relais_event_emit_synced (make_event (returned, last), on_told, returned);
 }
 
 static void

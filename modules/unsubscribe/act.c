@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Acting on a wish: evidence to the suppression list, and once that is on disk, the counter and the event. A
- * delivery that is unsubscribed from twice counts once: its evidence has one name. Any thread, then the loop.
+ * Acting on a wish: evidence to the suppression list, and once that is on disk, the event; once that is, too, the counter
+ * and the answer. A delivery that is unsubscribed from twice counts once: its evidence has one name. Any thread, then the loop.
  */
 #include "unsubscribe.h"
 
@@ -19,7 +19,23 @@ typedef struct {
 static const char *const words[] = {"one-click", "page", "mail"};
 
 static void
-tell (const Act *act)
+end (Act *act, bool kept)
+{
+    relais_counter_add (kept ? act->self->unsubscribed : act->self->failed, words[act->how], 1);
+    act->done (act->data, kept);
+    unsubscribe_identity_clear (&act->identity);
+    g_free (act);
+}
+
+/* The list has it, whatever became of the event. */
+static void
+on_told (gpointer data, gboolean synced)
+{
+    end (data, true);
+}
+
+static void
+tell (Act *act)
 {
     const UnsubscribeIdentity *identity = &act->identity;
     const bool known = identity->queue_id[0] != '\0';
@@ -31,21 +47,16 @@ tell (const Act *act)
     relais_event_add (event, "recipient", identity->address);
     relais_event_add (event, "tenant", identity->tenant);
     relais_event_add (event, "campaign", identity->campaign);
-    relais_event_emit (event);
+    relais_event_emit_synced (event, on_told, act);
 }
 
 static void
 on_reported (gpointer data, RelaisSuppressResult result)
 {
-    Act *act = data;
-    const bool kept = result != RELAIS_SUPPRESS_FAILED;
-
-    relais_counter_add (kept ? act->self->unsubscribed : act->self->failed, words[act->how], 1);
-    if (kept)
-        tell (act);
-    act->done (act->data, kept);
-    unsubscribe_identity_clear (&act->identity);
-    g_free (act);
+    if (result != RELAIS_SUPPRESS_FAILED)
+        tell (data);
+    else
+        end (data, false);
 }
 
 static void

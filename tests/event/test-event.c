@@ -422,11 +422,61 @@ test_foreign_files (void)
     bed_tear_down (&bed);
 }
 
+typedef struct {
+    RelaisLoop *loop;
+    guint told, good, wanted;
+} Told;
+
+static void
+on_synced (gpointer data, bool good)
+{
+    Told *told = data;
+
+    relais_loop_assert_owner (told->loop);
+    told->good += good;
+    if (++told->told == told->wanted)
+        relais_loop_quit (told->loop);
+}
+
+static void
+append_told (RelaisEventLog *log, int number, Told *told)
+{
+    g_autoptr (GBytes) line = make_line (number);
+
+    told->wanted++;
+    relais_event_log_append_now (log, line, on_synced, told);
+}
+
+/* Who waits for a line is told when it can be read after a crash, all of them after one sync, and in order. */
+static void
+test_told (void)
+{
+    Bed bed;
+    RelaisEventLog *log;
+    Told told = {0};
+
+    bed_set_up (&bed);
+    told.loop = bed.loop;
+    log = open_log (&bed);
+    for (int i = 1; i <= 3; i++)
+        append_told (log, i, &told);
+    g_assert_cmpuint (told.told, ==, 0); /* never within the call */
+    relais_loop_run (bed.loop);
+    g_assert_cmpuint (told.good, ==, 3);
+    assert_numbers (&bed, "", "1 2 3");
+    append_told (log, 4, &told);
+    told.wanted++;                /* nobody quits the loop, which does not run */
+    relais_event_log_close (log); /* whoever waits still is told by the end */
+    g_assert_cmpuint (told.good, ==, 4);
+    bed_tear_down (&bed);
+}
+
 static void
 test_write_fails (void)
 {
     Bed bed;
     RelaisEventLog *log;
+    Told told = {0};
     struct rlimit old, small;
 
     bed_set_up (&bed);
@@ -443,10 +493,14 @@ test_write_fails (void)
     append_number (log, 3, 3);
     g_assert_false (relais_event_log_sync (log, 3));
     g_test_assert_expected_messages ();
+    told.loop = bed.loop;
+    append_told (log, 4, &told);
+    relais_loop_run (bed.loop);
+    g_assert_cmpuint (told.good, ==, 0); /* it failed once more, and is tried on */
     g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &old), ==, 0);
     g_assert_true (relais_event_log_sync (log, 3));
     relais_event_log_close (log);
-    assert_numbers (&bed, "", "1 2 3");
+    assert_numbers (&bed, "", "1 2 3 4");
     bed_tear_down (&bed);
 }
 
@@ -557,6 +611,7 @@ main (int argc, char **argv)
     g_test_add_func ("/event/log/torn-ends", test_torn_ends);
     g_test_add_func ("/event/log/handed-over-again", test_handed_over_again);
     g_test_add_func ("/event/log/foreign-files", test_foreign_files);
+    g_test_add_func ("/event/log/told", test_told);
     g_test_add_func ("/event/log/write-fails", test_write_fails);
     g_test_add_func ("/event/log/opening-fails", test_opening_fails);
     g_test_add_func ("/event/observer", test_observer);

@@ -224,8 +224,8 @@ class GivenBack:
 
     @staticmethod
     def pixel(data):
-        found = re.search(rb"/o/[A-Za-z0-9_-]+", data.replace(b"=\r\n", b""))
-        return found and found.group()
+        found = re.search(rb"http://track\.sender\.test:\d+(/o/[A-Za-z0-9_-]+)", data.replace(b"=\r\n", b""))
+        return found and found.group(1)
 
     async def visit(self, data):
         path = self.pixel(data)
@@ -233,7 +233,8 @@ class GivenBack:
         try:
             writer.write(b"GET %s HTTP/1.1\r\nHost: track.sender.test\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:130.0) "
                          b"Gecko/20100101 Firefox/130.0\r\nConnection: close\r\n\r\n" % path)
-            return (await reader.readline()).startswith(b"HTTP/1.1 200")
+            answer = await reader.readline()
+            return answer.startswith(b"HTTP/1.1 200") or answer
         finally:
             writer.close()
 
@@ -261,7 +262,7 @@ async def kills(lab, sending, n, tap):
     """Kills at moments spread over the messages, each under load."""
     rng, loop, longest = random.Random(5), asyncio.get_running_loop(), 0
     for number in range(n):
-        at = sending.wanted * (number + 1) // (n + 1)
+        at = sending.wanted * (number + 1) // (n + 2)
         while len(sending.acked) < at:
             await asyncio.sleep(0.02)
         await asyncio.sleep(rng.random())
