@@ -18,6 +18,8 @@ typedef struct {
     gboolean still;
 } RelaisTestClock;
 void relais_test_clock_init (RelaisTestClock *clock);
+/* A turn of the loop for a run that is not over yet. */
+void relais_test_wait (RelaisTest *test);
 
 /* What lane, admit and result are told, and what they said; see test-shaping.c. */
 typedef struct {

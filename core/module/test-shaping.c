@@ -81,6 +81,23 @@ relais_test_advance (RelaisTest *test, gint64 delta_us)
     rest (test);
 }
 
+void
+relais_test_wait (RelaisTest *test)
+{
+    gint64 next;
+
+    if (!g_atomic_int_get (&test->clock.still) || relais_hook_kinds[test->hook].worker) {
+        relais_loop_turn (test->loop, true);
+        return;
+    }
+    rest (test);
+    next = relais_timer_heap_next_us (relais_loop_timers (test->loop));
+    if (!test->done && next != G_MAXINT64)
+        put_forward (&test->clock, MAX (next - test->clock.mono_us, 0));
+    if (!test->done)
+        relais_loop_turn (test->loop, next == G_MAXINT64);
+}
+
 /* --- What modules call -------------------------------------------------------------------------- */
 
 static void

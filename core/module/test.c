@@ -70,6 +70,8 @@ relais_test_new (const gchar *module_dir)
 {
     RelaisTest *test = g_new0 (RelaisTest, 1);
 
+    g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL |
+                            G_LOG_LEVEL_ERROR); /* modules warn of the world */
     relais_test_clock_init (&test->clock);
     test->loop = relais_loop_new (&test->clock.clock, NULL);
     g_assert (test->loop != NULL);
@@ -504,7 +506,7 @@ relais_test_run (RelaisTest *test, RelaisHookId hook)
     else if (relais_host_run (test->host, hook, &test->subject, &test->result, ended, test) == NULL)
         test->done = true;
     while (!test->done)
-        relais_loop_turn (test->loop, true);
+        relais_test_wait (test);
     g_clear_pointer (&test->subject.pin, relais_pin_unref);
     relais_test_shaping_end (test);
     if (hook == RELAIS_HOOK_MESSAGE)

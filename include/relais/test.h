@@ -24,7 +24,8 @@ G_BEGIN_DECLS
 
 typedef struct RelaisTest RelaisTest;
 
-/* Modules are looked for in `module_dir`, which may be the caller's own. */
+/* Modules are looked for in `module_dir`, which may be the caller's own. What they log goes to standard error;
+ * warnings no longer end the test, as g_test_init () has it. */
 RELAIS_API RelaisTest *relais_test_new (const gchar *module_dir);
 RELAIS_API void relais_test_free (RelaisTest *test);
 
@@ -163,7 +164,8 @@ relais_test_set_suppression (RelaisTest *test, gboolean readable, gboolean writa
 /* Turns the loop until every report was called back. */
 RELAIS_API void relais_test_settle_suppression (RelaisTest *test);
 
-/* Runs a hook to its end; the loop turns while a ticket is open. Worker hooks run on a worker. */
+/* Runs a hook to its end; the loop turns while a ticket is open, and a clock that stands still is put forward to
+ * what is due next when nothing else is under way. Worker hooks run on a worker. */
 RELAIS_API RelaisVerdict relais_test_run (RelaisTest *test, RelaisHookId hook);
 /* Of the last run: reply (0, "" and NULL: none) and the module that decided (NULL: none). */
 RELAIS_API guint32 relais_test_get_reply_code (const RelaisTest *test);
