@@ -2,6 +2,7 @@
 EXTRA_DIST += tests/runner
 
 include tests/tree/local.mk
+include tests/abi/local.mk
 include tests/bench/local.mk
 include tests/e2e/local.mk
 include tests/sim/local.mk

@@ -11,13 +11,16 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-/* Sizes of the structs in 0.1, the least that a module may have. */
-#define DESCRIPTOR_BYTES sizeof (RelaisModuleDescriptor)
+/* Sizes of the structs in the first minor, the least that a module may have: up to the member that was the last then. */
+#define UP_TO(type, member) (G_STRUCT_OFFSET (type, member) + sizeof (((type *)NULL)->member))
+#define DESCRIPTOR_BYTES UP_TO (RelaisModuleDescriptor, ops)
 #define HEAD_BYTES (G_STRUCT_OFFSET (RelaisModuleDescriptor, name))
-#define OPS_BYTES sizeof (RelaisModuleOps)
+#define OPS_BYTES UP_TO (RelaisModuleOps, finalize)
+#define OPTION_BYTES UP_TO (RelaisOption, doc)
+#define COMMAND_BYTES UP_TO (RelaisCommand, func)
 enum { STRUCT_BYTES = 4096, ARRAY_ITEMS = 10000, NAME_BYTES = 64 };
 
-G_STATIC_ASSERT (sizeof (RelaisModuleDescriptor) == 24 + 13 * sizeof (gpointer) + 4 * 4);
+G_STATIC_ASSERT (DESCRIPTOR_BYTES == 24 + 13 * sizeof (gpointer) + 4 * 4);
 G_STATIC_ASSERT (G_STRUCT_OFFSET (RelaisModuleDescriptor, api_major) == 8);
 G_STATIC_ASSERT (G_STRUCT_OFFSET (RelaisModuleDescriptor, flags) == 16);
 
@@ -146,7 +149,7 @@ check_relation (const char *field, const gchar *const *names, const char *own, G
 
 static bool
 check_array (const char *field, const char *size_field, gconstpointer array, guint n, gsize size,
-             gsize known, GError **error)
+             gsize least, gsize known, GError **error)
 {
     g_autofree guint8 *copy = NULL;
 
@@ -154,7 +157,7 @@ check_array (const char *field, const char *size_field, gconstpointer array, gui
         return true;
     if (array == NULL || n > ARRAY_ITEMS)
         return refuse (error, field, MEND, _ ("found no array of %u, wanted one"), n);
-    if (!check_size (size_field, size, known, error))
+    if (!check_size (size_field, size, least, error))
         return false;
     copy = g_malloc (known);
     for (guint i = 0; i < n; i++)
@@ -207,7 +210,7 @@ check_options (const RelaisModuleDescriptor *descriptor, GError **error)
     gsize size = descriptor->option_size;
 
     if (!check_array ("options", "option_size", descriptor->options, descriptor->n_options, size,
-                      sizeof (RelaisOption), error))
+                      OPTION_BYTES, sizeof (RelaisOption), error))
         return false;
     for (guint i = 0; i < descriptor->n_options; i++) {
         const RelaisOption *option = NTH (RelaisOption, descriptor->options, size, i);
@@ -232,7 +235,7 @@ check_commands (const RelaisModuleDescriptor *descriptor, GError **error)
     gsize size = descriptor->command_size;
 
     if (!check_array ("commands", "command_size", descriptor->commands, descriptor->n_commands,
-                      size, sizeof (RelaisCommand), error))
+                      size, COMMAND_BYTES, sizeof (RelaisCommand), error))
         return false;
     for (guint i = 0; i < descriptor->n_commands; i++) {
         const RelaisCommand *command = NTH (RelaisCommand, descriptor->commands, size, i);
