@@ -26,6 +26,7 @@ TSAN_TESTS = \
     tests/queue/test-queue-verbs \
     tests/modules/dkim/test-dkim \
     tests/modules/dkim/test-verifier \
+    tests/tsan/test-crowd \
     tests/fuzz/recovery
 if GDBM
 TSAN_TESTS += tests/modules/store-gdbm/test-store-gdbm tests/modules/store-gdbm/test-trouble
@@ -35,3 +36,16 @@ EXTRA_DIST += tests/tsan/glib.c tests/tsan/run tests/tsan/suppressions
 tsan-tests: $(TSAN_TESTS)
 tsan-list:
 	@for test in $(TSAN_TESTS); do echo $$test; done
+
+# What the headers mark for any thread, called by several at once.
+check_PROGRAMS += tests/tsan/test-crowd
+TESTS += tests/tsan/test-crowd
+tests_tsan_test_crowd_SOURCES = tests/tsan/test-crowd.c
+tests_tsan_test_crowd_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
+tests_tsan_test_crowd_LDADD = $(LIBRELAIS_LDADD)
+check_LTLIBRARIES += tests/tsan/crowd.la
+tests_tsan_crowd_la_SOURCES = tests/tsan/crowd.c
+tests_tsan_crowd_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
+tests_tsan_crowd_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS) -rpath /nowhere
+tests_tsan_crowd_la_LIBADD = librelais.la $(GLIB_LIBS)
+tsan-tests: tests/tsan/crowd.la
