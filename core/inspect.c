@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+enum { LOAD_SECONDS = 30 /* a module that hangs when it is loaded is told of, too */ };
 
 typedef struct {
     gboolean all, json;
@@ -47,6 +48,28 @@ put_names (JsonBuilder *builder, const char *name, const gchar *const *names)
     json_builder_end_array (builder);
 }
 
+/* Of the hook that has more than one; else NULL. */
+static const char *
+stage_name (guint hook, const HookFunction *function)
+{
+    if (hook != RELAIS_HOOK_MESSAGE)
+        return NULL;
+    return function->stage == RELAIS_STAGE_DECIDE ? "decide" : "modify";
+}
+
+static void
+put_option_flags (JsonBuilder *builder, RelaisOptionFlags flags)
+{
+    static const char *const names[] = {"reloadable", "required", "tenant", "repeat"};
+
+    json_builder_set_member_name (builder, "flags");
+    json_builder_begin_array (builder);
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+        if ((flags & 1u << i) != 0)
+            json_builder_add_string_value (builder, names[i]);
+    json_builder_end_array (builder);
+}
+
 static void
 put_hooks (JsonBuilder *builder, const RelaisHost *host)
 {
@@ -59,6 +82,7 @@ put_hooks (JsonBuilder *builder, const RelaisHost *host)
             json_builder_begin_object (builder);
             put (builder, "hook", relais_hook_kinds[i].name);
             put (builder, "function", function->name);
+            put (builder, "stage", stage_name (i, function));
             put_names (builder, "before", (const gchar *const *)function->before);
             put_names (builder, "after", (const gchar *const *)function->after);
             json_builder_end_object (builder);
@@ -81,6 +105,7 @@ put_options (JsonBuilder *builder, const RelaisModule *module)
         put (builder, "section", option->section);
         put (builder, "key", option->key);
         put (builder, "type", types[option->type]);
+        put_option_flags (builder, option->flags);
         put (builder, "default", option->default_value);
         put (builder, "choices", option->choices);
         put (builder, "doc", option->doc);
@@ -101,6 +126,7 @@ put_commands (JsonBuilder *builder, const RelaisModule *module)
         put (builder, "word", command->word);
         put (builder, "verb", command->verb);
         put (builder, "usage", command->usage);
+        put (builder, "options", command->options);
         put (builder, "kind", command->kind == RELAIS_COMMAND_ONLINE ? "online" : "offline");
         put (builder, "doc", command->doc);
         json_builder_end_object (builder);
@@ -258,6 +284,7 @@ inspect_in_child (const char *dir, const char *name, bool callers, bool json)
     fflush (NULL);
     child = fork ();
     if (child == 0) {
+        alarm (LOAD_SECONDS);
         status = inspect_here (dir, name, callers, json);
         fflush (NULL);
         _exit (status);

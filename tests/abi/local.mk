@@ -1,6 +1,12 @@
 # tests/abi: that the ABI is what the headers say and only grows. The loader's tests stand in core/module/local.mk.
 EXTRA_DIST += tests/abi/grow.py
 
+TESTS += tests/abi/test-inspect.py
+EXTRA_DIST += tests/abi/test-inspect.py
+check_LTLIBRARIES += tests/abi/crash.la
+tests_abi_crash_la_SOURCES = tests/abi/crash.c
+tests_abi_crash_la_LDFLAGS = $(abi_fixture_flags)
+
 # The rules of 1.x: validator and loader once more, with headers that call themselves 1.2, and modules built with those
 # of 1.0 to 1.3 (grow.py). In this build nothing but these two files and the test looks into a descriptor.
 ABI_ONE_STAMPS = tests/abi/1.0/stamp tests/abi/1.1/stamp tests/abi/1.2/stamp tests/abi/1.3/stamp
