@@ -12,6 +12,7 @@
 
 #include "conf/conf-private.h"
 #include "control/client-private.h"
+#include "ctl-new-private.h"
 #include "http/tracking-private.h"
 #include "mains-private.h"
 #include "module/host-private.h"
@@ -278,6 +279,8 @@ add_commands (Ctl *ctl)
     add_table (ctl, commands, n);
     commands = relais_users_commands (&n);
     add_table (ctl, commands, n);
+    commands = relais_new_commands (&n);
+    add_table (ctl, commands, n);
     add_table (ctl, own_commands, G_N_ELEMENTS (own_commands));
     relais_host_each_command (ctl->host, add_command, ctl);
 }
@@ -329,7 +332,8 @@ static bool
 stands_errors (const RelaisCommand *command)
 {
     return command == NULL || command->kind == RELAIS_COMMAND_ONLINE ||
-           command->func == conf_check || command->func == conf_dump;
+           command->func == conf_check || command->func == conf_dump ||
+           g_str_equal (command->word, "module");
 }
 
 static int

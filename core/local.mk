@@ -14,7 +14,7 @@ CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 
 # The daemon: its assembly is in the library, its main is thin.
 libcore_la_SOURCES += \
-    core/ctl.c core/daemon.c core/mains-private.h \
+    core/ctl.c core/ctl-new.c core/ctl-new-private.h core/daemon.c core/mains-private.h \
     core/limiter.c core/limiter-private.h \
     core/privileges.c core/privileges-private.h \
     core/reload.c core/reload-private.h \

@@ -1,5 +1,5 @@
 # tests/abi: that the ABI is what the headers say and only grows. The loader's tests stand in core/module/local.mk.
-EXTRA_DIST += tests/abi/grow.py
+EXTRA_DIST += tests/abi/grow.py tests/abi/installed.py
 
 TESTS += tests/abi/test-inspect.py
 EXTRA_DIST += tests/abi/test-inspect.py
