@@ -1,8 +1,9 @@
 # tests/abi: that the ABI is what the headers say and only grows. The loader's tests stand in core/module/local.mk.
 EXTRA_DIST += tests/abi/grow.py tests/abi/installed.py tests/abi/public.py
 
-TESTS += tests/abi/test-inspect.py tests/abi/test-manual.py
-EXTRA_DIST += tests/abi/test-inspect.py tests/abi/test-manual.py
+TESTS += tests/abi/test-layout.py tests/abi/test-abidiff.py tests/abi/test-inspect.py tests/abi/test-manual.py
+EXTRA_DIST += tests/abi/test-layout.py tests/abi/layout.c tests/abi/test-abidiff.py tests/abi/baseline.xml tests/abi/ledger \
+    tests/abi/test-inspect.py tests/abi/test-manual.py
 check_LTLIBRARIES += tests/abi/crash.la
 tests_abi_crash_la_SOURCES = tests/abi/crash.c
 tests_abi_crash_la_LDFLAGS = $(abi_fixture_flags)
