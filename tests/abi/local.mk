@@ -1,5 +1,14 @@
-# tests/abi: that the ABI is what the headers say and only grows. The loader's tests stand in core/module/local.mk.
-EXTRA_DIST += tests/abi/grow.py tests/abi/installed.py tests/abi/public.py
+# tests/abi: that the ABI is what the headers say and only grows, and what outsiders make of it. The loader's tests stand
+# in core/module/local.mk; header-policy and recipient-callout are projects of their own, which tests/e2e/*-abi.py
+# build against an installed copy.
+ABI_PROJECTS = \
+    tests/abi/header-policy/Makefile.am tests/abi/header-policy/configure.ac \
+    tests/abi/header-policy/header-policy.c tests/abi/header-policy/header-policy.conf \
+    tests/abi/header-policy/test-header-policy.c \
+    tests/abi/recipient-callout/Makefile.am tests/abi/recipient-callout/configure.ac \
+    tests/abi/recipient-callout/recipient-callout.c tests/abi/recipient-callout/recipient-callout.conf \
+    tests/abi/recipient-callout/test-recipient-callout.c
+EXTRA_DIST += $(ABI_PROJECTS) tests/abi/grow.py tests/abi/installed.py tests/abi/public.py
 
 TESTS += tests/abi/test-layout.py tests/abi/test-abidiff.py tests/abi/test-inspect.py tests/abi/test-manual.py
 EXTRA_DIST += tests/abi/test-layout.py tests/abi/layout.c tests/abi/test-abidiff.py tests/abi/baseline.xml tests/abi/ledger \

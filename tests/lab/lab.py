@@ -460,9 +460,9 @@ def answers_http(modules):
     return keeps_state([name for name in modules if name not in ("throttle", "dnsbl-monitor")])
 
 
-def with_store(build, modules):
-    """The store comes with them where it was built."""
-    built = os.path.exists(os.path.join(build, "modules/store-gdbm/.libs/store-gdbm.so"))
+def with_store(build, modules, module_dir):
+    """The store comes with them where it was built, or lies in the directory that modules are taken from."""
+    built = os.path.exists(os.path.join(module_dir or os.path.join(build, "modules/store-gdbm/.libs"), "store-gdbm.so"))
     wanted = keeps_state(modules) and "store-gdbm" not in modules
     return modules + ["store-gdbm"] if built and wanted else modules
 
@@ -489,7 +489,7 @@ def new_state(arguments):
         "sink_port": free_port(),
         "http_port": arguments.http_port or (free_port() if answers_http(arguments.module) else 0),
         "next_hop": arguments.next_hop,
-        "modules": with_store(build, arguments.module),
+        "modules": with_store(build, arguments.module, arguments.module_dir),
         "set": arguments.set,
         "sources": checked_sources(arguments.source),
         "clock": arguments.clock,
