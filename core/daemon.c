@@ -5,12 +5,13 @@
  *
  * SIGHUP has the configuration read again (reload.c).
  *
- * Up: configuration, modules, user, loop, pools, event log, spool, resolver, HTTP client, queue, listeners,
- * control socket, HTTP thread. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
+ * Up: configuration, modules, ports, user, pools, event log, spool, resolver, HTTP client, queue, SMTP and HTTP
+ * servers, control socket, HTTP thread; then the service manager is told. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
  * reverse order.
  */
 #include "config.h"
 
+#include "arguments-private.h"
 #include "conf/conf-private.h"
 #include "control/control-private.h"
 #include "dns/dns-private.h"
@@ -21,6 +22,7 @@
 #include "mains-private.h"
 #include "module/cursor-private.h"
 #include "module/host-private.h"
+#include "notify-private.h"
 #include "privileges-private.h"
 #include "queue/queue-private.h"
 #include "reload-private.h"
@@ -29,6 +31,7 @@
 #include "spool/spool-private.h"
 #include "status-private.h"
 #include "suppress/suppress-private.h"
+#include "tls/ports-private.h"
 #include "tls/tokens-private.h"
 
 #include <errno.h>
@@ -49,19 +52,15 @@ enum { EXIT_CONFIG = 2, WORKER_JOBS = 4096, AUTH_JOBS = 64 };
 static const gint64 DRAIN_US = 10 * RELAIS_USEC_PER_SEC;
 
 typedef struct {
-    char **conf_dirs;
-    char *module_dir, *locale_dir, *clock;
-    gboolean check, dump, show_hooks, json, version;
-} Arguments;
-
-typedef struct {
-    Arguments arguments;
+    RelaisArguments arguments;
     bool module_dir_given;
     RelaisConfig *config;
     RelaisHost *host;
     RelaisHost *off_host;      /* --check: modules that are not enabled */
     RelaisVirtualClock *clock; /* or NULL */
     RelaisLoop *loop;
+    RelaisNotifier *notifier;
+    RelaisPorts *ports; /* until the servers have them */
     RelaisPool *pool;
     RelaisPool *spool_pool;
     RelaisPool *auth_pool;
@@ -84,47 +83,6 @@ typedef struct {
     guint draining; /* parts that have not drained yet */
     bool stopping;
 } Daemon;
-
-static bool
-parse_arguments (Arguments *arguments, int argc, char **argv)
-{
-    const GOptionEntry entries[] = {
-        {"conf", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->conf_dirs,
-         N_ ("Read configuration from this directory (repeatable; later ones override)"),
-         N_ ("DIR")},
-        {"module-dir", 0, 0, G_OPTION_ARG_FILENAME, &arguments->module_dir,
-         N_ ("Load modules from this directory"), N_ ("DIR")},
-        {"locale-dir", 0, 0, G_OPTION_ARG_FILENAME, &arguments->locale_dir,
-         N_ ("Take translations from this directory"), N_ ("DIR")},
-        {"clock", 0, 0, G_OPTION_ARG_FILENAME, &arguments->clock,
-         N_ ("Take the time from FILE, which somebody else moves (for tests)"), N_ ("FILE")},
-        {"check", 0, 0, G_OPTION_ARG_NONE, &arguments->check,
-         N_ ("Check the configuration and exit"), NULL},
-        {"dump", 0, 0, G_OPTION_ARG_NONE, &arguments->dump,
-         N_ ("Print every value in force and where it comes from, and exit"), NULL},
-        {"show-hooks", 0, 0, G_OPTION_ARG_NONE, &arguments->show_hooks,
-         N_ ("Print which modules are asked on each hook, in order, and exit"), NULL},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &arguments->json,
-         N_ ("With --show-hooks: one JSON object a function"), NULL},
-        {"version", 0, 0, G_OPTION_ARG_NONE, &arguments->version, N_ ("Print the version and exit"),
-         NULL},
-        {0},
-    };
-    g_autoptr (GOptionContext) context = g_option_context_new (NULL);
-    g_autoptr (GError) error = NULL;
-
-    g_option_context_set_summary (context, _ ("The Relais mail transfer agent."));
-    g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-    if (!g_option_context_parse (context, &argc, &argv, &error)) {
-        fprintf (stderr, "relaisd: %s\n", error->message);
-        return false;
-    }
-    if (argc > 1) {
-        fprintf (stderr, _ ("relaisd: unexpected argument '%s'\n"), argv[1]);
-        return false;
-    }
-    return true;
-}
 
 static const char *const *
 configuration_dirs (const Daemon *daemon)
@@ -218,6 +176,31 @@ static const RelaisSection *
 section (const Daemon *daemon, const char *kind)
 {
     return relais_config_find_section (daemon->config, kind, NULL);
+}
+
+/* Those of all sections of a kind. */
+static bool
+open_ports_of (Daemon *daemon, const char *kind, GError **error)
+{
+    for (guint i = 0; i < relais_config_n_sections (daemon->config, kind); i++) {
+        const RelaisSection *listener = relais_config_nth_section (daemon->config, kind, i);
+        const RelaisPortWish wish = {kind, relais_section_get_name (listener),
+                                     relais_section_get_list (listener, "address"),
+                                     (guint16)relais_section_get_int (listener, "port")};
+
+        if (!relais_ports_open (daemon->ports, &wish, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+open_ports (Daemon *daemon, GError **error)
+{
+    daemon->ports = relais_ports_new ();
+    return relais_ports_inherit (daemon->ports, error) &&
+           open_ports_of (daemon, "listener", error) && open_ports_of (daemon, "http", error) &&
+           relais_ports_all_used (daemon->ports, error);
 }
 
 static bool
@@ -373,6 +356,7 @@ open_server (Daemon *daemon, GError **error)
                                              .spool = daemon->spool,
                                              .host = daemon->host,
                                              .auth_pool = daemon->auth_pool,
+                                             .ports = daemon->ports,
                                              .suppression = daemon->suppression,
                                              .accepted = found_message,
                                              .data = daemon};
@@ -396,8 +380,9 @@ open_http (Daemon *daemon, GError **error)
     const RelaisClock *clock =
         daemon->clock != NULL ? relais_virtual_clock_get (daemon->clock) : NULL;
 
-    daemon->http =
-        relais_http_server_new (daemon->loop, clock, daemon->host, daemon->config, error);
+    daemon->http = relais_http_server_new (daemon->loop, clock, daemon->host, daemon->ports,
+                                           daemon->config, error);
+    g_clear_pointer (&daemon->ports, relais_ports_free);
     return daemon->http != NULL;
 }
 
@@ -417,6 +402,30 @@ new_off_host (gpointer data)
 }
 
 static void
+tell_ready (Daemon *daemon)
+{
+    RelaisQueueFigures queue;
+    g_autofree char *status = NULL;
+
+    relais_queue_figures (daemon->queue, &queue);
+    status =
+        g_strdup_printf ("takes mail; deliveries in the queue at this moment: %" G_GUINT64_FORMAT,
+                         (guint64)queue.deliveries);
+    relais_notifier_ready (daemon->notifier, status);
+}
+
+static void
+on_reload (gpointer data, bool begins)
+{
+    Daemon *daemon = data;
+
+    if (begins)
+        relais_notifier_reloading (daemon->notifier);
+    else
+        tell_ready (daemon);
+}
+
+static void
 make_reload (Daemon *daemon)
 {
     const RelaisReloadParts parts = {
@@ -428,6 +437,7 @@ make_reload (Daemon *daemon)
         .suppression = daemon->suppression,
         .dirs = configuration_dirs (daemon),
         .new_host = new_off_host,
+        .under_way = on_reload,
         .data = daemon,
     };
 
@@ -491,8 +501,8 @@ bring_up (Daemon *daemon, GError **error)
     open_suppression (daemon);
     if (!open_resolver (daemon, error) || !open_fetcher (daemon, error) ||
         !open_queue (daemon, error) || !open_server (daemon, error) || !open_http (daemon, error) ||
-        !relais_privileges_drop_rest (error) || !open_control (daemon, error) ||
-        !relais_host_start (daemon->host, error) || !relais_http_server_start (daemon->http, error))
+        !open_control (daemon, error) || !relais_host_start (daemon->host, error) ||
+        !relais_http_server_start (daemon->http, error))
         return false;
     if (relais_host_has (daemon->host, RELAIS_HOOK_EVENT))
         relais_event_log_set_observer (daemon->events, observe_event, daemon);
@@ -530,6 +540,7 @@ on_stop_signal (gpointer data)
     }
     daemon->stopping = true;
     daemon->draining = 3;
+    relais_notifier_stopping (daemon->notifier, "lets what is under way end");
     relais_timer_set (&daemon->drain_timer, DRAIN_US);
     relais_smtp_server_drain (daemon->server, part_drained, daemon);
     relais_http_server_drain (daemon->http, part_drained, daemon);
@@ -592,6 +603,8 @@ take_down (Daemon *daemon)
     relais_fetcher_free (daemon->fetcher); /* workers may still have tried it */
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);
+    relais_ports_free (daemon->ports);
+    relais_notifier_free (daemon->notifier);
     relais_streams_cut_lingering (daemon->loop);
     if (daemon->clock != NULL)
         relais_virtual_clock_detach (daemon->clock);
@@ -700,6 +713,7 @@ run (Daemon *daemon)
             relais_virtual_clock_set_peers (daemon->clock, count_peers, daemon);
         }
         relais_loop_longest_gap_us (daemon->loop, true);
+        tell_ready (daemon);
         relais_loop_run (daemon->loop);
         status = 0;
     }
@@ -732,7 +746,7 @@ relais_daemon_main (int argc, char **argv)
     signal (SIGPIPE, SIG_IGN);
     signal (SIGHUP, SIG_IGN); /* until there is something to read again */
     keep_freed_memory ();
-    if (!parse_arguments (&daemon.arguments, argc, argv))
+    if (!relais_arguments_parse (&daemon.arguments, argc, argv))
         return EXIT_CONFIG;
     if (daemon.arguments.version) {
         puts ("relaisd " PACKAGE_VERSION_STRING);
@@ -744,20 +758,18 @@ relais_daemon_main (int argc, char **argv)
         say (error);
         return 1;
     }
+    daemon.notifier = relais_notifier_new (daemon.loop);
     if (!configure (&daemon))
         status = EXIT_CONFIG;
     else if (daemon.arguments.check || daemon.arguments.dump || daemon.arguments.show_hooks)
         status = answer_offline (&daemon);
-    else if (!drop_privileges (&daemon, &error))
+    else if (!open_ports (&daemon, &error) || !drop_privileges (&daemon, &error))
         status = say (error) ? 0 : 1;
     else {
         start_threads (&daemon);
         status = run (&daemon);
     }
     take_down (&daemon);
-    g_strfreev (daemon.arguments.conf_dirs);
-    g_free (daemon.arguments.module_dir);
-    g_free (daemon.arguments.locale_dir);
-    g_free (daemon.arguments.clock);
+    relais_arguments_clear (&daemon.arguments);
     return status;
 }

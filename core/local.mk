@@ -14,8 +14,12 @@ CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 
 # The daemon: its assembly is in the library, its main is thin.
 libcore_la_SOURCES += \
-    core/ctl.c core/ctl-new.c core/ctl-new-private.h core/daemon.c core/mains-private.h \
+    core/arguments.c core/arguments-private.h \
+    core/ctl.c core/ctl-module.c core/ctl-module-private.h \
+    core/ctl-new.c core/ctl-new-private.h \
+    core/daemon.c core/mains-private.h \
     core/limiter.c core/limiter-private.h \
+    core/notify.c core/notify-private.h \
     core/privileges.c core/privileges-private.h \
     core/reload.c core/reload-private.h \
     core/show-hooks.c core/show-hooks-private.h \
@@ -33,6 +37,11 @@ tests_daemon_test_limiter_LDADD = $(CORE_TEST_LDADD)
 
 TESTS += tests/daemon/test-show-hooks.py
 EXTRA_DIST += tests/daemon/test-show-hooks.py
+check_PROGRAMS += tests/daemon/test-notify
+TESTS += tests/daemon/test-notify
+tests_daemon_test_notify_SOURCES = tests/daemon/test-notify.c
+tests_daemon_test_notify_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_daemon_test_notify_LDADD = $(CORE_TEST_LDADD)
 
 bin_PROGRAMS += relaisctl
 relaisctl_SOURCES = core/relaisctl.c

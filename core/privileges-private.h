@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Giving up root: the daemon becomes its own user before it reads a byte from a peer or touches the
- * spool, keeps one capability until its listeners are bound, then none. Start-up only, before any
- * thread exists.
+ * Giving up root: once its ports are open the daemon becomes its own user, before it reads a byte from a peer or
+ * touches the spool, and keeps no right that this user has not. Start-up only, before any thread exists.
  */
 #pragma once
 
 #include <glib.h>
 #include <stdbool.h>
 
-/* If we are root: makes `dirs` (NULL-terminated) with mode 0700 where they are missing, gives them to
- * `user`, then becomes that user and group, keeping CAP_NET_BIND_SERVICE alone. Not root: makes the
- * directories. `user` "root" keeps root (laboratories). */
+/* If we are root: makes `dirs` (NULL-terminated) with mode 0700 where they are missing, gives them to `user`, then
+ * becomes that user and group. Not root: makes the directories. Either way no capability is left (those that a
+ * service manager gave for the ports neither), programs started later gain none, and that root does not come back
+ * is proved. `user` "root" keeps all of it (laboratories). */
 bool relais_privileges_drop (const char *user, const char *group, const char *const *dirs,
                              GError **error);
-/* Gives up the last capability, and proves that root does not come back. */
-bool relais_privileges_drop_rest (GError **error);

@@ -23,7 +23,7 @@ fail (GError **error, const char *what, const char *subject)
 {
     int saved = errno;
 
-    g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (saved), "%s '%s': %s", what,
+    g_set_error (error, G_IO_ERROR, (gint)g_io_error_from_errno (saved), "%s '%s': %s", what,
                  subject, g_strerror (saved));
     return false;
 }
@@ -59,23 +59,36 @@ make_dirs (const char *const *dirs, uid_t uid, gid_t gid, bool give, GError **er
     return true;
 }
 
-/* Leaves just the capabilities in `mask` (bits below 32). */
+/* Leaves none, and has no program that is started later give any back. */
 static bool
-set_capabilities (guint32 mask)
+drop_capabilities (void)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[2] = {{mask, mask, 0}, {0, 0, 0}};
+    const struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
 
-    return syscall (SYS_capset, &header, data) == 0;
+    return syscall (SYS_capset, &header, none) == 0 && prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
+/* The user's other groups are kept: that is how keys of certificates are read. */
 static bool
 become (uid_t uid, gid_t gid, const char *user, GError **error)
 {
-    if (prctl (PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups (0, NULL) < 0 ||
-        setresgid (gid, gid, gid) < 0 || setresuid (uid, uid, uid) < 0 ||
-        !set_capabilities (1u << CAP_NET_BIND_SERVICE))
+    if (initgroups (user, gid) < 0 || setresgid (gid, gid, gid) < 0 ||
+        setresuid (uid, uid, uid) < 0)
         return fail (error, _ ("cannot become the user"), user);
+    return true;
+}
+
+static bool
+drop_rest (GError **error)
+{
+    if (!drop_capabilities ())
+        return fail (error, _ ("cannot give up the capability"), "CAP_NET_BIND_SERVICE");
+    if (setuid (0) == 0) {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                     _ ("root could be taken back; not going on"));
+        return false;
+    }
     return true;
 }
 
@@ -88,7 +101,9 @@ relais_privileges_drop (const char *user, const char *group, const char *const *
     uid_t uid;
     gid_t gid;
 
-    if (geteuid () != 0 || g_str_equal (user, "root"))
+    if (geteuid () != 0)
+        return make_dirs (dirs, 0, 0, false, error) && drop_rest (error);
+    if (g_str_equal (user, "root"))
         return make_dirs (dirs, 0, 0, false, error);
     pw = getpwnam (user);
     if (pw == NULL) {
@@ -103,20 +118,6 @@ relais_privileges_drop (const char *user, const char *group, const char *const *
     gr = getgrnam (group);
     if (gr != NULL)
         gid = gr->gr_gid;
-    return make_dirs (dirs, uid, gid, true, error) && become (uid, gid, user, error);
-}
-
-bool
-relais_privileges_drop_rest (GError **error)
-{
-    if (geteuid () == 0)
-        return true;
-    if (!set_capabilities (0))
-        return fail (error, _ ("cannot give up the capability"), "CAP_NET_BIND_SERVICE");
-    if (setuid (0) == 0) {
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-                     _ ("root could be taken back; not going on"));
-        return false;
-    }
-    return true;
+    return make_dirs (dirs, uid, gid, true, error) && become (uid, gid, user, error) &&
+           drop_rest (error);
 }

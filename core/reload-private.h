@@ -25,6 +25,8 @@ typedef struct {
     RelaisSuppression *suppression;
     const char *const *dirs; /* of the configuration */
     RelaisHost *(*new_host) (gpointer data);
+    /* A reload begins, or has ended. */
+    void (*under_way) (gpointer data, bool begins);
     gpointer data;
 } RelaisReloadParts;
 

@@ -293,7 +293,10 @@ on_prepared (gpointer data)
         log_result (run);
     answer (run);
     run_free (run);
-    if (reload->again && !reload->stopping)
+    if (reload->stopping)
+        return;
+    reload->parts.under_way (reload->parts.data, false);
+    if (reload->again)
         begin (reload);
 }
 
@@ -311,6 +314,7 @@ begin (RelaisReload *reload)
     reload->calls = g_ptr_array_new ();
     reload->again = false;
     reload->run = run;
+    reload->parts.under_way (reload->parts.data, true);
     if (!relais_pool_run (reload->parts.pool, read_and_prepare, on_prepared, run)) {
         g_autoptr (GError) error = g_error_new_literal (
             G_IO_ERROR, G_IO_ERROR_BUSY, _ ("too many jobs wait for a worker; try again"));

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The HTTP server as the daemon sees it: binds [http NAME]'s sockets, runs the front on a thread of its own
+ * The HTTP server as the daemon sees it: has [http NAME]'s sockets, runs the front on a thread of its own
  * ("http"), so that no tracker connection ever costs the mail loop anything. Main thread, but the
  * figures, which any may read.
  */
 #pragma once
 
 #include "http/front-private.h"
+#include "tls/ports-private.h"
 
 typedef struct RelaisHttpServer RelaisHttpServer;
 
-/* Reads the configuration and binds, which may take privileges; accepts nothing yet. Without any [http]
- * section it does nothing, ever. Warns of routes that no listener is there for. `loop` is the main
+/* Reads the configuration and takes its sockets from `ports` (NULL: opens them); accepts nothing yet. Without any
+ * [http] section it does nothing, ever. Warns of routes that no listener is there for. `loop` is the main
  * loop; `clock` is NULL for the system's. May block (start-up). */
-RelaisHttpServer *relais_http_server_new (RelaisLoop *loop, const RelaisClock *clock,
-                                          RelaisHost *host, RelaisConfig *config, GError **error);
+RelaisHttpServer *
+relais_http_server_new (RelaisLoop *loop, const RelaisClock *clock, RelaisHost *host,
+                        RelaisPorts *ports, RelaisConfig *config, GError **error);
 /* Starts the thread, once privileges are down and modules have started. */
 bool relais_http_server_start (RelaisHttpServer *server, GError **error);
 /* Accepts nothing more; requests that are under way are answered. `drained` is called on the main loop when

@@ -9,7 +9,6 @@
 #include "http/server-private.h"
 
 #include "conf/net-private.h"
-#include "tls/listen-private.h"
 #include "tls/stream-private.h"
 #include "loop/thread-private.h"
 
@@ -54,28 +53,29 @@ socket_free (gpointer data)
     g_free (socket_);
 }
 
-static bool
-listen_on (RelaisHttpServer *server, const RelaisHttpListener *listener, const char *text,
-           GError **error)
+static void
+add_socket (RelaisHttpServer *server, const RelaisHttpListener *listener, RelaisPort *port)
 {
-    g_autofree char *section = g_strconcat ("http ", listener->name, NULL);
-    RelaisHttpSocket *socket_ = g_new0 (RelaisHttpSocket, 1);
+    RelaisHttpSocket *socket_ = g_new (RelaisHttpSocket, 1);
 
+    *socket_ = (RelaisHttpSocket){port->fd, listener, g_steal_pointer (&port->name)};
+    port->fd = -1;
     g_ptr_array_add (server->sockets, socket_);
-    socket_->listener = listener;
-    socket_->fd = relais_listen (section, text, listener->port, &socket_->name, error);
-    return socket_->fd >= 0;
 }
 
 static bool
-open_sockets (RelaisHttpServer *server, GError **error)
+open_sockets (RelaisHttpServer *server, RelaisPorts *from, GError **error)
 {
     for (guint i = 0; i < server->settings->listeners->len; i++) {
         const RelaisHttpListener *listener = g_ptr_array_index (server->settings->listeners, i);
+        const RelaisPortWish wish = {"http", listener->name,
+                                     (const char *const *)listener->addresses, listener->port};
+        g_autoptr (GPtrArray) ports = relais_ports_take (from, &wish, error);
 
-        for (char **address = listener->addresses; *address != NULL; address++)
-            if (!listen_on (server, listener, *address, error))
-                return false;
+        if (ports == NULL)
+            return false;
+        for (guint k = 0; k < ports->len; k++)
+            add_socket (server, listener, g_ptr_array_index (ports, k));
     }
     return true;
 }
@@ -99,7 +99,7 @@ warn_of_routes (const RelaisHttpServer *server)
 
 RelaisHttpServer *
 relais_http_server_new (RelaisLoop *loop, const RelaisClock *clock, RelaisHost *host,
-                        RelaisConfig *config, GError **error)
+                        RelaisPorts *ports, RelaisConfig *config, GError **error)
 {
     RelaisHttpServer *server = g_new0 (RelaisHttpServer, 1);
 
@@ -111,7 +111,7 @@ relais_http_server_new (RelaisLoop *loop, const RelaisClock *clock, RelaisHost *
     g_mutex_init (&server->mutex);
     g_cond_init (&server->changed);
     server->settings = relais_http_settings_new (config, error);
-    if (server->settings != NULL && open_sockets (server, error)) {
+    if (server->settings != NULL && open_sockets (server, ports, error)) {
         warn_of_routes (server);
         return server;
     }

@@ -10,6 +10,7 @@
 #include "module/host-private.h"
 #include "smtp/server-settings-private.h"
 #include "suppress/suppress-private.h"
+#include "tls/ports-private.h"
 #include "tls/stream-private.h"
 
 typedef struct RelaisSmtpServer RelaisSmtpServer;
@@ -18,14 +19,15 @@ typedef struct {
     RelaisLoop *loop;
     RelaisSpool *spool;
     RelaisHost *host;
-    RelaisPool *auth_pool;          /* one thread, bounded: password hashes; when it is full: 454 */
+    RelaisPool *auth_pool; /* one thread, bounded: password hashes; when it is full: 454 */
+    RelaisPorts *ports;    /* that its listeners' sockets are taken from; NULL: it opens them */
     RelaisSuppression *suppression; /* must outlive the server; NULL: nobody is suppressed */
     /* A message is durable; called before its 250 is written. Borrowed. */
     void (*accepted) (gpointer data, RelaisMessage *message);
     gpointer data;
 } RelaisSmtpServerOptions;
 
-/* Opens the listeners of `config`, reads certificates and the user file. May block (start-up). */
+/* Listens for `config`, reads certificates and the user file. May block (start-up). */
 RelaisSmtpServer *relais_smtp_server_new (const RelaisSmtpServerOptions *options,
                                           RelaisConfig *config, GError **error);
 /* Sessions that begin from now on have these settings, read from another configuration with the same

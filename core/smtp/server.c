@@ -16,8 +16,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tls/listen-private.h"
-
 enum { ACCEPTS_PER_EVENT = 64 };
 
 /* How long a listener rests when the process has no descriptors left. */
@@ -140,19 +138,18 @@ on_connection (gpointer data, guint32 events)
 /* --- Listening -------------------------------------------------------------------------------- */
 
 static bool
-listen_on (RelaisSmtpServer *server, const RelaisServerListener *listener, const char *text,
+listen_on (RelaisSmtpServer *server, const RelaisServerListener *listener, RelaisPort *port,
            GError **error)
 {
-    g_autofree char *section = g_strconcat ("listener ", listener->name, NULL);
     Socket *socket_ = g_new0 (Socket, 1);
 
     socket_->server = server;
     socket_->listener = listener;
     relais_timer_init (&socket_->rest, server->options.loop, on_rested, socket_);
     g_ptr_array_add (server->sockets, socket_);
-    socket_->fd = relais_listen (section, text, listener->port, &socket_->name, error);
-    if (socket_->fd < 0)
-        return false;
+    socket_->name = g_steal_pointer (&port->name);
+    socket_->fd = port->fd;
+    port->fd = -1;
     socket_->io =
         relais_io_new (server->options.loop, socket_->fd, EPOLLIN, on_connection, socket_, error);
     return socket_->io != NULL;
@@ -163,9 +160,14 @@ open_listeners (RelaisSmtpServer *server, GError **error)
 {
     for (guint i = 0; i < server->settings->listeners->len; i++) {
         const RelaisServerListener *listener = g_ptr_array_index (server->settings->listeners, i);
+        const RelaisPortWish wish = {"listener", listener->name,
+                                     (const char *const *)listener->addresses, listener->port};
+        g_autoptr (GPtrArray) ports = relais_ports_take (server->options.ports, &wish, error);
 
-        for (char **address = listener->addresses; *address != NULL; address++)
-            if (!listen_on (server, listener, *address, error))
+        if (ports == NULL)
+            return false;
+        for (guint k = 0; k < ports->len; k++)
+            if (!listen_on (server, listener, g_ptr_array_index (ports, k), error))
                 return false;
     }
     return true;

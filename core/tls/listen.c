@@ -38,18 +38,24 @@ open_socket (const struct sockaddr *address, socklen_t size)
     return fd;
 }
 
-static char *
-name_of (int fd)
+char *
+relais_address_name (const struct sockaddr *address)
+{
+    g_autofree char *text = relais_address_to_text (address);
+
+    return g_strdup_printf (strchr (text, ':') != NULL ? "[%s]:%u" : "%s:%u", text,
+                            relais_address_port (address));
+}
+
+char *
+relais_listen_name (int fd)
 {
     struct sockaddr_storage bound = {0};
     socklen_t size = sizeof bound;
-    g_autofree char *text = NULL;
 
     if (getsockname (fd, (struct sockaddr *)&bound, &size) < 0)
         return g_strdup ("unknown");
-    text = relais_address_to_text ((const struct sockaddr *)&bound);
-    return g_strdup_printf (strchr (text, ':') != NULL ? "[%s]:%u" : "%s:%u", text,
-                            relais_address_port ((const struct sockaddr *)&bound));
+    return relais_address_name ((const struct sockaddr *)&bound);
 }
 
 int
@@ -70,6 +76,6 @@ relais_listen (const char *section, const char *address, guint16 port, char **na
                      "[%s] cannot listen on %s port %u: %s", section, address, port,
                      g_strerror (errno));
     else
-        *name = name_of (fd);
+        *name = relais_listen_name (fd);
     return fd;
 }

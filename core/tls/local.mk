@@ -3,6 +3,7 @@ libcore_la_SOURCES += \
     core/tls/envelope-token.c core/tls/envelope-token-private.h \
     core/tls/key-ring.c core/tls/key-ring-private.h \
     core/tls/listen.c core/tls/listen-private.h \
+    core/tls/ports.c core/tls/ports-private.h \
     core/tls/siv.c core/tls/siv-private.h \
     core/tls/tls.c core/tls/tls-private.h \
     core/tls/token.c core/tls/token-private.h \
@@ -36,3 +37,9 @@ TESTS += tests/tls/test-envelope-token
 tests_tls_test_envelope_token_SOURCES = tests/tls/test-envelope-token.c
 tests_tls_test_envelope_token_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_tls_test_envelope_token_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/tls/test-ports
+TESTS += tests/tls/test-ports
+tests_tls_test_ports_SOURCES = tests/tls/test-ports.c
+tests_tls_test_ports_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_tls_test_ports_LDADD = $(CORE_TEST_LDADD)

@@ -64,7 +64,7 @@ open_server (Fixture *fixture, const char *conf, GError **error)
     fixture->config = bed_read_conf (fixture->dir, conf);
     g_assert_true (relais_host_init (fixture->host, fixture->config, NULL));
     fixture->server =
-        relais_http_server_new (fixture->loop, NULL, fixture->host, fixture->config, error);
+        relais_http_server_new (fixture->loop, NULL, fixture->host, NULL, fixture->config, error);
     return fixture->server != NULL && relais_http_server_start (fixture->server, error);
 }
 
@@ -260,7 +260,7 @@ test_not_started (Fixture *fixture, gconstpointer data)
 {
     fixture->config = bed_read_conf (fixture->dir, "[http t]\nport = 0\n");
     fixture->server =
-        relais_http_server_new (fixture->loop, NULL, fixture->host, fixture->config, NULL);
+        relais_http_server_new (fixture->loop, NULL, fixture->host, NULL, fixture->config, NULL);
     g_assert_nonnull (fixture->server);
     drain (fixture);
 }
@@ -291,7 +291,7 @@ test_bad_configuration (Fixture *fixture, gconstpointer data)
         g_autoptr (GError) error = NULL;
         g_autoptr (RelaisConfig) config = bed_read_conf (fixture->dir, texts[i][0]);
 
-        g_assert_null (relais_http_server_new (fixture->loop, NULL, fixture->host, config, &error));
+        g_assert_null (relais_http_server_new (fixture->loop, NULL, fixture->host, NULL, config, &error));
         g_assert_nonnull (strstr (error->message, texts[i][1]));
     }
 }
