@@ -12,6 +12,7 @@
 
 #include "conf/conf-private.h"
 #include "control/client-private.h"
+#include "ctl-module-private.h"
 #include "ctl-new-private.h"
 #include "http/tracking-private.h"
 #include "mains-private.h"
@@ -40,6 +41,7 @@ typedef struct {
     GPtrArray *findings;
     RelaisConfig *config; /* NULL if it has errors */
     RelaisCommands *commands;
+    RelaisCtlModules modules;
 } Ctl;
 
 /* --- Configuration ---------------------------------------------------------------------------- */
@@ -257,6 +259,23 @@ add_table (Ctl *ctl, const RelaisCommand *commands, gsize n)
 }
 
 static void
+add_module_commands (Ctl *ctl)
+{
+    gsize n;
+    const RelaisCommand *commands = relais_ctl_module_commands (&n);
+
+    ctl->modules = (RelaisCtlModules){
+        .conf_dirs = configuration_dirs (ctl),
+        .module_dir = ctl->module_dir != NULL ? ctl->module_dir : RELAIS_MODULE_DIR,
+        .module_dir_is_callers = ctl->module_dir != NULL,
+        .loop = ctl->loop,
+        .commands = ctl->commands,
+    };
+    for (gsize i = 0; i < n; i++)
+        add_command (ctl, &commands[i], &ctl->modules);
+}
+
+static void
 add_commands (Ctl *ctl)
 {
     const RelaisCommand *commands;
@@ -282,6 +301,7 @@ add_commands (Ctl *ctl)
     commands = relais_new_commands (&n);
     add_table (ctl, commands, n);
     add_table (ctl, own_commands, G_N_ELEMENTS (own_commands));
+    add_module_commands (ctl);
     relais_host_each_command (ctl->host, add_command, ctl);
 }
 
@@ -346,6 +366,7 @@ run (Ctl *ctl, int argc, char **argv)
 
     for (int i = 0; i < argc; i++)
         words[n++] = argv[i];
+    ctl->modules.socket_path = path;
     command = relais_commands_match (ctl->commands, n, words, &skip, NULL);
     if (ctl->config == NULL && !stands_errors (command)) {
         print_findings (ctl);

@@ -78,6 +78,15 @@ RelaisConfig *relais_config_merge (const RelaisConfig *old, const RelaisConfig *
 char **relais_config_enabled_modules (const char *const *dirs);
 /* Names of all modules mentioned in any [module NAME], enabled or not. */
 char **relais_config_mentioned_modules (const char *const *dirs);
+/* What the files say of each module that they mention, in that order. */
+typedef struct {
+    char *name;
+    bool enabled;
+    char *file; /* where the line stands that decides; NULL: no file says anything of it */
+    guint line;
+} RelaisModuleMention;
+/* RelaisModuleMention, owned by the array. */
+GPtrArray *relais_config_module_mentions (const char *const *dirs);
 
 /* What the last file that sets it gives the key of a section without name, unchecked, errors elsewhere or
  * not; NULL: no file does. Owned. */

@@ -279,51 +279,87 @@ read_line (gpointer data, const RelaisConfFile *file, guint number, const Relais
 /* --- Modules mentioned ---------------------------------------------------------------------------- */
 
 typedef struct {
-    GPtrArray *names;    /* char *, owned by `enabled` */
-    GHashTable *enabled; /* name -> "yes" or not (static) */
-    char *module;        /* of the section that the lines belong to, or NULL */
+    GPtrArray *mentions;         /* RelaisModuleMention */
+    RelaisModuleMention *module; /* of the section that the lines belong to, or NULL */
 } ModuleScan;
+
+static void
+mention_free (gpointer data)
+{
+    RelaisModuleMention *mention = data;
+
+    g_free (mention->name);
+    g_free (mention->file);
+    g_free (mention);
+}
+
+static RelaisModuleMention *
+find_mention (const GPtrArray *mentions, const char *name)
+{
+    for (guint i = 0; i < mentions->len; i++) {
+        RelaisModuleMention *mention = g_ptr_array_index (mentions, i);
+
+        if (strcmp (mention->name, name) == 0)
+            return mention;
+    }
+    return NULL;
+}
+
+static RelaisModuleMention *
+take_mention (GPtrArray *mentions, const char *name)
+{
+    RelaisModuleMention *mention = find_mention (mentions, name);
+
+    if (mention != NULL)
+        return mention;
+    mention = g_new (RelaisModuleMention, 1);
+    *mention = (RelaisModuleMention){.name = g_strdup (name)};
+    g_ptr_array_add (mentions, mention);
+    return mention;
+}
 
 static void
 scan_line (gpointer data, const RelaisConfFile *file, guint number, const RelaisConfLine *line)
 {
     ModuleScan *scan = data;
-    gpointer known;
 
     if (line->type == RELAIS_CONF_LINE_SECTION || line->type == RELAIS_CONF_LINE_BAD_SECTION)
         scan->module = NULL;
     if (line->type == RELAIS_CONF_LINE_SECTION && strcmp (line->kind, "module") == 0 &&
-        line->name != NULL) {
-        if (!g_hash_table_lookup_extended (scan->enabled, line->name, &known, NULL)) {
-            known = g_strdup (line->name);
-            g_hash_table_insert (scan->enabled, known, NULL);
-            g_ptr_array_add (scan->names, known);
-        }
-        scan->module = known;
-    }
+        line->name != NULL)
+        scan->module = take_mention (scan->mentions, line->name);
     if (line->type == RELAIS_CONF_LINE_KEY && scan->module != NULL &&
-        strcmp (line->key, "enable") == 0)
-        g_hash_table_insert (scan->enabled, g_strdup (scan->module),
-                             GINT_TO_POINTER (strcmp (line->value, "yes") == 0));
+        strcmp (line->key, "enable") == 0) {
+        scan->module->enabled = strcmp (line->value, "yes") == 0;
+        g_free (scan->module->file);
+        scan->module->file = g_strdup (file->path);
+        scan->module->line = number;
+    }
 }
 
-static char **
-scan_modules (const GPtrArray *files, bool only_enabled)
+static GPtrArray *
+scan_mentions (const GPtrArray *files)
 {
-    g_autoptr (GPtrArray) names = g_ptr_array_new ();
-    g_autoptr (GHashTable) enabled = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-    ModuleScan scan = {names, enabled, NULL};
-    g_autoptr (GStrvBuilder) chosen = g_strv_builder_new ();
+    ModuleScan scan = {g_ptr_array_new_with_free_func (mention_free), NULL};
 
     for (guint i = 0; i < files->len; i++) {
         scan.module = NULL;
         relais_conf_file_each_line (g_ptr_array_index (files, i), scan_line, &scan);
     }
-    for (guint i = 0; i < names->len; i++) {
-        const char *name = g_ptr_array_index (names, i);
+    return scan.mentions;
+}
 
-        if (!only_enabled || g_hash_table_lookup (enabled, name) != NULL)
-            g_strv_builder_add (chosen, name);
+static char **
+scan_modules (const GPtrArray *files, bool only_enabled)
+{
+    g_autoptr (GPtrArray) mentions = scan_mentions (files);
+    g_autoptr (GStrvBuilder) chosen = g_strv_builder_new ();
+
+    for (guint i = 0; i < mentions->len; i++) {
+        const RelaisModuleMention *mention = g_ptr_array_index (mentions, i);
+
+        if (!only_enabled || mention->enabled)
+            g_strv_builder_add (chosen, mention->name);
     }
     return g_strv_builder_end (chosen);
 }
@@ -414,6 +450,14 @@ relais_config_mentioned_modules (const char *const *dirs)
     g_autoptr (GPtrArray) files = relais_conf_files_load (dirs, NULL);
 
     return scan_modules (files, false);
+}
+
+GPtrArray *
+relais_config_module_mentions (const char *const *dirs)
+{
+    g_autoptr (GPtrArray) files = relais_conf_files_load (dirs, NULL);
+
+    return scan_mentions (files);
 }
 
 typedef struct {
