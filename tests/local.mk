@@ -10,3 +10,4 @@ include tests/api/local.mk
 include tests/fuzz/local.mk
 include tests/tsan/local.mk
 include tests/modules/tracking/local.mk
+include tests/packages/local.mk
