@@ -140,8 +140,8 @@ ENVIRONMENT = dict(PATH="/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL="C.UTF-8", DEBIA
 
 
 def apt(root, *words):
-    """As at a terminal that nobody sits at: a question would be an error."""
-    return subprocess.run(["chroot", root, "apt-get", "-y", "-q", "--no-install-recommends", "-o", "APT::Keep-Downloaded-Packages=true",
+    """As at a terminal that nobody sits at: a question would be an error. With /proc, which some scripts want."""
+    return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--mount-proc=" + os.path.join(root, "proc"), "chroot", root, "apt-get", "-y", "-q", "--no-install-recommends", "-o", "APT::Keep-Downloaded-Packages=true",
                            *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=ENVIRONMENT)
 
 
