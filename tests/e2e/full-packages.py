@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The packages as an administrator has them: built twice from this tree, the second time as an upgrade with a changed
 vendor file; installed by apt in a clean Debian root; the daemon started there, modules enabled, mail sent; upgraded with
-mail in the queue; a module removed while the daemon runs, installed again, purged.
+mail in the queue; a module removed while the daemon runs, installed again, purged. The module that `relaisctl module new`
+writes becomes a package in another clean system, by the packages alone, and is installed beside ours.
 
 Two parts. This process builds and installs, which takes the network. What runs has network, process and mount namespaces
 of its own (the same file, called with `inside`), so that neither the host's ports nor its mail-transport-agent are
 touched. TAP."""
+import concurrent.futures
 import fcntl
 import json
 import os
@@ -33,6 +35,8 @@ ABI = "relais-module-abi-%(MAJOR)s.%(MINOR)s" % NUMBER
 MODULES = ("bounce", "click-redirector", "dkim", "dmarc", "dnsbl-monitor", "open-tracker", "spf-check", "store-gdbm", "throttle",
            "unsubscribe")
 ON = ("store-gdbm", "throttle", "bounce", "spf-check", "dkim", "dmarc")
+OWN = "greeter"  # the module of an outsider
+TOOLS = ("build-essential", "autoconf", "automake", "libtool", "pkg-config", "debhelper", "libglib2.0-dev")
 NEXT = "+next"
 MARK = "# This line came with the upgrade.\n"
 PATIENCE = 60
@@ -75,7 +79,7 @@ def build(source, *options):
     environment = dict(os.environ, LC_ALL="C.UTF-8", DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=%d" % (os.cpu_count() or 1))
     done = subprocess.run(["dpkg-buildpackage", "-us", "-uc", "-b", *options], cwd=source, capture_output=True, text=True, env=environment)
     if done.returncode != 0:
-        raise RuntimeError((done.stdout + done.stderr)[-4000:])
+        raise RuntimeError(done.stdout[-2000:] + done.stderr[-4000:])
     return sorted((path for path in os.scandir(os.path.dirname(source)) if path.name.endswith(".changes")), key=lambda p: p.stat().st_mtime)[-1].path
 
 
@@ -119,10 +123,10 @@ def check_files(changes):
 
 # --- Outside: the root ---------------------------------------------------------------------------
 
-def make_system(home):
-    """A fresh root, with apt's lists and archives kept from one run to the next."""
-    base, root = os.path.join(home, "debian"), tempfile.mkdtemp(prefix="system-", dir=home)
-    roots.make_root(base, [])
+def make_system(base):
+    """A fresh root, with the archives that apt fetched for earlier ones."""
+    root = tempfile.mkdtemp(prefix="system-", dir=os.path.dirname(base))
+    os.chmod(root, 0o755)
     subprocess.run(["cp", "-a", "--reflink=auto", base + "/.", root], check=True)
     with open(os.path.join(root, "etc/apt/sources.list"), "w") as file:
         file.writelines("deb %s %s main\n" % archive for archive in roots.apt_sources())
@@ -131,35 +135,57 @@ def make_system(home):
     with open(policy, "w") as file:
         file.write("#!/bin/sh\nexit 101\n")
     os.chmod(policy, 0o755)
-    for name in ("var/cache/apt/archives", "var/lib/apt/lists"):
-        os.makedirs(os.path.join(base, name), exist_ok=True)
-    return base, root
+    return root
 
 
 ENVIRONMENT = dict(PATH="/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL="C.UTF-8", DEBIAN_FRONTEND="readline", HOME="/root")
 
 
+def run_in(root, *argv):
+    """With /proc, which some scripts want, and with nobody at the terminal: a question would be an error."""
+    return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--mount-proc=" + os.path.join(root, "proc"), "chroot", root, *argv],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, env=ENVIRONMENT)
+
+
 def apt(root, *words):
-    """As at a terminal that nobody sits at: a question would be an error. With /proc, which some scripts want."""
-    return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--mount-proc=" + os.path.join(root, "proc"), "chroot", root, "apt-get", "-y", "-q", "--no-install-recommends", "-o", "APT::Keep-Downloaded-Packages=true",
-                           *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=ENVIRONMENT)
+    return run_in(root, "apt-get", "-y", "-q", "--no-install-recommends", "-o", "APT::Keep-Downloaded-Packages=true", *words)
 
 
-def put_packages(root, name, changes):
+def put_packages(root, name, packages):
     folder = os.path.join(root, "srv", name)
     os.makedirs(folder)
-    for path in packages_of(changes):
+    for path in packages:
         shutil.copy(path, folder)
 
 
-def install(base, root):
+def in_root(root, name, *, without=()):
+    """What put_packages () put there, but for some, as apt takes them."""
+    return ["/srv/%s/%s" % (name, file) for file in sorted(os.listdir(os.path.join(root, "srv", name))) if file.split("_")[0] not in without]
+
+
+def install(base, root, packages):
     done = apt(root, "update")
     if done.returncode == 0:
-        done = apt(root, "install", *["/srv/first/" + name for name in sorted(os.listdir(os.path.join(root, "srv/first")))
-                                      if not name.startswith("librelais-dev")])
+        done = apt(root, "install", *packages)
         subprocess.run(["cp", "-au", os.path.join(root, "var/cache/apt/archives") + "/.", os.path.join(base, "var/cache/apt/archives")],
                        check=True)
     return tap.ok(done.returncode == 0, "apt installs them in a clean system", (done.stdout + done.stderr)[-3000:])
+
+
+def build_own(base, first):
+    """An outsider with the -dev package alone: writes a module, tests it, packages it. The package."""
+    root = make_system(base)
+    try:
+        put_packages(root, "first", packages_of(first))
+        if not install(base, root, [path for path in in_root(root, "first") if not os.path.basename(path).startswith("relais-module-")]):
+            return []
+        done = run_in(root, "sh", "-c", "cd /srv && relaisctl module new %s && cd %s && dpkg-buildpackage -us -uc -b" % (OWN, OWN))
+        tap.ok(done.returncode == 0 and re.search(r"(?m)^# PASS:  [1-9]", done.stdout) is not None,
+               "the module that relaisctl module new writes is tested, and becomes a package", done.stdout[-2000:] + done.stderr[-2000:])
+        found = [entry.path for entry in os.scandir(os.path.join(root, "srv")) if re.match(r"relais-module-%s_.*\.deb$" % OWN, entry.name)]
+        return [shutil.copy(path, os.path.dirname(first)) for path in found]
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def check_installed(root):
@@ -283,8 +309,7 @@ def upgrade(system, version):
     with open(site, "a") as file:
         file.write("# The administrator's own words.\n")
     before, kept = system.switched(), open(site).read()
-    done = apt(system.root, "install", *["/srv/next/" + name for name in sorted(os.listdir(os.path.join(system.root, "srv/next")))
-                                         if not name.startswith("librelais-dev")])
+    done = apt(system.root, "install", *in_root(system.root, "next", without=["librelais-dev"]))
     tap.ok(done.returncode == 0 and "onfiguration file" not in done.stdout + done.stderr, "the upgrade asks nothing",
            (done.stdout + done.stderr)[-3000:])
     found = system.run("dpkg-query", "-W", "-f", "${Version} ${Status}\\n", "relais*", "librelais0").stdout.splitlines()
@@ -303,8 +328,7 @@ def upgrade(system, version):
 
 
 def remove_and_return(system):
-    packages = os.path.join(system.root, "srv/next")
-    package = next("/srv/next/" + name for name in os.listdir(packages) if name.startswith("relais-module-dkim_"))
+    package = next(path for path in in_root(system.root, "next") if "/relais-module-dkim_" in path)
     pid = system.daemon.pid
     done = apt(system.root, "remove", "relais-module-dkim")
     tap.ok(done.returncode == 0, "a module's package is removed", done.stdout + done.stderr)
@@ -332,6 +356,19 @@ def remove_and_return(system):
     tap.ok(system.arrived("last"), "and delivers", system.said())
 
 
+def outsider(system):
+    done = apt(system.root, "install", *in_root(system.root, "own"))
+    tap.ok(done.returncode == 0, "the outsider's package is installed", done.stdout + done.stderr)
+    done = system.ctl("module", "enable", OWN)
+    tap.ok(done.returncode == 0 and system.stop() and system.start() and system.modules()[OWN]["state"] == "loaded",
+           "enabled by one command it is loaded at the next start", done.stdout + done.stderr + system.said())
+    system.send("greeted")
+    tap.ok(system.arrived("greeted"), "mail goes through it", system.said())
+    done = apt(system.root, "remove", "relais-module-" + OWN)
+    tap.ok(done.returncode == 0 and "module-%s.conf" % OWN not in system.switched(), "dh_relais has it go off when it is removed",
+           done.stdout + done.stderr)
+
+
 def purge_all(system):
     tap.ok(system.stop(), "it ends well", system.said())
     done = apt(system.root, "purge", "relais*", "librelais*")
@@ -349,7 +386,7 @@ def inside(root, work, version, counted):
     system = System(root, work)
     try:
         if first_start(system):
-            for part in (lambda: upgrade(system, version), lambda: remove_and_return(system), lambda: purge_all(system)):
+            for part in (lambda: upgrade(system, version), lambda: remove_and_return(system), lambda: outsider(system), lambda: purge_all(system)):
                 tap.case(part)
     finally:
         if system.daemon is not None and system.daemon.poll() is None:
@@ -363,21 +400,25 @@ def outside():
         print("1..0 # SKIP only root can make a Debian system in a directory")
         return
     home = os.path.join(harness.SOURCE, "build", "lab-peers")
+    base, tools = os.path.join(home, "debian"), os.path.join(home, "debian-tools")
     os.makedirs(home, exist_ok=True)
     root = None
-    with tempfile.TemporaryDirectory(prefix="relais-packages-") as folder:
+    with tempfile.TemporaryDirectory(prefix="relais-packages-") as folder, concurrent.futures.ThreadPoolExecutor(1) as pool:
         try:
+            made = pool.submit(lambda: (roots.make_root(base, []), roots.make_root(tools, TOOLS)))
             source = copy_tree(folder)
             first = build(source)
             tap.ok(True, "the packages are built, without tests")
             check_files(first)
+            made.result()
+            own = build_own(tools, first)
             version = make_next(source)
             second = build(source, "-nc")
             tap.ok(first != second, "and once more, as the next version")
-            base, root = make_system(home)
-            put_packages(root, "first", first)
-            put_packages(root, "next", second)
-            if install(base, root):
+            root = make_system(base)
+            for name, packages in (("first", packages_of(first)), ("next", packages_of(second)), ("own", own)):
+                put_packages(root, name, packages)
+            if install(base, root, in_root(root, "first", without=["librelais-dev"])):
                 check_installed(root)
                 done = subprocess.run(["unshare", "--net", "--pid", "--mount", "--ipc", "--fork", "--kill-child", "--mount-proc", sys.executable,
                                        os.path.abspath(__file__), "inside", root, folder, version, str(tap.n)])
