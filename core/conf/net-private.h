@@ -23,6 +23,9 @@ GArray *relais_nets_parse (const char *const *items, const char **bad);
 /* "ADDRESS" of either family, without port; false if it is neither. */
 bool relais_address_from_text (const char *text, guint16 port, struct sockaddr_storage *address,
                                socklen_t *size);
+/* The address of 4 or 16 octets in network order, as in an A or AAAA record; false for any other size. */
+bool relais_address_from_bytes (const guint8 *bytes, gsize n, guint16 port,
+                                struct sockaddr_storage *address, socklen_t *size);
 /* Owned text of the address without port; IPv4-mapped as IPv4. */
 char *relais_address_to_text (const struct sockaddr *address);
 guint16 relais_address_port (const struct sockaddr *address);

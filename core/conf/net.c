@@ -142,26 +142,40 @@ relais_nets_parse (const char *const *items, const char **bad)
 }
 
 bool
-relais_address_from_text (const char *text, guint16 port, struct sockaddr_storage *address,
-                          socklen_t *size)
+relais_address_from_bytes (const guint8 *bytes, gsize n, guint16 port,
+                           struct sockaddr_storage *address, socklen_t *size)
 {
     struct sockaddr_in *four = (struct sockaddr_in *)address;
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
 
     memset (address, 0, sizeof *address);
-    if (inet_pton (AF_INET, text, &four->sin_addr) == 1) {
+    if (n == sizeof four->sin_addr) {
         four->sin_family = AF_INET;
         four->sin_port = g_htons (port);
+        memcpy (&four->sin_addr, bytes, n);
         *size = sizeof *four;
         return true;
     }
-    if (inet_pton (AF_INET6, text, &six->sin6_addr) == 1) {
+    if (n == sizeof six->sin6_addr) {
         six->sin6_family = AF_INET6;
         six->sin6_port = g_htons (port);
+        memcpy (&six->sin6_addr, bytes, n);
         *size = sizeof *six;
         return true;
     }
     return false;
+}
+
+bool
+relais_address_from_text (const char *text, guint16 port, struct sockaddr_storage *address,
+                          socklen_t *size)
+{
+    guint8 bytes[sizeof (struct in6_addr)];
+
+    if (inet_pton (AF_INET, text, bytes) == 1)
+        return relais_address_from_bytes (bytes, sizeof (struct in_addr), port, address, size);
+    return inet_pton (AF_INET6, text, bytes) == 1 &&
+           relais_address_from_bytes (bytes, sizeof (struct in6_addr), port, address, size);
 }
 
 char *

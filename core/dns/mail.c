@@ -212,27 +212,6 @@ tell_later (RelaisMailLookup *lookup, RelaisMailRoute *route)
 
 /* --- Addresses -------------------------------------------------------------------------------- */
 
-static RelaisDnsAddress
-make_address (int family, const guint8 *bytes)
-{
-    RelaisDnsAddress address = {0};
-
-    if (family == FAMILY_FOUR) {
-        struct sockaddr_in *four = (struct sockaddr_in *)&address.address;
-
-        four->sin_family = AF_INET;
-        memcpy (&four->sin_addr, bytes, 4);
-        address.size = sizeof *four;
-    } else {
-        struct sockaddr_in6 *six = (struct sockaddr_in6 *)&address.address;
-
-        six->sin6_family = AF_INET6;
-        memcpy (&six->sin6_addr, bytes, 16);
-        address.size = sizeof *six;
-    }
-    return address;
-}
-
 static void
 take_address (Host *host, int family, const RelaisDnsAddress *address)
 {
@@ -387,9 +366,11 @@ take_answer (Host *host, int family, const RelaisDnsAnswer *answer)
         lookup->ttl_s = MIN (lookup->ttl_s, answer->ttl_s);
         for (guint i = 0; i < answer->records->len; i++) {
             const RelaisDnsRecord *record = &g_array_index (answer->records, RelaisDnsRecord, i);
-            RelaisDnsAddress address = make_address (family, record->bytes);
+            RelaisDnsAddress address;
 
-            take_address (host, family, &address);
+            if (relais_address_from_bytes (record->bytes, record->size, 0, &address.address,
+                                           &address.size))
+                take_address (host, family, &address);
         }
         break;
     case RELAIS_DNS_NODATA:

@@ -341,23 +341,13 @@ judge_and_connect (RelaisFetch *fetch)
 static void
 add_address (RelaisFetch *fetch, int family, const RelaisDnsRecord *record)
 {
+    static const int families[] = {[FAMILY_FOUR] = AF_INET, [FAMILY_SIX] = AF_INET6};
     RelaisDnsAddress address = {0};
 
-    if (family == FAMILY_FOUR && record->size == 4) {
-        struct sockaddr_in *four = (struct sockaddr_in *)&address.address;
-
-        four->sin_family = AF_INET;
-        memcpy (&four->sin_addr, record->bytes, 4);
-        address.size = sizeof *four;
-    } else if (family == FAMILY_SIX && record->size == 16) {
-        struct sockaddr_in6 *six = (struct sockaddr_in6 *)&address.address;
-
-        six->sin6_family = AF_INET6;
-        memcpy (&six->sin6_addr, record->bytes, 16);
-        address.size = sizeof *six;
-    } else
-        return;
-    if (fetch->found[family]->len < RELAIS_FETCH_ADDRESSES / N_FAMILIES)
+    if (relais_address_from_bytes (record->bytes, record->size, 0, &address.address,
+                                   &address.size) &&
+        address.address.ss_family == families[family] &&
+        fetch->found[family]->len < RELAIS_FETCH_ADDRESSES / N_FAMILIES)
         g_array_append_val (fetch->found[family], address);
 }
 

@@ -137,29 +137,6 @@ judge_and_connect (RelaisChannel *channel)
     connect_next (channel);
 }
 
-static void
-add_found (RelaisChannel *channel, const guint8 *bytes, gsize size)
-{
-    struct sockaddr_storage *address = &channel->found[channel->n_found];
-
-    if (size == sizeof (struct in_addr)) {
-        struct sockaddr_in *four = (struct sockaddr_in *)address;
-
-        four->sin_family = AF_INET;
-        four->sin_port = g_htons (channel->address.port);
-        memcpy (&four->sin_addr, bytes, size);
-        channel->found_size[channel->n_found] = sizeof *four;
-    } else {
-        struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
-
-        six->sin6_family = AF_INET6;
-        six->sin6_port = g_htons (channel->address.port);
-        memcpy (&six->sin6_addr, bytes, sizeof six->sin6_addr);
-        channel->found_size[channel->n_found] = sizeof *six;
-    }
-    channel->n_found++;
-}
-
 /* Each family has half of the room. */
 static void
 take_answer (RelaisChannel *channel, const RelaisDnsAnswer *answer)
@@ -173,7 +150,9 @@ take_answer (RelaisChannel *channel, const RelaisDnsAnswer *answer)
         guint64 size;
         const guint8 *bytes = relais_dns_answer_get_bytes (answer, i, &size);
 
-        add_found (channel, bytes, (gsize)size);
+        channel->n_found += relais_address_from_bytes (bytes, (gsize)size, channel->address.port,
+                                                       &channel->found[channel->n_found],
+                                                       &channel->found_size[channel->n_found]);
     }
 }
 

@@ -96,6 +96,12 @@ test_text (void)
         g_assert_cmpuint (relais_address_port ((struct sockaddr *)&address), ==, 2525);
     }
     g_assert_false (relais_address_from_text ("localhost", 25, &address, &size));
+    for (gsize n = 0; n <= 17; n++) {
+        static const guint8 bytes[17] = {192, 0, 2, 1};
+
+        g_assert_true (relais_address_from_bytes (bytes, n, 25, &address, &size) ==
+                       (n == 4 || n == 16));
+    }
     g_assert_cmpuint (relais_address_port (&other), ==, 0);
 }
 
