@@ -337,35 +337,19 @@ observed_new (void)
 }
 
 static void
-tell_waiters (RelaisEventLog *log)
+tell_waiters (GQueue *waiters)
 {
     Waiter *waiter;
 
-    for (;;) {
-        g_mutex_lock (&log->mutex);
-        waiter = g_queue_pop_head (&log->settled);
-        g_mutex_unlock (&log->mutex);
-        if (waiter == NULL)
-            return;
+    while ((waiter = g_queue_pop_head (waiters)) != NULL) {
         waiter->func (waiter->data, waiter->good);
         g_free (waiter);
     }
 }
 
 static void
-tell_observer (RelaisEventLog *log)
+tell_observer (RelaisEventLog *log, GArray *batch)
 {
-    GArray *batch;
-
-    g_mutex_lock (&log->mutex);
-    batch = log->observed;
-    if (batch->len > 0) {
-        log->observed = log->observed_spare;
-        log->observed_spare = batch;
-    }
-    g_mutex_unlock (&log->mutex);
-    if (batch != log->observed_spare)
-        return;
     for (guint i = 0; i < batch->len && log->observer != NULL; i++) {
         const Observed *one = &g_array_index (batch, Observed, i);
 
@@ -378,8 +362,22 @@ tell_observer (RelaisEventLog *log)
 static void
 end_turn (gpointer data)
 {
-    tell_waiters (data);
-    tell_observer (data);
+    RelaisEventLog *log = data;
+    GArray *batch = NULL;
+    GQueue settled;
+
+    g_mutex_lock (&log->mutex);
+    settled = log->settled;
+    g_queue_init (&log->settled);
+    if (log->observed->len > 0) {
+        batch = log->observed;
+        log->observed = log->observed_spare;
+        log->observed_spare = batch;
+    }
+    g_mutex_unlock (&log->mutex);
+    tell_waiters (&settled);
+    if (batch != NULL)
+        tell_observer (log, batch);
 }
 
 void
