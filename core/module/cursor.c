@@ -153,6 +153,15 @@ after_save (gpointer data)
 
 /* --- Turns -------------------------------------------------------------------------------------- */
 
+/* Whether the log has grown since what was read last; the place is a file's, so a worker has to look before. */
+static bool
+may_have_events (const RelaisCursor *cursor)
+{
+    const RelaisLogPlace end = relais_event_log_end (cursor->module->host->events);
+
+    return !cursor->placed || end.day != cursor->place.day || end.offset != cursor->place.offset;
+}
+
 /* Begins what waits. Where the workers have no room it is tried again. */
 static void
 on_turn (gpointer data)
@@ -162,6 +171,10 @@ on_turn (gpointer data)
 
     if (cursor->working || (!cursor->acking && cursor->func == NULL))
         return;
+    if (!cursor->acking && !may_have_events (cursor)) {
+        relais_timer_set (&cursor->timer, POLL_US);
+        return;
+    }
     cursor->working = true;
     cursor->gap = false;
     cursor->read = cursor->place;
