@@ -84,19 +84,6 @@ write_own (const char *dir, const char *name, GError **error)
 
 /* --- Which line decides ----------------------------------------------------------------------- */
 
-/* What the files say of it, or NULL. */
-static const RelaisModuleMention *
-find_mention (const GPtrArray *mentions, const char *name)
-{
-    for (guint i = 0; i < mentions->len; i++) {
-        const RelaisModuleMention *mention = g_ptr_array_index (mentions, i);
-
-        if (g_str_equal (mention->name, name))
-            return mention;
-    }
-    return NULL;
-}
-
 static char *
 where_of (const RelaisModuleMention *mention)
 {
@@ -347,7 +334,7 @@ list_modules (RelaisCommandCall *call, gpointer data)
     for (guint i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index (names, i);
 
-        put_module (call, modules, name, find_mention (mentions, name),
+        put_module (call, modules, name, relais_config_find_mention (mentions, name),
                     g_hash_table_contains (running, name));
     }
     relais_command_finish (call);
@@ -427,7 +414,8 @@ enable_module (RelaisCommandCall *call, gpointer data)
     g_autoptr (GPtrArray) findings = relais_config_findings_new ();
     g_autoptr (GError) error = NULL;
     g_autofree char *path = name != NULL ? own_path (admin_dir (modules), name) : NULL;
-    const RelaisModuleMention *mention = name != NULL ? find_mention (mentions, name) : NULL;
+    const RelaisModuleMention *mention =
+        name != NULL ? relais_config_find_mention (mentions, name) : NULL;
 
     if (name == NULL)
         return;
@@ -479,7 +467,7 @@ remove_own (RelaisCommandCall *call, const RelaisCtlModules *modules, const char
         return;
     }
     mentions = relais_config_module_mentions (modules->conf_dirs);
-    mention = find_mention (mentions, name);
+    mention = relais_config_find_mention (mentions, name);
     where = where_of (mention);
     if (mention != NULL && mention->enabled)
         refuse (

@@ -48,15 +48,6 @@ put_names (JsonBuilder *builder, const char *name, const gchar *const *names)
     json_builder_end_array (builder);
 }
 
-/* Of the hook that has more than one; else NULL. */
-static const char *
-stage_name (guint hook, const HookFunction *function)
-{
-    if (hook != RELAIS_HOOK_MESSAGE)
-        return NULL;
-    return function->stage == RELAIS_STAGE_DECIDE ? "decide" : "modify";
-}
-
 static void
 put_option_flags (JsonBuilder *builder, RelaisOptionFlags flags)
 {
@@ -82,7 +73,7 @@ put_hooks (JsonBuilder *builder, const RelaisHost *host)
             json_builder_begin_object (builder);
             put (builder, "hook", relais_hook_kinds[i].name);
             put (builder, "function", function->name);
-            put (builder, "stage", stage_name (i, function));
+            put (builder, "stage", relais_hook_stage_to_string (i, function->stage));
             put_names (builder, "before", (const gchar *const *)function->before);
             put_names (builder, "after", (const gchar *const *)function->after);
             json_builder_end_object (builder);

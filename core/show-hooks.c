@@ -19,15 +19,6 @@ put_names (JsonObject *row, const char *column, char **names)
     json_object_set_string_member (row, column, text != NULL ? text : "");
 }
 
-/* Only `message` has stages. */
-static const char *
-stage_of (RelaisHookId hook, const HookFunction *function)
-{
-    if (hook != RELAIS_HOOK_MESSAGE)
-        return "";
-    return function->stage == RELAIS_STAGE_MODIFY ? "modify" : "decide";
-}
-
 static const char *
 on_timeout_of (RelaisHookId hook, const HookFunction *function)
 {
@@ -42,6 +33,7 @@ on_timeout_of (RelaisHookId hook, const HookFunction *function)
 static JsonObject *
 make_row (RelaisHookId hook, guint place, const HookFunction *function)
 {
+    const char *stage = relais_hook_stage_to_string (hook, function->stage);
     JsonObject *row = json_object_new ();
 
     json_object_set_string_member (row, "hook", relais_hook_kinds[hook].name);
@@ -49,7 +41,7 @@ make_row (RelaisHookId hook, guint place, const HookFunction *function)
     json_object_set_string_member (row, "function", function->name);
     json_object_set_string_member (row, "thread",
                                    relais_hook_kinds[hook].worker ? "worker" : "loop");
-    json_object_set_string_member (row, "stage", stage_of (hook, function));
+    json_object_set_string_member (row, "stage", stage != NULL ? stage : "");
     json_object_set_string_member (
         row, "flags", (function->flags & RELAIS_HOOK_PER_RECIPIENT) != 0 ? "per-recipient" : "");
     put_names (row, "before", function->before);

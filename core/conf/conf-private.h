@@ -87,6 +87,8 @@ typedef struct {
 } RelaisModuleMention;
 /* RelaisModuleMention, owned by the array. */
 GPtrArray *relais_config_module_mentions (const char *const *dirs);
+/* That of a module, or NULL. Borrowed. */
+RelaisModuleMention *relais_config_find_mention (const GPtrArray *mentions, const char *name);
 
 /* What the last file that sets it gives the key of a section without name, unchecked, errors elsewhere or
  * not; NULL: no file does. Owned. */

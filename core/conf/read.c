@@ -293,8 +293,8 @@ mention_free (gpointer data)
     g_free (mention);
 }
 
-static RelaisModuleMention *
-find_mention (const GPtrArray *mentions, const char *name)
+RelaisModuleMention *
+relais_config_find_mention (const GPtrArray *mentions, const char *name)
 {
     for (guint i = 0; i < mentions->len; i++) {
         RelaisModuleMention *mention = g_ptr_array_index (mentions, i);
@@ -308,7 +308,7 @@ find_mention (const GPtrArray *mentions, const char *name)
 static RelaisModuleMention *
 take_mention (GPtrArray *mentions, const char *name)
 {
-    RelaisModuleMention *mention = find_mention (mentions, name);
+    RelaisModuleMention *mention = relais_config_find_mention (mentions, name);
 
     if (mention != NULL)
         return mention;

@@ -32,6 +32,14 @@ const HookKind relais_hook_kinds[RELAIS_N_HOOKS] = {
 };
 
 const char *
+relais_hook_stage_to_string (RelaisHookId hook, RelaisHookStage stage)
+{
+    if (hook != RELAIS_HOOK_MESSAGE)
+        return NULL;
+    return stage == RELAIS_STAGE_DECIDE ? "decide" : "modify";
+}
+
+const char *
 relais_verdict_to_string (RelaisVerdict verdict)
 {
     static const char *const names[] = {"CONTINUE",   "ACCEPT", "REJECT", "TEMPFAIL", "DISCARD",

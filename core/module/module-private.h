@@ -175,6 +175,8 @@ typedef struct {
     RelaisVerdict fallback; /* for a verdict that the hook does not take */
 } HookKind;
 extern const HookKind relais_hook_kinds[RELAIS_N_HOOKS];
+/* "decide" or "modify"; NULL on hooks that have but one stage. */
+const char *relais_hook_stage_to_string (RelaisHookId hook, RelaisHookStage stage);
 const char *relais_verdict_to_string (RelaisVerdict verdict);
 
 /* Orders the registered functions of all hooks; fails on a cycle, naming it. */
