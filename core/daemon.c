@@ -6,8 +6,8 @@
  * SIGHUP has the configuration read again (reload.c).
  *
  * Up: configuration, modules, ports, user, pools, event log, spool, resolver, HTTP client, queue, SMTP and HTTP
- * servers, control socket, HTTP thread; then the service manager is told. Down (SIGTERM, SIGINT): listeners and queue drain, at most DRAIN_US, then all in
- * reverse order.
+ * servers, control socket, HTTP thread; then the service manager is told. Down (SIGTERM, SIGINT): listeners and queue
+ * drain, at most DRAIN_US, then all in reverse order.
  */
 #include "config.h"
 
@@ -178,28 +178,13 @@ section (const Daemon *daemon, const char *kind)
     return relais_config_find_section (daemon->config, kind, NULL);
 }
 
-/* Those of all sections of a kind. */
-static bool
-open_ports_of (Daemon *daemon, const char *kind, GError **error)
-{
-    for (guint i = 0; i < relais_config_n_sections (daemon->config, kind); i++) {
-        const RelaisSection *listener = relais_config_nth_section (daemon->config, kind, i);
-        const RelaisPortWish wish = {kind, relais_section_get_name (listener),
-                                     relais_section_get_list (listener, "address"),
-                                     (guint16)relais_section_get_int (listener, "port")};
-
-        if (!relais_ports_open (daemon->ports, &wish, error))
-            return false;
-    }
-    return true;
-}
-
 static bool
 open_ports (Daemon *daemon, GError **error)
 {
     daemon->ports = relais_ports_new ();
     return relais_ports_inherit (daemon->ports, error) &&
-           open_ports_of (daemon, "listener", error) && open_ports_of (daemon, "http", error) &&
+           relais_ports_open_all (daemon->ports, daemon->config, "listener", error) &&
+           relais_ports_open_all (daemon->ports, daemon->config, "http", error) &&
            relais_ports_all_used (daemon->ports, error);
 }
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include <relais/option.h>
 #include <stdbool.h>
 
 typedef struct RelaisPorts RelaisPorts;
@@ -37,6 +37,9 @@ bool relais_ports_inherit (RelaisPorts *ports, GError **error);
 /* Opens the sockets of one section. Inherited ones that have its name (FileDescriptorName=) are its sockets, in
  * place of its addresses; else each address takes the inherited socket bound to just that, or a new one. */
 bool relais_ports_open (RelaisPorts *ports, const RelaisPortWish *wish, GError **error);
+/* The same of all sections of a kind. */
+bool
+relais_ports_open_all (RelaisPorts *ports, RelaisConfig *config, const char *kind, GError **error);
 /* After the last section: fails, and says what to do, if an inherited socket fits none. */
 bool relais_ports_all_used (const RelaisPorts *ports, GError **error);
 

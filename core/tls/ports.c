@@ -249,6 +249,21 @@ relais_ports_open (RelaisPorts *ports, const RelaisPortWish *wish, GError **erro
 }
 
 bool
+relais_ports_open_all (RelaisPorts *ports, RelaisConfig *config, const char *kind, GError **error)
+{
+    for (guint i = 0; i < relais_config_n_sections (config, kind); i++) {
+        const RelaisSection *listener = relais_config_nth_section (config, kind, i);
+        const RelaisPortWish wish = {kind, relais_section_get_name (listener),
+                                     relais_section_get_list (listener, "address"),
+                                     (guint16)relais_section_get_int (listener, "port")};
+
+        if (!relais_ports_open (ports, &wish, error))
+            return false;
+    }
+    return true;
+}
+
+bool
 relais_ports_all_used (const RelaisPorts *ports, GError **error)
 {
     const Inherited *first =
