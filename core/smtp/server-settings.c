@@ -148,22 +148,31 @@ relais_server_tenant_owns (const RelaisServerSettings *settings, const char *ten
            relais_domain_set_has (domains, relais_address_domain (address));
 }
 
+static bool
+is_of_domain (const char *text, const char *domain)
+{
+    g_autofree char *pattern = normalise_pattern (text);
+
+    if (pattern == NULL)
+        return false;
+    return pattern[0] == '*' ? relais_domain_matches (pattern, domain)
+                             : g_str_equal (pattern, domain);
+}
+
 bool
 relais_server_config_tenant_owns (const RelaisConfig *config, const char *tenant,
                                   const char *address)
 {
     const RelaisSection *section = relais_config_find_section (config, "tenant", tenant);
-    RelaisDomainSet *domains = domain_set_new ();
-    bool owns;
+    const char *const *domains =
+        section != NULL ? relais_section_get_list (section, "domains") : NULL;
 
-    for (const char *const *domain = section != NULL ? relais_section_get_list (section, "domains")
-                                                     : NULL;
-         domain != NULL && *domain != NULL; domain++)
-        domain_set_add (domains, *domain);
-    owns = strchr (address, '@') != NULL &&
-           relais_domain_set_has (domains, relais_address_domain (address));
-    domain_set_free (domains);
-    return owns;
+    if (domains == NULL || strchr (address, '@') == NULL)
+        return false;
+    for (; *domains != NULL; domains++)
+        if (is_of_domain (*domains, relais_address_domain (address)))
+            return true;
+    return false;
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
