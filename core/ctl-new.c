@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * `relaisctl module new`: writes a module to begin with, from the templates that are installed with the headers
- * (data/skeleton). Every file of it is new: a directory that is there already is left alone, and what was
+ * (modules/skeleton). Every file of it is new: a directory that is there already is left alone, and what was
  * written is taken away again if not all of it can be. Runs in relaisctl, as the user who calls it.
  */
 #include "config.h"

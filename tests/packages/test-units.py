@@ -25,13 +25,13 @@ def main():
         print("1..0 # SKIP systemd-analyze is not there")
         return
     with tempfile.TemporaryDirectory() as folder:
-        text = open(os.path.join(BUILD, "data/systemd/relais.service")).read()
+        text = open(os.path.join(BUILD, "core/systemd/relais.service")).read()
         for program in ("relaisd", "relaisctl"):
             text = re.sub(r"(?m)^(Exec\w+=)\S+/%s\b" % program, r"\g<1>" + os.path.join(BUILD, program), text)
         service = os.path.join(folder, "relais.service")
         open(service, "w").write(text)
         for name in SOCKETS:
-            shutil.copy(os.path.join(SOURCE, "data/systemd", name), folder)
+            shutil.copy(os.path.join(SOURCE, "core/systemd", name), folder)
         files = [service] + [os.path.join(folder, name) for name in SOCKETS]
         verify = subprocess.run(["systemd-analyze", "verify", "--man=no"] + files, capture_output=True, text=True)
         said = verify.stdout + verify.stderr
@@ -43,7 +43,7 @@ def main():
            "\n".join(line for line in security.stdout.splitlines() if "✗" in line or "→" in line) + security.stderr)
         names = re.findall(r"(?m)^FileDescriptorName=(\S+)$", "".join(open(path).read() for path in files[1:]))
         ok(3, names == ["mx", "submission"], "each socket names the listener that it is for", str(names))
-        temporary = os.path.join(BUILD, "data/systemd/relais.tmpfiles")
+        temporary = os.path.join(BUILD, "core/systemd/relais.tmpfiles")
         left = re.findall(r"@\w+@", text.replace("@system-service", "") + open(temporary).read())
         ok(4, not left, "no placeholder is left", str(left))
     print("1..4")

@@ -11,7 +11,7 @@ CALLS = re.compile(r"\b(time|gettimeofday|clock_gettime|timespec_get|ftime|g_get
                    r"g_date_time_new_now\w*|getaddrinfo|gethostbyname\w*|getnameinfo|res_query|res_search|sleep|usleep|nanosleep|"
                    r"clock_nanosleep|g_usleep|g_timeout_add\w*) ?\(")
 # A program of its own that the module starts, has no Relais to ask: modules/NAME/helper.
-PATTERNS = ["modules/*/*.[ch]", "tests/abi/header-policy/*.[ch]", "tests/abi/recipient-callout/*.[ch]", "data/skeleton/*.c"]
+PATTERNS = ["modules/*/*.[ch]", "tests/abi/header-policy/*.[ch]", "tests/abi/recipient-callout/*.[ch]"]
 # What may, all the same: a wait on a condition (g_cond_wait_until) goes by the machine's clock, and no test's.
 EXEMPT = {("modules/store-gdbm", "g_get_monotonic_time"), ("modules/unsubscribe/answer.c", "g_get_monotonic_time")}
 CASES = {"  x = time (NULL);": True, "  g_usleep (5);": True, "getaddrinfo (a, b, c, &d)": True, "a->time (x)": False,

@@ -38,7 +38,7 @@ def notes():
 def openings():
     for path, text in files("core/**/*.[ch]", "modules/**/*.[ch]", "include/**/*.h"):
         head = text[:400]
-        licence = "MIT" if path.startswith("include/") else "GPL-3.0-or-later"
+        licence = "MIT" if path.startswith(("include/", "modules/skeleton/")) else "GPL-3.0-or-later"
         if not head.startswith("/* SPDX-License-Identifier: %s\n *\n * " % licence):
             yield "%s: does not open with its licence and what it owns" % path
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * @MODULE_NAME@: refuses the recipients that [@MODULE_NAME@] refuse names. It is there to be changed: one option, one hook,
- * and a configuration that is read anew without a restart. relais-module(7) says what else there is. All of it
+ * @MODULE_NAME@: refuses the recipients that [@MODULE_NAME@] refuse names. It is there to be changed: one option, one
+ * hook, and a configuration that is read anew without a restart. relais-module(7) says what else there is. All of it
  * runs on the loop, so nothing here may block.
  */
 #include <relais/hook.h>
