@@ -39,6 +39,8 @@ FAKE_SUPPRESSION = tests/queue/fake-suppression.c tests/queue/fake-suppression.h
 QUEUE_FIXTURE = tests/queue/fixture.c tests/queue/fixture.h tests/queue/sink.c tests/queue/sink.h \
     $(FAKE_SUPPRESSION)
 QUEUE_SCENE = $(QUEUE_FIXTURE) tests/queue/scene.c tests/queue/scene.h
+# With a module in it; the others have a host of their own making.
+QUEUE_GUEST = $(QUEUE_SCENE) tests/queue/guest.c tests/queue/guest.h
 
 check_PROGRAMS += tests/queue/test-queue
 TESTS += tests/queue/test-queue
@@ -48,7 +50,7 @@ tests_queue_test_queue_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-queue-intake
 TESTS += tests/queue/test-queue-intake
-tests_queue_test_queue_intake_SOURCES = tests/queue/test-queue-intake.c $(QUEUE_SCENE)
+tests_queue_test_queue_intake_SOURCES = tests/queue/test-queue-intake.c $(QUEUE_GUEST)
 tests_queue_test_queue_intake_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_intake_LDADD = $(CORE_TEST_LDADD)
 
@@ -96,7 +98,7 @@ tests_queue_test_queue_reload_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-queue-shaping
 TESTS += tests/queue/test-queue-shaping
-tests_queue_test_queue_shaping_SOURCES = tests/queue/test-queue-shaping.c $(QUEUE_SCENE)
+tests_queue_test_queue_shaping_SOURCES = tests/queue/test-queue-shaping.c $(QUEUE_GUEST)
 tests_queue_test_queue_shaping_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_shaping_LDADD = $(CORE_TEST_LDADD)
 
@@ -120,7 +122,7 @@ tests_queue_test_queue_suppress_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-queue-evidence
 TESTS += tests/queue/test-queue-evidence
-tests_queue_test_queue_evidence_SOURCES = tests/queue/test-queue-evidence.c $(QUEUE_SCENE)
+tests_queue_test_queue_evidence_SOURCES = tests/queue/test-queue-evidence.c $(QUEUE_GUEST)
 tests_queue_test_queue_evidence_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_evidence_LDADD = $(CORE_TEST_LDADD)
 

@@ -6,9 +6,8 @@
 #include "config.h"
 
 #include "fake-suppression.h"
-#include "scene.h"
+#include "guest.h"
 
-#include "module/module-private.h"
 #include "queue/shaper-private.h"
 
 #include <string.h>
@@ -41,37 +40,18 @@ on_result (RelaisHook *hook, gpointer data)
 static void
 make_host (Scene *scene)
 {
-    const RelaisModuleDescriptor descriptor = {
-        .magic = RELAIS_MODULE_MAGIC,
-        .struct_size = sizeof descriptor,
-        .api_major = RELAIS_API_MAJOR,
-        .minor_built = RELAIS_API_MINOR,
-        .minor_required = RELAIS_API_MINOR,
-        .name = "judge",
-        .version = "1",
-        .summary = "a fixture",
-    };
     const RelaisHookInfo info = {.struct_size = sizeof info,
                                  .hook = RELAIS_HOOK_RESULT,
                                  .name = "judge",
                                  .func = on_result,
                                  .data = scene};
-    Fixture *fixture = &scene->test.fixture;
     g_autoptr (GError) error = NULL;
 
-    scene->host = relais_host_new (&(RelaisHostOptions){
-        .loop = fixture->loop, .pool = fixture->pool, .module_dir = "/none", .program = "test"});
-    scene->module = relais_module_new (scene->host, &descriptor, "judge", &error);
-    g_assert_no_error (error);
-    g_ptr_array_add (scene->host->modules, scene->module);
-    scene->host->config = relais_config_ref (fixture->config);
-    scene->host->in_init = true;
+    scene->host = test_begin_init (&scene->test, "judge", &scene->module);
     relais_module_add_hook (scene->module, &info, &error);
     g_assert_no_error (error);
-    scene->host->in_init = false;
-    g_assert_true (relais_chains_order (scene->host, &error));
-    fixture->queue->host = scene->host;
-    relais_queue_begin_shaping (fixture->queue);
+    test_end_init (&scene->test, scene->host);
+    relais_queue_begin_shaping (scene->test.fixture.queue);
 }
 
 static void
@@ -89,16 +69,10 @@ begin (Scene *scene)
                                          .rule = "generic.5.1.1"};
 }
 
-/* The queue goes before its host, as in the daemon. */
 static void
 end_queue (Scene *scene)
 {
-    Fixture *fixture = &scene->test.fixture;
-
-    fixture_check (fixture);
-    relais_queue_free (g_steal_pointer (&fixture->queue));
-    while (relais_loop_turn (fixture->loop, false))
-        continue;
+    test_end_queue (&scene->test);
     relais_host_free (g_steal_pointer (&scene->host));
 }
 

@@ -5,9 +5,8 @@
  */
 #include "config.h"
 
-#include "scene.h"
+#include "guest.h"
 
-#include "module/module-private.h"
 #include "queue/keep-private.h"
 
 #include <string.h>
@@ -30,44 +29,20 @@ typedef struct {
 static void
 begin (Scene *scene)
 {
-    const RelaisModuleDescriptor descriptor = {
-        .magic = RELAIS_MODULE_MAGIC,
-        .struct_size = sizeof descriptor,
-        .api_major = RELAIS_API_MAJOR,
-        .minor_built = RELAIS_API_MINOR,
-        .minor_required = RELAIS_API_MINOR,
-        .name = "sender",
-        .version = "1",
-        .summary = "a fixture",
-    };
-    Fixture *fixture = &scene->test.fixture;
-    g_autoptr (GError) error = NULL;
-
     *scene = (Scene){0};
     test_open (&scene->test, conf);
-    scene->host = relais_host_new (&(RelaisHostOptions){
-        .loop = fixture->loop, .pool = fixture->pool, .module_dir = "/none", .program = "test"});
-    scene->module = relais_module_new (scene->host, &descriptor, "sender", &error);
-    g_assert_no_error (error);
-    g_ptr_array_add (scene->host->modules, scene->module);
-    scene->host->config = relais_config_ref (fixture->config);
-    g_assert_true (relais_chains_order (scene->host, &error));
-    fixture->queue->host = scene->host;
-    relais_queue_begin_intake (fixture->queue);
+    scene->host = test_begin_init (&scene->test, "sender", &scene->module);
+    test_end_init (&scene->test, scene->host);
+    relais_queue_begin_intake (scene->test.fixture.queue);
 }
 
 static void
 finish (Scene *scene)
 {
-    Fixture *fixture = &scene->test.fixture;
-
-    fixture_check (fixture);
-    relais_queue_free (g_steal_pointer (&fixture->queue));
-    while (relais_loop_turn (fixture->loop, false))
-        ;
+    test_end_queue (&scene->test);
     relais_host_free (scene->host);
     sink_free (scene->test.sink);
-    fixture_close (fixture);
+    fixture_close (&scene->test.fixture);
     g_free (scene->test.conf);
     g_free (scene->id);
     g_free (scene->words);

@@ -6,9 +6,8 @@
  */
 #include "config.h"
 
-#include "scene.h"
+#include "guest.h"
 
-#include "module/module-private.h"
 #include "queue/lane-private.h"
 #include "queue/shaper-private.h"
 
@@ -160,53 +159,27 @@ add (Scene *scene, RelaisHookId hook, RelaisHookFunc func)
 static void
 begin (Scene *scene, const char *conf)
 {
-    const RelaisModuleDescriptor descriptor = {
-        .magic = RELAIS_MODULE_MAGIC,
-        .struct_size = sizeof descriptor,
-        .api_major = RELAIS_API_MAJOR,
-        .minor_built = RELAIS_API_MINOR,
-        .minor_required = RELAIS_API_MINOR,
-        .name = "shape",
-        .version = "1",
-        .summary = "a fixture",
-    };
-    Fixture *fixture = &scene->test.fixture;
-    g_autoptr (GError) error = NULL;
-
     *scene = (Scene){.wait_us = RELAIS_USEC_PER_MIN};
     test_open (&scene->test, conf);
-    scene->host = relais_host_new (&(RelaisHostOptions){
-        .loop = fixture->loop, .pool = fixture->pool, .module_dir = "/none", .program = "test"});
-    scene->module = relais_module_new (scene->host, &descriptor, "shape", &error);
-    g_assert_no_error (error);
-    g_ptr_array_add (scene->host->modules, scene->module);
-    scene->host->config = relais_config_ref (fixture->config);
-    scene->host->in_init = true;
+    scene->host = test_begin_init (&scene->test, "shape", &scene->module);
     add (scene, RELAIS_HOOK_LANE, lane);
     add (scene, RELAIS_HOOK_ADMIT, admit);
     add (scene, RELAIS_HOOK_RESULT, result);
-    scene->host->in_init = false;
-    g_assert_true (relais_chains_order (scene->host, &error));
-    fixture->queue->host = scene->host;
-    relais_queue_begin_shaping (fixture->queue);
+    test_end_init (&scene->test, scene->host);
+    relais_queue_begin_shaping (scene->test.fixture.queue);
 }
 
 /* The queue goes before its host, as in the daemon; what was reserved is told its end by then. */
 static void
 finish (Scene *scene)
 {
-    Fixture *fixture = &scene->test.fixture;
-
-    fixture_check (fixture);
-    relais_queue_free (g_steal_pointer (&fixture->queue));
-    while (relais_loop_turn (fixture->loop, false))
-        ;
+    test_end_queue (&scene->test);
     g_assert_cmpuint (scene->taken, <=, scene->asks);
     g_assert_cmpuint (scene->used + scene->returned, ==, scene->asks);
     g_assert_cmpuint (scene->ended, ==, scene->lane_asks);
     relais_host_free (scene->host);
     sink_free (scene->test.sink);
-    fixture_close (fixture);
+    fixture_close (&scene->test.fixture);
     g_free (scene->test.conf);
     g_free (scene->site);
     g_free (scene->source);
