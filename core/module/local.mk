@@ -126,7 +126,7 @@ EXTRA_DIST += tests/abi/test-map.py
 tests_abi_test_check_SOURCES = tests/abi/test-check.c
 tests_abi_test_check_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_abi_test_check_LDADD = $(CORE_TEST_LDADD)
-tests_abi_test_load_SOURCES = tests/abi/test-load.c
+tests_abi_test_load_SOURCES = tests/abi/test-load.c tests/abi/place.c tests/abi/place.h
 tests_abi_test_load_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
 tests_abi_test_load_LDADD = $(LIBRELAIS_LDADD)
 

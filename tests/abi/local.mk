@@ -31,7 +31,7 @@ clean-abi:
 
 check_PROGRAMS += tests/abi/test-one
 TESTS += tests/abi/test-one
-tests_abi_test_one_SOURCES = tests/abi/test-one.c core/module/check.c core/module/load.c
+tests_abi_test_one_SOURCES = tests/abi/test-one.c tests/abi/place.c tests/abi/place.h core/module/check.c core/module/load.c
 tests_abi_test_one_CPPFLAGS = -Itests/abi/1.2 $(CORE_CPPFLAGS)
 tests_abi_test_one_LDADD = $(CORE_TEST_LDADD)
 $(tests_abi_test_one_OBJECTS): tests/abi/1.2/stamp

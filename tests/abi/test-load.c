@@ -3,6 +3,8 @@
  * The loader: real files, each good or wrong in one way, with the exact message. Through the harness, as
  * anyone who writes modules would see it.
  */
+#include "place.h"
+
 #include <relais/store.h>
 #include <relais/test.h>
 
@@ -12,39 +14,6 @@
 #include <unistd.h>
 
 static char *build_dir;
-
-/* Copies a built fixture into `dir` under a name. */
-static void
-place (const char *dir, const char *fixture, const char *name, guint mode)
-{
-    g_autofree char *base = g_strconcat (fixture, ".so", NULL);
-    g_autofree char *from = g_build_filename (build_dir, "tests/abi/.libs", base, NULL);
-    g_autofree char *to = g_strdup_printf ("%s/%s.so", dir, name);
-    g_autofree char *bytes = NULL;
-    g_autoptr (GError) error = NULL;
-    gsize size;
-
-    g_file_get_contents (from, &bytes, &size, &error);
-    g_assert_no_error (error);
-    g_file_set_contents (to, bytes, (gssize)size, &error);
-    g_assert_no_error (error);
-    g_assert_cmpint (g_chmod (to, (int)mode), ==, 0);
-}
-
-static void
-remove_all (const char *path)
-{
-    GDir *dir = g_dir_open (path, 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name (dir)) != NULL) {
-        g_autofree char *file = g_build_filename (path, name, NULL);
-
-        g_unlink (file);
-    }
-    g_dir_close (dir);
-    g_rmdir (path);
-}
 
 /* `expected` has DIR for the directory; NULL: it loads. */
 static void
@@ -124,22 +93,22 @@ test_load (void)
          "disable one of them"},
     };
 
-    place (dir, "guest", "guest", 0644);
-    place (dir, "guest", "renamed", 0644);
-    place (dir, "guest", "writable", 0664);
-    place (dir, "minor", "minor", 0755);
-    place (dir, "major", "major", 0755);
-    place (dir, "stranger", "stranger", 0755);
-    place (dir, "short", "short", 0755);
-    place (dir, "tail", "tail", 0755);
-    place (dir, "zero-tail", "zero-tail", 0755);
-    place (dir, "nameless", "nameless", 0755);
-    place (dir, "command-a", "command-a", 0755);
-    place (dir, "command-b", "command-b", 0755);
-    place (dir, "path-a", "path-a", 0755);
-    place (dir, "path-b", "path-b", 0755);
-    place (dir, "cycle-a", "cycle-a", 0755);
-    place (dir, "cycle-b", "cycle-b", 0755);
+    abi_place (build_dir, dir, "guest", "guest", 0644);
+    abi_place (build_dir, dir, "guest", "renamed", 0644);
+    abi_place (build_dir, dir, "guest", "writable", 0664);
+    abi_place (build_dir, dir, "minor", "minor", 0755);
+    abi_place (build_dir, dir, "major", "major", 0755);
+    abi_place (build_dir, dir, "stranger", "stranger", 0755);
+    abi_place (build_dir, dir, "short", "short", 0755);
+    abi_place (build_dir, dir, "tail", "tail", 0755);
+    abi_place (build_dir, dir, "zero-tail", "zero-tail", 0755);
+    abi_place (build_dir, dir, "nameless", "nameless", 0755);
+    abi_place (build_dir, dir, "command-a", "command-a", 0755);
+    abi_place (build_dir, dir, "command-b", "command-b", 0755);
+    abi_place (build_dir, dir, "path-a", "path-a", 0755);
+    abi_place (build_dir, dir, "path-b", "path-b", 0755);
+    abi_place (build_dir, dir, "cycle-a", "cycle-a", 0755);
+    abi_place (build_dir, dir, "cycle-b", "cycle-b", 0755);
     g_assert_cmpint (symlink ("guest.so", link), ==, 0);
     for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
         assert_load (dir, rows[i].names, rows[i].message);
@@ -148,7 +117,7 @@ test_load (void)
         dir, rows[0].names,
         "DIR: found mode 0777, wanted no write permission for group and others; chmod go-w "
         "it");
-    remove_all (dir);
+    abi_remove_all (dir);
 }
 
 static void
@@ -162,12 +131,12 @@ test_owner (void)
     }
     dir = g_dir_make_tmp ("abi-XXXXXX", NULL);
     file = g_build_filename (dir, "guest.so", NULL);
-    place (dir, "guest", "guest", 0644);
+    abi_place (build_dir, dir, "guest", "guest", 0644);
     g_assert_cmpint (chown (file, 65534, 65534), ==, 0);
     assert_load (dir, (const char *const[]){"guest", NULL},
                  "DIR/guest.so: found owner 65534, wanted owner root; chown it to root or to "
                  "yourself");
-    remove_all (dir);
+    abi_remove_all (dir);
 }
 
 /* What was loaded stays mapped: a hundred hosts in a row find the same code. */
@@ -176,10 +145,10 @@ test_again_and_again (void)
 {
     g_autofree char *dir = g_dir_make_tmp ("abi-XXXXXX", NULL);
 
-    place (dir, "guest", "guest", 0644);
+    abi_place (build_dir, dir, "guest", "guest", 0644);
     for (guint i = 0; i < 100; i++)
         assert_load (dir, (const char *const[]){"guest", NULL}, NULL);
-    remove_all (dir);
+    abi_remove_all (dir);
 }
 
 /* --- The store in memory ---------------------------------------------------------------------- */
@@ -216,7 +185,7 @@ test_store (void)
     RelaisTest *test = relais_test_new (dir);
     RelaisModule *module;
 
-    place (dir, "guest", "guest", 0644);
+    abi_place (build_dir, dir, "guest", "guest", 0644);
     relais_test_use_memory_store (test);
     g_assert_true (relais_test_load (test, (const char *const[]){"guest", NULL}, "", &error));
     g_assert_null (relais_test_find_module (test, "nobody"));
@@ -240,7 +209,7 @@ test_store (void)
     assert_get (test, relais_test_find_module (test, "guest"), RELAIS_STORE_ERROR,
                 "enable store-gdbm");
     relais_test_free (test);
-    remove_all (dir);
+    abi_remove_all (dir);
 }
 
 int

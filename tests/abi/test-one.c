@@ -6,30 +6,13 @@
  */
 #include "config.h"
 
+#include "place.h"
+
 #include "module/module-private.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static char *build_dir, *module_dir;
-
-static void
-place (const char *fixture, const char *name)
-{
-    g_autofree char *base = g_strconcat (fixture, ".so", NULL);
-    g_autofree char *from = g_build_filename (build_dir, "tests/abi/.libs", base, NULL);
-    g_autofree char *to = g_strdup_printf ("%s/%s.so", module_dir, name);
-    g_autofree char *bytes = NULL;
-    g_autoptr (GError) error = NULL;
-    gsize size;
-
-    g_file_get_contents (from, &bytes, &size, &error);
-    g_assert_no_error (error);
-    g_file_set_contents (to, bytes, (gssize)size, &error);
-    g_assert_no_error (error);
-    g_assert_cmpint (g_chmod (to, 0755), ==, 0);
-}
 
 static RelaisModule *
 load (const char *name, GError **error)
@@ -139,18 +122,13 @@ main (int argc, char **argv)
     build_dir = build != NULL ? g_strdup (build) : g_get_current_dir ();
     module_dir = g_dir_make_tmp ("abi-XXXXXX", NULL);
     for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-        place (names[i], names[i]);
+        abi_place (build_dir, module_dir, names[i], names[i], 0755);
     g_test_add_func ("/abi/one/older", test_older);
     g_test_add_func ("/abi/one/same", test_same);
     g_test_add_func ("/abi/one/newer", test_newer);
     g_test_add_func ("/abi/one/refused", test_refused);
     status = g_test_run ();
-    for (gsize i = 0; i < G_N_ELEMENTS (names); i++) {
-        g_autofree char *file = g_strdup_printf ("%s/%s.so", module_dir, names[i]);
-
-        g_unlink (file);
-    }
-    g_rmdir (module_dir);
+    abi_remove_all (module_dir);
     g_free (module_dir);
     g_free (build_dir);
     return status;
