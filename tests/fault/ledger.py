@@ -24,12 +24,15 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 import harness
+import lab as lab_tools
 import sink as peer
 from killer import Source
+from reports import arf, dsn
 
 MODULES = ("dkim", "spf-check", "dmarc", "throttle", "bounce", "dnsbl-monitor", "open-tracker", "click-redirector",
            "unsubscribe", "store-gdbm")
 SITES, CONNECTIONS, LANE = 8, 16, 10
+CALM = 500  # messages after the last kill, at least: of these nothing may be missing
 # What becomes of mail, and how often of a thousand.
 KINDS = {"ok": 700, "dead": 60, "later": 60, "full": 20, "spam": 30, "lost": 15, "cut": 15, "returned": 40, "complains": 20, "opens": 20, "again": 20}
 DEAD = {"dead", "returned", "complains"}  # the list may have these, and no others
@@ -56,7 +59,7 @@ class Peer:
 
     def __init__(self):
         self.script = peer.Script(None)
-        self.answers, self.tries, self.give_back, self.reports = {}, collections.Counter(), asyncio.Queue(), []
+        self.answers, self.tries, self.give_back = {}, collections.Counter(), asyncio.Queue()
 
     def note(self, what, number, recipient, text):
         ticket = "T%d." % (len(self.answers) + 1)
@@ -84,24 +87,24 @@ class Session(peer.Session):
         data = wire.replace(b"\r\n..", b"\r\n.")
         found = re.search(rb"(?m)^X-Number: (\d+)\r?$", data.partition(b"\r\n\r\n")[0])
         number = int(found.group(1)) if found else None
-        if number is None and self.sender == "" and [r[0] for r in self.recipients] == ["news@sender.test"]:
-            self.sink.reports.append(bytes(data))  # of the daemon's own making
-        for recipient, _ in self.recipients:
-            kind, tries = kind_of(recipient), self.sink.tries
-            tries[recipient] += 1
-            if kind == "spam":
-                self.say(self.sink.note("refused", number, recipient, "554 5.7.1 message content rejected"))
-            elif kind in ("cut", "lost") and tries[recipient] == 1:
-                if kind == "lost":
-                    self.sink.note("lost", number, recipient, "250 2.0.0 taken")
-                self.dead = True
-                self.transport.close()
-            else:
-                self.say(self.sink.note("taken", number, recipient, "250 2.0.0 taken"))
-                if kind in ("returned", "complains", "opens") and number is not None:
-                    self.sink.give_back.put_nowait((kind, number, recipient, self.sender, bytes(data)))
-            break  # bounce has one recipient a transaction; more would be told by more answers than there are
+        (recipient, _), = self.recipients  # bounce has but one in a transaction
+        self.answer_data(number, recipient, bytes(data))
         self.reset()
+
+    def answer_data(self, number, recipient, data):
+        kind, tries = kind_of(recipient), self.sink.tries
+        tries[recipient] += 1
+        if kind == "spam":
+            self.say(self.sink.note("refused", number, recipient, "554 5.7.1 message content rejected"))
+        elif kind in ("cut", "lost") and tries[recipient] == 1:
+            if kind == "lost":
+                self.sink.note("lost", number, recipient, "250 2.0.0 taken")
+            self.dead = True
+            self.transport.close()
+        else:
+            self.say(self.sink.note("taken", number, recipient, "250 2.0.0 taken"))
+            if kind in ("returned", "complains", "opens") and number is not None:
+                self.sink.give_back.put_nowait((kind, number, recipient, self.sender, data))
 
 
 class Sending(Source):
@@ -109,7 +112,10 @@ class Sending(Source):
 
     def __init__(self, port, wanted):
         super().__init__(port)
-        self.wanted, self.sent, self.dead, self.refused, self.killed = wanted, {}, [], 0, 0
+        self.wanted, self.sent, self.dead, self.refused, self.killed, self.calm = wanted, {}, [], 0, 0, False
+
+    def is_done(self):
+        return self.calm and len(self.acked) >= self.wanted
 
     def draw(self, rng, number):
         kind = rng.choices(list(KINDS), KINDS.values())[0]
@@ -161,7 +167,7 @@ class Sending(Source):
         return True
 
     async def connection(self, index):
-        while len(self.acked) < self.wanted and not self.stop:
+        while not self.is_done():
             await self.one(index)
 
     async def one(self, index):
@@ -171,7 +177,7 @@ class Sending(Source):
             await self.expect(reader, b"220")
             writer.write(b"EHLO source.test\r\n")
             await self.expect(reader, b"250")
-            while len(self.acked) < self.wanted and not self.stop:
+            while not self.is_done():
                 await self.message(reader, writer, rng)
         except (ConnectionError, OSError):
             await asyncio.sleep(0.03)
@@ -239,30 +245,13 @@ class GivenBack:
             writer.close()
 
 
-def dsn(recipient):
-    return ("From: <MAILER-DAEMON@mx.rcpt.test>\r\nSubject: Undelivered Mail\r\nMIME-Version: 1.0\r\n"
-            "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n"
-            "--b\r\nContent-Type: text/plain\r\n\r\nIt could not be delivered.\r\n"
-            "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.rcpt.test\r\n\r\n"
-            "Final-Recipient: rfc822; %s\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n"
-            "--b--\r\n" % recipient).encode()
-
-
-def arf(original):
-    head, _, _ = original.partition(b"\r\n\r\n")
-    return (b"From: <feedback@arf.example>\r\nSubject: complaint\r\nMIME-Version: 1.0\r\n"
-            b"Content-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\r\n\r\n"
-            b"--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: Arf/1\r\nVersion: 1\r\n\r\n"
-            b"--b\r\nContent-Type: text/rfc822-headers\r\n\r\n" + head + b"\r\n\r\n--b--\r\n")
-
-
 # --- The run --------------------------------------------------------------------------------------
 
 async def kills(lab, sending, n, tap):
     """Kills at moments spread over the messages, each under load."""
     rng, loop, longest = random.Random(5), asyncio.get_running_loop(), 0
     for number in range(n):
-        at = sending.wanted * (number + 1) // (n + 2)
+        at = sending.wanted * (number + 1) // (n + 1)
         while len(sending.acked) < at:
             await asyncio.sleep(0.02)
         await asyncio.sleep(rng.random())
@@ -271,6 +260,7 @@ async def kills(lab, sending, n, tap):
         await loop.run_in_executor(None, lab.up)
         longest = max(longest, time.time() - began)
     tap.note("%d kills; longest restart %.2f s" % (n, longest))
+    sending.wanted, sending.calm = max(sending.wanted, len(sending.acked) + CALM), True
 
 
 def figure(lab):
@@ -427,7 +417,7 @@ def check_reports(tap, events, numbers):
 
 
 def main(wanted, n_kills):
-    tap, port = harness.Tap(), harness_port()
+    tap, port = harness.Tap(), lab_tools.free_port()
     arguments = [word for module in MODULES for word in ("--module", module)]
     settings = ("queue.smtp_port=%d" % port, "queue.sleep_first=1s", "queue.sleep_last=1s", "class.transactional.retry=1s",
                 "throttle.min_rate=200/s")
@@ -450,11 +440,6 @@ def main(wanted, n_kills):
         tap.ok(lab.ctl("spool", "verify", lab.facts["spool_dir"], check=False).returncode == 0, "spool verify finds nothing wrong")
         lab.clean(tap)
     tap.end()
-
-
-def harness_port():
-    import lab
-    return lab.free_port()
 
 
 if __name__ == "__main__":
