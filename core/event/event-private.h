@@ -59,8 +59,8 @@ void relais_event_log_close (RelaisEventLog *log);
 guint64 relais_event_log_last_seq (RelaisEventLog *log);
 /* Queues a line; `seq` does not fall. Any thread; keeps a reference while an observer is owed it. */
 void relais_event_log_append (RelaisEventLog *log, guint64 seq, GBytes *line);
-/* Called once, on the loop, from a later turn: true when the line is synced, false if it could not be now; it is tried again,
- * and may come after all. */
+/* Called once, on the loop, from a later turn: true when the line is synced, false if it could not be now; it is
+ * tried again, and may come after all. */
 typedef void (*RelaisEventSynced) (gpointer data, bool good);
 /* The same for a line that the spool does not keep: it is given the seq of the line before it. `func` (nullable) has
  * a sync begun at once; a failure is told of after one try. Any thread. */

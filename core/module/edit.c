@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A hook's edits of the text parts and of the header; see edit.h. The index is made when a function of REWRITE first asks for
- * it, shared by those after it, and applied when the chain has ended. It belongs to the subject of the
- * run. Worker.
+ * A hook's edits of the text parts and of the header; see edit.h. The index is made when a function of REWRITE first
+ * asks for it, shared by those after it, and applied when the chain has ended. It belongs to the subject of the run.
+ * Worker.
  */
 #include "config.h"
 

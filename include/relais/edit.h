@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Edits, in rewrite alone: the text parts of a message as their readers see them, the links in those of
- * HTML, the message's own header, and changes of them. A change is staged; once all modules have been asked, the core writes what was
- * staged into the parts' own transfer encoding. Every octet that no change asked for stays as it was.
+ * Edits, in rewrite alone: the text parts of a message as their readers see them, the links in those of HTML, the
+ * message's own header, and changes of them. A change is staged; once all modules have been asked, the core writes
+ * what was staged into the parts' own transfer encoding. Every octet that no change asked for stays as it was.
  *
  * All modules see the texts as they were before any change. What was replaced once cannot be replaced
  * again: click-redirector comes before open-tracker, and both before all others.

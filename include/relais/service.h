@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Services: what one module offers others, as a constant table of functions with a name and a version. A new minor
- * version only appends to the table; another major version is another service. The functions of a table run on the thread of whoever calls them, as its header says.
+ * version only appends to the table; another major version is another service. The functions of a table run on the
+ * thread of whoever calls them, as its header says.
  */
 #pragma once
 

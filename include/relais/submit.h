@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Submitting: a message of the module's own into the queue, as a program would by SMTP, but for the right to do so:
- * a module may send to anybody. It is checked like submitted mail (addresses, header, size, lines, and the domains
- * of its tenant), given a Received field and what its header lacks, and goes out like all other mail: rewrite and seal see
- * it, the suppression list holds. The hooks before the queue (connect to message) do not. What a module sends
+ * Submitting: a message of the module's own into the queue, as a program would by SMTP, but for the right to do so: a
+ * module may send to anybody. It is checked like submitted mail (addresses, header, size, lines, and the domains of
+ * its tenant), given a Received field and what its header lacks, and goes out like all other mail: rewrite and seal
+ * see it, the suppression list holds. The hooks before the queue (connect to message) do not. What a module sends
  * because of mail it saw should be marked Auto-Submitted, and not answer what is so marked.
  */
 #pragma once

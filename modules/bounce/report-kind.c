@@ -133,8 +133,8 @@ has_reply (const BounceReading *reading)
     return status != NULL || bounce_reply_find (reading->text, &code) != NULL;
 }
 
-/* A subject is anybody's: a bounce that neither a daemon nor a part shows comes from nobody or brings the original, and not
- * through a list. */
+/* A subject is anybody's: a bounce that neither a daemon nor a part shows comes from nobody or brings the original,
+ * and not through a list. */
 static bool
 is_machine_made (const BounceReading *reading)
 {

@@ -7,8 +7,8 @@
 
 #include "report-reading.h"
 
-/* As Postfix, Exim, Sendmail, qmail, dma, hMailServer, Yahoo and GMX write it; Sendmail's ">>> DATA" is no proof, as it sends
- * its commands in one go. */
+/* As Postfix, Exim, Sendmail, qmail, dma, hMailServer, Yahoo and GMX write it; Sendmail's ">>> DATA" is no proof, as
+ * it sends its commands in one go. */
 static const struct {
     const char *phrase, *phase;
 } PHRASES[] = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Acting on a wish: evidence to the suppression list, and once that is on disk, the event; once that is, too, the counter
- * and the answer. A delivery that is unsubscribed from twice counts once: its evidence has one name. Any thread, then the loop.
+ * Acting on a wish: evidence to the suppression list, and once that is on disk, the event; once that is, too, the
+ * counter and the answer. A delivery that is unsubscribed from twice counts once: its evidence has one name. Any
+ * thread, then the loop.
  */
 #include "unsubscribe.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The validator of descriptors (core/module/check.c). An input is lines of "FIELD VALUE", from which a descriptor and all it
- * points to are made, each in memory of exactly the size that it claims. Properties: nothing outside of that is
- * read; a refusal names what is wrong and what to do; what is taken has a name, the API's number, arrays of whole items,
- * and none of what this Relais does not know.
+ * The validator of descriptors (core/module/check.c). An input is lines of "FIELD VALUE", from which a descriptor and
+ * all it points to are made, each in memory of exactly the size that it claims. Properties: nothing outside of that
+ * is read; a refusal names what is wrong and what to do; what is taken has a name, the API's number, arrays of whole
+ * items, and none of what this Relais does not know.
  */
 #include "config.h"
 

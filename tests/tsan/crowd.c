@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A module for tests/tsan/test-crowd: at `message` it suspends the session, and four threads at once call what the headers
- * mark for any thread: the clocks, log, counters, posts, events, tokens, store, fetches, jobs, suppression, the lookup
- * of deliveries, the message and the original. When
- * all are done they complete the ticket, of which one must be in time.
+ * A module for tests/tsan/test-crowd: at `message` it suspends the session, and four threads at once call what the
+ * headers mark for any thread: the clocks, log, counters, posts, events, tokens, store, fetches, jobs, suppression,
+ * the lookup of deliveries, the message and the original. When all are done they complete the ticket, of which one
+ * must be in time.
  */
 #include <relais/counter.h>
 #include <relais/delivery.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What the headers mark for any thread is called by several at once (crowd.c): everything that was asked is answered, once; and
- * in a build with --enable-tsan (tests/tsan/run) there is no race.
+ * What the headers mark for any thread is called by several at once (crowd.c): everything that was asked is answered,
+ * once; and in a build with --enable-tsan (tests/tsan/run) there is no race.
  */
 #include <relais/test.h>
 

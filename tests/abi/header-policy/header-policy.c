@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * header-policy: refuses or holds mail by the fields of its header, and adds, removes and replaces fields of what goes out,
- * as [header-policy-rule NAME] and [header-policy-edit NAME] say. `message` decides (loop), `rewrite` edits (worker).
- * Both read the immutable Policy that is pinned for their message and keep nothing.
+ * header-policy: refuses or holds mail by the fields of its header, and adds, removes and replaces fields of what
+ * goes out, as [header-policy-rule NAME] and [header-policy-edit NAME] say. `message` decides (loop), `rewrite` edits
+ * (worker). Both read the immutable Policy that is pinned for their message and keep nothing.
  */
 #include <relais/edit.h>
 #include <relais/hook.h>

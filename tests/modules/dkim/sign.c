@@ -2,7 +2,8 @@
  *
  * Signs messages with dkim.so through the harness, for other implementations to verify:
  *     sign MODULE-DIR CONFIG-FILE TENANT IN OUT [IN OUT]...
- * TENANT:own is mail that Relais wrote for the tenant, a report. Prints one line a message: the verdict's number, and the text that came with it.
+ * TENANT:own is mail that Relais wrote for the tenant, a report. Prints one line a message: the verdict's number, and
+ * the text that came with it.
  */
 #include <relais/test.h>
 
