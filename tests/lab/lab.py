@@ -395,6 +395,13 @@ def environment(state):
     return e
 
 
+def listens(directory):
+    """Whether somebody answers at the control socket: asking relaisctl, a process, again and again would slow down what is
+    waited for."""
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(os.path.join(directory, "run", "control")) == 0
+
+
 def read_status(state, directory):
     done = subprocess.run(command(state, directory) + ["--json", "status"], capture_output=True, text=True,
                           env={k: v for k, v in environment(state).items() if k != "LD_PRELOAD"})
@@ -439,7 +446,7 @@ def start_relais(state, directory, pids):
         keeper = spawn([PYTHON, "-c", "import os,sys,time\nsys.path.insert(0,%r)\nimport lab\ntime.sleep(%d)\n"
                         "lab.Pids(%r).end('relaisd')" % (HERE, SECONDS, directory)], os.devnull)
         pids.note("keeper", keeper.pid)
-    wait_for("relaisd", lambda: read_status(state, directory), process, seconds=600, log=log)
+    wait_for("relaisd", lambda: listens(directory) and read_status(state, directory), process, seconds=600, log=log)
     if state.get("http_port"):
         wait_for("the check of tracking hosts", lambda: hosts_come_to_be_known(state, directory), process, seconds=60, log=log)
 
