@@ -88,7 +88,8 @@ from_text (const char *text, gsize size, gsize *n)
 static void
 put_expiry (guint8 *to, gint64 expires_us)
 {
-    const gint64 hours = (MAX (expires_us, 0) + RELAIS_USEC_PER_HOUR - 1) / RELAIS_USEC_PER_HOUR;
+    const gint64 us = MAX (expires_us, 0);
+    const gint64 hours = us / RELAIS_USEC_PER_HOUR + (us % RELAIS_USEC_PER_HOUR != 0);
     const guint32 big = GUINT32_TO_BE ((guint32)MIN (hours, (gint64)G_MAXUINT32));
 
     memcpy (to, &big, sizeof big);
@@ -126,7 +127,8 @@ get_expiry (const guint8 *from)
     guint32 big;
 
     memcpy (&big, from, sizeof big);
-    return (gint64)GUINT32_FROM_BE (big) * RELAIS_USEC_PER_HOUR;
+    return MIN ((gint64)GUINT32_FROM_BE (big), G_MAXINT64 / RELAIS_USEC_PER_HOUR) *
+           RELAIS_USEC_PER_HOUR;
 }
 
 RelaisTokenState

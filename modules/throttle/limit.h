@@ -40,7 +40,7 @@ typedef struct {
 bool throttle_rates_parse (const char *text, ThrottleRates *rates, char **problem);
 /* A rate with its default burst. */
 ThrottleRate throttle_rate_new (gint64 n, gint64 period_us);
-/* `parts` of THROTTLE_PARTS of it: fewer tokens in the burst, and longer between them. */
+/* `parts` of THROTTLE_PARTS of a rate as it is written: fewer tokens in the burst, and longer between them. */
 ThrottleRate throttle_rate_scale (const ThrottleRate *rate, guint32 parts);
 /* Whether `left` lets less through in the long run. */
 bool throttle_rate_is_below (const ThrottleRate *left, const ThrottleRate *right);

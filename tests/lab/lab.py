@@ -40,6 +40,22 @@ def start_time(pid):
     return None if fields[0] == "Z" else fields[19]
 
 
+def await_end(pid, patience=60):
+    """A killed process holds its ports and locks until its last thread has gone, which may be long after its first."""
+    until = time.time() + patience
+    while threads(pid) > 1 and start_time(pid) is None:
+        if time.time() > until:
+            raise Trouble("process %d does not end" % pid)
+        time.sleep(0.02)
+
+
+def threads(pid):
+    try:
+        return len(os.listdir("/proc/%d/task" % pid))
+    except OSError:
+        return 0
+
+
 class Pids:
     def __init__(self, directory):
         self.path = os.path.join(directory, "pids")
@@ -434,6 +450,7 @@ def command(state, directory):
 def start_relais(state, directory, pids):
     if pids.alive("relaisd"):
         return
+    await_end(pids.known.get("relaisd", (0, None))[0])
     log = os.path.join(directory, "relaisd.log")
     argv = program(state, "relaisd") + ["--conf", os.path.join(directory, "conf.d"), "--module-dir",
                                         state["module_dir"], "--locale-dir", gather_translations(directory)]

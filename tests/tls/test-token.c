@@ -97,6 +97,15 @@ test_expiry (void)
     g_assert (open_text (ring, "p", token, NOW + HOUR, NULL) == RELAIS_TOKEN_STATE_EXPIRED);
 }
 
+static void
+test_no_expiry (void)
+{
+    g_autoptr (RelaisKeyRing) ring = ring_of (1);
+    g_autofree char *token = relais_token_make (ring, "p", (guint8 *)"x", 1, G_MAXINT64);
+
+    g_assert (open_text (ring, "p", token, NOW + 100000 * DAY, NULL) == RELAIS_TOKEN_STATE_GOOD);
+}
+
 /* A million changed tokens: none opens. A change of a character, of a bit, a cut, a longer one, a piece of another
  * one. */
 static void
@@ -311,6 +320,7 @@ main (int argc, char **argv)
     g_test_add_func ("/token/round", test_round);
     g_test_add_func ("/token/limit", test_limit);
     g_test_add_func ("/token/expiry", test_expiry);
+    g_test_add_func ("/token/no-expiry", test_no_expiry);
     g_test_add_func ("/token/forged", test_forged);
     g_test_add_func ("/token/one-text", test_one_text);
     g_test_add_func ("/ring/rotation", test_rotation);
