@@ -51,6 +51,7 @@ settle_header (RelaisSubject *subject, bool wanted)
 
         relais_rope_unref (subject->rope);
         subject->rope = rope;
+        subject->has_facts = false;
     }
     relais_header_edits_free (edits);
 }
@@ -63,7 +64,8 @@ relais_subject_settle_edits (RelaisHost *host, RelaisSubject *subject, bool want
     guint left_out;
 
     if (edits != NULL && wanted) {
-        rope = relais_edits_apply (edits, &left_out);
+        rope = relais_edits_apply (edits, &left_out, &subject->facts);
+        subject->has_facts = rope != subject->rope;
         relais_rope_unref (subject->rope);
         subject->rope = rope;
         if (left_out > 0)

@@ -153,7 +153,9 @@ typedef struct {
     /* delivery */
     const RelaisRecipient *const *recipients; /* of this transaction */
     guint n_recipients;
-    RelaisRope *rope;                       /* REWRITE, SEAL: the bytes as they stand now */
+    RelaisRope *rope;      /* REWRITE, SEAL: the bytes as they stand now */
+    RelaisBodyFacts facts; /* of that rope, if it is known what edits made of it */
+    bool has_facts;
     struct RelaisEdits *edits;              /* REWRITE: made and settled within the run */
     struct RelaisHeaderEdits *header_edits; /* the same */
     GByteArray *sealed;                     /* SEAL: header lines to stand before the rope */
