@@ -7,6 +7,8 @@
 
 #include "http/request-private.h"
 
+#include "module/guard-private.h"
+
 #include "conf/net-private.h"
 
 #include <relais/log.h>

@@ -88,12 +88,6 @@ tests_module_test_crash_SOURCES = tests/module/test-crash.c
 tests_module_test_crash_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_crash_LDADD = $(CORE_TEST_LDADD)
 
-# A module that does everything wrong, for the end-to-end tests of what comes of it.
-check_LTLIBRARIES += tests/contain/contain.la
-tests_contain_contain_la_SOURCES = tests/contain/contain.c
-tests_contain_contain_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
-tests_contain_contain_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
-
 check_PROGRAMS += tests/module/test-lookup
 TESTS += tests/module/test-lookup
 tests_module_test_lookup_SOURCES = tests/module/test-lookup.c
