@@ -32,6 +32,8 @@ void relais_guard_enter (RelaisGuard *outer, RelaisModule *module, const char *w
 void relais_guard_leave (const RelaisGuard *outer);
 /* The callback that was entered last declared a deadline of its own. */
 void relais_guard_allow (gint64 allowed_us);
+/* Whether what was entered last has no time limit. */
+bool relais_guard_is_free (void);
 /* The message that the thread works on for a module now, 0 for none: callbacks that come later keep it. */
 guint64 relais_guard_id (void);
 /* The core waits for a disk or another thread on the module's behalf: not counted until resumed with what pause

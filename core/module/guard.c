@@ -188,6 +188,12 @@ relais_guard_allow (gint64 allowed_us)
         __atomic_store_n (&self->now.allowed_us, allowed_us, __ATOMIC_RELAXED);
 }
 
+bool
+relais_guard_is_free (void)
+{
+    return self != NULL && self->now.allowed_us == RELAIS_GUARD_FREE;
+}
+
 guint64
 relais_guard_id (void)
 {

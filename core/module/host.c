@@ -607,6 +607,7 @@ relais_module_get_config (const RelaisModule *module)
 typedef struct {
     RelaisModule *module;
     guint64 id; /* of the message that it was begun for, or 0 */
+    bool free;  /* begun by what has no time limit: a command, the start */
     RelaisWorkFunc work, done;
     gpointer data;
 } Job;
@@ -618,6 +619,8 @@ job_work (gpointer data)
     RelaisGuard outer;
 
     relais_guard_enter (&outer, job->module, "job", job->id);
+    if (job->free)
+        relais_guard_allow (RELAIS_GUARD_FREE);
     job->work (job->data);
     relais_guard_leave (&outer);
 }
@@ -648,7 +651,7 @@ relais_worker_run (RelaisModule *module, RelaisWorkFunc work, RelaisWorkFunc don
     if (host->pool == NULL)
         return FALSE;
     job = g_new (Job, 1);
-    *job = (Job){module, relais_guard_id (), work, done, data};
+    *job = (Job){module, relais_guard_id (), relais_guard_is_free (), work, done, data};
     g_atomic_int_inc (&host->jobs);
     if (relais_pool_run (host->pool, job_work, job_done, job))
         return TRUE;

@@ -123,7 +123,7 @@ def test_on_failure():
 
 
 for place, hook in (("loop", "route"), ("worker", "rewrite")):
-    for deed, word in (("abort", "signal 6"), ("spin", "(watchdog)"), ("const", "signal 11"), ("leak", "signal 6")):
+    for deed, word in (("abort", "signal 6"), ("spin", "(watchdog)"), ("const", "signal 11"), ("leak", "signal 5 ")):
         if deed == "leak" and harness.SANITIZED:
             tap.skip("%s-leak" % place, "sanitizers take all of the address space")
         else:
