@@ -64,8 +64,7 @@ open_records (RelaisContainment *containment, bool complain)
         return;
     containment->fd =
         open (containment->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (containment->fd >= 0 &&
-        (fstat (containment->fd, &info) < 0 || !S_ISREG (info.st_mode))) {
+    if (containment->fd >= 0 && (fstat (containment->fd, &info) < 0 || !S_ISREG (info.st_mode))) {
         close (containment->fd);
         containment->fd = -1;
         errno = EINVAL;
@@ -321,11 +320,12 @@ relais_containment_recovered (RelaisContainment *containment, RelaisSpool *spool
 /* --- At run time ------------------------------------------------------------------------------ */
 
 void
-relais_containment_arm (RelaisContainment *containment, RelaisLoop *loop, const RelaisConfig *config)
+relais_containment_arm (RelaisContainment *containment, RelaisLoop *loop,
+                        const RelaisConfig *config)
 {
     const RelaisSection *limits = relais_config_find_section (config, "limits", NULL);
-    const gint64 limit_us = relais_section_get_int (
-        relais_config_find_section (config, "relais", NULL), "watchdog");
+    const gint64 limit_us =
+        relais_section_get_int (relais_config_find_section (config, "relais", NULL), "watchdog");
 
     open_records (containment, true);
     relais_guard_set_budgets (relais_section_get_int (limits, "loop_callback"),

@@ -117,10 +117,11 @@ trust_module (RelaisCommandCall *call, gpointer data)
         relais_command_fail (call, RELAIS_EXIT_REFUSED, error->message);
         return;
     }
-    text = n > 0 ? g_strdup_printf (_ ("%u crashes of %s are forgiven; if it was off, it is on from "
-                                       "the daemon's next start."),
-                                    n, name)
-                 : g_strdup_printf (_ ("No crash counts against %s."), name);
+    text = n > 0
+               ? g_strdup_printf (_ ("%u crashes of %s are forgiven; if it was off, it is on from "
+                                     "the daemon's next start."),
+                                  n, name)
+               : g_strdup_printf (_ ("No crash counts against %s."), name);
     relais_command_note (call, text);
     relais_command_finish (call);
 }

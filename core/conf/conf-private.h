@@ -83,7 +83,7 @@ typedef struct {
     char *name;
     bool enabled;
     char *on_failure; /* unchecked; NULL: no file says */
-    char *file; /* where the line stands that decides; NULL: no file says anything of it */
+    char *file;       /* where the line stands that decides; NULL: no file says anything of it */
     guint line;
 } RelaisModuleMention;
 /* RelaisModuleMention, owned by the array. */

@@ -21,8 +21,7 @@ bool relais_commands_add (RelaisCommands *commands, const RelaisCommand *command
 bool relais_commands_add_module (RelaisCommands *commands, const RelaisCommand *command,
                                  RelaisModule *module, GError **error);
 /* Whose command that is; NULL: the core's. */
-RelaisModule *
-relais_commands_owner (const RelaisCommands *commands, const RelaisCommand *command);
+RelaisModule *relais_commands_owner (const RelaisCommands *commands, const RelaisCommand *command);
 void
 relais_commands_each (RelaisCommands *commands,
                       void (*func) (gpointer data, const RelaisCommand *command), gpointer data);

@@ -268,7 +268,7 @@ hand_to_pool (RelaisHttpConnection *connection)
     RelaisHttpFront *front = connection->front;
     RelaisHttpRequest *request = connection->request;
     const gint64 deadline_us = request->route->deadline_us > 0 ? request->route->deadline_us
-                                                                : front->settings->pool_deadline_us;
+                                                               : front->settings->pool_deadline_us;
 
     relais_http_connection_set_state (connection, RELAIS_HTTP_WAITING);
     request->in_pool = true;

@@ -15,8 +15,8 @@ enum {
     RELAIS_CRASH_BYTES = 256, /* of a record */
     RELAIS_CRASH_SLOTS = 256, /* of the file */
     RELAIS_CRASH_NAME_BYTES = 64,
-    RELAIS_CRASH_MODULE = 3,       /* crashes that put a module off */
-    RELAIS_CRASH_MESSAGE = 2       /* at which a message is put aside */
+    RELAIS_CRASH_MODULE = 3, /* crashes that put a module off */
+    RELAIS_CRASH_MESSAGE = 2 /* at which a message is put aside */
 };
 #define RELAIS_CRASH_WITHIN_US (5 * (gint64)60 * 1000000)
 

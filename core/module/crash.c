@@ -94,8 +94,8 @@ relais_crash_decode (const guint8 bytes[RELAIS_CRASH_BYTES], RelaisCrash *crash)
 
     if (memcmp (bytes + AT_MAGIC, magic, sizeof magic) != 0 ||
         get (bytes + AT_CRC, 4) != relais_crc32c (0, bytes, AT_CRC) || read.number == 0 ||
-        read.number == G_MAXUINT64 || read.wall_us < 0 || !take_text (bytes + AT_MODULE, read.module) ||
-        !take_text (bytes + AT_WHAT, read.what))
+        read.number == G_MAXUINT64 || read.wall_us < 0 ||
+        !take_text (bytes + AT_MODULE, read.module) || !take_text (bytes + AT_WHAT, read.what))
         return false;
     *crash = read;
     return true;
@@ -117,9 +117,11 @@ relais_crashes_read (const guint8 *bytes, gsize size)
     GArray *crashes = g_array_new (FALSE, FALSE, sizeof (RelaisCrash));
     RelaisCrash crash;
 
-    for (gsize at = 0; size - at >= RELAIS_CRASH_BYTES && at / RELAIS_CRASH_BYTES < RELAIS_CRASH_SLOTS;
+    for (gsize at = 0;
+         size - at >= RELAIS_CRASH_BYTES && at / RELAIS_CRASH_BYTES < RELAIS_CRASH_SLOTS;
          at += RELAIS_CRASH_BYTES)
-        if (relais_crash_decode (bytes + at, &crash) && relais_crash_offset (crash.number) == (gint64)at)
+        if (relais_crash_decode (bytes + at, &crash) &&
+            relais_crash_offset (crash.number) == (gint64)at)
             g_array_append_val (crashes, crash);
     g_array_sort (crashes, compare);
     return crashes;

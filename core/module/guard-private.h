@@ -16,12 +16,12 @@
 
 /* Times are of the machine's monotonic clock, whatever clock the loop has. */
 typedef struct {
-    RelaisModule *module;   /* NULL: none */
-    const char *what;       /* the hook, or the kind of callback; static text */
-    guint64 id;             /* of the message, 0 for none */
-    gint64 began_us;        /* 0: core's own waiting, which is not counted */
-    gint64 spent_us;        /* before that waiting */
-    gint64 allowed_us;      /* its declared deadline; 0: none; RELAIS_GUARD_FREE */
+    RelaisModule *module; /* NULL: none */
+    const char *what;     /* the hook, or the kind of callback; static text */
+    guint64 id;           /* of the message, 0 for none */
+    gint64 began_us;      /* 0: core's own waiting, which is not counted */
+    gint64 spent_us;      /* before that waiting */
+    gint64 allowed_us;    /* its declared deadline; 0: none; RELAIS_GUARD_FREE */
 } RelaisGuard;
 
 /* Neither budget nor watchdog: starting and stopping, which the service manager has an eye on. */
@@ -49,6 +49,7 @@ void relais_guard_set_loop_thread (void);
 void relais_guard_set_budgets (gint64 loop_us, gint64 worker_us);
 
 /* Calls `func` for a copy of what each thread is in that is in a module now; `thread` tells them apart. Any thread. */
-typedef void (*RelaisGuardFunc) (gpointer data, guint64 thread, bool is_loop, const RelaisGuard *guard);
+typedef void (*RelaisGuardFunc) (gpointer data, guint64 thread, bool is_loop,
+                                 const RelaisGuard *guard);
 void relais_guard_each (RelaisGuardFunc func, gpointer data);
 gint64 relais_guard_now_us (void);

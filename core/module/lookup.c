@@ -86,7 +86,12 @@ relais_lookup (RelaisModule *module, const gchar *name, RelaisDnsType type, Rela
     RelaisLookup *lookup = g_new0 (RelaisLookup, 1);
 
     relais_loop_assert_owner (host->loop);
-    *lookup = (RelaisLookup){.host = host, .module = module, .id = relais_guard_id (), .func = func, .data = data, .link.data = lookup};
+    *lookup = (RelaisLookup){.host = host,
+                             .module = module,
+                             .id = relais_guard_id (),
+                             .func = func,
+                             .data = data,
+                             .link.data = lookup};
     relais_timer_init (&lookup->timer, host->loop, on_known, lookup);
     g_queue_push_tail_link (&host->lookups, &lookup->link);
     g_atomic_int_inc (&host->jobs);

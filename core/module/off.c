@@ -90,8 +90,7 @@ relais_host_stand_in (RelaisHost *host, const char *name, guint32 hooks, RelaisO
     if ((hooks & RELAIS_CRASH_HOOKS_KNOWN) == 0)
         hooks |= 1u << RELAIS_HOOK_RCPT | 1u << RELAIS_HOOK_ROUTE;
     for (guint i = 0; i < RELAIS_N_HOOKS; i++)
-        if ((hooks & 1u << i) != 0 &&
-            relais_hook_kinds[i].fallback != RELAIS_VERDICT_CONTINUE)
+        if ((hooks & 1u << i) != 0 && relais_hook_kinds[i].fallback != RELAIS_VERDICT_CONTINUE)
             stand_on (module, (RelaisHookId)i);
 }
 

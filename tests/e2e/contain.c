@@ -58,7 +58,10 @@ do_slow (void)
 static const struct {
     const char *word;
     void (*deed) (void);
-} deeds[] = {{"abort", do_abort}, {"spin", do_spin}, {"leak", do_leak}, {"const", do_const},
+} deeds[] = {{"abort", do_abort},
+             {"spin", do_spin},
+             {"leak", do_leak},
+             {"const", do_const},
              {"slow", do_slow}};
 
 static void
@@ -138,7 +141,8 @@ static gboolean
 prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GError **error)
 {
     *object = GUINT_TO_POINTER (
-        relais_section_get_bool (relais_config_find_section (config, "contain", NULL), "start") + 1);
+        relais_section_get_bool (relais_config_find_section (config, "contain", NULL), "start") +
+        1);
     return TRUE;
 }
 
@@ -169,10 +173,8 @@ init (RelaisModule *module, GError **error)
     return TRUE;
 }
 
-static const RelaisModuleOps ops = {.struct_size = sizeof ops,
-                                    .init = init,
-                                    .prepare_config = prepare_config,
-                                    .start = start};
+static const RelaisModuleOps ops = {
+    .struct_size = sizeof ops, .init = init, .prepare_config = prepare_config, .start = start};
 
 RELAIS_MODULE_DEFINE (contain, .name = "contain", .version = "1.0",
                       .summary = "does everything wrong", .license = "GPL-3.0-or-later",

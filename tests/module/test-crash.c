@@ -134,9 +134,9 @@ array_of (const RelaisCrash *crashes, guint n)
 static void
 test_module (void)
 {
-    RelaisCrash crashes[] = {
-        crash_of (1, "a", 0, 0), crash_of (2, "b", 1, 0), crash_of (3, "a", 10 * SECOND, 0),
-        crash_of (4, "a", RELAIS_CRASH_WITHIN_US, 0)};
+    RelaisCrash crashes[] = {crash_of (1, "a", 0, 0), crash_of (2, "b", 1, 0),
+                             crash_of (3, "a", 10 * SECOND, 0),
+                             crash_of (4, "a", RELAIS_CRASH_WITHIN_US, 0)};
     GArray *array = array_of (crashes, 3);
 
     g_assert_null (relais_crashes_against_module (array, "a")); /* two */

@@ -125,8 +125,8 @@ test_budget (Fixture *fixture, gconstpointer data)
         relais_guard_leave (&outer);
     }
     relais_guard_set_budgets (50000, 5000000);
-    g_assert_cmpuint (
-        relais_host_count (fixture->host, "guest", "callbacks_over_budget", "rcpt"), ==, 1);
+    g_assert_cmpuint (relais_host_count (fixture->host, "guest", "callbacks_over_budget", "rcpt"),
+                      ==, 1);
     g_assert_cmpuint (
         relais_host_count (fixture->host, "guest", "callbacks_over_budget", "rewrite"), ==, 0);
 }
