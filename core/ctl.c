@@ -12,6 +12,7 @@
 
 #include "conf/conf-private.h"
 #include "control/client-private.h"
+#include "ctl-crashes-private.h"
 #include "ctl-module-private.h"
 #include "ctl-new-private.h"
 #include "http/tracking-private.h"
@@ -271,6 +272,9 @@ add_module_commands (Ctl *ctl)
         .loop = ctl->loop,
         .commands = ctl->commands,
     };
+    for (gsize i = 0; i < n; i++)
+        add_command (ctl, &commands[i], &ctl->modules);
+    commands = relais_ctl_crash_commands (&n);
     for (gsize i = 0; i < n; i++)
         add_command (ctl, &commands[i], &ctl->modules);
 }

@@ -15,7 +15,9 @@ CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 # The daemon: its assembly is in the library, its main is thin.
 libcore_la_SOURCES += \
     core/arguments.c core/arguments-private.h \
+    core/contain.c core/contain-private.h \
     core/ctl.c core/ctl-module.c core/ctl-module-private.h \
+    core/ctl-crashes.c core/ctl-crashes-private.h \
     core/ctl-new.c core/ctl-new-private.h \
     core/daemon.c core/mains-private.h \
     core/limiter.c core/limiter-private.h \

@@ -289,6 +289,7 @@ mention_free (gpointer data)
     RelaisModuleMention *mention = data;
 
     g_free (mention->name);
+    g_free (mention->on_failure);
     g_free (mention->file);
     g_free (mention);
 }
@@ -334,6 +335,11 @@ scan_line (gpointer data, const RelaisConfFile *file, guint number, const Relais
         g_free (scan->module->file);
         scan->module->file = g_strdup (file->path);
         scan->module->line = number;
+    }
+    if (line->type == RELAIS_CONF_LINE_KEY && scan->module != NULL &&
+        strcmp (line->key, "on_failure") == 0) {
+        g_free (scan->module->on_failure);
+        scan->module->on_failure = g_strdup (line->value);
     }
 }
 

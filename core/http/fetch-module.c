@@ -6,9 +6,29 @@
 
 #include "http/fetch-private.h"
 
+#include "module/guard-private.h"
 #include "module/intake-private.h"
 
 #include <string.h>
+
+typedef struct {
+    RelaisModule *module;
+    guint64 id; /* of the message that it is fetched for, or 0 */
+    RelaisFetchFunc done;
+    gpointer data;
+} Asked;
+
+static void
+on_result (const RelaisFetchResult *result, gpointer data)
+{
+    Asked *asked = data;
+    RelaisGuard outer;
+
+    relais_guard_enter (&outer, asked->module, "fetch", asked->id);
+    asked->done (result, asked->data);
+    relais_guard_leave (&outer);
+    g_free (asked);
+}
 
 gboolean
 relais_fetch (RelaisModule *module, const RelaisFetchInfo *info, RelaisFetchFunc done,
@@ -16,6 +36,7 @@ relais_fetch (RelaisModule *module, const RelaisFetchInfo *info, RelaisFetchFunc
 {
     RelaisFetcher *fetcher;
     RelaisFetchInfo known;
+    Asked *asked;
     gboolean taken;
 
     g_return_val_if_fail (module != NULL && info != NULL && done != NULL, FALSE);
@@ -28,7 +49,12 @@ relais_fetch (RelaisModule *module, const RelaisFetchInfo *info, RelaisFetchFunc
         return taken;
     if (fetcher == NULL)
         return FALSE;
-    return relais_fetcher_submit (fetcher, &known, done, data);
+    asked = g_new (Asked, 1);
+    *asked = (Asked){module, relais_guard_id (), done, data};
+    taken = relais_fetcher_submit (fetcher, &known, on_result, asked);
+    if (!taken)
+        g_free (asked);
+    return taken;
 }
 
 const gchar *

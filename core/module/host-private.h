@@ -61,6 +61,29 @@ const RelaisCommand *relais_host_commands (gsize *n);
 /* Another directory of catalogues; before relais_host_start (). */
 void relais_host_set_locale_dir (RelaisHost *host, const char *dir);
 
+/* --- Modules that are off. */
+/* on_failure of [module NAME]. */
+typedef enum {
+    RELAIS_ON_FAILURE_UNSET,
+    RELAIS_ON_FAILURE_TEMPFAIL,
+    RELAIS_ON_FAILURE_BYPASS,
+    RELAIS_ON_FAILURE_STOP
+} RelaisOnFailure;
+/* UNSET for NULL and what is none. */
+RelaisOnFailure relais_on_failure_from_string (const char *text);
+/* What the configuration in force says. Loop. */
+RelaisOnFailure relais_module_on_failure (const RelaisModule *module);
+/* Any thread. */
+bool relais_module_is_off (const RelaisModule *module);
+/* A module is not loaded; where TEMPFAIL is wanted, mail at its hooks is put off: those of `hooks` (RelaisCrash.hooks),
+ * or, where they are not known, at RCPT and ROUTE. Before relais_host_init (). */
+void relais_host_stand_in (RelaisHost *host, const char *name, guint32 hooks,
+                           RelaisOnFailure on_failure);
+/* A module that was loaded is put off: its functions are not called any more, nor anything else of it. */
+void relais_module_put_off (RelaisModule *module, RelaisOnFailure on_failure);
+guint relais_host_n_off (const RelaisHost *host);
+bool relais_host_is_off (const RelaisHost *host, const char *name);
+
 /* Loads a module by name (never a path): file checks, dlopen, descriptor. init is called by
  * relais_host_init (). The error names file, field, found, wanted and remedy. */
 bool relais_host_load (RelaisHost *host, const char *name, GError **error);

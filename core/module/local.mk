@@ -10,11 +10,14 @@ libcore_la_SOURCES += \
     core/module/channel-open.c \
     core/module/check.c \
     core/module/counter.c \
+    core/module/crash.c core/module/crash-private.h \
     core/module/cursor.c core/module/cursor-private.h \
     core/module/delivery.c \
     core/module/edit.c \
     core/module/event.c \
+    core/module/fatal.c core/module/fatal-private.h \
     core/module/grant.c \
+    core/module/guard.c core/module/guard-private.h \
     core/module/helper.c core/module/helper-private.h \
     core/module/helper-serve.c \
     core/module/hook.c \
@@ -28,6 +31,7 @@ libcore_la_SOURCES += \
     core/module/lookup.c \
     core/module/message.c \
     core/module/module-private.h \
+    core/module/off.c \
     core/module/order.c \
     core/module/queued.c \
     core/module/routes.c \
@@ -74,6 +78,15 @@ TESTS += tests/module/test-hook
 tests_module_test_hook_SOURCES = tests/module/test-hook.c
 tests_module_test_hook_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_hook_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-guard tests/module/test-crash
+TESTS += tests/module/test-guard tests/module/test-crash
+tests_module_test_guard_SOURCES = tests/module/test-guard.c
+tests_module_test_guard_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_guard_LDADD = $(CORE_TEST_LDADD)
+tests_module_test_crash_SOURCES = tests/module/test-crash.c
+tests_module_test_crash_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_crash_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/module/test-lookup
 TESTS += tests/module/test-lookup
