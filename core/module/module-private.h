@@ -63,6 +63,14 @@ struct RelaisModule {
     bool initialised, started;
 };
 
+/* A module that is on, optional, and could not be loaded; see missing.c. */
+typedef struct {
+    char *name, *why;
+} RelaisMissing;
+void relais_missing_free (gpointer missing);
+/* Whether to go on without a module that could not be loaded; then it is noted, and the error freed. */
+bool relais_host_take_missing (RelaisHost *host, const char *name, GError **error);
+
 struct RelaisPin {
     gatomicrefcount refs;
     guint n;
@@ -117,6 +125,9 @@ struct RelaisHost {
     bool module_dir_is_callers;
     char *locale_dir; /* or NULL */
     char *program;
+    bool (*is_core_command) (const char *word, const char *verb); /* or NULL */
+    GPtrArray *mentions; /* RelaisModuleMention, of modules that may be missing; or NULL */
+    GPtrArray *missing;  /* RelaisMissing */
     GPtrArray *modules;                    /* RelaisModule; in order of requires once initialised */
     GPtrArray *registered[RELAIS_N_HOOKS]; /* HookFunction, in order of registration */
     Chain chains[RELAIS_N_HOOKS];
