@@ -271,10 +271,9 @@ add_table (gpointer data, RelaisCommandTable table)
     g_autoptr (GError) error = NULL;
 
     for (gsize i = 0; i < n; i++)
-        if (!relais_commands_add (ctl->commands, &commands[i],
-                                  table == relais_ctl_module_commands ? (gpointer)&ctl->modules
-                                                                      : ctl,
-                                  &error))
+        if (!relais_commands_add (
+                ctl->commands, &commands[i],
+                table == relais_ctl_module_commands ? (gpointer)&ctl->modules : ctl, &error))
             g_error ("%s", error->message);
 }
 

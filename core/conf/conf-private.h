@@ -83,7 +83,7 @@ typedef struct {
     char *name;
     bool enabled;
     bool optional; /* the daemon may start without it */
-    char *file; /* where the line stands that decides; NULL: no file says anything of it */
+    char *file;    /* where the line stands that decides; NULL: no file says anything of it */
     guint line;
 } RelaisModuleMention;
 /* RelaisModuleMention, owned by the array. */

@@ -531,13 +531,24 @@ relais_module_fetcher (const RelaisModule *module)
 
 bool
 relais_module_fetch_from_test (RelaisModule *module, const RelaisFetchInfo *info,
-                               RelaisFetchFunc done, gpointer data, gboolean *taken)
+                               RelaisFetchFunc done, gpointer data, guint64 *number)
 {
     const RelaisHost *host = module->host;
 
     if (host->fetch == NULL)
         return false;
-    *taken = host->fetch (host->fetch_data, info, done, data);
+    *number = host->fetch (host->fetch_data, info, done, data);
+    return true;
+}
+
+bool
+relais_module_cancel_in_test (RelaisModule *module, guint64 fetch, gboolean *cancelled)
+{
+    const RelaisHost *host = module->host;
+
+    if (host->fetch == NULL)
+        return false;
+    *cancelled = host->fetch_cancel (host->fetch_data, fetch);
     return true;
 }
 

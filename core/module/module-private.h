@@ -128,7 +128,7 @@ struct RelaisHost {
     bool (*is_core_command) (const char *word, const char *verb); /* or NULL */
     GPtrArray *mentions; /* RelaisModuleMention, of modules that may be missing; or NULL */
     GPtrArray *missing;  /* RelaisMissing */
-    GPtrArray *modules;                    /* RelaisModule; in order of requires once initialised */
+    GPtrArray *modules;  /* RelaisModule; in order of requires once initialised */
     GPtrArray *registered[RELAIS_N_HOOKS]; /* HookFunction, in order of registration */
     Chain chains[RELAIS_N_HOOKS];
     RelaisConfig *config;
@@ -150,8 +150,9 @@ struct RelaisHost {
     GQueue cursors;    /* RelaisEventCursor */
     char *state_dir;   /* of what is kept over restarts; or NULL */
     /* The harness's: takes a fetch in place of the HTTP client; or NULL. */
-    gboolean (*fetch) (gpointer data, const RelaisFetchInfo *info, RelaisFetchFunc done,
-                       gpointer done_data);
+    guint64 (*fetch) (gpointer data, const RelaisFetchInfo *info, RelaisFetchFunc done,
+                      gpointer done_data);
+    bool (*fetch_cancel) (gpointer data, guint64 number); /* set with it */
     gpointer fetch_data;
     const RelaisShaper *shaper; /* or NULL */
     gpointer shaper_data;

@@ -61,8 +61,11 @@ typedef struct {
 } RelaisTestIntake;
 typedef struct {
     GHashTable *pages; /* url -> what comes */
-    GMutex mutex;      /* over `requests` */
+    GMutex mutex;      /* over the rest */
     GQueue requests;
+    GHashTable *open; /* number -> Fetch */
+    guint64 last_number;
+    bool stopping;
 } RelaisTestPages;
 
 struct RelaisTest {
@@ -114,6 +117,8 @@ void relais_test_log_clear (RelaisTest *test);
 void relais_test_intake_init (RelaisTest *test);
 void relais_test_intake_clear (RelaisTest *test);
 void relais_test_pages_init (RelaisTest *test);
+/* Ends what was asked and not answered, as a daemon that stops does. */
+void relais_test_pages_stop (RelaisTest *test);
 void relais_test_pages_clear (RelaisTest *test);
 void relais_test_services_init (RelaisTest *test);
 void relais_test_services_clear (RelaisTest *test);

@@ -127,6 +127,7 @@ relais_test_free (RelaisTest *test)
     zone = test->host->zone;
     suppression = test->host->test_suppression;
     relais_test_shaping_clear (test);
+    relais_test_pages_stop (test);
     relais_host_free (test->host);
     relais_test_services_clear (test);
     relais_test_intake_clear (test);

@@ -95,6 +95,10 @@ RELAIS_API void relais_test_add_page (RelaisTest *test, const gchar *url, guint3
                                       const gchar *header, const gchar *body);
 RELAIS_API void
 relais_test_fail_page (RelaisTest *test, const gchar *url, RelaisFetchOutcome outcome);
+/* From now on a request for it gets no answer: it waits for its time to be over, or until it is cancelled. */
+RELAIS_API void relais_test_hold_page (RelaisTest *test, const gchar *url);
+/* Fetches that were begun, and not ended or cancelled. */
+RELAIS_API guint32 relais_test_n_fetches (RelaisTest *test);
 /* The oldest request that was made and not taken yet: "METHOD URL", and its body; NULL if there is none. Owned,
  * both; `body` may be NULL. */
 RELAIS_API gchar *relais_test_take_request (RelaisTest *test, GBytes **body);
