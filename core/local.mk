@@ -25,6 +25,11 @@ libcore_la_SOURCES += \
     core/reload.c core/reload-private.h \
     core/show-hooks.c core/show-hooks-private.h \
     core/status.c core/status-private.h
+
+# The part of the harness that stands on rooms below core/module.
+libcore_la_SOURCES += \
+    core/test-peer.c core/test-peer-private.h \
+    core/test-queue.c
 sbin_PROGRAMS += relaisd
 relaisd_SOURCES = core/relaisd.c
 relaisd_CPPFLAGS = $(CORE_CPPFLAGS)

@@ -20,6 +20,10 @@ typedef struct {
 void relais_test_clock_init (RelaisTestClock *clock);
 /* A turn of the loop for a run that is not over yet. */
 void relais_test_wait (RelaisTest *test);
+/* Until nothing is under way that does not wait for the clock. */
+void relais_test_rest (RelaisTest *test);
+/* Class and campaign, as the test set them, into the envelope. */
+void relais_test_name_message (RelaisTest *test);
 
 /* What lane, admit and result are told, and what they said; see test-shaping.c. */
 typedef struct {
@@ -68,6 +72,20 @@ typedef struct {
     bool stopping;
 } RelaisTestPages;
 
+/* What rooms below add to a harness that asks for it (core/test-queue.c). All get `data`. */
+typedef struct {
+    /* Text of a conf.d file that is read before the test's own. Owned. */
+    char *(*configuration) (gpointer data);
+    /* Between the modules' init and their start; after it; with a new configuration; before their stop; at the end. */
+    bool (*open) (gpointer data, RelaisConfig *config, GError **error);
+    void (*start) (gpointer data);
+    void (*reload) (gpointer data, RelaisConfig *config);
+    void (*stop) (gpointer data);
+    void (*free) (gpointer data);
+    /* Whether something is under way that does not wait for the clock. */
+    bool (*is_busy) (gpointer data);
+} RelaisTestParts;
+
 struct RelaisTest {
     RelaisTestClock clock;
     RelaisLoop *loop;
@@ -98,6 +116,8 @@ struct RelaisTest {
     RelaisTestServices services;
     RelaisTestIntake intake;
     RelaisTestPages pages;
+    const RelaisTestParts *parts; /* or NULL */
+    gpointer parts_data;
     RelaisMeaning meaning; /* of the last run of result */
     RelaisClassification classification;
 };
