@@ -156,11 +156,14 @@ static bool
 is_busy (gpointer data)
 {
     const Parts *parts = data;
+    guint connections, deliveries;
 
     if (parts->queue == NULL)
         return false;
-    return parts->n_keeping > 0 || g_atomic_int_get (&parts->test->host->jobs) > 0 ||
-           relais_queue_n_under_way (parts->queue) > relais_test_peer_n_silent (parts->peer);
+    relais_queue_count_peers (parts->queue, &connections, &deliveries);
+    return parts->n_keeping > 0 || connections > relais_test_peer_n_silent (parts->peer) ||
+           (connections == 0 && deliveries > 0) ||
+           relais_queue_n_under_way (parts->queue) > connections + deliveries;
 }
 
 static const RelaisTestParts table = {configuration, open_parts, start_parts, reload_parts,
