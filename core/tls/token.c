@@ -88,7 +88,9 @@ from_text (const char *text, gsize size, gsize *n)
 static void
 put_expiry (guint8 *to, gint64 expires_us)
 {
-    const gint64 hours = (MAX (expires_us, 0) + RELAIS_USEC_PER_HOUR - 1) / RELAIS_USEC_PER_HOUR;
+    const gint64 left_us = MAX (expires_us, 0);
+    const gint64 hours =
+        left_us / RELAIS_USEC_PER_HOUR + (left_us % RELAIS_USEC_PER_HOUR != 0 ? 1 : 0);
     const guint32 big = GUINT32_TO_BE ((guint32)MIN (hours, (gint64)G_MAXUINT32));
 
     memcpy (to, &big, sizeof big);
