@@ -9,9 +9,9 @@
 
 #include "ctl-module-private.h"
 
+#include "commands-private.h"
 #include "contain-private.h"
 #include "module/crash-private.h"
-
 #include "conf/conf-private.h"
 #include "conf/line-private.h"
 #include "control/client-private.h"
@@ -114,7 +114,8 @@ new_host (const RelaisCtlModules *modules)
         &(RelaisHostOptions){.loop = modules->loop,
                              .module_dir = modules->module_dir,
                              .module_dir_is_callers = modules->module_dir_is_callers,
-                             .program = "relaisctl"});
+                             .program = "relaisctl",
+                             .is_core_command = relais_is_core_command});
 }
 
 static void
@@ -132,11 +133,13 @@ load_all (RelaisHost *host, RelaisHost *off, const char *const *dirs, RelaisSche
     GError *error = NULL;
     bool good = true;
 
+    relais_host_allow_missing (host, dirs);
     for (char **name = names; *name != NULL; name++)
         if (!relais_host_load (host, *name, &error)) {
             add_error (findings, g_steal_pointer (&error));
             good = false;
         }
+    relais_host_put_missing (host, findings);
     if (!relais_host_add_options (host, schema, &error) ||
         !relais_lend_options (host, off, dirs, schema, &error)) {
         add_error (findings, error);

@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include "arguments-private.h"
+#include "commands-private.h"
 #include "conf/conf-private.h"
 #include "contain-private.h"
 #include "control/control-private.h"
@@ -115,6 +116,7 @@ new_host (gconstpointer data)
         .locale_dir =
             daemon->arguments.locale_dir != NULL ? daemon->arguments.locale_dir : RELAIS_LOCALE_DIR,
         .program = "relaisd",
+        .is_core_command = relais_is_core_command,
     };
 
     return relais_host_new (&options);
@@ -124,6 +126,7 @@ static bool
 load_modules (Daemon *daemon, char **names, RelaisSchema *schema, GError **error)
 {
     daemon->host = new_host (daemon);
+    relais_host_allow_missing (daemon->host, configuration_dirs (daemon));
     return relais_containment_load (daemon->containment, daemon->host, names, error) &&
            relais_host_add_options (daemon->host, schema, error);
 }
@@ -142,6 +145,7 @@ read_configuration (Daemon *daemon, const RelaisSchema *schema)
 {
     g_autoptr (GPtrArray) findings = relais_config_findings_new ();
 
+    relais_host_put_missing (daemon->host, findings);
     daemon->config = relais_config_read (schema, configuration_dirs (daemon), findings);
     for (guint i = 0; i < findings->len; i++) {
         g_autofree char *text = relais_config_finding_to_string (g_ptr_array_index (findings, i));

@@ -33,6 +33,8 @@ typedef struct {
     bool module_dir_is_callers; /* --module-dir: may belong to the caller instead of root */
     const char *locale_dir;     /* of catalogues for relais_translate (); NULL: none */
     const char *program;        /* "relaisd", "relaisctl", "relais-inspect", "test" */
+    /* Whether Relais itself has that command, so that no module may (`verb` may be NULL); NULL: it has none. */
+    bool (*is_core_command) (const char *word, const char *verb);
 } RelaisHostOptions;
 
 RelaisHost *relais_host_new (const RelaisHostOptions *options);
@@ -88,6 +90,11 @@ bool relais_host_is_off (const RelaisHost *host, const char *name);
  * relais_host_init (). The error names file, field, found, wanted and remedy. */
 bool relais_host_load (RelaisHost *host, const char *name, GError **error);
 bool relais_host_has_module (const RelaisHost *host, const char *name);
+/* From now on those that the files in `dirs` (NULL-terminated) call optional load even if they cannot be: then they are not
+ * there, their sections are not looked at, and relais_host_put_missing () tells. Reads the files. */
+void relais_host_allow_missing (RelaisHost *host, const char *const *dirs);
+/* Adds a warning (RelaisConfigFinding) for each of those. Any thread once all are loaded. */
+void relais_host_put_missing (const RelaisHost *host, GPtrArray *findings);
 /* Adds the loaded modules' options to the schema, and the names of those that are installed, but not loaded. Reads the
  * module directory: at start-up, or on a worker. */
 struct RelaisSchema;

@@ -28,6 +28,8 @@ relais_host_new (const RelaisHostOptions *options)
     host->module_dir_is_callers = options->module_dir_is_callers;
     host->locale_dir = g_strdup (options->locale_dir);
     host->program = g_strdup (options->program);
+    host->is_core_command = options->is_core_command;
+    host->missing = g_ptr_array_new_with_free_func (relais_missing_free);
     host->modules = g_ptr_array_new_with_free_func (relais_module_free);
     host->off = g_ptr_array_new_with_free_func (relais_module_free);
     host->slots = g_ptr_array_new_with_free_func (g_free);
@@ -182,6 +184,7 @@ relais_host_has_module (const RelaisHost *host, const char *name)
 bool
 relais_host_load (RelaisHost *host, const char *name, GError **error)
 {
+    g_autoptr (GError) problem = NULL;
     RelaisModule *module;
 
     if (find_module (host, name) != NULL) {
@@ -191,9 +194,13 @@ relais_host_load (RelaisHost *host, const char *name, GError **error)
                      name);
         return false;
     }
-    module = relais_module_load (host, name, error);
-    if (module == NULL)
+    module = relais_module_load (host, name, &problem);
+    if (module == NULL && relais_host_take_missing (host, name, &problem))
+        return true;
+    if (module == NULL) {
+        g_propagate_error (error, g_steal_pointer (&problem));
         return false;
+    }
     module->index = host->modules->len;
     g_ptr_array_add (host->modules, module);
     return true;
@@ -237,6 +244,8 @@ relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GError *
         }
     }
     add_off (host, schema);
+    for (guint i = 0; i < host->missing->len; i++)
+        relais_schema_add_off (schema, ((const RelaisMissing *)host->missing->pdata[i])->name);
     return true;
 }
 
@@ -256,18 +265,40 @@ typedef struct {
     const RelaisCommand *command;
 } Claim;
 
+static char *
+name_command (const RelaisCommand *command)
+{
+    return g_strjoin (command->verb != NULL ? " " : NULL, command->word, command->verb, NULL);
+}
+
 static bool
 check_claim (const Claim *claim, const Claim *other, GError **error)
 {
+    g_autofree char *name = name_command (claim->command);
+
     if (!g_str_equal (claim->command->word, other->command->word) ||
         g_strcmp0 (claim->command->verb, other->command->verb) != 0)
         return true;
     g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
-                 _ ("%s: commands: found '%s%s%s' declared by module '%s' too, wanted it once; "
+                 _ ("%s: commands: found '%s' declared by module '%s' too, wanted it once; "
                     "disable one of the two"),
-                 claim->module->file, claim->command->word, claim->command->verb != NULL ? " " : "",
-                 claim->command->verb != NULL ? claim->command->verb : "",
-                 other->module->descriptor.name);
+                 claim->module->file, name, other->module->descriptor.name);
+    return false;
+}
+
+static bool
+check_not_ours (const Claim *claim, GError **error)
+{
+    const RelaisHost *host = claim->module->host;
+    g_autofree char *name = name_command (claim->command);
+
+    if (host->is_core_command == NULL ||
+        !host->is_core_command (claim->command->word, claim->command->verb))
+        return true;
+    g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
+                 _ ("%s: commands: found '%s' declared by module '%s' and by Relais itself, wanted "
+                    "it once; disable the module"),
+                 claim->module->file, name, claim->module->descriptor.name);
     return false;
 }
 
@@ -283,6 +314,8 @@ check_commands (const RelaisHost *host, GError **error)
         for (guint k = 0; k < module->descriptor.n_commands; k++) {
             const Claim claim = {module, &module->commands[k]};
 
+            if (!check_not_ours (&claim, error))
+                return false;
             for (guint n = 0; n < claims->len; n++)
                 if (!check_claim (&claim, &g_array_index (claims, Claim, n), error))
                     return false;
@@ -537,6 +570,8 @@ relais_host_free (RelaisHost *host)
     free_chains (host);
     g_ptr_array_unref (host->modules);
     g_ptr_array_unref (host->off);
+    g_ptr_array_unref (host->missing);
+    g_clear_pointer (&host->mentions, g_ptr_array_unref);
     g_ptr_array_unref (host->slots);
     g_ptr_array_unref (host->metrics);
     g_ptr_array_unref (host->services);
@@ -570,13 +605,24 @@ relais_module_fetcher (const RelaisModule *module)
 
 bool
 relais_module_fetch_from_test (RelaisModule *module, const RelaisFetchInfo *info,
-                               RelaisFetchFunc done, gpointer data, gboolean *taken)
+                               RelaisFetchFunc done, gpointer data, guint64 *number)
 {
     const RelaisHost *host = module->host;
 
     if (host->fetch == NULL)
         return false;
-    *taken = host->fetch (host->fetch_data, info, done, data);
+    *number = host->fetch (host->fetch_data, info, done, data);
+    return true;
+}
+
+bool
+relais_module_cancel_in_test (RelaisModule *module, guint64 fetch, gboolean *cancelled)
+{
+    const RelaisHost *host = module->host;
+
+    if (host->fetch == NULL)
+        return false;
+    *cancelled = host->fetch_cancel (host->fetch_data, fetch);
     return true;
 }
 

@@ -30,6 +30,7 @@ libcore_la_SOURCES += \
     core/module/log.c \
     core/module/lookup.c \
     core/module/message.c \
+    core/module/missing.c \
     core/module/module-private.h \
     core/module/off.c \
     core/module/order.c \
@@ -174,7 +175,7 @@ tests_abi_cycle_b_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_
     -DFIXTURE_NAME=\"cycle-b\" -DFIXTURE_REQUIRES=\"cycle-a\"
 tests_abi_cycle_b_la_LDFLAGS = $(abi_fixture_flags)
 check_LTLIBRARIES += tests/abi/short.la tests/abi/tail.la tests/abi/zero-tail.la \
-    tests/abi/nameless.la tests/abi/command-a.la tests/abi/command-b.la tests/abi/path-a.la \
+    tests/abi/nameless.la tests/abi/command-a.la tests/abi/command-b.la tests/abi/ours.la tests/abi/path-a.la \
     tests/abi/path-b.la
 tests_abi_short_la_SOURCES = tests/abi/fixture.c
 tests_abi_short_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
@@ -200,6 +201,10 @@ tests_abi_command_b_la_SOURCES = tests/abi/fixture.c
 tests_abi_command_b_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
     -DFIXTURE_NAME=\"command-b\" -DFIXTURE_COMMAND=\"fixture\"
 tests_abi_command_b_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_ours_la_SOURCES = tests/abi/fixture.c
+tests_abi_ours_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"ours\" -DFIXTURE_COMMAND=\"status\"
+tests_abi_ours_la_LDFLAGS = $(abi_fixture_flags)
 tests_abi_path_a_la_SOURCES = tests/abi/fixture.c
 tests_abi_path_a_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
     -DFIXTURE_NAME=\"path-a\" -DFIXTURE_PATH=\"/fixture/\"

@@ -68,6 +68,14 @@ struct RelaisModule {
     bool off;                   /* it was put off: nothing of it is called any more */
 };
 
+/* A module that is on, optional, and could not be loaded; see missing.c. */
+typedef struct {
+    char *name, *why;
+} RelaisMissing;
+void relais_missing_free (gpointer missing);
+/* Whether to go on without a module that could not be loaded; then it is noted, and the error freed. */
+bool relais_host_take_missing (RelaisHost *host, const char *name, GError **error);
+
 struct RelaisPin {
     gatomicrefcount refs;
     guint n;
@@ -122,7 +130,10 @@ struct RelaisHost {
     bool module_dir_is_callers;
     char *locale_dir; /* or NULL */
     char *program;
-    GPtrArray *modules;                    /* RelaisModule; in order of requires once initialised */
+    bool (*is_core_command) (const char *word, const char *verb); /* or NULL */
+    GPtrArray *mentions; /* RelaisModuleMention, of modules that may be missing; or NULL */
+    GPtrArray *missing;  /* RelaisMissing */
+    GPtrArray *modules;  /* RelaisModule; in order of requires once initialised */
     GPtrArray *registered[RELAIS_N_HOOKS]; /* HookFunction, in order of registration */
     Chain chains[RELAIS_N_HOOKS];
     RelaisConfig *config;
@@ -145,8 +156,9 @@ struct RelaisHost {
     GQueue cursors;    /* RelaisEventCursor */
     char *state_dir;   /* of what is kept over restarts; or NULL */
     /* The harness's: takes a fetch in place of the HTTP client; or NULL. */
-    gboolean (*fetch) (gpointer data, const RelaisFetchInfo *info, RelaisFetchFunc done,
-                       gpointer done_data);
+    guint64 (*fetch) (gpointer data, const RelaisFetchInfo *info, RelaisFetchFunc done,
+                      gpointer done_data);
+    bool (*fetch_cancel) (gpointer data, guint64 number); /* set with it */
     gpointer fetch_data;
     const RelaisShaper *shaper; /* or NULL */
     gpointer shaper_data;
