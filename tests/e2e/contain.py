@@ -57,9 +57,9 @@ class Lab(harness.Lab):
         said = self.wait(lambda: re.search(r"relaisd: ended by signal .*", self.log()[before:]), 5, "last line")
         return said.group(0)
 
-    def again(self):
-        """Starts it again, as a service manager does, until it stays: what is queued may end it before it is ready. How long
-        it took from the last crash, and how often it was started."""
+    def again(self, settle=0.1):
+        """Starts it again, as a service manager does, until it stays: what is queued may end it before it is ready, or
+        within `settle` seconds. How long the last start took, and how often it was started."""
         for n in range(1, 5):
             began = time.monotonic()
             try:
@@ -68,9 +68,10 @@ class Lab(harness.Lab):
                 if "ended by signal" not in str(error):
                     raise
                 continue
-            time.sleep(0.1)  # the first mail of the queue is under way by now
+            took = time.monotonic() - began
+            time.sleep(settle)
             if not self.is_gone():
-                return time.monotonic() - began, n
+                return took, n
         raise RuntimeError("it does not stay up:\n" + self.log())
 
     def stop(self):

@@ -30,7 +30,7 @@ def test_deed(place, deed, hook, word):
             limit_memory(lab)
         said = lab.crash(name)
         tap.ok("module contain, %s, message " % hook in said and word in said, "%s: named" % name, said)
-        took, starts = lab.again()
+        took, starts = lab.again(settle=1.5 if deed == "spin" else 0.1)
         if deed == "leak" and not lab.held():  # without a limit it gets its memory
             tap.ok(took <= contain.RESTART_S, "%s: there again" % name, "%.1f s" % took)
             lab.wait_delivered(name)

@@ -28,13 +28,17 @@ def test_crashes(lab):
     lab.again()
     tap.ok("module contain is OFF" in lab.log() and lab.status()["modules.off"] == 1, "after the third the module is off, loudly")
     tap.equal(lab.send("third"), [451], "what it should look at is put off")
+    waits = lab.wait(lambda: [row for row in lab.rows("queue", "list") if "part of this service" in str(row)], 5, "deferral")
+    tap.equal(len(waits), 1, "what it had not treated yet waits in the queue")
     states = [row["state"] for row in lab.rows("module", "crashes")]
     tap.equal(states, ["off"] * 3, "relaisctl module crashes lists them")
     lab.ctl("module", "trust", "contain")
+    lab.ctl("queue", "delete", waits[0]["id"])  # it would end the daemon again
     lab.stop()
     lab.again()
     tap.equal((lab.status()["modules.off"], lab.send("fourth")), (0, [250]), "trusted again it is on")
     lab.wait_delivered("fourth")
+    tap.equal(len(lab.held()), 1, "what was put aside stays so")
 
 
 with contain.Lab() as laboratory:
