@@ -126,7 +126,8 @@ static bool
 load_modules (Daemon *daemon, char **names, RelaisSchema *schema, GError **error)
 {
     daemon->host = new_host (daemon);
-    relais_host_allow_missing (daemon->host, configuration_dirs (daemon));
+    if (daemon->arguments.check)
+        relais_host_allow_missing (daemon->host, configuration_dirs (daemon));
     return relais_containment_load (daemon->containment, daemon->host, names, error) &&
            relais_host_add_options (daemon->host, schema, error);
 }

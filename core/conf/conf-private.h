@@ -82,7 +82,6 @@ char **relais_config_mentioned_modules (const char *const *dirs);
 typedef struct {
     char *name;
     bool enabled;
-    bool optional;    /* the daemon may start without it */
     char *on_failure; /* unchecked; NULL: no file says */
     char *file;       /* where the line stands that decides; NULL: no file says anything of it */
     guint line;

@@ -331,8 +331,6 @@ scan_line (gpointer data, const RelaisConfFile *file, guint number, const Relais
         scan->module = take_mention (scan->mentions, line->name);
     if (line->type != RELAIS_CONF_LINE_KEY || scan->module == NULL)
         return;
-    if (strcmp (line->key, "optional") == 0)
-        scan->module->optional = strcmp (line->value, "yes") == 0;
     if (strcmp (line->key, "enable") == 0) {
         scan->module->enabled = strcmp (line->value, "yes") == 0;
         g_free (scan->module->file);

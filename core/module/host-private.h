@@ -90,8 +90,9 @@ bool relais_host_is_off (const RelaisHost *host, const char *name);
  * relais_host_init (). The error names file, field, found, wanted and remedy. */
 bool relais_host_load (RelaisHost *host, const char *name, GError **error);
 bool relais_host_has_module (const RelaisHost *host, const char *name);
-/* From now on those that the files in `dirs` (NULL-terminated) call optional load even if they cannot be: then they are not
- * there, their sections are not looked at, and relais_host_put_missing () tells. Reads the files. */
+/* To check a configuration: from now on those that the files in `dirs` (NULL-terminated) let the daemon start without
+ * (on_failure) load even if they cannot be: then they are not there, their sections are not looked at, and
+ * relais_host_put_missing () tells. Reads the files. */
 void relais_host_allow_missing (RelaisHost *host, const char *const *dirs);
 /* Adds a warning (RelaisConfigFinding) for each of those. Any thread once all are loaded. */
 void relais_host_put_missing (const RelaisHost *host, GPtrArray *findings);

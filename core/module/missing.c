@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Modules that are on, but may be missing ([module NAME] optional = yes): which they are, and which of them could not
- * be loaded, and why. Written while modules are loaded; afterwards any thread may read it.
+ * Modules that are on, but may be missing when the configuration is checked, as their on_failure lets the daemon
+ * start without them: which they are, and which of them could not be loaded, and why. Written while modules are loaded; afterwards any thread may read it.
  */
 #include "config.h"
 
@@ -35,7 +35,8 @@ relais_host_take_missing (RelaisHost *host, const char *name, GError **error)
         host->mentions != NULL ? relais_config_find_mention (host->mentions, name) : NULL;
     RelaisMissing *missing;
 
-    if (mention == NULL || !mention->optional)
+    if (mention == NULL || (g_strcmp0 (mention->on_failure, "tempfail") != 0 &&
+                            g_strcmp0 (mention->on_failure, "bypass") != 0))
         return false;
     missing = g_new (RelaisMissing, 1);
     *missing = (RelaisMissing){g_strdup (name), g_strdup ((*error)->message)};
@@ -51,8 +52,9 @@ relais_host_put_missing (const RelaisHost *host, GPtrArray *findings)
         const RelaisMissing *missing = host->missing->pdata[i];
         RelaisConfigFinding *finding = g_new0 (RelaisConfigFinding, 1);
 
-        finding->text = g_strdup_printf (_ ("%s; going on without module '%s', which is optional"),
-                                         missing->why, missing->name);
+        finding->text =
+            g_strdup_printf (_ ("%s; going on without module '%s', as its on_failure says"),
+                             missing->why, missing->name);
         g_ptr_array_add (findings, finding);
     }
 }

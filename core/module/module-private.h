@@ -68,7 +68,7 @@ struct RelaisModule {
     bool off;                   /* it was put off: nothing of it is called any more */
 };
 
-/* A module that is on, optional, and could not be loaded; see missing.c. */
+/* A module that is on, may be missing, and could not be loaded; see missing.c. */
 typedef struct {
     char *name, *why;
 } RelaisMissing;

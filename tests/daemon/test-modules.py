@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What relaisd --check and relaisctl conf check say of modules that are on: one that cannot be loaded stops the start unless it is
-optional, and one that declares a command of Relais' own is refused, both being named. Nothing is started. TAP."""
+to go on without it, and one that declares a command of Relais' own is refused, both being named. Nothing is started. TAP."""
 import os
 import shutil
 import subprocess
@@ -54,13 +54,13 @@ def test_missing(place):
     place.write("[module ghost]\nenable = yes\n")
     good, said, _ = place.check()
     ok(not good and "ghost.so: found No such file or directory" in said, "a module that is on and not there stops the start", said)
-    place.write("[module ghost]\nenable = yes\noptional = yes\n[ghost]\nzone = list.test\n[listener smtp]\nghost.limit = 5\n")
+    place.write("[module ghost]\nenable = yes\non_failure = bypass\n[ghost]\nzone = list.test\n[listener smtp]\nghost.limit = 5\n")
     good, said, ctl = place.check()
     for text in (said, ctl):
-        ok(good and "warning" in text and "ghost.so: found No such file" in text and "going on without module 'ghost', which is optional" in text,
-           "unless it is optional: then it is a warning, and what else the files say of it is left alone", text)
+        ok(good and "warning" in text and "ghost.so: found No such file" in text and "going on without module 'ghost', as its on_failure says" in text,
+           "unless its on_failure lets it: then it is a warning, and what else the files say of it is left alone", text)
     with open(os.path.join(place.conf, "test2.conf"), "w") as file:
-        file.write("[module ghost]\noptional = no\n")
+        file.write("[module ghost]\non_failure = default\n")
     ok(not place.check()[0], "the last file counts")
     os.unlink(os.path.join(place.conf, "test2.conf"))
 
@@ -68,11 +68,11 @@ def test_missing(place):
 def test_broken(place):
     place.put("major")
     place.put("guest")
-    place.write("[module major]\nenable = yes\noptional = yes\n[module guest]\nenable = yes\noptional = yes\n")
+    place.write("[module major]\nenable = yes\non_failure = bypass\n[module guest]\nenable = yes\non_failure = bypass\n")
     good, said, _ = place.check()
     ok(good and "major.so: api_major: found 1, wanted 0" in said and "guest" not in said.replace("guest.so", ""), "so is one of another Relais, and the others are loaded", said)
     place.put("cycle-a")
-    place.write("[module cycle-a]\nenable = yes\n[module cycle-b]\nenable = yes\noptional = yes\n")
+    place.write("[module cycle-a]\nenable = yes\n[module cycle-b]\nenable = yes\non_failure = bypass\n")
     good, said, _ = place.check()
     ok(not good and "found no module 'cycle-b' loaded" in said, "who needs one that is missing stops the start", said)
 

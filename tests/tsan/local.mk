@@ -14,6 +14,7 @@ TSAN_TESTS = \
     tests/module/test-tracking-url \
     tests/module/test-translate \
     tests/http/test-fetch \
+    tests/http/test-fetch-cancel \
     tests/http/test-tracking \
     tests/control/test-control \
     tests/smtp/test-users \
