@@ -448,7 +448,7 @@ test_bad_info (Fixture *fixture, gconstpointer data)
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
-        g_assert_null (relais_fetcher_start (fixture->fetcher, &cases[i], on_done, NULL, NULL));
+        g_assert_null (relais_fetcher_start (fixture->fetcher, &cases[i], on_done, NULL));
         g_assert_false (relais_fetcher_submit (fixture->fetcher, &cases[i], on_done, NULL, NULL));
     }
 }
