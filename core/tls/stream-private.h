@@ -13,6 +13,7 @@
 
 #include "loop/loop-private.h"
 #include "tls/tls-private.h"
+#include "tls/tlsa-private.h"
 
 #include <gio/gio.h>
 #include <sys/socket.h>
@@ -89,6 +90,13 @@ guint64 relais_stream_bytes_out (const RelaisStream *stream);
  * client, `host` (nullable) is sent as SNI and, if the context verifies, checked. `ready` tells the
  * end. Cleartext bytes that stood before or within the handshake never reach the input. */
 void relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, const char *host);
+/* Before relais_stream_start_tls () of a client: the peer's certificate must match one of the set's records (DANE,
+ * RFC 7672 section 3.1), whatever the context says of verification. The set's base is sent as SNI in place of `host`;
+ * a DANE-TA certificate must be for it or for one of `names` (NULL-terminated, nullable). */
+void relais_stream_set_tlsa (RelaisStream *stream, RelaisTlsaSet *set, const char *const *names);
+/* OpenSSL's number for the verification's outcome, 0 (X509_V_OK) for a good one; -1 while there is none. After a
+ * failed handshake it tells what was wrong. */
+long relais_stream_verify_code (const RelaisStream *stream);
 bool relais_stream_is_tls (const RelaisStream *stream);
 /* "TLSv1.3", "TLS_AES_256_GCM_SHA384", the verify result ("ok", "self-signed certificate", ...);
  * NULL in clear. Borrowed. */

@@ -77,6 +77,8 @@ struct RelaisStream {
     SSL *ssl;
     RelaisTlsContext *tls;
     char *tls_host;
+    RelaisTlsaSet *tlsa; /* or NULL */
+    char **tlsa_names;
     guint64 clear_in, clear_out;
 
     GError *error; /* met early, to be told from a later turn */
@@ -125,6 +127,10 @@ void relais_stream_drop_output (RelaisStream *stream);
 
 /* --- connect.c */
 void relais_stream_connect_step (RelaisStream *stream);
+
+/* --- stream-dane.c */
+/* Has OpenSSL match the stream's TLSA records. False: it will not. */
+bool relais_stream_apply_tlsa (RelaisStream *stream);
 
 /* --- stream-tls.c */
 void relais_stream_begin_handshake (RelaisStream *stream);

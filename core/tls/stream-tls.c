@@ -94,12 +94,15 @@ void
 relais_stream_begin_handshake (RelaisStream *stream)
 {
     SSL_CTX *native = relais_tls_context_native (stream->tls);
+    const char *host =
+        stream->tlsa != NULL ? relais_tlsa_set_base (stream->tlsa) : stream->tls_host;
 
     ERR_clear_error ();
     stream->ssl = SSL_new (native);
     stream->state = STREAM_HANDSHAKE;
     if (stream->ssl == NULL || SSL_set_fd (stream->ssl, stream->fd) != 1 ||
-        (stream->tls_host != NULL && !set_host (stream->ssl, stream->tls_host))) {
+        (host != NULL && !set_host (stream->ssl, host)) ||
+        (stream->tlsa != NULL && !relais_stream_apply_tlsa (stream))) {
         fail_handshake (stream, g_error_new (RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_HANDSHAKE,
                                              "TLS handshake failed: %s", first_reason ()));
         return;

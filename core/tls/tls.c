@@ -158,6 +158,12 @@ relais_tls_context_new_client (bool verify, GError **error)
     if (!verify)
         SSL_CTX_set_security_level (context->native, 0);
     SSL_CTX_set_verify (context->native, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    /* RFC 7672 section 3.1.1: what a DANE-EE record names is good whatever name it carries. */
+    if (SSL_CTX_dane_enable (context->native) != 1) {
+        set_tls_error (error, "cannot enable DANE", NULL);
+        return NULL;
+    }
+    SSL_CTX_dane_set_flags (context->native, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
     return g_steal_pointer (&context);
 }
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * DANE on a stream: its TLSA records handed to OpenSSL, and what became of the verification. Loop thread only.
+ */
+#include "config.h"
+
+#include "tls/stream-struct-private.h"
+
+#include <openssl/err.h>
+
+void
+relais_stream_set_tlsa (RelaisStream *stream, RelaisTlsaSet *set, const char *const *names)
+{
+    g_return_if_fail (stream->ssl == NULL && stream->tlsa == NULL);
+    g_return_if_fail (relais_tlsa_set_size (set) > 0);
+    stream->tlsa = relais_tlsa_set_ref (set);
+    stream->tlsa_names = g_strdupv ((char **)names);
+}
+
+/* A record that OpenSSL cannot use is passed over (0); without any other the handshake must not begin, since it
+ * would be checked against the public authorities. */
+static bool
+add_records (SSL *ssl, const RelaisTlsaSet *set)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < relais_tlsa_set_size (set); i++) {
+        const RelaisTlsa *tlsa = relais_tlsa_set_nth (set, i);
+        int added = SSL_dane_tlsa_add (ssl, tlsa->usage, tlsa->selector, tlsa->matching, tlsa->data,
+                                       tlsa->size);
+
+        if (added < 0)
+            return false;
+        n += added > 0 ? 1 : 0;
+    }
+    ERR_clear_error ();
+    return n > 0;
+}
+
+bool
+relais_stream_apply_tlsa (RelaisStream *stream)
+{
+    SSL *ssl = stream->ssl;
+
+    SSL_set_verify (ssl, SSL_VERIFY_PEER, NULL);
+    if (SSL_dane_enable (ssl, relais_tlsa_set_base (stream->tlsa)) <= 0)
+        return false;
+    for (char **name = stream->tlsa_names; name != NULL && *name != NULL; name++)
+        if (SSL_add1_host (ssl, *name) != 1)
+            return false;
+    return add_records (ssl, stream->tlsa);
+}
+
+long
+relais_stream_verify_code (const RelaisStream *stream)
+{
+    return stream->ssl != NULL ? SSL_get_verify_result (stream->ssl) : -1;
+}
