@@ -285,6 +285,7 @@ relais_dns_answer_free (RelaisDnsAnswer *answer)
     if (answer == NULL)
         return;
     g_array_unref (answer->records);
+    g_free (answer->canonical);
     g_free (answer);
 }
 
@@ -294,6 +295,7 @@ relais_dns_answer_fail (RelaisDnsAnswer *answer, const char *reason)
     answer->outcome = RELAIS_DNS_TEMPORARY;
     answer->reason = reason;
     answer->ttl_s = 0;
+    g_clear_pointer (&answer->canonical, g_free);
     g_array_set_size (answer->records, 0);
 }
 
@@ -446,6 +448,8 @@ relais_dns_answer_parse (RelaisDnsAnswer *answer, const guint8 *packet, gsize si
         return;
     }
     answer->reason = NULL;
+    if (!names_equal (&owner, name))
+        answer->canonical = relais_dns_name_to_text (&owner);
     if ((flags & RCODE_MASK) == RCODE_NXDOMAIN)
         answer->outcome = RELAIS_DNS_NXDOMAIN;
     else
