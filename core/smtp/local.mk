@@ -29,6 +29,21 @@ tests_smtp_test_client_body_SOURCES = tests/smtp/test-client-body.c tests/smtp/c
 tests_smtp_test_client_body_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_client_body_LDADD = $(CORE_TEST_LDADD)
 
+# MTA-STS. The second test brings its own resolver and HTTP client, so it takes the archive's other members alone.
+libcore_la_SOURCES += \
+    core/smtp/state-file.c core/smtp/state-file-private.h \
+    core/smtp/sts-policy.c core/smtp/sts-policy-private.h \
+    core/smtp/sts.c core/smtp/sts-private.h
+STS_TESTS = tests/smtp/test-sts-policy tests/smtp/test-sts
+check_PROGRAMS += $(STS_TESTS)
+TESTS += $(STS_TESTS)
+tests_smtp_test_sts_policy_SOURCES = tests/smtp/test-sts-policy.c
+tests_smtp_test_sts_policy_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_sts_policy_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_sts_SOURCES = tests/smtp/test-sts.c
+tests_smtp_test_sts_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_sts_LDADD = $(CORE_TEST_LDADD)
+
 # The receiving side.
 libcore_la_SOURCES += \
     core/smtp/framing.c core/smtp/framing-private.h \
