@@ -118,6 +118,27 @@ static const RelaisOption options[] = {
      0, NULL,
      N_ ("Suffixes of MX host names: a domain all of whose MX hosts end so belongs to this "
          "provider.")},
+    {"provider", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|none|opportunistic|require|verify",
+     N_ ("STARTTLS towards its MX hosts; default: as [queue] says.")},
+    {"provider", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     NULL, 0, 0, NULL,
+     N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
+         "any below it; the MX host's own name unless set.")},
+
+    /* [destination NAME] */
+    {"destination", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     NULL, 0, 0, NULL,
+     N_ ("Recipient domains whose MX hosts it is about: example.org, *.example.org, or * for all; "
+         "NAME unless set. The closest one counts. Static routes have their own options.")},
+    {"destination", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|none|opportunistic|require|verify",
+     N_ ("STARTTLS towards these MX hosts; require: no mail in clear; verify: no mail but to a "
+         "host whose certificate is good; default: as the provider or [queue] says.")},
+    {"destination", "tls_names", RELAIS_OPTION_LIST,
+     RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
+         "any below it; the MX host's own name unless set.")},
 
     /* [route NAME] */
     {"route", "host", RELAIS_OPTION_STRING, RELAIS_OPTION_REQUIRED, NULL, 0, 0, NULL,
@@ -125,6 +146,9 @@ static const RelaisOption options[] = {
     {"route", "port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL, N_ ("Port of the next hop.")},
     {"route", "tls", RELAIS_OPTION_ENUM, 0, "opportunistic", 0, 0,
      "none|opportunistic|require|verify", N_ ("STARTTLS towards the next hop.")},
+    {"route", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+     N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
+         "any below it; the next hop's own name unless set.")},
     {"route", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
      N_ ("Recipient domains that go this way: example.org, *.example.org, or * for all.")},
     {"route", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "50", 1, 10000, NULL,
@@ -293,6 +317,7 @@ static const RelaisSectionKind kinds[] = {
     {.kind = "listener", .has_name = true},
     {.kind = "source", .has_name = true},
     {.kind = "provider", .has_name = true, .comes_and_goes = true},
+    {.kind = "destination", .has_name = true, .comes_and_goes = true},
     {.kind = "route", .has_name = true},
     {.kind = "domain", .has_name = true, .fold_case = true, .comes_and_goes = true},
     {.kind = "tenant", .has_name = true, .comes_and_goes = true},

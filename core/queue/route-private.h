@@ -24,7 +24,7 @@ struct RelaisRoute {
     char *site;       /* provider, or `set` */
     bool is_provider; /* the site is one */
     guint16 port;
-    RelaisTlsPolicy tls;
+    char *domain; /* whose MX it is; NULL for a static route */
     bool implicit_mx;
     const RelaisStaticRoute *fixed; /* or NULL */
 };

@@ -33,7 +33,6 @@ route_new (RelaisQueue *queue, const RelaisStaticRoute *fixed)
     route->settings = queue->settings_serial;
     route->fixed = fixed;
     route->port = fixed != NULL ? fixed->port : queue->settings.smtp_port;
-    route->tls = fixed != NULL ? fixed->tls : queue->settings.tls;
     return route;
 }
 
@@ -147,6 +146,7 @@ relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, const char *n
     for (guint i = 0; i < mail->hosts->len; i++)
         add_host (route, g_ptr_array_index (mail->hosts, i));
     route->implicit_mx = mail->implicit_mx;
+    route->domain = fixed == NULL ? g_strdup (name) : NULL;
     route->set = fixed != NULL || mail->implicit_mx ? g_strdup (name) : sorted_names (route->hosts);
     set_site (queue, route);
     return route;
@@ -161,6 +161,7 @@ relais_route_renew (RelaisQueue *queue, const RelaisRoute *route)
         g_ptr_array_add (fresh->hosts, g_strdup (g_ptr_array_index (route->hosts, i)));
     g_array_append_vals (fresh->stops, route->stops->data, route->stops->len);
     fresh->implicit_mx = route->implicit_mx;
+    fresh->domain = g_strdup (route->domain);
     fresh->set = g_strdup (route->set);
     set_site (queue, fresh);
     return fresh;
@@ -197,6 +198,7 @@ relais_route_unref (RelaisRoute *route)
         return;
     g_ptr_array_unref (route->hosts);
     g_array_unref (route->stops);
+    g_free (route->domain);
     g_free (route->set);
     g_free (route->site);
     g_free (route);

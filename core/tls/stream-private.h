@@ -85,6 +85,16 @@ enum { RELAIS_STREAM_HIGH_BYTES = 256 * 1024, RELAIS_STREAM_LOW_BYTES = 64 * 102
 guint64 relais_stream_bytes_in (const RelaisStream *stream);
 guint64 relais_stream_bytes_out (const RelaisStream *stream);
 
+/* Whom we speak TLS to, as a client. Borrowed for the call. */
+typedef struct {
+    const char
+        *host; /* sent as SNI; and the certificate's name, if the context verifies. NULL: neither */
+    const char *const *names; /* of which the certificate must bear one instead; NULL: the host's */
+} RelaisTlsPeer;
+/* As relais_stream_start_tls (), for a client that has more to say of its peer. */
+void relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context,
+                                 const RelaisTlsPeer *peer);
+
 /* Begins TLS on a stream whose input is empty and whose output is drained or drains first. As a
  * client, `host` (nullable) is sent as SNI and, if the context verifies, checked. `ready` tells the
  * end. Cleartext bytes that stood before or within the handshake never reach the input. */
