@@ -193,6 +193,20 @@ check_required_tls (Checker *checker, const RelaisSection *section, const Check 
                 g_strdup_printf (_ ("%s: required, but %s is not set"), check->key, check->other));
 }
 
+/* `other` is the policy's name that the key needs. */
+static void
+check_policy (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *const *names = relais_section_get_list (section, check->key);
+    const RelaisOption *option = &relais_kind_find_key (section->kind, "tls")->option;
+    g_auto (GStrv) choices = g_strsplit (option->choices, "|", -1);
+
+    if (names[0] != NULL &&
+        strcmp (choices[relais_section_get_enum (section, "tls")], check->other) != 0)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: tls must be %s"), check->key, check->other));
+}
+
 static void
 check_class_name (Checker *checker, const RelaisSection *section, const Check *check)
 {
@@ -228,6 +242,9 @@ static const Check CHECKS[] = {
     {"listener", "tls", check_required_tls, "certificate"},
     {"source", "address4", check_source_address, "4"},
     {"source", "address6", check_source_address, "6"},
+    {"provider", "tls_names", check_policy, "verify"},
+    {"destination", "tls_names", check_policy, "verify"},
+    {"route", "tls_names", check_policy, "verify"},
     {"domain", "inbound", check_reference, "route"},
     {"domain", "tracking", check_origin, NULL},
     {"http-client", "allow", check_nets, NULL},

@@ -118,6 +118,27 @@ static const RelaisOption options[] = {
      0, NULL,
      N_ ("Suffixes of MX host names: a domain all of whose MX hosts end so belongs to this "
          "provider.")},
+    {"provider", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|none|opportunistic|require|verify",
+     N_ ("STARTTLS towards its MX hosts; default: as [queue] says.")},
+    {"provider", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     NULL, 0, 0, NULL,
+     N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
+         "any below it; the MX host's own name unless set.")},
+
+    /* [destination NAME] */
+    {"destination", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     NULL, 0, 0, NULL,
+     N_ ("Recipient domains whose MX hosts it is about: example.org, *.example.org, or * for all; "
+         "NAME unless set. The closest one counts. Static routes have their own options.")},
+    {"destination", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|none|opportunistic|require|verify",
+     N_ ("STARTTLS towards these MX hosts; require: no mail in clear; verify: no mail but to a "
+         "host whose certificate is good; default: as the provider or [queue] says.")},
+    {"destination", "tls_names", RELAIS_OPTION_LIST,
+     RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
+         "any below it; the MX host's own name unless set.")},
 
     /* [route NAME] */
     {"route", "host", RELAIS_OPTION_STRING, RELAIS_OPTION_REQUIRED, NULL, 0, 0, NULL,
@@ -125,6 +146,9 @@ static const RelaisOption options[] = {
     {"route", "port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL, N_ ("Port of the next hop.")},
     {"route", "tls", RELAIS_OPTION_ENUM, 0, "opportunistic", 0, 0,
      "none|opportunistic|require|verify", N_ ("STARTTLS towards the next hop.")},
+    {"route", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+     N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
+         "any below it; the next hop's own name unless set.")},
     {"route", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
      N_ ("Recipient domains that go this way: example.org, *.example.org, or * for all.")},
     {"route", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "50", 1, 10000, NULL,
@@ -188,6 +212,17 @@ static const RelaisOption options[] = {
     {"queue", "pass_long_lines", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "no", 0, 0, NULL,
      N_ ("Send signed or encrypted parts with lines over 998 octets as they are, instead of "
          "returning the message.")},
+
+    /* [tls-policy]: what recipients' domains publish */
+    {"tls-policy", "dane", RELAIS_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+     N_ ("Heed TLSA records of MX hosts (DANE, RFC 7672) where DNSSEC vouches for them; needs a "
+         "resolver that "
+         "validates: own recursion, or a trust_anchor in [dns].")},
+    {"tls-policy", "mta_sts", RELAIS_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+     N_ ("Heed MTA-STS policies of recipients' domains (RFC 8461), fetched by HTTPS and kept over "
+         "restarts.")},
+    {"tls-policy", "mta_sts_port", RELAIS_OPTION_INT, 0, "443", 1, 65535, NULL,
+     N_ ("Port that policies are fetched from; other than 443 for laboratories only.")},
 
     /* [dns] */
     {"dns", "server", RELAIS_OPTION_LIST, 0, NULL, 0, 0, NULL,
@@ -293,11 +328,13 @@ static const RelaisSectionKind kinds[] = {
     {.kind = "listener", .has_name = true},
     {.kind = "source", .has_name = true},
     {.kind = "provider", .has_name = true, .comes_and_goes = true},
+    {.kind = "destination", .has_name = true, .comes_and_goes = true},
     {.kind = "route", .has_name = true},
     {.kind = "domain", .has_name = true, .fold_case = true, .comes_and_goes = true},
     {.kind = "tenant", .has_name = true, .comes_and_goes = true},
     {.kind = "class", .has_name = true, .comes_and_goes = true},
     {.kind = "queue"},
+    {.kind = "tls-policy"},
     {.kind = "dns"},
     {.kind = "http", .has_name = true},
     {.kind = "http-client"},

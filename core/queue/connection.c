@@ -12,6 +12,7 @@
 
 #include "queue/connection-private.h"
 #include "queue/source-private.h"
+#include "queue/terms-private.h"
 
 #include "conf/net-private.h"
 
@@ -29,6 +30,7 @@ connection_unref (RelaisConnection *connection)
     if (--connection->refs > 0)
         return;
     relais_route_unref (connection->route);
+    relais_tls_terms_unref (connection->terms);
     g_free (connection->address);
     g_free (connection->tls_version);
     g_free (connection->tls_cipher);
@@ -223,10 +225,11 @@ source_address (const RelaisSource *source, sa_family_t family, RelaisSmtpClient
     return true;
 }
 
+/* What the terms come to at this host. */
 static RelaisTlsPolicy
 policy_for (RelaisConnection *connection)
 {
-    RelaisTlsPolicy policy = connection->route->tls;
+    RelaisTlsPolicy policy = connection->terms->policy;
 
     if (policy == RELAIS_TLS_POLICY_OPPORTUNISTIC &&
         (connection->in_clear ||
@@ -249,10 +252,19 @@ try_stop (RelaisConnection *connection)
     if (!source_address (connection->lane->source, stop->address.ss_family, &options))
         return false;
     connection->tries++;
+    relais_tls_terms_unref (connection->terms);
+    connection->terms = relais_terms_decide (queue, connection->route, options.host);
     connection->policy = options.tls_policy = policy_for (connection);
-    options.tls = options.tls_policy == RELAIS_TLS_POLICY_VERIFY ? queue->tls_verify : queue->tls;
+    options.tls = relais_terms_context (queue, connection->terms, connection->policy);
+    options.tls_names = (const char *const *)connection->terms->names;
+    options.tlsa = connection->terms->tlsa;
     g_free (connection->address);
     connection->address = relais_address_to_text ((const struct sockaddr *)&stop->address);
+    if (connection->terms->refused) {
+        note_failure (connection, connection->terms->origin, 0, NULL,
+                      "the domain's policy has no place for this host");
+        return false;
+    }
     connection->client =
         relais_smtp_client_new (queue->loop, queue->pool, &options, &relais_smtp_default_timeouts,
                                 &callbacks, connection, &error);
@@ -527,12 +539,17 @@ relais_connection_drop (RelaisConnection *connection, RelaisAttempt *attempt)
 bool
 relais_connection_carries (RelaisConnection *connection, const RelaisRoute *route)
 {
+    const char *host = relais_connection_host (connection);
+    g_autoptr (RelaisTlsTerms) terms = NULL;
+
     if (!relais_connection_is_open (connection))
         return false;
     if (connection->carries == route->serial)
         return true;
-    if (connection->route->port != route->port || connection->route->tls != route->tls ||
-        !relais_route_has_host (route, relais_connection_host (connection)))
+    if (connection->route->port != route->port || !relais_route_has_host (route, host))
+        return false;
+    terms = relais_terms_decide (connection->queue, route, host);
+    if (!relais_tls_terms_equal (terms, connection->terms))
         return false;
     connection->carries = route->serial;
     return true;

@@ -32,6 +32,7 @@ libcore_la_SOURCES += \
     core/queue/source.c core/queue/source-private.h \
     core/queue/suppressed.c core/queue/suppressed-private.h \
     core/queue/slab.c core/queue/slab-private.h \
+    core/queue/terms.c core/queue/terms-private.h \
     core/queue/verbs.c core/queue/verbs-private.h \
     core/queue/wheel.c core/queue/wheel-private.h
 

@@ -10,6 +10,7 @@
 #include "dns/dns-private.h"
 #include "event/event-private.h"
 #include "module/host-private.h"
+#include "smtp/sts-private.h"
 #include "spool/spool-private.h"
 #include "suppress/suppress-private.h"
 
@@ -20,6 +21,7 @@ typedef struct {
     RelaisPool *pool;
     RelaisSpool *spool;
     RelaisDns *dns;
+    RelaisSts *sts; /* must outlive the queue; NULL: nobody is asked for an MTA-STS policy */
     RelaisHost *host;
     RelaisSuppression *suppression; /* must outlive the queue; NULL: nobody is suppressed */
 } RelaisQueueOptions;

@@ -544,6 +544,7 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     queue->pool = options->pool;
     queue->spool = options->spool;
     queue->dns = options->dns;
+    queue->sts = options->sts;
     queue->host = options->host;
     queue->suppression = options->suppression;
     queue->config = relais_config_ref (config);

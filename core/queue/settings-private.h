@@ -30,18 +30,34 @@ struct RelaisSourcePool {
     GPtrArray *sources; /* RelaisSource, at least one */
 };
 
+/* What a section asks of TLS. */
+typedef struct {
+    bool is_set;
+    RelaisTlsPolicy policy;
+    char **names; /* for VERIFY; NULL: the host's */
+} RelaisTlsWish;
+
 /* A way that the configuration names, instead of the MX. */
 typedef struct {
     char *name, *host;
     guint16 port;
-    RelaisTlsPolicy tls;
+    RelaisTlsWish tls;
+    RelaisTlsContext *context; /* of its own; or NULL */
     guint connections, messages_per_connection;
     char **patterns;
 } RelaisStaticRoute;
 
+/* What is wanted of the MX hosts of some domains. */
+typedef struct {
+    char *name;
+    char **patterns;
+    RelaisTlsWish tls;
+} RelaisDestinationRule;
+
 typedef struct {
     char *name;
     char **suffixes;
+    RelaisTlsWish tls;
 } RelaisProvider;
 
 typedef struct {
@@ -64,6 +80,7 @@ typedef struct {
     GPtrArray *routes;           /* RelaisStaticRoute */
     GHashTable *own_domains;     /* domain -> RelaisStaticRoute, for those with an inbound route */
     GPtrArray *providers;        /* RelaisProvider */
+    GPtrArray *destinations;     /* RelaisDestinationRule */
     RelaisSchedule schedules[2]; /* by RelaisClass */
     guint connections, first_connections, messages_per_connection, recipients_per_transaction;
     guint connections_total;
@@ -87,5 +104,8 @@ relais_queue_settings_pool (const RelaisQueueSettings *settings, const char *nam
  * most specific pattern (the name itself, the longest wildcard, "*"). */
 const RelaisStaticRoute *
 relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain);
+/* The rule for the MX hosts of a domain, by the most specific pattern; or NULL. */
+const RelaisDestinationRule *
+relais_queue_settings_destination (const RelaisQueueSettings *settings, const char *domain);
 /* A hash of a name that stays the same over restarts; never 0. */
 guint32 relais_queue_name_hash (const char *name);

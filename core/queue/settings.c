@@ -156,6 +156,26 @@ relais_queue_settings_pool (const RelaisQueueSettings *settings, const char *nam
     return pool != NULL ? pool : g_ptr_array_index (settings->pools, 0);
 }
 
+/* --- TLS --- */
+
+static void
+wish_clear (RelaisTlsWish *wish)
+{
+    g_clear_pointer (&wish->names, g_strfreev);
+}
+
+/* `first` is the place in the enumeration of the policy "none"; what stands before it asks for nothing. */
+static void
+read_wish (RelaisTlsWish *wish, const RelaisSection *section, guint first)
+{
+    const char *const *names = relais_section_get_list (section, "tls_names");
+    guint32 value = relais_section_get_enum (section, "tls");
+
+    wish->is_set = value >= first;
+    wish->policy = wish->is_set ? (RelaisTlsPolicy)(value - first) : RELAIS_TLS_POLICY_NONE;
+    wish->names = names != NULL && names[0] != NULL ? g_strdupv ((char **)names) : NULL;
+}
+
 /* --- Routes ----------------------------------------------------------------------------------- */
 
 static void
@@ -166,6 +186,8 @@ route_free (gpointer data)
     g_free (route->name);
     g_free (route->host);
     g_strfreev (route->patterns);
+    wish_clear (&route->tls);
+    relais_tls_context_unref (route->context);
     g_free (route);
 }
 
@@ -181,7 +203,7 @@ read_routes (RelaisQueueSettings *settings, RelaisConfig *config)
         route->name = g_strdup (relais_section_get_name (section));
         route->host = g_strdup (relais_section_get_string (section, "host"));
         route->port = (guint16)relais_section_get_int (section, "port");
-        route->tls = (RelaisTlsPolicy)relais_section_get_enum (section, "tls");
+        read_wish (&route->tls, section, 0);
         route->connections = (guint)relais_section_get_int (section, "connections");
         route->messages_per_connection =
             (guint)relais_section_get_int (section, "messages_per_connection");
@@ -241,6 +263,16 @@ closeness (const char *pattern, const char *domain)
     return pattern[0] == '*' ? 1 + strlen (pattern) : G_MAXSIZE;
 }
 
+static gsize
+closest (char **patterns, const char *domain)
+{
+    gsize best = 0;
+
+    for (gsize i = 0; patterns != NULL && patterns[i] != NULL; i++)
+        best = MAX (best, closeness (patterns[i], domain));
+    return best;
+}
+
 const RelaisStaticRoute *
 relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain)
 {
@@ -251,14 +283,11 @@ relais_queue_settings_route (const RelaisQueueSettings *settings, const char *do
         return best;
     for (guint i = 0; i < settings->routes->len; i++) {
         const RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
+        gsize fit = closest (route->patterns, domain);
 
-        for (gsize j = 0; route->patterns != NULL && route->patterns[j] != NULL; j++) {
-            gsize fit = closeness (route->patterns[j], domain);
-
-            if (fit > best_fit) {
-                best_fit = fit;
-                best = route;
-            }
+        if (fit > best_fit) {
+            best_fit = fit;
+            best = route;
         }
     }
     return best;
@@ -273,6 +302,7 @@ provider_free (gpointer data)
 
     g_free (provider->name);
     g_strfreev (provider->suffixes);
+    wish_clear (&provider->tls);
     g_free (provider);
 }
 
@@ -287,8 +317,58 @@ read_providers (RelaisQueueSettings *settings, RelaisConfig *config)
 
         provider->name = g_strdup (relais_section_get_name (section));
         provider->suffixes = g_strdupv ((char **)relais_section_get_list (section, "mx"));
+        read_wish (&provider->tls, section, 1);
         g_ptr_array_add (settings->providers, provider);
     }
+}
+
+static void
+destination_free (gpointer data)
+{
+    RelaisDestinationRule *rule = data;
+
+    g_free (rule->name);
+    g_strfreev (rule->patterns);
+    wish_clear (&rule->tls);
+    g_free (rule);
+}
+
+static void
+read_destinations (RelaisQueueSettings *settings, RelaisConfig *config)
+{
+    guint n = relais_config_n_sections (config, "destination");
+
+    for (guint i = 0; i < n; i++) {
+        const RelaisSection *section = relais_config_nth_section (config, "destination", i);
+        RelaisDestinationRule *rule = g_new0 (RelaisDestinationRule, 1);
+
+        rule->name = g_strdup (relais_section_get_name (section));
+        rule->patterns = g_strdupv ((char **)relais_section_get_list (section, "domains"));
+        if (rule->patterns == NULL || rule->patterns[0] == NULL) {
+            g_strfreev (rule->patterns);
+            rule->patterns = g_strsplit (rule->name, ",", -1);
+        }
+        read_wish (&rule->tls, section, 1);
+        g_ptr_array_add (settings->destinations, rule);
+    }
+}
+
+const RelaisDestinationRule *
+relais_queue_settings_destination (const RelaisQueueSettings *settings, const char *domain)
+{
+    const RelaisDestinationRule *best = NULL;
+    gsize best_fit = 0;
+
+    for (guint i = 0; i < settings->destinations->len; i++) {
+        const RelaisDestinationRule *rule = g_ptr_array_index (settings->destinations, i);
+        gsize fit = closest (rule->patterns, domain);
+
+        if (fit > best_fit) {
+            best_fit = fit;
+            best = rule;
+        }
+    }
+    return best;
 }
 
 /* The configuration has both classes, whether a file names them or not. */
@@ -339,9 +419,11 @@ relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config,
     settings->routes = g_ptr_array_new_with_free_func (route_free);
     settings->own_domains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
     settings->providers = g_ptr_array_new_with_free_func (provider_free);
+    settings->destinations = g_ptr_array_new_with_free_func (destination_free);
     read_limits (settings, config);
     read_routes (settings, config);
     read_providers (settings, config);
+    read_destinations (settings, config);
     read_schedule (&settings->schedules[RELAIS_CLASS_TRANSACTIONAL], config, "transactional");
     read_schedule (&settings->schedules[RELAIS_CLASS_BULK], config, "bulk");
     return read_sources (settings, config, error) && read_own_domains (settings, config, error);
@@ -356,6 +438,7 @@ relais_queue_settings_clear (RelaisQueueSettings *settings)
     g_clear_pointer (&settings->own_domains, g_hash_table_unref);
     g_clear_pointer (&settings->routes, g_ptr_array_unref);
     g_clear_pointer (&settings->providers, g_ptr_array_unref);
+    g_clear_pointer (&settings->destinations, g_ptr_array_unref);
     for (gsize i = 0; i < G_N_ELEMENTS (settings->schedules); i++)
         g_clear_pointer (&settings->schedules[i].retry_us, g_free);
 }
@@ -420,5 +503,6 @@ relais_queue_settings_adopt (RelaisQueueSettings *settings, RelaisQueueSettings 
     settings->own_domains = old.own_domains;
     settings->smtp_port = old.smtp_port;
     fresh->providers = old.providers;
+    fresh->destinations = old.destinations;
     memcpy (fresh->schedules, old.schedules, sizeof fresh->schedules);
 }

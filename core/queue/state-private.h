@@ -45,6 +45,7 @@ struct RelaisQueue {
     RelaisPool *pool;
     RelaisSpool *spool;
     RelaisDns *dns;
+    RelaisSts *sts; /* or NULL: nobody is asked for a policy */
     RelaisHost *host;
     RelaisSuppression *suppression; /* or NULL: nobody is on it */
     RelaisConfig *config;

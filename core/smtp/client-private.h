@@ -13,6 +13,7 @@
 #include "message/rope-private.h"
 #include "smtp/reply-private.h"
 #include "tls/stream-private.h"
+#include "tls/terms-private.h"
 
 typedef struct RelaisSmtpClient RelaisSmtpClient;
 
@@ -41,20 +42,16 @@ typedef struct {
     guint limits_mailmax;
 } RelaisSmtpCaps;
 
-typedef enum {
-    RELAIS_TLS_POLICY_NONE,          /* never (loopback, static routes that say so) */
-    RELAIS_TLS_POLICY_OPPORTUNISTIC, /* STARTTLS when offered, any certificate */
-    RELAIS_TLS_POLICY_REQUIRE,       /* no mail in clear, any certificate */
-    RELAIS_TLS_POLICY_VERIFY         /* no mail but to the named host */
-} RelaisTlsPolicy;
-
 typedef struct {
     struct sockaddr_storage peer; /* with port */
     socklen_t peer_size;
     struct sockaddr_storage local; /* source address; local_size 0: the system's choice */
     socklen_t local_size;
     const char *host; /* name of the MX host, for SNI, checks, log */
-    const char *helo; /* our EHLO name */
+    const char *const
+        *tls_names;      /* which the certificate must bear one of instead; NULL: the host's */
+    const char *helo;    /* our EHLO name */
+    RelaisTlsaSet *tlsa; /* which the certificate must match; by reference; or NULL */
     RelaisTlsPolicy tls_policy;
     RelaisTlsContext *tls; /* client context; borrowed by reference */
 } RelaisSmtpClientOptions;

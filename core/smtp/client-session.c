@@ -158,6 +158,8 @@ smtp_session_on_ehlo (RelaisSmtpClient *client)
 void
 smtp_session_on_starttls (RelaisSmtpClient *client)
 {
+    const RelaisTlsPeer peer = {client->host, (const char *const *)client->tls_names, client->tlsa};
+
     if (client->reply.code == 220) {
         /* Octets that came in clear behind the 220 would be read as if they had come under TLS. */
         if (smtp_client_input_waits (client)) {
@@ -166,7 +168,7 @@ smtp_session_on_starttls (RelaisSmtpClient *client)
             return;
         }
         smtp_client_set_phase (client, RELAIS_PHASE_TLS);
-        relais_stream_start_tls (client->stream, client->tls, client->host);
+        relais_stream_start_tls_to (client->stream, client->tls, &peer);
     } else if (!smtp_reply_is_refusal (&client->reply)) {
         smtp_client_fail_by_reply (client, false, "no answer to STARTTLS");
     } else if (needs_tls (client)) {

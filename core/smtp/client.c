@@ -149,6 +149,8 @@ smtp_client_unref (RelaisSmtpClient *client)
     g_assert (client->gone);
     g_free (client->host);
     g_free (client->helo);
+    g_strfreev (client->tls_names);
+    relais_tlsa_set_unref (client->tlsa);
     g_free (client->planned.text);
     g_clear_pointer (&client->tls, relais_tls_context_unref);
     relais_reply_parser_free (client->parser);
@@ -494,6 +496,8 @@ relais_smtp_client_new (RelaisLoop *loop, RelaisPool *pool, const RelaisSmtpClie
     client->host = g_strdup (options->host);
     client->helo = g_strdup (options->helo);
     client->tls_policy = options->tls_policy;
+    client->tls_names = g_strdupv ((char **)options->tls_names);
+    client->tlsa = options->tlsa != NULL ? relais_tlsa_set_ref (options->tlsa) : NULL;
     client->tls = options->tls != NULL ? relais_tls_context_ref (options->tls) : NULL;
     client->parser = relais_reply_parser_new ();
     relais_timer_init (&client->deadline, loop, on_deadline, client);

@@ -211,11 +211,18 @@ keep_policy (Domain *domain, RelaisStsPolicy *policy)
 static bool
 is_plain_text (const RelaisFetchResult *result)
 {
-    const char *type = relais_fetch_result_get_header (result, "content-type");
-    const gsize size = strlen ("text/plain");
+    static const char field[] = "content-type:", wanted[] = "text/plain";
 
-    return type != NULL && g_ascii_strncasecmp (type, "text/plain", size) == 0 &&
-           (type[size] == '\0' || strchr ("; \t", type[size]) != NULL);
+    for (const char *const *line = result->headers; *line != NULL; line++) {
+        const char *type = *line + strlen (field);
+
+        if (g_ascii_strncasecmp (*line, field, strlen (field)) != 0)
+            continue;
+        type += strspn (type, " \t");
+        return g_ascii_strncasecmp (type, wanted, strlen (wanted)) == 0 &&
+               strchr ("; \t", type[strlen (wanted)]) != NULL;
+    }
+    return false;
 }
 
 static RelaisStsTrouble

@@ -6,6 +6,7 @@ libcore_la_SOURCES += \
     core/tls/ports.c core/tls/ports-private.h \
     core/tls/siv.c core/tls/siv-private.h \
     core/tls/tlsa.c core/tls/tlsa-private.h \
+    core/tls/terms.c core/tls/terms-private.h \
     core/tls/tls.c core/tls/tls-private.h \
     core/tls/token.c core/tls/token-private.h \
     core/tls/tokens.c core/tls/tokens-private.h \

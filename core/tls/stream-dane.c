@@ -8,15 +8,6 @@
 
 #include <openssl/err.h>
 
-void
-relais_stream_set_tlsa (RelaisStream *stream, RelaisTlsaSet *set, const char *const *names)
-{
-    g_return_if_fail (stream->ssl == NULL && stream->tlsa == NULL);
-    g_return_if_fail (relais_tlsa_set_size (set) > 0);
-    stream->tlsa = relais_tlsa_set_ref (set);
-    stream->tlsa_names = g_strdupv ((char **)names);
-}
-
 /* A record that OpenSSL cannot use is passed over (0); without any other the handshake must not begin, since it
  * would be checked against the public authorities. */
 static bool
@@ -45,7 +36,7 @@ relais_stream_apply_tlsa (RelaisStream *stream)
     SSL_set_verify (ssl, SSL_VERIFY_PEER, NULL);
     if (SSL_dane_enable (ssl, relais_tlsa_set_base (stream->tlsa)) <= 0)
         return false;
-    for (char **name = stream->tlsa_names; name != NULL && *name != NULL; name++)
+    for (char **name = stream->tls_names; name != NULL && *name != NULL; name++)
         if (SSL_add1_host (ssl, *name) != 1)
             return false;
     return add_records (ssl, stream->tlsa);

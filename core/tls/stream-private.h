@@ -86,14 +86,23 @@ enum { RELAIS_STREAM_HIGH_BYTES = 256 * 1024, RELAIS_STREAM_LOW_BYTES = 64 * 102
 guint64 relais_stream_bytes_in (const RelaisStream *stream);
 guint64 relais_stream_bytes_out (const RelaisStream *stream);
 
+/* Whom we speak TLS to, as a client. Borrowed for the call. */
+typedef struct {
+    const char
+        *host; /* sent as SNI; and the certificate's name, if the context verifies. NULL: neither */
+    const char *const *names; /* of which the certificate must bear one instead; NULL: the host's */
+    /* Or NULL. Else the certificate must match one of its records (DANE, RFC 7672 section 3.1), whatever the context
+     * says of verification; its base is sent as SNI, and a DANE-TA certificate must be for it or one of `names`. */
+    RelaisTlsaSet *tlsa;
+} RelaisTlsPeer;
+/* As relais_stream_start_tls (), for a client that has more to say of its peer. */
+void relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context,
+                                 const RelaisTlsPeer *peer);
+
 /* Begins TLS on a stream whose input is empty and whose output is drained or drains first. As a
  * client, `host` (nullable) is sent as SNI and, if the context verifies, checked. `ready` tells the
  * end. Cleartext bytes that stood before or within the handshake never reach the input. */
 void relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, const char *host);
-/* Before relais_stream_start_tls () of a client: the peer's certificate must match one of the set's records (DANE,
- * RFC 7672 section 3.1), whatever the context says of verification. The set's base is sent as SNI in place of `host`;
- * a DANE-TA certificate must be for it or for one of `names` (NULL-terminated, nullable). */
-void relais_stream_set_tlsa (RelaisStream *stream, RelaisTlsaSet *set, const char *const *names);
 /* OpenSSL's number for the verification's outcome, 0 (X509_V_OK) for a good one; -1 while there is none. After a
  * failed handshake it tells what was wrong. */
 long relais_stream_verify_code (const RelaisStream *stream);

@@ -77,8 +77,8 @@ struct RelaisStream {
     SSL *ssl;
     RelaisTlsContext *tls;
     char *tls_host;
+    char **tls_names;
     RelaisTlsaSet *tlsa; /* or NULL */
-    char **tlsa_names;
     guint64 clear_in, clear_out;
 
     GError *error; /* met early, to be told from a later turn */

@@ -19,12 +19,23 @@
 void
 relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, const char *host)
 {
+    const RelaisTlsPeer peer = {.host = host};
+
+    relais_stream_start_tls_to (stream, context, &peer);
+}
+
+void
+relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context,
+                            const RelaisTlsPeer *peer)
+{
     g_return_if_fail (stream->ssl == NULL);
     relais_stream_discard_input (stream);
     if (stream->state != STREAM_CLEAR || stream->freed || stream->finishing)
         return;
     stream->tls = relais_tls_context_ref (context);
-    stream->tls_host = g_strdup (host);
+    stream->tls_host = g_strdup (peer->host);
+    stream->tls_names = g_strdupv ((char **)peer->names);
+    stream->tlsa = peer->tlsa != NULL ? relais_tlsa_set_ref (peer->tlsa) : NULL;
     stream->clear_left = relais_stream_unwritten (stream);
     stream->state = STREAM_DRAINING;
     stream->more = stream->resumed = false;
@@ -41,19 +52,39 @@ is_address (const char *host)
     return inet_pton (AF_INET, host, &address) == 1 || inet_pton (AF_INET6, host, &address) == 1;
 }
 
+static char *
+without_dot (const char *host)
+{
+    gsize size = strlen (host);
+
+    return g_strndup (host, size > 0 && host[size - 1] == '.' ? size - 1 : size);
+}
+
+/* One of them is enough. A name that begins with a dot stands for all below it. */
+static bool
+set_names (SSL *ssl, char **names)
+{
+    for (; *names != NULL; names++)
+        if (SSL_add1_host (ssl, *names) != 1)
+            return false;
+    return true;
+}
+
 /* Names the peer for SNI (RFC 6066 section 3: host names only) and for the check. */
 static bool
-set_host (SSL *ssl, const char *host)
+set_host (SSL *ssl, const char *host, char **names)
 {
-    g_autofree char *name = g_strdup (host);
-    gsize size = strlen (name);
+    g_autofree char *name = without_dot (host);
+    bool address = is_address (name);
 
-    if (is_address (name))
-        return X509_VERIFY_PARAM_set1_ip_asc (SSL_get0_param (ssl), name) == 1;
-    if (size > 0 && name[size - 1] == '.')
-        name[size - 1] = '\0';
     SSL_set_hostflags (ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name (ssl, name) == 1 && SSL_set1_host (ssl, name) == 1;
+    if (!address && SSL_set_tlsext_host_name (ssl, name) != 1)
+        return false;
+    if (names != NULL)
+        return set_names (ssl, names);
+    if (address)
+        return X509_VERIFY_PARAM_set1_ip_asc (SSL_get0_param (ssl), name) == 1;
+    return SSL_set1_host (ssl, name) == 1;
 }
 
 static const char *
@@ -96,12 +127,13 @@ relais_stream_begin_handshake (RelaisStream *stream)
     SSL_CTX *native = relais_tls_context_native (stream->tls);
     const char *host =
         stream->tlsa != NULL ? relais_tlsa_set_base (stream->tlsa) : stream->tls_host;
+    char **names = stream->tlsa != NULL ? NULL : stream->tls_names;
 
     ERR_clear_error ();
     stream->ssl = SSL_new (native);
     stream->state = STREAM_HANDSHAKE;
     if (stream->ssl == NULL || SSL_set_fd (stream->ssl, stream->fd) != 1 ||
-        (host != NULL && !set_host (stream->ssl, host)) ||
+        (host != NULL && !set_host (stream->ssl, host, names)) ||
         (stream->tlsa != NULL && !relais_stream_apply_tlsa (stream))) {
         fail_handshake (stream, g_error_new (RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_HANDSHAKE,
                                              "TLS handshake failed: %s", first_reason ()));

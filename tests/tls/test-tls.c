@@ -463,7 +463,12 @@ test_verification (void)
     static const struct {
         const char *host;
         bool trusted, passes;
-    } cases[] = {{"mx.example.test", true, true},
+        const char *names[3];
+    } cases[] = {{"mx.example.test", true, true, {"other.test", "mx.example.test"}},
+                 {"mx.example.test", true, false, {"other.test"}},
+                 {"other.test", true, true, {".example.test"}},
+                 {"192.0.2.1", true, true, {"mx.example.test"}},
+                 {"mx.example.test", true, true},
                  {"mx.example.test.", true, true},
                  {"other.example.test", true, false},
                  {"192.0.2.1", true, false},
@@ -471,6 +476,7 @@ test_verification (void)
 
     for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
         g_autoptr (RelaisTlsContext) verifying = NULL;
+        RelaisTlsPeer peer;
         g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
         g_auto (End) server = {0};
         g_auto (End) client = {0};
@@ -484,7 +490,8 @@ test_verification (void)
             continue; /* no trust at all on this machine: refused even earlier */
         open_both (loop, &server, &client);
         relais_stream_start_tls (server.stream, fixture.server, NULL);
-        relais_stream_start_tls (client.stream, verifying, cases[i].host);
+        peer = (RelaisTlsPeer){cases[i].host, cases[i].names[0] != NULL ? cases[i].names : NULL};
+        relais_stream_start_tls_to (client.stream, verifying, &peer);
         run_turns (loop);
         g_assert_cmpint (client.ready, ==, 1);
         if (cases[i].passes)

@@ -258,6 +258,7 @@ shake (RelaisTlsContext *server_context, RelaisTlsaSet *set, const char *const *
 {
     g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
     End ends[2] = {{0}};
+    const RelaisTlsPeer peer = {"other.example.test", names, set};
     RelaisStream *server, *client;
     int fds[2];
     long code;
@@ -266,9 +267,8 @@ shake (RelaisTlsContext *server_context, RelaisTlsaSet *set, const char *const *
     server = relais_stream_new (loop, fds[0], &callbacks, &ends[0], NULL);
     client = relais_stream_new (loop, fds[1], &callbacks, &ends[1], NULL);
     relais_stream_start_tls (server, server_context, NULL);
-    relais_stream_set_tlsa (client, set, names);
     g_assert_cmpint (relais_stream_verify_code (client), ==, -1);
-    relais_stream_start_tls (client, fixture.client, "other.example.test");
+    relais_stream_start_tls_to (client, fixture.client, &peer);
     while (relais_loop_turn (loop, false))
         continue;
     g_assert_cmpint (ends[1].ready, ==, 1);
