@@ -244,6 +244,8 @@ static const Check CHECKS[] = {
     {"source", "address6", check_source_address, "6"},
     {"provider", "tls_names", check_policy, "verify"},
     {"destination", "tls_names", check_policy, "verify"},
+    {"route", "tls_certificate", check_pair, "tls_key"},
+    {"route", "tls_key", check_pair, "tls_certificate"},
     {"route", "tls_names", check_policy, "verify"},
     {"domain", "inbound", check_reference, "route"},
     {"domain", "tracking", check_origin, NULL},

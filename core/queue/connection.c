@@ -244,6 +244,7 @@ try_stop (RelaisConnection *connection)
     RelaisQueue *queue = connection->queue;
     const RelaisStop *stop = stop_of (connection);
     g_autoptr (GError) error = NULL;
+    g_autofree char *key = NULL;
     RelaisSmtpClientOptions options = {.peer = stop->address,
                                        .peer_size = stop->size,
                                        .host = relais_connection_host (connection),
@@ -252,13 +253,17 @@ try_stop (RelaisConnection *connection)
     if (!source_address (connection->lane->source, stop->address.ss_family, &options))
         return false;
     connection->tries++;
+    g_free (connection->address);
+    connection->address = relais_address_to_text ((const struct sockaddr *)&stop->address);
     relais_tls_terms_unref (connection->terms);
     connection->terms = relais_terms_decide (queue, connection->route, options.host);
     connection->policy = options.tls_policy = policy_for (connection);
     options.tls = relais_terms_context (queue, connection->terms, connection->policy);
+    key = g_strdup_printf ("%s %s %s %u %s", connection->lane->source->name, options.host,
+                           connection->address, connection->route->port, connection->terms->key);
+    options.sessions = queue->tls_sessions;
+    options.session_key = key;
     options.tls_names = (const char *const *)connection->terms->names;
-    g_free (connection->address);
-    connection->address = relais_address_to_text ((const struct sockaddr *)&stop->address);
     connection->client =
         relais_smtp_client_new (queue->loop, queue->pool, &options, &relais_smtp_default_timeouts,
                                 &callbacks, connection, &error);
@@ -568,6 +573,8 @@ on_ready (RelaisSmtpClient *client, const RelaisSmtpCaps *caps, gpointer data)
 
     connection->caps = *caps;
     if (stream != NULL && relais_stream_is_tls (stream)) {
+        connection->queue->tls_handshakes_total++;
+        connection->queue->tls_resumed_total += relais_stream_tls_resumed (stream);
         connection->tls_version = g_strdup (relais_stream_tls_version (stream));
         connection->tls_cipher = g_strdup (relais_stream_tls_cipher (stream));
         connection->tls_verify = g_strdup (relais_stream_tls_verify (stream));

@@ -51,6 +51,8 @@ typedef struct {
     const char *const
         *tls_names;   /* which the certificate must bear one of instead; NULL: the host's */
     const char *helo; /* our EHLO name */
+    RelaisTlsSessions *sessions; /* to resume, or NULL; referenced */
+    const char *session_key;
     RelaisTlsPolicy tls_policy;
     RelaisTlsContext *tls; /* client context; borrowed by reference */
 } RelaisSmtpClientOptions;

@@ -158,7 +158,8 @@ smtp_session_on_ehlo (RelaisSmtpClient *client)
 void
 smtp_session_on_starttls (RelaisSmtpClient *client)
 {
-    const RelaisTlsPeer peer = {client->host, (const char *const *)client->tls_names};
+    const RelaisTlsPeer peer = {client->host, (const char *const *)client->tls_names,
+                                client->sessions, client->session_key};
 
     if (client->reply.code == 220) {
         /* Octets that came in clear behind the 220 would be read as if they had come under TLS. */

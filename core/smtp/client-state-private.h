@@ -56,6 +56,8 @@ struct RelaisSmtpClient {
     char *helo;
     RelaisTlsPolicy tls_policy;
     RelaisTlsContext *tls;
+    RelaisTlsSessions *sessions;
+    char *session_key;
     char **tls_names; /* NULL: the host's */
 
     guint phase; /* RelaisSmtpPhase or SMTP_PHASE_CLOSED; by smtp_client_set_phase () */

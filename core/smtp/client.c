@@ -150,6 +150,8 @@ smtp_client_unref (RelaisSmtpClient *client)
     g_free (client->host);
     g_free (client->helo);
     g_strfreev (client->tls_names);
+    g_free (client->session_key);
+    relais_tls_sessions_unref (client->sessions);
     g_free (client->planned.text);
     g_clear_pointer (&client->tls, relais_tls_context_unref);
     relais_reply_parser_free (client->parser);
@@ -495,6 +497,9 @@ relais_smtp_client_new (RelaisLoop *loop, RelaisPool *pool, const RelaisSmtpClie
     client->host = g_strdup (options->host);
     client->helo = g_strdup (options->helo);
     client->tls_policy = options->tls_policy;
+    client->session_key = g_strdup (options->session_key);
+    if (options->sessions != NULL)
+        client->sessions = relais_tls_sessions_ref (options->sessions);
     client->tls_names = g_strdupv ((char **)options->tls_names);
     client->tls = options->tls != NULL ? relais_tls_context_ref (options->tls) : NULL;
     client->parser = relais_reply_parser_new ();

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "loop/loop-private.h"
+#include "tls/sessions-private.h"
 #include "tls/tls-private.h"
 
 #include <gio/gio.h>
@@ -90,6 +91,9 @@ typedef struct {
     const char
         *host; /* sent as SNI; and the certificate's name, if the context verifies. NULL: neither */
     const char *const *names; /* of which the certificate must bear one instead; NULL: the host's */
+    RelaisTlsSessions
+        *sessions; /* where to look for a session to resume, and to keep new ones; or NULL */
+    const char *session_key;
 } RelaisTlsPeer;
 /* As relais_stream_start_tls (), for a client that has more to say of its peer. */
 void relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context,
@@ -99,6 +103,8 @@ void relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context
  * client, `host` (nullable) is sent as SNI and, if the context verifies, checked. `ready` tells the
  * end. Cleartext bytes that stood before or within the handshake never reach the input. */
 void relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, const char *host);
+/* The handshake resumed a session. */
+bool relais_stream_tls_resumed (const RelaisStream *stream);
 bool relais_stream_is_tls (const RelaisStream *stream);
 /* "TLSv1.3", "TLS_AES_256_GCM_SHA384", the verify result ("ok", "self-signed certificate", ...);
  * NULL in clear. Borrowed. */
