@@ -142,8 +142,10 @@ static const RelaisOption options[] = {
 
     /* [route NAME] */
     {"route", "host", RELAIS_OPTION_STRING, RELAIS_OPTION_REQUIRED, NULL, 0, 0, NULL,
-     N_ ("Next hop: a host name or an address.")},
+     N_ ("Next hop: a host name, an address, or unix:/PATH for a socket of this machine.")},
     {"route", "port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL, N_ ("Port of the next hop.")},
+    {"route", "protocol", RELAIS_OPTION_ENUM, 0, "smtp", 0, 0, "smtp|lmtp",
+     N_ ("What the next hop speaks; lmtp: an answer for each recipient of a message (RFC 2033).")},
     {"route", "tls", RELAIS_OPTION_ENUM, 0, "opportunistic", 0, 0,
      "none|opportunistic|require|verify", N_ ("STARTTLS towards the next hop.")},
     {"route", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,

@@ -43,6 +43,7 @@ typedef struct {
     guint16 port;
     RelaisTlsWish tls;
     RelaisTlsContext *context; /* of its own; or NULL */
+    bool lmtp;
     guint connections, messages_per_connection;
     char **patterns;
 } RelaisStaticRoute;

@@ -203,6 +203,7 @@ read_routes (RelaisQueueSettings *settings, RelaisConfig *config)
         route->name = g_strdup (relais_section_get_name (section));
         route->host = g_strdup (relais_section_get_string (section, "host"));
         route->port = (guint16)relais_section_get_int (section, "port");
+        route->lmtp = relais_section_get_enum (section, "protocol") == 1;
         read_wish (&route->tls, section, 0);
         route->connections = (guint)relais_section_get_int (section, "connections");
         route->messages_per_connection =

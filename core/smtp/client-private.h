@@ -51,6 +51,7 @@ typedef struct {
     const char *const
         *tls_names;   /* which the certificate must bear one of instead; NULL: the host's */
     const char *helo; /* our EHLO name */
+    bool lmtp;        /* the peer speaks LMTP (RFC 2033) */
     RelaisTlsSessions *sessions; /* to resume, or NULL; referenced */
     const char *session_key;
     RelaisTlsPolicy tls_policy;

@@ -64,7 +64,8 @@ static const Phase phases[SMTP_N_PHASES] = {
                            TO (RELAIS_PHASE_BODY) | TO (RELAIS_PHASE_DOT) | TO (RELAIS_PHASE_IDLE),
                            TIMEOUT (data_us), smtp_transaction_on_data},
     [RELAIS_PHASE_BODY] = {"body", TO (RELAIS_PHASE_DOT), TIMEOUT (body_us), NULL},
-    [RELAIS_PHASE_DOT] = {"dot", TO (RELAIS_PHASE_IDLE), TIMEOUT (dot_us), smtp_transaction_on_dot},
+    [RELAIS_PHASE_DOT] = {"dot", TO (RELAIS_PHASE_IDLE) | TO (RELAIS_PHASE_DOT), TIMEOUT (dot_us),
+                          smtp_transaction_on_dot},
     [RELAIS_PHASE_RSET] = {"rset", TO (RELAIS_PHASE_MAIL), TIMEOUT (mail_us),
                            smtp_transaction_on_rset},
     [RELAIS_PHASE_IDLE] = {"idle",
@@ -496,6 +497,7 @@ relais_smtp_client_new (RelaisLoop *loop, RelaisPool *pool, const RelaisSmtpClie
     client->timeouts = *timeouts;
     client->host = g_strdup (options->host);
     client->helo = g_strdup (options->helo);
+    client->lmtp = options->lmtp;
     client->tls_policy = options->tls_policy;
     client->session_key = g_strdup (options->session_key);
     if (options->sessions != NULL)
