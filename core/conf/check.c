@@ -193,6 +193,20 @@ check_required_tls (Checker *checker, const RelaisSection *section, const Check 
                 g_strdup_printf (_ ("%s: required, but %s is not set"), check->key, check->other));
 }
 
+static void
+check_next_hop (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *host = relais_section_get_string (section, check->key);
+    struct sockaddr_storage address;
+    socklen_t size;
+
+    if (host != NULL && relais_address_is_unix (host) &&
+        !relais_address_from_unix (host, &address, &size))
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: '%s': expected unix:/PATH of at most %u octets"),
+                                 check->key, host, RELAIS_UNIX_PATH_BYTES));
+}
+
 /* `other` is the policy's name that the key needs. */
 static void
 check_policy (Checker *checker, const RelaisSection *section, const Check *check)
@@ -244,6 +258,9 @@ static const Check CHECKS[] = {
     {"source", "address6", check_source_address, "6"},
     {"provider", "tls_names", check_policy, "verify"},
     {"destination", "tls_names", check_policy, "verify"},
+    {"route", "host", check_next_hop, NULL},
+    {"route", "tls_certificate", check_pair, "tls_key"},
+    {"route", "tls_key", check_pair, "tls_certificate"},
     {"route", "tls_names", check_policy, "verify"},
     {"domain", "inbound", check_reference, "route"},
     {"domain", "tracking", check_origin, NULL},

@@ -142,13 +142,20 @@ static const RelaisOption options[] = {
 
     /* [route NAME] */
     {"route", "host", RELAIS_OPTION_STRING, RELAIS_OPTION_REQUIRED, NULL, 0, 0, NULL,
-     N_ ("Next hop: a host name or an address.")},
+     N_ ("Next hop: a host name, an address, or unix:/PATH for a socket of this machine.")},
     {"route", "port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL, N_ ("Port of the next hop.")},
+    {"route", "protocol", RELAIS_OPTION_ENUM, 0, "smtp", 0, 0, "smtp|lmtp",
+     N_ ("What the next hop speaks; lmtp: an answer for each recipient of a message (RFC 2033).")},
     {"route", "tls", RELAIS_OPTION_ENUM, 0, "opportunistic", 0, 0,
      "none|opportunistic|require|verify", N_ ("STARTTLS towards the next hop.")},
     {"route", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
      N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
          "any below it; the next hop's own name unless set.")},
+    {"route", "tls_certificate", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("PEM file with the certificate and its chain that the next hop is shown if it asks for "
+         "one.")},
+    {"route", "tls_key", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("PEM file with that certificate's private key.")},
     {"route", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
      N_ ("Recipient domains that go this way: example.org, *.example.org, or * for all.")},
     {"route", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "50", 1, 10000, NULL,
@@ -209,6 +216,8 @@ static const RelaisOption options[] = {
      N_ ("Port that MX hosts are spoken to on; other than 25 for laboratories only.")},
     {"queue", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "opportunistic", 0, 0,
      "none|opportunistic|require", N_ ("STARTTLS towards MX hosts.")},
+    {"queue", "tls_sessions", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1000", 0, 100000, NULL,
+     N_ ("TLS sessions kept to be resumed by the next connection to the same host; 0 for none.")},
     {"queue", "pass_long_lines", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "no", 0, 0, NULL,
      N_ ("Send signed or encrypted parts with lines over 998 octets as they are, instead of "
          "returning the message.")},

@@ -216,6 +216,8 @@ source_address (const RelaisSource *source, sa_family_t family, RelaisSmtpClient
     socklen_t size = family == AF_INET6 ? source->size6 : source->size4;
     socklen_t other = family == AF_INET6 ? source->size4 : source->size6;
 
+    if (family == AF_UNIX)
+        return true;
     /* A source of which one family is named speaks that one alone. */
     if ((size == 0 && other > 0) || (family == AF_INET6 ? source->unbound6 : source->unbound4))
         return false;
@@ -238,28 +240,46 @@ policy_for (RelaisConnection *connection)
     return policy;
 }
 
+/* What the host is called in a handshake: a socket of this machine has no name of its own. */
+static const char *
+tls_name (const RelaisConnection *connection)
+{
+    return stop_of (connection)->address.ss_family == AF_UNIX ? "localhost"
+                                                              : relais_connection_host (connection);
+}
+
 static bool
 try_stop (RelaisConnection *connection)
 {
     RelaisQueue *queue = connection->queue;
     const RelaisStop *stop = stop_of (connection);
     g_autoptr (GError) error = NULL;
+    g_autofree char *key = NULL;
+    const char *host = relais_connection_host (connection);
     RelaisSmtpClientOptions options = {.peer = stop->address,
                                        .peer_size = stop->size,
-                                       .host = relais_connection_host (connection),
+                                       .host = tls_name (connection),
+                                       .lmtp = connection->route->fixed != NULL &&
+                                               connection->route->fixed->lmtp,
                                        .helo = connection->lane->source->helo};
 
     if (!source_address (connection->lane->source, stop->address.ss_family, &options))
         return false;
     connection->tries++;
+    g_free (connection->address);
+    connection->address = stop->address.ss_family == AF_UNIX
+                              ? g_strdup ("unix")
+                              : relais_address_to_text ((const struct sockaddr *)&stop->address);
     relais_tls_terms_unref (connection->terms);
-    connection->terms = relais_terms_decide (queue, connection->route, options.host);
+    connection->terms = relais_terms_decide (queue, connection->route, host);
     connection->policy = options.tls_policy = policy_for (connection);
     options.tls = relais_terms_context (queue, connection->terms, connection->policy);
+    key = g_strdup_printf ("%s %s %s %u %s", connection->lane->source->name, host,
+                           connection->address, connection->route->port, connection->terms->key);
+    options.sessions = queue->tls_sessions;
+    options.session_key = key;
     options.tls_names = (const char *const *)connection->terms->names;
     options.tlsa = connection->terms->tlsa;
-    g_free (connection->address);
-    connection->address = relais_address_to_text ((const struct sockaddr *)&stop->address);
     if (connection->terms->refused) {
         note_failure (connection, connection->terms->origin, 0, NULL,
                       "the domain's policy has no place for this host");
@@ -574,6 +594,8 @@ on_ready (RelaisSmtpClient *client, const RelaisSmtpCaps *caps, gpointer data)
 
     connection->caps = *caps;
     if (stream != NULL && relais_stream_is_tls (stream)) {
+        connection->queue->tls_handshakes_total++;
+        connection->queue->tls_resumed_total += relais_stream_tls_resumed (stream);
         connection->tls_version = g_strdup (relais_stream_tls_version (stream));
         connection->tls_cipher = g_strdup (relais_stream_tls_cipher (stream));
         connection->tls_verify = g_strdup (relais_stream_tls_verify (stream));

@@ -25,6 +25,7 @@ libcore_la_SOURCES += \
     core/queue/reload.c \
     core/queue/report.c core/queue/report-private.h \
     core/queue/route.c core/queue/route-private.h \
+    core/queue/terms-show.c \
     core/queue/schedule.c core/queue/schedule-private.h \
     core/queue/shaper.c core/queue/shaper-private.h \
     core/queue/settings.c core/queue/settings-private.h \

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "queue/commands-private.h"
 #include "queue/connection-private.h"
 #include "queue/keep-private.h"
 #include "queue/local-private.h"
@@ -531,6 +532,7 @@ tables_free (RelaisQueue *queue)
     relais_queue_settings_clear (&queue->settings);
     g_clear_pointer (&queue->tls, relais_tls_context_unref);
     g_clear_pointer (&queue->tls_verify, relais_tls_context_unref);
+    relais_tls_sessions_unref (queue->tls_sessions);
     relais_config_unref (queue->config);
 }
 
@@ -551,10 +553,12 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     init_tables (queue);
     if (!relais_queue_settings_read (&queue->settings, config, error) ||
         (queue->tls = relais_tls_context_new_client (false, error)) == NULL ||
-        (queue->tls_verify = relais_tls_context_new_client (true, error)) == NULL) {
+        (queue->tls_verify = relais_tls_context_new_client (true, error)) == NULL ||
+        !relais_queue_settings_load (&queue->settings, config, error)) {
         relais_queue_unref (queue);
         return NULL;
     }
+    queue->tls_sessions = relais_tls_sessions_new (queue->settings.tls_sessions);
     relais_spool_set_resumed (queue->spool, on_spool_resumed, queue);
     relais_queue_begin_shaping (queue);
     relais_queue_begin_intake (queue);
@@ -656,6 +660,7 @@ relais_queue_free (RelaisQueue *queue)
         if (queue->flow_table->pdata[i] != NULL)
             relais_timer_stop (&((RelaisFlow *)queue->flow_table->pdata[i])->timer);
     g_hash_table_foreach (queue->destinations, stop_destination, NULL);
+    relais_queue_end_tls_commands (queue);
     relais_queue_unref (queue);
 }
 
@@ -679,6 +684,8 @@ relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures)
                                     .bounced_total = queue->bounced_total,
                                     .expired_total = queue->expired_total,
                                     .suppressed_total = queue->suppressed_total,
+                                    .tls_handshakes_total = queue->tls_handshakes_total,
+                                    .tls_resumed_total = queue->tls_resumed_total,
                                     .parked = queue->parked.length,
                                     .evidence_lost_total = queue->evidence_lost_total};
     for (guint i = 0; i < RELAIS_N_DESTINATION_STATES; i++)

@@ -36,7 +36,7 @@ struct RelaisRoute {
  * (nullable) is referenced. */
 RelaisRoute *relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, const char *name,
                                const RelaisStaticRoute *fixed, RelaisStsPolicy *sts);
-/* Of a static route whose host is an address; NULL if it is a name. */
+/* Of a static route whose host is an address or a socket of this machine; NULL if it is a name. */
 RelaisRoute *relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRoute *fixed);
 /* The same hosts, by the settings that are in force now. */
 RelaisRoute *relais_route_renew (RelaisQueue *queue, const RelaisRoute *route);

@@ -17,7 +17,7 @@ set_port (struct sockaddr_storage *address, guint16 port)
 {
     if (address->ss_family == AF_INET6)
         ((struct sockaddr_in6 *)address)->sin6_port = g_htons (port);
-    else
+    else if (address->ss_family == AF_INET)
         ((struct sockaddr_in *)address)->sin_port = g_htons (port);
 }
 
@@ -198,7 +198,8 @@ relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRoute *fixed)
     socklen_t size;
     RelaisRoute *route;
 
-    if (!relais_address_from_text (fixed->host, fixed->port, &address, &size))
+    if (!relais_address_from_text (fixed->host, fixed->port, &address, &size) &&
+        !relais_address_from_unix (fixed->host, &address, &size))
         return NULL;
     route = route_new (queue, fixed);
     g_ptr_array_add (route->hosts, g_strdup (fixed->host));

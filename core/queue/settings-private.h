@@ -43,6 +43,7 @@ typedef struct {
     guint16 port;
     RelaisTlsWish tls;
     RelaisTlsContext *context; /* of its own; or NULL */
+    bool lmtp;
     guint connections, messages_per_connection;
     char **patterns;
 } RelaisStaticRoute;
@@ -87,11 +88,15 @@ typedef struct {
     gint64 idle_us, sleep_first_us, sleep_last_us;
     guint16 smtp_port;
     RelaisTlsPolicy tls;
+    guint tls_sessions;
     bool pass_long_lines;
 } RelaisQueueSettings;
 
 bool
 relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
+/* Loads the certificates that static routes name. May block: at the start, not at a reload, which leaves routes alone. */
+bool
+relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
 void relais_queue_settings_clear (RelaisQueueSettings *settings);
 /* Takes over from `fresh` what a reload may change. Sources and static routes stay where they are: others point at
  * them; what is new of them needs a restart. `fresh` is to be cleared after it. */

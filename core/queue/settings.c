@@ -203,6 +203,7 @@ read_routes (RelaisQueueSettings *settings, RelaisConfig *config)
         route->name = g_strdup (relais_section_get_name (section));
         route->host = g_strdup (relais_section_get_string (section, "host"));
         route->port = (guint16)relais_section_get_int (section, "port");
+        route->lmtp = relais_section_get_enum (section, "protocol") == 1;
         read_wish (&route->tls, section, 0);
         route->connections = (guint)relais_section_get_int (section, "connections");
         route->messages_per_connection =
@@ -403,6 +404,7 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
         *times[i] = relais_section_get_int (queue, time_keys[i]);
     settings->smtp_port = (guint16)relais_section_get_int (queue, "smtp_port");
     settings->tls = (RelaisTlsPolicy)relais_section_get_enum (queue, "tls");
+    settings->tls_sessions = (guint)relais_section_get_int (queue, "tls_sessions");
     settings->pass_long_lines = relais_section_get_bool (queue, "pass_long_lines");
 }
 
@@ -427,6 +429,39 @@ relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config,
     read_schedule (&settings->schedules[RELAIS_CLASS_TRANSACTIONAL], config, "transactional");
     read_schedule (&settings->schedules[RELAIS_CLASS_BULK], config, "bulk");
     return read_sources (settings, config, error) && read_own_domains (settings, config, error);
+}
+
+/* A client certificate makes a context of its own, so that no other peer is shown it. */
+static bool
+load_certificate (RelaisStaticRoute *route, const RelaisSection *section, GError **error)
+{
+    const char *certificate = relais_section_get_string (section, "tls_certificate");
+    g_autoptr (RelaisTlsContext) context = NULL;
+
+    if (certificate == NULL)
+        return true;
+    context = relais_tls_context_new_client (route->tls.policy == RELAIS_TLS_POLICY_VERIFY, error);
+    if (context == NULL ||
+        !relais_tls_context_use_certificate (
+            context, certificate, relais_section_get_string (section, "tls_key"), error)) {
+        g_prefix_error (error, "%s: ", relais_section_get_origin (section, "tls_certificate"));
+        return false;
+    }
+    route->context = g_steal_pointer (&context);
+    return true;
+}
+
+bool
+relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
+{
+    for (guint i = 0; i < settings->routes->len; i++) {
+        RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
+
+        if (!load_certificate (route, relais_config_find_section (config, "route", route->name),
+                               error))
+            return false;
+    }
+    return true;
 }
 
 void

@@ -210,7 +210,7 @@ end_body (RelaisSmtpClient *client)
         refuse_line_ends (client);
         return;
     }
-    client->owed++;
+    client->owed += smtp_transaction_n_final (client);
     smtp_client_set_phase (client, RELAIS_PHASE_DOT);
 }
 

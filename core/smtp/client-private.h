@@ -52,6 +52,9 @@ typedef struct {
         *tls_names;      /* which the certificate must bear one of instead; NULL: the host's */
     const char *helo;    /* our EHLO name */
     RelaisTlsaSet *tlsa; /* which the certificate must match; by reference; or NULL */
+    bool lmtp;           /* the peer speaks LMTP (RFC 2033) */
+    RelaisTlsSessions *sessions; /* to resume, or NULL; referenced */
+    const char *session_key;
     RelaisTlsPolicy tls_policy;
     RelaisTlsContext *tls; /* client context; borrowed by reference */
 } RelaisSmtpClientOptions;

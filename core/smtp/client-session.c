@@ -29,8 +29,8 @@ smtp_session_start (RelaisSmtpClient *client)
 static void
 greet (RelaisSmtpClient *client)
 {
-    g_autofree char *line =
-        g_strdup_printf ("%s %s\r\n", client->helo_only ? "HELO" : "EHLO", client->helo);
+    const char *verb = client->lmtp ? "LHLO" : client->helo_only ? "HELO" : "EHLO";
+    g_autofree char *line = g_strdup_printf ("%s %s\r\n", verb, client->helo);
 
     memset (&client->caps, 0, sizeof client->caps);
     client->ehlo_lines = 0;
@@ -146,7 +146,7 @@ smtp_session_on_ehlo (RelaisSmtpClient *client)
         smtp_client_command (client, "STARTTLS\r\n", 10, 1);
     } else if (smtp_reply_is_success (&client->reply)) {
         become_ready (client);
-    } else if (client->reply.code >= 500 && !client->helo_only) {
+    } else if (client->reply.code >= 500 && !client->helo_only && !client->lmtp) {
         client->helo_only = true;
         greet (client);
     } else {
@@ -158,7 +158,11 @@ smtp_session_on_ehlo (RelaisSmtpClient *client)
 void
 smtp_session_on_starttls (RelaisSmtpClient *client)
 {
-    const RelaisTlsPeer peer = {client->host, (const char *const *)client->tls_names, client->tlsa};
+    const RelaisTlsPeer peer = {.host = client->host,
+                                .names = (const char *const *)client->tls_names,
+                                .tlsa = client->tlsa,
+                                .sessions = client->sessions,
+                                .session_key = client->session_key};
 
     if (client->reply.code == 220) {
         /* Octets that came in clear behind the 220 would be read as if they had come under TLS. */

@@ -40,6 +40,7 @@ typedef struct {
     gsize command_at;  /* where the first one not sent begins */
     bool pipelined;
     guint n, n_answered, n_accepted; /* recipients */
+    guint n_final;                   /* LMTP: of those accepted, answered behind the message */
     RelaisSmtpOutcome *outcomes;     /* code 0: not decided; of those answered: accepted */
     SmtpBody body;
 } SmtpTransaction;
@@ -54,10 +55,13 @@ struct RelaisSmtpClient {
     RelaisSmtpTimeouts timeouts;
     char *host;
     char *helo;
+    bool lmtp; /* LHLO, and a reply for each recipient behind the message (RFC 2033) */
     RelaisTlsPolicy tls_policy;
     RelaisTlsContext *tls;
-    char **tls_names;    /* NULL: the host's */
     RelaisTlsaSet *tlsa; /* or NULL */
+    RelaisTlsSessions *sessions;
+    char *session_key;
+    char **tls_names; /* NULL: the host's */
 
     guint phase; /* RelaisSmtpPhase or SMTP_PHASE_CLOSED; by smtp_client_set_phase () */
     RelaisSmtpPhase last_phase;
@@ -141,6 +145,9 @@ void smtp_transaction_on_dot (RelaisSmtpClient *client);
 void smtp_transaction_decide_rest (RelaisSmtpClient *client, RelaisSmtpPhase phase);
 /* Calls `sent` and forgets the transaction. */
 void smtp_transaction_finish (RelaisSmtpClient *client, const RelaisSmtpFailure *failure);
+
+/* Replies that the peer owes behind the message. */
+guint smtp_transaction_n_final (const RelaisSmtpClient *client);
 
 /* client-body.c */
 void smtp_body_start (RelaisSmtpClient *client);

@@ -345,12 +345,38 @@ smtp_transaction_on_data (RelaisSmtpClient *client)
     } else if (client->tx->n_accepted > 0) {
         smtp_client_set_phase (client, RELAIS_PHASE_BODY);
         smtp_body_start (client);
+    } else if (client->lmtp) {
+        fail_odd (client,
+                  "DATA without recipients"); /* no dot ends it: it has no reply (RFC 2033) */
     } else {
         /* Pipelined, and the peer opens the data phase for nobody: RFC 2920 section 3.1 has us end
          * it at once. */
         smtp_client_set_phase (client, RELAIS_PHASE_DOT);
         smtp_client_command (client, ".\r\n", 3, 1);
     }
+}
+
+guint
+smtp_transaction_n_final (const RelaisSmtpClient *client)
+{
+    return client->lmtp ? client->tx->n_accepted : 1;
+}
+
+/* RFC 2033 section 4.2: one reply for each recipient that RCPT accepted, in their order. */
+static void
+decide_one (RelaisSmtpClient *client)
+{
+    SmtpTransaction *tx = client->tx;
+    guint i = 0;
+
+    while (tx->outcomes[i].reply.code != 0)
+        i++;
+    relais_smtp_reply_copy (&tx->outcomes[i].reply, &client->reply);
+    tx->outcomes[i].phase = RELAIS_PHASE_DOT;
+    if (++tx->n_final < tx->n_accepted)
+        smtp_client_set_phase (client, RELAIS_PHASE_DOT);
+    else
+        end_well (client);
 }
 
 void
@@ -362,6 +388,10 @@ smtp_transaction_on_dot (RelaisSmtpClient *client)
     }
     if (smtp_reply_is_success (&client->reply) && client->tx->n_accepted > 0)
         client->needs_rset = false;
+    if (client->lmtp) {
+        decide_one (client);
+        return;
+    }
     smtp_transaction_decide_rest (client, RELAIS_PHASE_DOT);
     end_well (client);
 }

@@ -64,7 +64,8 @@ static const Phase phases[SMTP_N_PHASES] = {
                            TO (RELAIS_PHASE_BODY) | TO (RELAIS_PHASE_DOT) | TO (RELAIS_PHASE_IDLE),
                            TIMEOUT (data_us), smtp_transaction_on_data},
     [RELAIS_PHASE_BODY] = {"body", TO (RELAIS_PHASE_DOT), TIMEOUT (body_us), NULL},
-    [RELAIS_PHASE_DOT] = {"dot", TO (RELAIS_PHASE_IDLE), TIMEOUT (dot_us), smtp_transaction_on_dot},
+    [RELAIS_PHASE_DOT] = {"dot", TO (RELAIS_PHASE_IDLE) | TO (RELAIS_PHASE_DOT), TIMEOUT (dot_us),
+                          smtp_transaction_on_dot},
     [RELAIS_PHASE_RSET] = {"rset", TO (RELAIS_PHASE_MAIL), TIMEOUT (mail_us),
                            smtp_transaction_on_rset},
     [RELAIS_PHASE_IDLE] = {"idle",
@@ -151,6 +152,8 @@ smtp_client_unref (RelaisSmtpClient *client)
     g_free (client->helo);
     g_strfreev (client->tls_names);
     relais_tlsa_set_unref (client->tlsa);
+    g_free (client->session_key);
+    relais_tls_sessions_unref (client->sessions);
     g_free (client->planned.text);
     g_clear_pointer (&client->tls, relais_tls_context_unref);
     relais_reply_parser_free (client->parser);
@@ -495,7 +498,11 @@ relais_smtp_client_new (RelaisLoop *loop, RelaisPool *pool, const RelaisSmtpClie
     client->timeouts = *timeouts;
     client->host = g_strdup (options->host);
     client->helo = g_strdup (options->helo);
+    client->lmtp = options->lmtp;
     client->tls_policy = options->tls_policy;
+    client->session_key = g_strdup (options->session_key);
+    if (options->sessions != NULL)
+        client->sessions = relais_tls_sessions_ref (options->sessions);
     client->tls_names = g_strdupv ((char **)options->tls_names);
     client->tlsa = options->tlsa != NULL ? relais_tlsa_set_ref (options->tlsa) : NULL;
     client->tls = options->tls != NULL ? relais_tls_context_ref (options->tls) : NULL;

@@ -13,7 +13,8 @@ tests_smtp_test_reply_SOURCES = tests/smtp/test-reply.c
 tests_smtp_test_reply_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_reply_LDADD = $(CORE_TEST_LDADD)
 
-CLIENT_TESTS = tests/smtp/test-client tests/smtp/test-client-stall tests/smtp/test-client-tls tests/smtp/test-client-body
+CLIENT_TESTS = tests/smtp/test-client tests/smtp/test-client-stall tests/smtp/test-client-tls tests/smtp/test-client-body \
+    tests/smtp/test-client-lmtp
 check_PROGRAMS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)
 tests_smtp_test_client_SOURCES = tests/smtp/test-client.c tests/smtp/client-peer.c tests/smtp/client-peer.h
@@ -28,6 +29,9 @@ tests_smtp_test_client_tls_LDADD = $(CORE_TEST_LDADD)
 tests_smtp_test_client_body_SOURCES = tests/smtp/test-client-body.c tests/smtp/client-peer.c tests/smtp/client-peer.h
 tests_smtp_test_client_body_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_client_body_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_client_lmtp_SOURCES = tests/smtp/test-client-lmtp.c tests/smtp/client-peer.c tests/smtp/client-peer.h
+tests_smtp_test_client_lmtp_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_client_lmtp_LDADD = $(CORE_TEST_LDADD)
 
 # MTA-STS. The second test brings its own resolver and HTTP client, so it takes the archive's other members alone.
 libcore_la_SOURCES += \

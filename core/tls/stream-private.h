@@ -12,6 +12,7 @@
 #pragma once
 
 #include "loop/loop-private.h"
+#include "tls/sessions-private.h"
 #include "tls/tls-private.h"
 #include "tls/tlsa-private.h"
 
@@ -94,6 +95,9 @@ typedef struct {
     /* Or NULL. Else the certificate must match one of its records (DANE, RFC 7672 section 3.1), whatever the context
      * says of verification; its base is sent as SNI, and a DANE-TA certificate must be for it or one of `names`. */
     RelaisTlsaSet *tlsa;
+    RelaisTlsSessions
+        *sessions; /* where to look for a session to resume, and to keep new ones; or NULL */
+    const char *session_key;
 } RelaisTlsPeer;
 /* As relais_stream_start_tls (), for a client that has more to say of its peer. */
 void relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context,
@@ -106,6 +110,8 @@ void relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, c
 /* OpenSSL's number for the verification's outcome, 0 (X509_V_OK) for a good one; -1 while there is none. After a
  * failed handshake it tells what was wrong. */
 long relais_stream_verify_code (const RelaisStream *stream);
+/* The handshake resumed a session. */
+bool relais_stream_tls_resumed (const RelaisStream *stream);
 bool relais_stream_is_tls (const RelaisStream *stream);
 /* "TLSv1.3", "TLS_AES_256_GCM_SHA384", the verify result ("ok", "self-signed certificate", ...);
  * NULL in clear. Borrowed. */

@@ -36,6 +36,10 @@ relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context,
     stream->tls_host = g_strdup (peer->host);
     stream->tls_names = g_strdupv ((char **)peer->names);
     stream->tlsa = peer->tlsa != NULL ? relais_tlsa_set_ref (peer->tlsa) : NULL;
+    if (peer->sessions != NULL) {
+        stream->tls_sessions = relais_tls_sessions_ref (peer->sessions);
+        stream->tls_session_key = g_strdup (peer->session_key);
+    }
     stream->clear_left = relais_stream_unwritten (stream);
     stream->state = STREAM_DRAINING;
     stream->more = stream->resumed = false;
@@ -43,6 +47,60 @@ relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context,
         relais_stream_mark_dirty (stream);
     relais_stream_update_watch (stream);
 }
+
+/* --- Sessions to resume ----------------------------------------------------------------------- */
+
+/* OpenSSL met a session that the peer would resume: at the handshake's end, or, in TLS 1.3, in any read. */
+static int
+on_new_session (SSL *ssl, SSL_SESSION *session)
+{
+    RelaisStream *stream = SSL_get_app_data (ssl);
+
+    if (stream == NULL || stream->tls_sessions == NULL || SSL_SESSION_is_resumable (session) == 0)
+        return 0;
+    relais_tls_sessions_put (stream->tls_sessions, stream->tls_session_key, session);
+    return 1; /* the reference is the table's */
+}
+
+void
+relais_stream_tls_keep_sessions (SSL_CTX *native)
+{
+    SSL_CTX_set_session_cache_mode (native, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb (native, on_new_session);
+}
+
+static void
+offer_session (RelaisStream *stream)
+{
+    SSL_SESSION *session;
+
+    SSL_set_app_data (stream->ssl, stream);
+    if (stream->tls_sessions == NULL)
+        return;
+    session = relais_tls_sessions_take (stream->tls_sessions, stream->tls_session_key);
+    if (session == NULL)
+        return;
+    (void)SSL_set_session (stream->ssl, session); /* else it is a full handshake */
+    SSL_SESSION_free (session);
+}
+
+/* Before TLS 1.3 a session that was resumed may be so again, and no new one is told of. */
+static void
+give_session_back (RelaisStream *stream)
+{
+    if (stream->tls_sessions != NULL && SSL_session_reused (stream->ssl) == 1 &&
+        SSL_version (stream->ssl) < TLS1_3_VERSION)
+        relais_tls_sessions_put (stream->tls_sessions, stream->tls_session_key,
+                                 SSL_get1_session (stream->ssl));
+}
+
+bool
+relais_stream_tls_resumed (const RelaisStream *stream)
+{
+    return relais_stream_is_tls (stream) && SSL_session_reused (stream->ssl) == 1;
+}
+
+/* --- The handshake ---------------------------------------------------------------------------- */
 
 static bool
 is_address (const char *host)
@@ -139,10 +197,12 @@ relais_stream_begin_handshake (RelaisStream *stream)
                                              "TLS handshake failed: %s", first_reason ()));
         return;
     }
-    if (relais_tls_context_is_server (stream->tls))
+    if (relais_tls_context_is_server (stream->tls)) {
         SSL_set_accept_state (stream->ssl);
-    else
+    } else {
         SSL_set_connect_state (stream->ssl);
+        offer_session (stream);
+    }
     relais_stream_handshake_step (stream);
 }
 
@@ -157,6 +217,7 @@ relais_stream_handshake_step (RelaisStream *stream)
     code = errno;
     if (result == 1) {
         stream->read_wants_write = false;
+        give_session_back (stream);
         /* The first command may have come in the handshake's last flight. */
         stream->more = SSL_has_pending (stream->ssl) == 1;
         if (stream->more)

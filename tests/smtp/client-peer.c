@@ -418,6 +418,7 @@ run_begin (Run *run, const char *const *script)
         .peer_size = sizeof (struct sockaddr_in),
         .host = run->host,
         .helo = "client.test",
+        .lmtp = run->lmtp,
         .tls_policy = run->policy,
         .tls = run->tls,
     };

@@ -53,6 +53,7 @@ typedef struct {
     RelaisTlsPolicy policy;
     RelaisTlsContext *tls;
     const char *host;
+    bool lmtp;
     guint16 refused_port; /* connect here, where nobody listens, and not to the peer */
 
     /* What the owner does. */

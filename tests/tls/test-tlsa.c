@@ -258,7 +258,7 @@ shake (RelaisTlsContext *server_context, RelaisTlsaSet *set, const char *const *
 {
     g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
     End ends[2] = {{0}};
-    const RelaisTlsPeer peer = {"other.example.test", names, set};
+    const RelaisTlsPeer peer = {.host = "other.example.test", .names = names, .tlsa = set};
     RelaisStream *server, *client;
     int fds[2];
     long code;
