@@ -325,6 +325,9 @@ def check(tap, world, relais, case):
     box = world.mailboxes[case.name + "2" if case.second else case.name]
     tap.ok(event["type"] == case.wanted, "%s: %s" % (case.name, case.wanted), event)
     tap.equal([tls for tls, _ in box.got], [case.tls] if case.wanted == "delivered" else [], "%s: what its server took" % case.name)
+    if case.policy:
+        row = [row for row in relais.rows("tls", "show", case.domain) if "host" in row][0]
+        tap.equal(row["by"], case.policy, "%s: whose policy it is" % case.name)
     if case.words:
         tap.ok(case.words in str(event), "%s: the reason is told" % case.name, event)
     if case.dane and case.dane[2] != "tampered" and case.tls and case.zone == "test" and not case.second:
