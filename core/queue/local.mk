@@ -25,6 +25,7 @@ libcore_la_SOURCES += \
     core/queue/reload.c \
     core/queue/report.c core/queue/report-private.h \
     core/queue/route.c core/queue/route-private.h \
+    core/queue/tally.c core/queue/tally-private.h core/queue/tally-report.c \
     core/queue/terms-show.c \
     core/queue/schedule.c core/queue/schedule-private.h \
     core/queue/shaper.c core/queue/shaper-private.h \
@@ -133,3 +134,9 @@ TESTS += tests/queue/test-queue-trouble
 tests_queue_test_queue_trouble_SOURCES = tests/queue/test-queue-trouble.c $(QUEUE_SCENE)
 tests_queue_test_queue_trouble_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_trouble_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-tally
+TESTS += tests/queue/test-tally
+tests_queue_test_tally_SOURCES = tests/queue/test-tally.c
+tests_queue_test_tally_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_queue_test_tally_LDADD = $(CORE_TEST_LDADD)
