@@ -25,6 +25,7 @@
 #include "notify-private.h"
 #include "privileges-private.h"
 #include "queue/queue-private.h"
+#include "queue/tlsrpt-private.h"
 #include "reload-private.h"
 #include "show-hooks-private.h"
 #include "smtp/server-private.h"
@@ -72,6 +73,7 @@ typedef struct {
     RelaisFetcher *fetcher;
     RelaisTracking *tracking;
     RelaisSts *sts;
+    RelaisTlsrpt *tlsrpt;
     RelaisValidationTest *validation_test;
     RelaisValidation validation;
     RelaisQueue *queue;
@@ -361,6 +363,29 @@ open_policies (Daemon *daemon)
     daemon->validation_test = relais_dns_test_validation (daemon->dns, on_validation, daemon);
 }
 
+static void
+open_reports (Daemon *daemon)
+{
+    const RelaisSection *policy = section (daemon, "tls-policy");
+    const RelaisSection *relais = section (daemon, "relais");
+    g_autofree char *path =
+        g_build_filename (relais_section_get_string (relais, "state_dir"), "tls-reports", NULL);
+    const char *hostname = relais_section_get_string (relais, "hostname");
+    const RelaisTlsrptOptions options = {
+        .loop = daemon->loop,
+        .pool = daemon->pool,
+        .dns = daemon->dns,
+        .fetcher = daemon->fetcher,
+        .path = path,
+        .contact = relais_section_get_string (policy, "report_contact"),
+        .organization = relais_section_get_string (policy, "report_organization"),
+        .hostname = hostname != NULL ? hostname : g_get_host_name (),
+    };
+
+    if (options.contact != NULL)
+        daemon->tlsrpt = relais_tlsrpt_new (&options);
+}
+
 static bool
 open_queue (Daemon *daemon, GError **error)
 {
@@ -369,6 +394,7 @@ open_queue (Daemon *daemon, GError **error)
                                         .spool = daemon->spool,
                                         .dns = daemon->dns,
                                         .sts = daemon->sts,
+                                        .tlsrpt = daemon->tlsrpt,
                                         .host = daemon->host,
                                         .suppression = daemon->suppression};
 
@@ -532,6 +558,7 @@ bring_up (Daemon *daemon, GError **error)
     if (!open_resolver (daemon, error) || !open_fetcher (daemon, error))
         return false;
     open_policies (daemon);
+    open_reports (daemon);
     if (!open_queue (daemon, error) || !open_server (daemon, error) || !open_http (daemon, error) ||
         !open_control (daemon, error) || !relais_host_start (daemon->host, error) ||
         !relais_http_server_start (daemon->http, error))
@@ -618,6 +645,8 @@ take_down (Daemon *daemon)
     relais_validation_test_cancel (daemon->validation_test);
     if (daemon->sts != NULL)
         relais_sts_stop (daemon->sts);
+    if (daemon->tlsrpt != NULL)
+        relais_tlsrpt_stop (daemon->tlsrpt);
     if (daemon->fetcher != NULL)
         relais_fetcher_stop (daemon->fetcher);
     relais_spool_close (daemon->spool);
@@ -636,6 +665,7 @@ take_down (Daemon *daemon)
     relais_suppression_close (daemon->suppression);
     relais_tokens_free (daemon->tokens);
     relais_sts_free (daemon->sts);
+    relais_tlsrpt_free (daemon->tlsrpt);
     relais_fetcher_free (daemon->fetcher); /* workers may still have tried it */
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);

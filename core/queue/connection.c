@@ -13,6 +13,7 @@
 #include "queue/connection-private.h"
 #include "queue/source-private.h"
 #include "queue/terms-private.h"
+#include "queue/tlsrpt-private.h"
 
 #include "conf/net-private.h"
 
@@ -281,6 +282,7 @@ try_stop (RelaisConnection *connection)
     options.tls_names = (const char *const *)connection->terms->names;
     options.tlsa = connection->terms->tlsa;
     if (connection->terms->refused) {
+        relais_tlsrpt_refused (connection);
         note_failure (connection, connection->terms->origin, 0, NULL,
                       "the domain's policy has no place for this host");
         return false;
@@ -600,6 +602,7 @@ on_ready (RelaisSmtpClient *client, const RelaisSmtpCaps *caps, gpointer data)
         connection->tls_cipher = g_strdup (relais_stream_tls_cipher (stream));
         connection->tls_verify = g_strdup (relais_stream_tls_verify (stream));
     }
+    relais_tlsrpt_opened (connection, client);
     relais_path_opened (connection->path);
     if (connection->attempt == NULL) {
         connection->state = RELAIS_CONNECTION_SETTLING;
@@ -618,6 +621,8 @@ on_closed (RelaisSmtpClient *client, const RelaisSmtpReply *reply, const RelaisS
     RelaisConnection *connection = data;
 
     connection->client = NULL;
+    if (connection->state == RELAIS_CONNECTION_OPENING)
+        relais_tlsrpt_failed (connection, client, failure);
     if (connection->state == RELAIS_CONNECTION_OPENING)
         on_failed_opening (connection, reply, failure);
     else

@@ -25,10 +25,12 @@ struct RelaisDestination {
     RelaisMailLookup *lookup;
     RelaisStsLookup *sts_lookup; /* beside it */
     RelaisMailRoute *mail;       /* the answer, while the other one is waited for */
-    RelaisStsPolicy *sts;        /* as the last look found it; or NULL */
-    RelaisRoute *route;          /* ROUTED */
-    gint64 expires_us;           /* ROUTED, REFUSED */
-    char enhanced[12];           /* ASLEEP, REFUSED: why */
+    RelaisStsTrouble sts_trouble;
+    char *sts_text;
+    RelaisStsPolicy *sts; /* as the last look found it; or NULL */
+    RelaisRoute *route;   /* ROUTED */
+    gint64 expires_us;    /* ROUTED, REFUSED */
+    char enhanced[12];    /* ASLEEP, REFUSED: why */
     char *text;
     RelaisNap nap;
     GQueue flows; /* RelaisFlow, by destination_link */

@@ -14,6 +14,7 @@
 #include "queue/destination-private.h"
 
 #include "queue/lane-private.h"
+#include "queue/tlsrpt-private.h"
 
 #include <string.h>
 
@@ -111,6 +112,9 @@ take_answers (RelaisDestination *destination)
     g_autoptr (RelaisMailRoute) mail = g_steal_pointer (&destination->mail);
     gint64 now = relais_loop_now_us (destination->queue->loop);
 
+    if (destination->fixed == NULL)
+        relais_tlsrpt_looked_up (destination->queue, destination->name, mail,
+                                 destination->sts_trouble, destination->sts_text);
     switch (mail->outcome) {
     case RELAIS_ROUTE_HOSTS: use_route (destination, mail); return;
     case RELAIS_ROUTE_TEMPORARY:
@@ -147,6 +151,8 @@ on_sts (gpointer data, const RelaisStsResult *result)
     RelaisDestination *destination = data;
 
     destination->sts_lookup = NULL;
+    destination->sts_trouble = result->trouble;
+    destination->sts_text = g_strdup (result->text);
     if (result->policy != NULL)
         destination->sts = relais_sts_policy_ref (result->policy);
     if (destination->mail != NULL)
@@ -158,6 +164,8 @@ static void
 look_up_sts (RelaisDestination *destination)
 {
     g_clear_pointer (&destination->sts, relais_sts_policy_unref);
+    g_clear_pointer (&destination->sts_text, g_free);
+    destination->sts_trouble = RELAIS_STS_FINE;
     if (destination->queue->sts != NULL && destination->name[0] != '[')
         destination->sts_lookup =
             relais_sts_lookup (destination->queue->sts, destination->name, on_sts, destination);
@@ -337,6 +345,7 @@ relais_destination_release (RelaisDestination *destination)
     relais_route_unref (destination->route);
     g_hash_table_remove (destination->queue->destinations, destination->name);
     relais_sts_policy_unref (destination->sts);
+    g_free (destination->sts_text);
     g_free (destination->text);
     g_free (destination->name);
     g_free (destination);

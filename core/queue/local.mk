@@ -26,6 +26,7 @@ libcore_la_SOURCES += \
     core/queue/report.c core/queue/report-private.h \
     core/queue/route.c core/queue/route-private.h \
     core/queue/tally.c core/queue/tally-private.h core/queue/tally-report.c \
+    core/queue/tlsrpt.c core/queue/tlsrpt-private.h core/queue/tlsrpt-count.c \
     core/queue/terms-show.c \
     core/queue/schedule.c core/queue/schedule-private.h \
     core/queue/shaper.c core/queue/shaper-private.h \

@@ -16,12 +16,15 @@
 
 typedef struct RelaisQueue RelaisQueue;
 
+typedef struct RelaisTlsrpt RelaisTlsrpt;
+
 typedef struct {
     RelaisLoop *loop;
     RelaisPool *pool;
     RelaisSpool *spool;
     RelaisDns *dns;
-    RelaisSts *sts; /* must outlive the queue; NULL: nobody is asked for an MTA-STS policy */
+    RelaisSts *sts;       /* must outlive the queue; NULL: nobody is asked for an MTA-STS policy */
+    RelaisTlsrpt *tlsrpt; /* must outlive the queue; NULL: nothing is counted for TLS reports */
     RelaisHost *host;
     RelaisSuppression *suppression; /* must outlive the queue; NULL: nobody is suppressed */
 } RelaisQueueOptions;

@@ -14,6 +14,7 @@
 #include "queue/shaper-private.h"
 #include "queue/source-private.h"
 #include "queue/suppressed-private.h"
+#include "queue/tlsrpt-private.h"
 
 #include <string.h>
 
@@ -547,6 +548,7 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     queue->spool = options->spool;
     queue->dns = options->dns;
     queue->sts = options->sts;
+    queue->tlsrpt = options->tlsrpt;
     queue->host = options->host;
     queue->suppression = options->suppression;
     queue->config = relais_config_ref (config);
@@ -562,6 +564,8 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     relais_spool_set_resumed (queue->spool, on_spool_resumed, queue);
     relais_queue_begin_shaping (queue);
     relais_queue_begin_intake (queue);
+    if (queue->tlsrpt != NULL)
+        relais_tlsrpt_set_queue (queue->tlsrpt, queue);
     return queue;
 }
 
@@ -661,6 +665,8 @@ relais_queue_free (RelaisQueue *queue)
             relais_timer_stop (&((RelaisFlow *)queue->flow_table->pdata[i])->timer);
     g_hash_table_foreach (queue->destinations, stop_destination, NULL);
     relais_queue_end_tls_commands (queue);
+    if (queue->tlsrpt != NULL)
+        relais_tlsrpt_set_queue (g_steal_pointer (&queue->tlsrpt), NULL);
     relais_queue_unref (queue);
 }
 

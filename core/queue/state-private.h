@@ -45,7 +45,8 @@ struct RelaisQueue {
     RelaisPool *pool;
     RelaisSpool *spool;
     RelaisDns *dns;
-    RelaisSts *sts; /* or NULL: nobody is asked for a policy */
+    RelaisSts *sts;       /* or NULL: nobody is asked for a policy */
+    RelaisTlsrpt *tlsrpt; /* or NULL: nobody counts */
     RelaisHost *host;
     RelaisSuppression *suppression; /* or NULL: nobody is on it */
     RelaisConfig *config;

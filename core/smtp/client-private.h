@@ -86,6 +86,7 @@ typedef struct {
     bool timeout;       /* deadline or watchdog, else the connection broke or the protocol did */
     bool tls_handshake; /* the handshake failed: under an opportunistic policy one retry in clear,
                               on a new connection, is right (user-demands.md 19) */
+    long verify_code;   /* with it: relais_stream_verify_code () */
     char *text;         /* one line */
 } RelaisSmtpFailure;
 

@@ -226,6 +226,9 @@ smtp_client_fail (RelaisSmtpClient *client, guint flags, const char *format, ...
                                  .tls_handshake = (flags & SMTP_FAIL_TLS) != 0};
     va_list args;
 
+    if (failure.tls_handshake && client->stream != NULL)
+        failure.verify_code = relais_stream_verify_code (client->stream);
+
     va_start (args, format);
     failure.text = g_strdup_vprintf (format, args);
     va_end (args);

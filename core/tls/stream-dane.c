@@ -47,3 +47,23 @@ relais_stream_verify_code (const RelaisStream *stream)
 {
     return stream->ssl != NULL ? SSL_get_verify_result (stream->ssl) : -1;
 }
+
+const char *
+relais_tls_verify_failure (long code)
+{
+    switch (code) {
+    case -1:
+    case X509_V_OK: return NULL;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID: return "certificate-expired";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return "certificate-host-mismatch";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_UNTRUSTED: return "certificate-not-trusted";
+    default: return "validation-failure";
+    }
+}

@@ -110,6 +110,9 @@ void relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, c
 /* OpenSSL's number for the verification's outcome, 0 (X509_V_OK) for a good one; -1 while there is none. After a
  * failed handshake it tells what was wrong. */
 long relais_stream_verify_code (const RelaisStream *stream);
+/* What such a number is called in TLS reports (RFC 8460 section 4.3.1): "certificate-expired", ...; NULL for a good
+ * one, and while there is none. */
+const char *relais_tls_verify_failure (long code);
 /* The handshake resumed a session. */
 bool relais_stream_tls_resumed (const RelaisStream *stream);
 bool relais_stream_is_tls (const RelaisStream *stream);
