@@ -19,9 +19,9 @@ class Case:
     """One domain: what it publishes, what its server shows, what has to become of its mail."""
 
     def __init__(self, name, wanted, cert="good", dane=None, sts=None, mx=None, zone="test", tls=True, second=None, alias=False,
-                 words="", policy=""):
+                 words="", policy="", rua=None):
         self.name, self.wanted, self.cert, self.dane, self.sts, self.zone = name, wanted, cert, dane, sts, zone
-        self.mx, self.tls, self.second, self.alias, self.words, self.policy = mx, tls, second, alias, words, policy
+        self.mx, self.tls, self.second, self.alias, self.words, self.policy, self.rua = mx, tls, second, alias, words, policy, rua
         self.domain = "%s.%s" % (name, zone)
         self.host = "mx.%s" % self.domain
 
@@ -29,15 +29,16 @@ class Case:
 # wanted: "clear-ok" nobody looks at the certificate; "delivered" and "deferred" say the rest. dane: (usage, selector,
 # certificate, whether it is tampered with). sts: the policy's mode, or a number for an HTTP status.
 CORE = [
-    Case("valid", "delivered", cert="self", dane=(3, 1, "self"), policy="dane"),
+    Case("valid", "delivered", cert="self", dane=(3, 1, "self"), policy="dane", rua="mailto:tls@plain.test"),
     Case("mismatch", "deferred", cert="good", dane=(3, 1, "self"), words="certificate was refused", policy="dane"),
     Case("unusable", "delivered", cert="self", dane=(1, 1, "good"), policy="dane"),
     Case("bogus", "deferred", cert="self", dane=(3, 1, "tampered"), words="DNSSEC validation failed"),
     Case("expired", "deferred", cert="expired", sts="enforce", words="certificate was refused", policy="mta-sts"),
     Case("enforced", "delivered", sts="enforce", policy="mta-sts"),
-    Case("testing", "delivered", cert="self", sts="testing", policy="queue"),
+    Case("testing", "delivered", cert="self", sts="testing", policy="queue", rua="mailto:tls@plain.test"),
     Case("unfetched", "delivered", cert="self", sts=404, policy="queue"),
-    Case("refused", "deferred", cert="self", sts="enforce", words="certificate was refused", policy="mta-sts"),
+    Case("refused", "deferred", cert="self", sts="enforce", words="certificate was refused", policy="mta-sts",
+         rua="mailto:tls@nomail.test?x,https://mta-sts.refused.test:%d/v1"),
 ]
 MORE = [
     Case("anchor", "delivered", dane=(2, 0, "ca"), policy="dane"),
@@ -176,6 +177,7 @@ class Web(Server):
 
     def __init__(self, port, context, cases):
         self.context, self.cases, self.asked = context, {"mta-sts." + case.domain: case for case in cases}, []
+        self.posted = []
         super().__init__("127.0.0.1", port)
 
     def body(self, case):
@@ -190,6 +192,14 @@ class Web(Server):
             request += connection.recv(4096) or b"\r\n\r\n"
         host = re.search(rb"\r\nHost: ([^:\r]*)", request).group(1).decode()
         case = self.cases[host]
+        if request.startswith(b"POST"):
+            head, _, body = request.partition(b"\r\n\r\n")
+            size = int(re.search(rb"\r\nContent-Length: (\d+)", head).group(1))
+            while len(body) < size:
+                body += connection.recv(65536)
+            self.posted.append((head, body))
+            connection.sendall(b"HTTP/1.1 201 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return
         self.asked.append(host)
         status = case.sts if isinstance(case.sts, int) else 200
         body = "" if status != 200 else self.body(case)
@@ -235,6 +245,9 @@ class World:
                     "_%d._tcp.mx2.%s. TLSA 3 1 1 %s" % (self.port, case.domain, self.certificates.digest(case.second, 1))]
         if case.sts:
             out += ['_mta-sts.%s. TXT "v=STSv1; id=1;"' % case.domain, "mta-sts.%s. A 127.0.0.1" % case.domain]
+        if case.rua:
+            rua = case.rua % self.web_port if "%d" in case.rua else case.rua
+            out.append('_smtp._tls.%s. TXT "v=TLSRPTv1; rua=%s"' % (case.domain, rua))
         return out
 
     def write_zone(self, name, extra):
