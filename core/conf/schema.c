@@ -156,6 +156,13 @@ static const RelaisOption options[] = {
          "one.")},
     {"route", "tls_key", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
      N_ ("PEM file with that certificate's private key.")},
+    {"route", "tls_start", RELAIS_OPTION_ENUM, 0, "starttls", 0, 0, "starttls|connect",
+     N_ ("When TLS begins: by STARTTLS, or at once (as on port 465), which requires it.")},
+    {"route", "auth_file", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("File with the name and, on a second line, the password to log in with at the next hop. "
+         "It must belong to the daemon's user, with mode 0600.")},
+    {"route", "auth_in_clear", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
+     N_ ("Log in also without TLS, where everybody on the way can read the password.")},
     {"route", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
      N_ ("Recipient domains that go this way: example.org, *.example.org, or * for all.")},
     {"route", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "50", 1, 10000, NULL,

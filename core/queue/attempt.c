@@ -621,6 +621,15 @@ is_recipient_limit (const RelaisSmtpOutcome *outcome)
     return strstr (text, "too many recipients") != NULL;
 }
 
+/* RFC 4954 section 6: a smarthost that wants a login, or another one. The operator can mend that, and the mail is good. */
+static bool
+is_login_wanted (const RelaisSmtpOutcome *outcome)
+{
+    const guint16 code = outcome->reply.code;
+
+    return code == 530 || code == 534 || code == 535 || code == 538;
+}
+
 /* What our own client would not send, by RelaisSmtpRefusal. */
 static const guint16 refusal_codes[][3] = {{4, 4, 2}, {5, 3, 4}, {5, 6, 7},
                                            {5, 1, 3}, {5, 6, 0}, {4, 3, 0}};
@@ -667,6 +676,10 @@ relais_attempt_settle (RelaisAttempt *attempt, const RelaisSmtpOutcome *outcomes
         guint32 number = attempt->deliveries[i];
         RelaisResult result = result_of (&outcomes[i], failure);
 
+        if (attempt->route->fixed != NULL && is_login_wanted (&outcomes[i])) {
+            result.kind = RELAIS_RESULT_DEFERRED;
+            result.enhanced[0] = MIN (result.enhanced[0], 4);
+        }
         bool limit = is_recipient_limit (&outcomes[i]);
 
         if (limit && result.kind == RELAIS_RESULT_BOUNCED) {

@@ -256,15 +256,20 @@ try_stop (RelaisConnection *connection)
     g_autoptr (GError) error = NULL;
     g_autofree char *key = NULL;
     const char *host = relais_connection_host (connection);
+    const RelaisStaticRoute *fixed = connection->route->fixed;
     RelaisSmtpClientOptions options = {.peer = stop->address,
                                        .peer_size = stop->size,
                                        .host = tls_name (connection),
-                                       .lmtp = connection->route->fixed != NULL &&
-                                               connection->route->fixed->lmtp,
                                        .helo = connection->lane->source->helo};
 
     if (!source_address (connection->lane->source, stop->address.ss_family, &options))
         return false;
+    if (fixed != NULL) {
+        options.lmtp = fixed->lmtp;
+        options.implicit_tls = fixed->implicit_tls;
+        options.credentials = fixed->credentials;
+        options.auth_in_clear = fixed->auth_in_clear || stop->address.ss_family == AF_UNIX;
+    }
     connection->tries++;
     g_free (connection->address);
     connection->address = stop->address.ss_family == AF_UNIX

@@ -43,7 +43,8 @@ typedef struct {
     guint16 port;
     RelaisTlsWish tls;
     RelaisTlsContext *context; /* of its own; or NULL */
-    bool lmtp;
+    bool lmtp, implicit_tls, auth_in_clear;
+    RelaisCredentials *credentials; /* or NULL */
     guint connections, messages_per_connection;
     char **patterns;
 } RelaisStaticRoute;
@@ -94,7 +95,7 @@ typedef struct {
 
 bool
 relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
-/* Loads the certificates that static routes name. May block: at the start, not at a reload, which leaves routes alone. */
+/* Loads the certificates and credentials that static routes name. May block: at the start, not at a reload, which leaves routes alone. */
 bool
 relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
 void relais_queue_settings_clear (RelaisQueueSettings *settings);

@@ -36,6 +36,14 @@ by_wish (const RelaisTlsWish *wish, const char *origin)
     return relais_tls_terms_new (wish->policy, origin, (const char *const *)wish->names, NULL);
 }
 
+/* Where TLS comes first there is nothing to fall back on. */
+static RelaisTlsPolicy
+route_policy (const RelaisStaticRoute *fixed)
+{
+    return fixed->implicit_tls ? MAX (fixed->tls.policy, RELAIS_TLS_POLICY_REQUIRE)
+                               : fixed->tls.policy;
+}
+
 RelaisTlsTerms *
 relais_terms_decide (const RelaisQueue *queue, const RelaisRoute *route, const char *host)
 {
@@ -44,7 +52,7 @@ relais_terms_decide (const RelaisQueue *queue, const RelaisRoute *route, const c
     const RelaisProvider *provider = provider_of (queue, route);
 
     if (fixed != NULL)
-        return relais_tls_terms_new (fixed->tls.policy, "route",
+        return relais_tls_terms_new (route_policy (fixed), "route",
                                      (const char *const *)fixed->tls.names, fixed->context);
     if (rule != NULL && rule->tls.is_set)
         return by_wish (&rule->tls, "destination");

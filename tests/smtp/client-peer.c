@@ -419,6 +419,9 @@ run_begin (Run *run, const char *const *script)
         .host = run->host,
         .helo = "client.test",
         .lmtp = run->lmtp,
+        .implicit_tls = run->implicit_tls,
+        .auth_in_clear = run->auth_in_clear,
+        .credentials = run->credentials,
         .tls_policy = run->policy,
         .tls = run->tls,
     };
@@ -486,6 +489,7 @@ run_clear (Run *run)
     g_free (run->sent_failure.text);
     g_free (run->failure.text);
     relais_smtp_reply_clear (&run->reply);
+    g_clear_pointer (&run->credentials, relais_credentials_unref);
     g_clear_pointer (&run->tls, relais_tls_context_unref);
     peer_clear (&run->peer);
 }

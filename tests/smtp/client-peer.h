@@ -53,7 +53,8 @@ typedef struct {
     RelaisTlsPolicy policy;
     RelaisTlsContext *tls;
     const char *host;
-    bool lmtp;
+    bool lmtp, implicit_tls, auth_in_clear;
+    RelaisCredentials *credentials;
     guint16 refused_port; /* connect here, where nobody listens, and not to the peer */
 
     /* What the owner does. */
