@@ -225,6 +225,8 @@ static const RelaisOption options[] = {
      "none|opportunistic|require", N_ ("STARTTLS towards MX hosts.")},
     {"queue", "tls_sessions", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1000", 0, 100000, NULL,
      N_ ("TLS sessions kept to be resumed by the next connection to the same host; 0 for none.")},
+    {"queue", "chunking", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "yes", 0, 0, NULL,
+     N_ ("Send messages by BDAT (RFC 3030) to hosts that offer it, which saves a wait.")},
     {"queue", "pass_long_lines", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "no", 0, 0, NULL,
      N_ ("Send signed or encrypted parts with lines over 998 octets as they are, instead of "
          "returning the message.")},

@@ -13,6 +13,8 @@
 #include "queue/outcome-private.h"
 #include "queue/suppressed-private.h"
 
+#include "message/address-private.h"
+
 #include <string.h>
 
 enum { SIBLINGS_LOOKED_AT = 1000 };
@@ -480,6 +482,21 @@ on_prepared (gpointer data)
     }
 }
 
+/* How many of the recipients have no more than `most` domains (RFC 9422 section 4.3); 0: any number. */
+static guint
+within_domains (const RelaisAttempt *attempt, guint most)
+{
+    g_autoptr (GHashTable) domains = g_hash_table_new (g_str_hash, g_str_equal);
+
+    for (guint i = 0; most > 0 && i < attempt->n; i++) {
+        g_hash_table_add (domains,
+                          (gpointer)relais_address_domain (attempt->recipients[i]->address));
+        if (g_hash_table_size (domains) > most)
+            return i;
+    }
+    return attempt->n;
+}
+
 void
 relais_attempt_go_on (RelaisAttempt *attempt)
 {
@@ -489,7 +506,8 @@ relais_attempt_go_on (RelaisAttempt *attempt)
     if (attempt->step != RELAIS_ATTEMPT_WAITING || !relais_connection_is_open (connection) ||
         !sift (attempt))
         return;
-    most = most_recipients (attempt, connection, attempt->deliveries[0]);
+    most = MIN (most_recipients (attempt, connection, attempt->deliveries[0]),
+                within_domains (attempt, connection->caps.limits_rcptdomainmax));
     if (attempt->n > most) {
         /* Taken before the peer's LIMITS were known. */
         put_back_from (attempt, most);

@@ -383,6 +383,7 @@ send_attempt (RelaisConnection *connection)
                                          .rope = attempt->rope,
                                          .eight_bit = attempt->eight_bit,
                                          .smtputf8 = attempt->smtputf8,
+                                         .chunking = connection->queue->settings.chunking,
                                          .envid = envelope->envid,
                                          .ret = envelope->ret};
 
@@ -472,6 +473,7 @@ steal (RelaisConnection *connection)
             other->caps.smtputf8 != connection->caps.smtputf8 ||
             other->caps.max_size != connection->caps.max_size ||
             other->caps.limits_rcptmax != connection->caps.limits_rcptmax ||
+            other->caps.limits_rcptdomainmax != connection->caps.limits_rcptdomainmax ||
             !relais_connection_carries (connection, attempt->route))
             continue;
         other->next = NULL;

@@ -90,7 +90,7 @@ typedef struct {
     guint16 smtp_port;
     RelaisTlsPolicy tls;
     guint tls_sessions;
-    bool pass_long_lines;
+    bool pass_long_lines, chunking;
 } RelaisQueueSettings;
 
 bool

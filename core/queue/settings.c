@@ -408,6 +408,7 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
     settings->smtp_port = (guint16)relais_section_get_int (queue, "smtp_port");
     settings->tls = (RelaisTlsPolicy)relais_section_get_enum (queue, "tls");
     settings->tls_sessions = (guint)relais_section_get_int (queue, "tls_sessions");
+    settings->chunking = relais_section_get_bool (queue, "chunking");
     settings->pass_long_lines = relais_section_get_bool (queue, "pass_long_lines");
 }
 

@@ -43,6 +43,7 @@ typedef struct {
     guint64 max_size;     /* 0: no limit said */
     guint limits_rcptmax; /* RFC 9422, 0: none */
     guint limits_mailmax;
+    guint limits_rcptdomainmax;
 } RelaisSmtpCaps;
 
 typedef struct {
@@ -124,6 +125,8 @@ typedef struct {
     RelaisRope *rope; /* what is sent: CRLF lines, not dot-stuffed; the client refs it */
     bool
         eight_bit; /* BODY=8BITMIME is said if the peer can; if it cannot, converting is the owner's */
+    bool
+        chunking; /* BDAT instead of DATA where the peer can and the message ends in CRLF (RFC 3030) */
     bool smtputf8;     /* refused (RELAIS_REFUSED_SMTPUTF8) if the peer cannot */
     const char *envid; /* DSN parameters are sent only to peers that can */
     RelaisRet ret;

@@ -95,7 +95,7 @@ parse_limit (const char *text)
     return g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, &value, NULL) ? value : 0;
 }
 
-/* RFC 9422: "RCPTMAX=20 MAILMAX=100". */
+/* RFC 9422: "RCPTMAX=20 MAILMAX=100 RCPTDOMAINMAX=1". */
 static void
 parse_limits (RelaisSmtpCaps *caps, char **words)
 {
@@ -107,6 +107,8 @@ parse_limits (RelaisSmtpCaps *caps, char **words)
             caps->limits_rcptmax = limit;
         else if (g_ascii_strncasecmp (*words, "MAILMAX=", 8) == 0)
             caps->limits_mailmax = limit;
+        else if (g_ascii_strncasecmp (*words, "RCPTDOMAINMAX=", 14) == 0)
+            caps->limits_rcptdomainmax = limit;
     }
 }
 

@@ -40,6 +40,7 @@ typedef struct {
     GString *commands; /* MAIL and RCPTs, a line each */
     gsize command_at;  /* where the first one not sent begins */
     bool pipelined;
+    bool chunked;                    /* BDAT */
     guint n, n_answered, n_accepted; /* recipients */
     guint n_final;                   /* LMTP: of those accepted, answered behind the message */
     RelaisSmtpOutcome *outcomes;     /* code 0: not decided; of those answered: accepted */
@@ -167,5 +168,7 @@ void smtp_body_start (RelaisSmtpClient *client);
 /* Hands on as much as the stream takes. */
 void smtp_body_pump (RelaisSmtpClient *client);
 void smtp_body_clear (RelaisSmtpClient *client, SmtpBody *body);
+/* True if the last octets are CRLF and in memory: what BDAT sends must be whole as it stands. */
+bool smtp_body_ends_a_line (const RelaisRope *rope);
 /* True if no bare CR or LF is in the rope, or if it is too long or too far to look. */
 bool smtp_body_is_clean (const RelaisRope *rope);

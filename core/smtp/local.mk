@@ -15,7 +15,7 @@ tests_smtp_test_reply_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_reply_LDADD = $(CORE_TEST_LDADD)
 
 CLIENT_TESTS = tests/smtp/test-client tests/smtp/test-client-stall tests/smtp/test-client-tls tests/smtp/test-client-body \
-    tests/smtp/test-client-lmtp tests/smtp/test-client-auth
+    tests/smtp/test-client-lmtp tests/smtp/test-client-auth tests/smtp/test-client-chunk
 check_PROGRAMS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)
 tests_smtp_test_client_SOURCES = tests/smtp/test-client.c tests/smtp/client-peer.c tests/smtp/client-peer.h
@@ -36,6 +36,9 @@ tests_smtp_test_client_lmtp_LDADD = $(CORE_TEST_LDADD)
 tests_smtp_test_client_auth_SOURCES = tests/smtp/test-client-auth.c tests/smtp/client-peer.c tests/smtp/client-peer.h
 tests_smtp_test_client_auth_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_client_auth_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_client_chunk_SOURCES = tests/smtp/test-client-chunk.c tests/smtp/client-peer.c tests/smtp/client-peer.h
+tests_smtp_test_client_chunk_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_client_chunk_LDADD = $(CORE_TEST_LDADD)
 
 # The receiving side.
 libcore_la_SOURCES += \

@@ -11,6 +11,7 @@
  *   "C text"   reads a line and finds that it begins so
  *   "E text"   reads a line and finds that it is so
  *   "B"        reads a message up to its dot, into `message` (dots undoubled)
+ *   "N n"      reads n octets into `message`, as after BDAT
  *   "T"        begins TLS as the server
  *   "X"        reads until the client goes, and finds that it says nothing; "x": whatever it says
  *   "K"        does the same, but holds the socket's reading back until the client went
