@@ -118,6 +118,9 @@ static const RelaisOption options[] = {
      0, NULL,
      N_ ("Suffixes of MX host names: a domain all of whose MX hosts end so belongs to this "
          "provider.")},
+    {"provider", "families", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|ipv6-first|ipv4-first|ipv6|ipv4",
+     N_ ("Addresses of its MX hosts that are tried; default: as [queue] says.")},
     {"provider", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
      "default|none|opportunistic|require|verify",
      N_ ("STARTTLS towards its MX hosts; default: as [queue] says.")},
@@ -219,6 +222,16 @@ static const RelaisOption options[] = {
          "sleep_last.")},
     {"queue", "sleep_last", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30m", 1000,
      G_MAXINT64, NULL, N_ ("The longest such sleep.")},
+    {"queue", "families", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "ipv6-first", 0, 0,
+     "ipv6-first|ipv4-first|ipv6|ipv4",
+     N_ ("Addresses of a host that are tried: both families, one of them first, or one alone. A "
+         "source that has one family only uses that.")},
+    {"queue", "connect_timeout", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30s",
+     100 * 1000, 600 * G_USEC_PER_SEC, NULL, N_ ("Time to connect to one address.")},
+    {"queue", "fallback_time", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "5s", 100 * 1000,
+     600 * G_USEC_PER_SEC, NULL,
+     N_ ("The same while the host has an address of the other family to be tried next. What could "
+         "not be reached is tried last for ten minutes.")},
     {"queue", "smtp_port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL,
      N_ ("Port that MX hosts are spoken to on; other than 25 for laboratories only.")},
     {"queue", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "opportunistic", 0, 0,

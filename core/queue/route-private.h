@@ -38,4 +38,6 @@ RelaisRoute *relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRou
 RelaisRoute *relais_route_renew (RelaisQueue *queue, const RelaisRoute *route);
 RelaisRoute *relais_route_ref (RelaisRoute *route);
 void relais_route_unref (RelaisRoute *route);
+/* The provider whose site it is, by the settings in force; or NULL. */
+const RelaisProvider *relais_route_provider (const RelaisQueue *queue, const RelaisRoute *route);
 bool relais_route_has_host (const RelaisRoute *route, const char *host);

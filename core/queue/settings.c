@@ -322,6 +322,10 @@ read_providers (RelaisQueueSettings *settings, RelaisConfig *config)
         provider->name = g_strdup (relais_section_get_name (section));
         provider->suffixes = g_strdupv ((char **)relais_section_get_list (section, "mx"));
         read_wish (&provider->tls, section, 1);
+        provider->has_families = relais_section_get_enum (section, "families") > 0;
+        if (provider->has_families)
+            provider->families =
+                (RelaisFamilies)(relais_section_get_enum (section, "families") - 1);
         g_ptr_array_add (settings->providers, provider);
     }
 }
@@ -398,8 +402,10 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
                                        "messages_per_connection", "recipients_per_transaction",
                                        "connections_total"};
     gint64 *const times[] = {&settings->idle_us, &settings->sleep_first_us,
-                             &settings->sleep_last_us};
-    const char *const time_keys[] = {"idle_time", "sleep_first", "sleep_last"};
+                             &settings->sleep_last_us, &settings->connect_us,
+                             &settings->fallback_us};
+    const char *const time_keys[] = {"idle_time", "sleep_first", "sleep_last", "connect_timeout",
+                                     "fallback_time"};
 
     for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
         *numbers[i] = (guint)relais_section_get_int (queue, number_keys[i]);
@@ -408,6 +414,7 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
     settings->smtp_port = (guint16)relais_section_get_int (queue, "smtp_port");
     settings->tls = (RelaisTlsPolicy)relais_section_get_enum (queue, "tls");
     settings->tls_sessions = (guint)relais_section_get_int (queue, "tls_sessions");
+    settings->families = (RelaisFamilies)relais_section_get_enum (queue, "families");
     settings->chunking = relais_section_get_bool (queue, "chunking");
     settings->pass_long_lines = relais_section_get_bool (queue, "pass_long_lines");
 }

@@ -72,6 +72,8 @@ struct RelaisQueue {
     GHashTable *lanes;       /* "source site" -> RelaisLane */
     GHashTable *lives;       /* id -> RelaisLive */
     GHashTable *clear_hosts; /* host -> gint64 *: no STARTTLS there until */
+    GHashTable
+        *out_of_reach; /* "source address" -> gint64 *: comes last there until, see reach.c */
     guint64 route_serial;
 
     GQueue dirty_lanes;   /* RelaisLane, by dirty_link */

@@ -8,26 +8,12 @@
 
 #include "queue/terms-private.h"
 
-#include <string.h>
-
 static const RelaisDestinationRule *
 rule_for (const RelaisQueue *queue, const RelaisRoute *route)
 {
     return route->domain != NULL
                ? relais_queue_settings_destination (&queue->settings, route->domain)
                : NULL;
-}
-
-static const RelaisProvider *
-provider_of (const RelaisQueue *queue, const RelaisRoute *route)
-{
-    for (guint i = 0; route->is_provider && i < queue->settings.providers->len; i++) {
-        const RelaisProvider *provider = g_ptr_array_index (queue->settings.providers, i);
-
-        if (strcmp (provider->name, route->site) == 0)
-            return provider;
-    }
-    return NULL;
 }
 
 static RelaisTlsTerms *
@@ -49,7 +35,7 @@ relais_terms_decide (const RelaisQueue *queue, const RelaisRoute *route, const c
 {
     const RelaisStaticRoute *fixed = route->fixed;
     const RelaisDestinationRule *rule = rule_for (queue, route);
-    const RelaisProvider *provider = provider_of (queue, route);
+    const RelaisProvider *provider = relais_route_provider (queue, route);
 
     if (fixed != NULL)
         return relais_tls_terms_new (route_policy (fixed), "route",
