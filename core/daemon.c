@@ -23,9 +23,9 @@
 #include "module/cursor-private.h"
 #include "module/host-private.h"
 #include "notify-private.h"
+#include "policies-private.h"
 #include "privileges-private.h"
 #include "queue/queue-private.h"
-#include "queue/tlsrpt-private.h"
 #include "reload-private.h"
 #include "show-hooks-private.h"
 #include "smtp/server-private.h"
@@ -72,10 +72,7 @@ typedef struct {
     RelaisDns *dns;
     RelaisFetcher *fetcher;
     RelaisTracking *tracking;
-    RelaisSts *sts;
-    RelaisTlsrpt *tlsrpt;
-    RelaisValidationTest *validation_test;
-    RelaisValidation validation;
+    RelaisPolicies *policies;
     RelaisQueue *queue;
     RelaisSmtpServer *server;
     RelaisHttpServer *http;
@@ -322,68 +319,18 @@ found_message (gpointer data, RelaisMessage *message)
     relais_queue_add (((Daemon *)data)->queue, message);
 }
 
-/* Without validation there is no DANE, which is said once (user-demands 20). */
-static void
-on_validation (gpointer data, RelaisValidation validation)
+static bool
+open_policies (Daemon *daemon, GError **error)
 {
-    Daemon *daemon = data;
-
-    daemon->validation_test = NULL;
-    daemon->validation = validation;
-    if (validation == RELAIS_VALIDATION_BROKEN)
-        g_warning ("DNSSEC does not work: what stands at the trust anchor is not signed as it "
-                   "says. DANE finds "
-                   "nothing, or no mail goes out, until [dns] server and trust_anchor fit");
-    else if (validation == RELAIS_VALIDATION_UNKNOWN)
-        g_warning ("DNSSEC could not be tried: no answer about the trust anchor");
-}
-
-/* What recipients' domains publish about TLS. */
-static void
-open_policies (Daemon *daemon)
-{
-    const RelaisSection *policy = section (daemon, "tls-policy");
-    g_autofree char *path = g_build_filename (
-        relais_section_get_string (section (daemon, "relais"), "state_dir"), "mta-sts", NULL);
-    const RelaisStsOptions options = {
+    const RelaisPoliciesParts parts = {
         .loop = daemon->loop,
         .pool = daemon->pool,
         .dns = daemon->dns,
         .fetcher = daemon->fetcher,
-        .path = path,
-        .port = (guint16)relais_section_get_int (policy, "mta_sts_port"),
     };
 
-    if (relais_section_get_bool (policy, "mta_sts"))
-        daemon->sts = relais_sts_new (&options);
-    if (!relais_section_get_bool (policy, "dane"))
-        return;
-    relais_dns_set_dane_port (
-        daemon->dns, (guint16)relais_section_get_int (section (daemon, "queue"), "smtp_port"));
-    daemon->validation_test = relais_dns_test_validation (daemon->dns, on_validation, daemon);
-}
-
-static void
-open_reports (Daemon *daemon)
-{
-    const RelaisSection *policy = section (daemon, "tls-policy");
-    const RelaisSection *relais = section (daemon, "relais");
-    g_autofree char *path =
-        g_build_filename (relais_section_get_string (relais, "state_dir"), "tls-reports", NULL);
-    const char *hostname = relais_section_get_string (relais, "hostname");
-    const RelaisTlsrptOptions options = {
-        .loop = daemon->loop,
-        .pool = daemon->pool,
-        .dns = daemon->dns,
-        .fetcher = daemon->fetcher,
-        .path = path,
-        .contact = relais_section_get_string (policy, "report_contact"),
-        .organization = relais_section_get_string (policy, "report_organization"),
-        .hostname = hostname != NULL ? hostname : g_get_host_name (),
-    };
-
-    if (options.contact != NULL)
-        daemon->tlsrpt = relais_tlsrpt_new (&options);
+    daemon->policies = relais_policies_new (&parts, daemon->config, error);
+    return daemon->policies != NULL;
 }
 
 static bool
@@ -393,8 +340,8 @@ open_queue (Daemon *daemon, GError **error)
                                         .pool = daemon->pool,
                                         .spool = daemon->spool,
                                         .dns = daemon->dns,
-                                        .sts = daemon->sts,
-                                        .tlsrpt = daemon->tlsrpt,
+                                        .sts = relais_policies_sts (daemon->policies),
+                                        .tlsrpt = relais_policies_tlsrpt (daemon->policies),
                                         .host = daemon->host,
                                         .suppression = daemon->suppression};
 
@@ -555,11 +502,9 @@ bring_up (Daemon *daemon, GError **error)
     if (!open_spool (daemon, error) || !open_tokens (daemon, error))
         return false;
     open_suppression (daemon);
-    if (!open_resolver (daemon, error) || !open_fetcher (daemon, error))
-        return false;
-    open_policies (daemon);
-    open_reports (daemon);
-    if (!open_queue (daemon, error) || !open_server (daemon, error) || !open_http (daemon, error) ||
+    if (!open_resolver (daemon, error) || !open_fetcher (daemon, error) ||
+        !open_policies (daemon, error) || !open_queue (daemon, error) ||
+        !open_server (daemon, error) || !open_http (daemon, error) ||
         !open_control (daemon, error) || !relais_host_start (daemon->host, error) ||
         !relais_http_server_start (daemon->http, error))
         return false;
@@ -642,11 +587,7 @@ take_down (Daemon *daemon)
     if (daemon->suppression != NULL)
         relais_suppression_finish (daemon->suppression);
     relais_queue_free (daemon->queue);
-    relais_validation_test_cancel (daemon->validation_test);
-    if (daemon->sts != NULL)
-        relais_sts_stop (daemon->sts);
-    if (daemon->tlsrpt != NULL)
-        relais_tlsrpt_stop (daemon->tlsrpt);
+    relais_policies_stop (daemon->policies);
     if (daemon->fetcher != NULL)
         relais_fetcher_stop (daemon->fetcher);
     relais_spool_close (daemon->spool);
@@ -664,8 +605,7 @@ take_down (Daemon *daemon)
     relais_pool_free (daemon->pool);
     relais_suppression_close (daemon->suppression);
     relais_tokens_free (daemon->tokens);
-    relais_sts_free (daemon->sts);
-    relais_tlsrpt_free (daemon->tlsrpt);
+    relais_policies_free (daemon->policies);
     relais_fetcher_free (daemon->fetcher); /* workers may still have tried it */
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);

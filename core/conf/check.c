@@ -207,6 +207,17 @@ check_next_hop (Checker *checker, const RelaisSection *section, const Check *che
                                  check->key, host, RELAIS_UNIX_PATH_BYTES));
 }
 
+static void
+check_tls_start (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    enum { TLS_NONE, START_CONNECT };
+
+    if (relais_section_get_enum (section, check->key) == START_CONNECT &&
+        relais_section_get_enum (section, "tls") == TLS_NONE)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: connect, but tls is none"), check->key));
+}
+
 /* `other` is the policy's name that the key needs. */
 static void
 check_policy (Checker *checker, const RelaisSection *section, const Check *check)
@@ -259,6 +270,7 @@ static const Check CHECKS[] = {
     {"provider", "tls_names", check_policy, "verify"},
     {"destination", "tls_names", check_policy, "verify"},
     {"route", "host", check_next_hop, NULL},
+    {"route", "tls_start", check_tls_start, NULL},
     {"route", "tls_certificate", check_pair, "tls_key"},
     {"route", "tls_key", check_pair, "tls_certificate"},
     {"route", "tls_names", check_policy, "verify"},

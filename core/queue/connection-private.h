@@ -29,7 +29,8 @@ struct RelaisConnection {
     RelaisAttempt *attempt, *next;
     bool sending, last; /* last: quit after what is under way */
 
-    guint stop; /* of the route, being tried or in use */
+    GArray *order; /* guint: the route's stops as they are tried */
+    guint stop;    /* in `order`: being tried or in use */
     guint tries;
     bool in_clear;          /* the retry after a failed handshake */
     RelaisTlsTerms *terms;  /* of the host being tried or in use */

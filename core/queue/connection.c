@@ -3,14 +3,15 @@
  * Connections. One is owned by its lane from the opening to the client's end; an outcome that is
  * being written keeps its memory.
  *
- * Opening tries the route's stops: host by host, IPv6 before IPv4, skipping what the source has no
- * address for. A refusing banner goes on to the next host as a failed connect does. A failed
+ * Opening tries the route's stops in the order of reach.c: host by host, the preferred family first, skipping what the
+ * source has no address for. A refusing banner goes on to the next host as a failed connect does. A failed
  * handshake under an opportunistic policy is tried once more in clear, on a new connection, and
  * remembered for a day (user-demands 19).
  */
 #include "config.h"
 
 #include "queue/connection-private.h"
+#include "queue/reach-private.h"
 #include "queue/source-private.h"
 #include "queue/terms-private.h"
 #include "queue/tlsrpt-private.h"
@@ -31,6 +32,7 @@ connection_unref (RelaisConnection *connection)
     if (--connection->refs > 0)
         return;
     relais_route_unref (connection->route);
+    g_array_unref (connection->order);
     relais_tls_terms_unref (connection->terms);
     g_free (connection->address);
     g_free (connection->tls_version);
@@ -44,7 +46,8 @@ connection_unref (RelaisConnection *connection)
 static const RelaisStop *
 stop_of (const RelaisConnection *connection)
 {
-    return &g_array_index (connection->route->stops, RelaisStop, connection->stop);
+    return &g_array_index (connection->route->stops, RelaisStop,
+                           g_array_index (connection->order, guint, connection->stop));
 }
 
 const char *
@@ -209,23 +212,34 @@ give_up (RelaisConnection *connection)
         relais_lanes_use_sources (queue);
 }
 
-static bool
-source_address (const RelaisSource *source, sa_family_t family, RelaisSmtpClientOptions *options)
+static void
+set_source_address (RelaisSmtpClientOptions *options, const RelaisSource *source,
+                    sa_family_t family)
 {
-    const struct sockaddr_storage *address =
-        family == AF_INET6 ? &source->address6 : &source->address4;
-    socklen_t size = family == AF_INET6 ? source->size6 : source->size4;
-    socklen_t other = family == AF_INET6 ? source->size4 : source->size6;
+    if (family == AF_INET6 && source->size6 > 0) {
+        options->local = source->address6;
+        options->local_size = source->size6;
+    } else if (family == AF_INET && source->size4 > 0) {
+        options->local = source->address4;
+        options->local_size = source->size4;
+    }
+}
 
-    if (family == AF_UNIX)
-        return true;
-    /* A source of which one family is named speaks that one alone. */
-    if ((size == 0 && other > 0) || (family == AF_INET6 ? source->unbound6 : source->unbound4))
-        return false;
-    if (size > 0)
-        options->local = *address;
-    options->local_size = size;
-    return true;
+/* While the host has an address of the other family behind this one, that one does not wait for long. */
+static gint64
+connect_time (const RelaisConnection *connection)
+{
+    const RelaisQueueSettings *settings = &connection->queue->settings;
+    const RelaisStop *now = stop_of (connection);
+
+    for (guint i = connection->stop + 1; i < connection->order->len; i++) {
+        const RelaisStop *stop = &g_array_index (connection->route->stops, RelaisStop,
+                                                 g_array_index (connection->order, guint, i));
+
+        if (stop->host == now->host && stop->address.ss_family != now->address.ss_family)
+            return MIN (settings->connect_us, settings->fallback_us);
+    }
+    return settings->connect_us;
 }
 
 /* What the terms come to at this host. */
@@ -254,18 +268,26 @@ try_stop (RelaisConnection *connection)
 {
     RelaisQueue *queue = connection->queue;
     const RelaisStop *stop = stop_of (connection);
+    RelaisSmtpTimeouts timeouts = relais_smtp_default_timeouts;
     g_autoptr (GError) error = NULL;
     g_autofree char *key = NULL;
     const char *host = relais_connection_host (connection);
+    const RelaisStaticRoute *fixed = connection->route->fixed;
     RelaisSmtpClientOptions options = {.peer = stop->address,
                                        .peer_size = stop->size,
                                        .host = tls_name (connection),
-                                       .lmtp = connection->route->fixed != NULL &&
-                                               connection->route->fixed->lmtp,
                                        .helo = connection->lane->source->helo};
 
-    if (!source_address (connection->lane->source, stop->address.ss_family, &options))
-        return false;
+    if (!relais_reach_has_family (connection->lane->source, stop->address.ss_family))
+        return false; /* it lost the address since the order was made */
+    set_source_address (&options, connection->lane->source, stop->address.ss_family);
+    timeouts.connect_us = connect_time (connection);
+    if (fixed != NULL) {
+        options.lmtp = fixed->lmtp;
+        options.implicit_tls = fixed->implicit_tls;
+        options.credentials = fixed->credentials;
+        options.auth_in_clear = fixed->auth_in_clear || stop->address.ss_family == AF_UNIX;
+    }
     connection->tries++;
     g_free (connection->address);
     connection->address = stop->address.ss_family == AF_UNIX
@@ -287,9 +309,8 @@ try_stop (RelaisConnection *connection)
                       "the domain's policy has no place for this host");
         return false;
     }
-    connection->client =
-        relais_smtp_client_new (queue->loop, queue->pool, &options, &relais_smtp_default_timeouts,
-                                &callbacks, connection, &error);
+    connection->client = relais_smtp_client_new (queue->loop, queue->pool, &options, &timeouts,
+                                                 &callbacks, connection, &error);
     if (connection->client == NULL) {
         note_failure (connection, "connect", 0, NULL, error->message);
         relais_source_check (queue, connection->lane->source, stop->address.ss_family);
@@ -300,7 +321,7 @@ try_stop (RelaisConnection *connection)
 static void
 try_stops (RelaisConnection *connection)
 {
-    for (; connection->stop < connection->route->stops->len && connection->tries < MAX_TRIES;
+    for (; connection->stop < connection->order->len && connection->tries < MAX_TRIES;
          connection->stop++, connection->in_clear = false)
         if (try_stop (connection))
             return;
@@ -330,6 +351,7 @@ relais_connection_open (RelaisLane *lane, RelaisPath *path, RelaisAttempt *attem
     connection->lane = lane;
     connection->path = relais_path_ref (path);
     connection->route = relais_route_ref (attempt->route);
+    connection->order = relais_reach_order (lane->queue, lane->source, connection->route);
     connection->failures = g_string_new (NULL);
     connection->idle_link.data = connection;
     relais_timer_init (&connection->timer, lane->queue->loop, on_timer, connection);
@@ -352,6 +374,8 @@ on_failed_opening (RelaisConnection *connection, const RelaisSmtpReply *reply,
 
     note_failure (connection, stage, has_reply ? reply->code : 0,
                   has_reply ? reply->enhanced : NULL, text != NULL ? text : "closed");
+    if (failure != NULL && failure->phase == RELAIS_PHASE_CONNECT)
+        relais_reach_failed (connection->queue, connection->lane->source, stop_of (connection));
     if (failure != NULL && failure->tls_handshake &&
         connection->policy == RELAIS_TLS_POLICY_OPPORTUNISTIC) {
         remember_clear_host (connection->queue, relais_connection_host (connection));
@@ -386,6 +410,7 @@ send_attempt (RelaisConnection *connection)
                                          .rope = attempt->rope,
                                          .eight_bit = attempt->eight_bit,
                                          .smtputf8 = attempt->smtputf8,
+                                         .chunking = connection->queue->settings.chunking,
                                          .envid = envelope->envid,
                                          .ret = envelope->ret};
 
@@ -475,6 +500,7 @@ steal (RelaisConnection *connection)
             other->caps.smtputf8 != connection->caps.smtputf8 ||
             other->caps.max_size != connection->caps.max_size ||
             other->caps.limits_rcptmax != connection->caps.limits_rcptmax ||
+            other->caps.limits_rcptdomainmax != connection->caps.limits_rcptdomainmax ||
             !relais_connection_carries (connection, attempt->route))
             continue;
         other->next = NULL;
@@ -561,13 +587,14 @@ relais_connection_drop (RelaisConnection *connection, RelaisAttempt *attempt)
 bool
 relais_connection_carries (RelaisConnection *connection, const RelaisRoute *route)
 {
-    const char *host = relais_connection_host (connection);
     g_autoptr (RelaisTlsTerms) terms = NULL;
+    const char *host;
 
     if (!relais_connection_is_open (connection))
         return false;
     if (connection->carries == route->serial)
         return true;
+    host = relais_connection_host (connection);
     if (connection->route->port != route->port || !relais_route_has_host (route, host))
         return false;
     terms = relais_terms_decide (connection->queue, route, host);
@@ -603,6 +630,7 @@ on_ready (RelaisSmtpClient *client, const RelaisSmtpCaps *caps, gpointer data)
         connection->tls_verify = g_strdup (relais_stream_tls_verify (stream));
     }
     relais_tlsrpt_opened (connection, client);
+    relais_reach_worked (connection->queue, connection->lane->source, stop_of (connection));
     relais_path_opened (connection->path);
     if (connection->attempt == NULL) {
         connection->state = RELAIS_CONNECTION_SETTLING;

@@ -22,6 +22,7 @@ libcore_la_SOURCES += \
     core/queue/permit.c core/queue/permit-private.h \
     core/queue/prepare.c \
     core/queue/queue.c \
+    core/queue/reach.c core/queue/reach-private.h \
     core/queue/reload.c \
     core/queue/report.c core/queue/report-private.h \
     core/queue/route.c core/queue/route-private.h \

@@ -500,6 +500,7 @@ init_tables (RelaisQueue *queue)
     queue->lanes = g_hash_table_new (g_str_hash, g_str_equal);
     queue->lives = g_hash_table_new (g_int64_hash, g_int64_equal);
     queue->clear_hosts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+    queue->out_of_reach = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
     queue->notices = g_array_new (FALSE, FALSE, sizeof (guint64));
     relais_timer_init (&queue->wheel_timer, queue->loop, on_wheel, queue);
     relais_timer_init (&queue->sweep_timer, queue->loop, sweep, queue);
@@ -529,6 +530,7 @@ tables_free (RelaisQueue *queue)
     g_hash_table_unref (queue->lanes);
     g_hash_table_unref (queue->lives);
     g_hash_table_unref (queue->clear_hosts);
+    g_hash_table_unref (queue->out_of_reach);
     g_array_unref (queue->notices);
     relais_queue_settings_clear (&queue->settings);
     g_clear_pointer (&queue->tls, relais_tls_context_unref);

@@ -44,4 +44,6 @@ RelaisRoute *relais_route_ref (RelaisRoute *route);
 void relais_route_unref (RelaisRoute *route);
 /* What DANE asks of a host of the route. */
 const RelaisDane *relais_route_dane (const RelaisRoute *route, const char *host);
+/* The provider whose site it is, by the settings in force; or NULL. */
+const RelaisProvider *relais_route_provider (const RelaisQueue *queue, const RelaisRoute *route);
 bool relais_route_has_host (const RelaisRoute *route, const char *host);

@@ -232,6 +232,18 @@ relais_route_unref (RelaisRoute *route)
     g_free (route);
 }
 
+const RelaisProvider *
+relais_route_provider (const RelaisQueue *queue, const RelaisRoute *route)
+{
+    for (guint i = 0; route->is_provider && i < queue->settings.providers->len; i++) {
+        const RelaisProvider *provider = g_ptr_array_index (queue->settings.providers, i);
+
+        if (strcmp (provider->name, route->site) == 0)
+            return provider;
+    }
+    return NULL;
+}
+
 bool
 relais_route_has_host (const RelaisRoute *route, const char *host)
 {

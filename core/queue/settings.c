@@ -188,6 +188,7 @@ route_free (gpointer data)
     g_strfreev (route->patterns);
     wish_clear (&route->tls);
     relais_tls_context_unref (route->context);
+    relais_credentials_unref (route->credentials);
     g_free (route);
 }
 
@@ -204,6 +205,8 @@ read_routes (RelaisQueueSettings *settings, RelaisConfig *config)
         route->host = g_strdup (relais_section_get_string (section, "host"));
         route->port = (guint16)relais_section_get_int (section, "port");
         route->lmtp = relais_section_get_enum (section, "protocol") == 1;
+        route->implicit_tls = relais_section_get_enum (section, "tls_start") == 1;
+        route->auth_in_clear = relais_section_get_bool (section, "auth_in_clear");
         read_wish (&route->tls, section, 0);
         route->connections = (guint)relais_section_get_int (section, "connections");
         route->messages_per_connection =
@@ -319,6 +322,10 @@ read_providers (RelaisQueueSettings *settings, RelaisConfig *config)
         provider->name = g_strdup (relais_section_get_name (section));
         provider->suffixes = g_strdupv ((char **)relais_section_get_list (section, "mx"));
         read_wish (&provider->tls, section, 1);
+        provider->has_families = relais_section_get_enum (section, "families") > 0;
+        if (provider->has_families)
+            provider->families =
+                (RelaisFamilies)(relais_section_get_enum (section, "families") - 1);
         g_ptr_array_add (settings->providers, provider);
     }
 }
@@ -395,8 +402,10 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
                                        "messages_per_connection", "recipients_per_transaction",
                                        "connections_total"};
     gint64 *const times[] = {&settings->idle_us, &settings->sleep_first_us,
-                             &settings->sleep_last_us};
-    const char *const time_keys[] = {"idle_time", "sleep_first", "sleep_last"};
+                             &settings->sleep_last_us, &settings->connect_us,
+                             &settings->fallback_us};
+    const char *const time_keys[] = {"idle_time", "sleep_first", "sleep_last", "connect_timeout",
+                                     "fallback_time"};
 
     for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
         *numbers[i] = (guint)relais_section_get_int (queue, number_keys[i]);
@@ -405,6 +414,8 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
     settings->smtp_port = (guint16)relais_section_get_int (queue, "smtp_port");
     settings->tls = (RelaisTlsPolicy)relais_section_get_enum (queue, "tls");
     settings->tls_sessions = (guint)relais_section_get_int (queue, "tls_sessions");
+    settings->families = (RelaisFamilies)relais_section_get_enum (queue, "families");
+    settings->chunking = relais_section_get_bool (queue, "chunking");
     settings->pass_long_lines = relais_section_get_bool (queue, "pass_long_lines");
 }
 
@@ -451,14 +462,28 @@ load_certificate (RelaisStaticRoute *route, const RelaisSection *section, GError
     return true;
 }
 
+static bool
+load_credentials (RelaisStaticRoute *route, const RelaisSection *section, GError **error)
+{
+    const char *path = relais_section_get_string (section, "auth_file");
+
+    if (path == NULL)
+        return true;
+    route->credentials = relais_credentials_load (path, error);
+    if (route->credentials == NULL)
+        g_prefix_error (error, "%s: ", relais_section_get_origin (section, "auth_file"));
+    return route->credentials != NULL;
+}
+
 bool
 relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
 {
     for (guint i = 0; i < settings->routes->len; i++) {
         RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
 
-        if (!load_certificate (route, relais_config_find_section (config, "route", route->name),
-                               error))
+        const RelaisSection *section = relais_config_find_section (config, "route", route->name);
+
+        if (!load_certificate (route, section, error) || !load_credentials (route, section, error))
             return false;
     }
     return true;

@@ -75,6 +75,8 @@ struct RelaisQueue {
     GQueue tls_commands;     /* under way: see terms-show.c */
     GHashTable *lives;       /* id -> RelaisLive */
     GHashTable *clear_hosts; /* host -> gint64 *: no STARTTLS there until */
+    GHashTable
+        *out_of_reach; /* "source address" -> gint64 *: comes last there until, see reach.c */
     guint64 route_serial;
 
     GQueue dirty_lanes;   /* RelaisLane, by dirty_link */

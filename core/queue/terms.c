@@ -19,26 +19,12 @@
 
 #include "queue/terms-private.h"
 
-#include <string.h>
-
 static const RelaisDestinationRule *
 rule_for (const RelaisQueue *queue, const RelaisRoute *route)
 {
     return route->domain != NULL
                ? relais_queue_settings_destination (&queue->settings, route->domain)
                : NULL;
-}
-
-static const RelaisProvider *
-provider_of (const RelaisQueue *queue, const RelaisRoute *route)
-{
-    for (guint i = 0; route->is_provider && i < queue->settings.providers->len; i++) {
-        const RelaisProvider *provider = g_ptr_array_index (queue->settings.providers, i);
-
-        if (strcmp (provider->name, route->site) == 0)
-            return provider;
-    }
-    return NULL;
 }
 
 static RelaisTlsTerms *
@@ -77,17 +63,25 @@ by_settings (const RelaisQueue *queue, const RelaisProvider *provider)
     return relais_tls_terms_new (queue->settings.tls, "queue", NULL, NULL);
 }
 
+/* Where TLS comes first there is nothing to fall back on. */
+static RelaisTlsPolicy
+route_policy (const RelaisStaticRoute *fixed)
+{
+    return fixed->implicit_tls ? MAX (fixed->tls.policy, RELAIS_TLS_POLICY_REQUIRE)
+                               : fixed->tls.policy;
+}
+
 RelaisTlsTerms *
 relais_terms_decide (const RelaisQueue *queue, const RelaisRoute *route, const char *host)
 {
     const RelaisStaticRoute *fixed = route->fixed;
     const RelaisDestinationRule *rule = rule_for (queue, route);
-    const RelaisProvider *provider = provider_of (queue, route);
+    const RelaisProvider *provider = relais_route_provider (queue, route);
     g_autoptr (RelaisTlsTerms) set = NULL;
     RelaisTlsTerms *published;
 
     if (fixed != NULL)
-        return relais_tls_terms_new (fixed->tls.policy, "route",
+        return relais_tls_terms_new (route_policy (fixed), "route",
                                      (const char *const *)fixed->tls.names, fixed->context);
     if (rule != NULL && rule->tls.is_set)
         return by_wish (&rule->tls, "destination");

@@ -11,6 +11,7 @@
 
 #include "loop/pool-private.h"
 #include "message/rope-private.h"
+#include "smtp/credentials-private.h"
 #include "smtp/reply-private.h"
 #include "tls/stream-private.h"
 #include "tls/terms-private.h"
@@ -23,6 +24,7 @@ typedef enum {
     RELAIS_PHASE_EHLO,
     RELAIS_PHASE_STARTTLS,
     RELAIS_PHASE_TLS, /* the handshake */
+    RELAIS_PHASE_AUTH,
     RELAIS_PHASE_MAIL,
     RELAIS_PHASE_RCPT,
     RELAIS_PHASE_DATA,
@@ -37,9 +39,11 @@ const char *relais_smtp_phase_to_string (RelaisSmtpPhase phase);
 /* What the peer said it can, after the last EHLO (RFC 5321 section 4.1.1.1). */
 typedef struct {
     bool pipelining, size, eight_bit, enhanced, starttls, dsn, smtputf8, chunking;
+    bool auth_scram_sha_256, auth_plain, auth_login;
     guint64 max_size;     /* 0: no limit said */
     guint limits_rcptmax; /* RFC 9422, 0: none */
     guint limits_mailmax;
+    guint limits_rcptdomainmax;
 } RelaisSmtpCaps;
 
 typedef struct {
@@ -55,6 +59,9 @@ typedef struct {
     bool lmtp;           /* the peer speaks LMTP (RFC 2033) */
     RelaisTlsSessions *sessions; /* to resume, or NULL; referenced */
     const char *session_key;
+    RelaisCredentials *credentials; /* to log in with, or NULL; referenced */
+    bool auth_in_clear;             /* also without TLS */
+    bool implicit_tls; /* the handshake comes first (RFC 8314); the policy asks for TLS then */
     RelaisTlsPolicy tls_policy;
     RelaisTlsContext *tls; /* client context; borrowed by reference */
 } RelaisSmtpClientOptions;
@@ -98,7 +105,7 @@ typedef struct {
 } RelaisSmtpOutcome;
 
 typedef struct {
-    /* EHLO (and STARTTLS by policy) is done; transactions may be sent. */
+    /* EHLO (and STARTTLS by policy, and AUTH) is done; transactions may be sent. */
     void (*ready) (RelaisSmtpClient *client, const RelaisSmtpCaps *caps, gpointer data);
     /* The transaction ended; `outcomes` one a recipient, borrowed. `failure` is NULL unless the
      * session broke within it (then `closed` follows). Afterwards the client is idle: another
@@ -120,6 +127,8 @@ typedef struct {
     RelaisRope *rope; /* what is sent: CRLF lines, not dot-stuffed; the client refs it */
     bool
         eight_bit; /* BODY=8BITMIME is said if the peer can; if it cannot, converting is the owner's */
+    bool
+        chunking; /* BDAT instead of DATA where the peer can and the message ends in CRLF (RFC 3030) */
     bool smtputf8;     /* refused (RELAIS_REFUSED_SMTPUTF8) if the peer cannot */
     const char *envid; /* DSN parameters are sent only to peers that can */
     RelaisRet ret;

@@ -19,11 +19,33 @@ needs_tls (const RelaisSmtpClient *client)
            !relais_stream_is_tls (client->stream);
 }
 
-void
-smtp_session_start (RelaisSmtpClient *client)
+static void
+await_banner (RelaisSmtpClient *client)
 {
     smtp_client_set_phase (client, RELAIS_PHASE_BANNER);
     client->owed = 1;
+}
+
+static void
+begin_tls (RelaisSmtpClient *client)
+{
+    const RelaisTlsPeer peer = {.host = client->host,
+                                .names = (const char *const *)client->tls_names,
+                                .tlsa = client->tlsa,
+                                .sessions = client->sessions,
+                                .session_key = client->session_key};
+
+    smtp_client_set_phase (client, RELAIS_PHASE_TLS);
+    relais_stream_start_tls_to (client->stream, client->tls, &peer);
+}
+
+void
+smtp_session_on_connect (RelaisSmtpClient *client)
+{
+    if (client->implicit_tls)
+        begin_tls (client);
+    else
+        await_banner (client);
 }
 
 static void
@@ -76,7 +98,7 @@ parse_limit (const char *text)
     return g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, &value, NULL) ? value : 0;
 }
 
-/* RFC 9422: "RCPTMAX=20 MAILMAX=100". */
+/* RFC 9422: "RCPTMAX=20 MAILMAX=100 RCPTDOMAINMAX=1". */
 static void
 parse_limits (RelaisSmtpCaps *caps, char **words)
 {
@@ -88,6 +110,22 @@ parse_limits (RelaisSmtpCaps *caps, char **words)
             caps->limits_rcptmax = limit;
         else if (g_ascii_strncasecmp (*words, "MAILMAX=", 8) == 0)
             caps->limits_mailmax = limit;
+        else if (g_ascii_strncasecmp (*words, "RCPTDOMAINMAX=", 14) == 0)
+            caps->limits_rcptdomainmax = limit;
+    }
+}
+
+/* RFC 4954 section 3; "AUTH=" is an old spelling. */
+static void
+parse_auth (RelaisSmtpCaps *caps, char **words)
+{
+    for (; *words != NULL; words++) {
+        if (g_ascii_strcasecmp (*words, "SCRAM-SHA-256") == 0)
+            caps->auth_scram_sha_256 = true;
+        else if (g_ascii_strcasecmp (*words, "PLAIN") == 0)
+            caps->auth_plain = true;
+        else if (g_ascii_strcasecmp (*words, "LOGIN") == 0)
+            caps->auth_login = true;
     }
 }
 
@@ -110,12 +148,14 @@ smtp_session_on_ehlo_line (RelaisSmtpClient *client)
         client->caps.max_size = parse_limit (words[1]);
     else if (g_ascii_strcasecmp (words[0], "LIMITS") == 0)
         parse_limits (&client->caps, words + 1);
+    else if (g_ascii_strcasecmp (words[0], "AUTH") == 0)
+        parse_auth (&client->caps, words + 1);
 }
 
 /* --- EHLO and STARTTLS ------------------------------------------------------------------------ */
 
-static void
-become_ready (RelaisSmtpClient *client)
+void
+smtp_session_become_ready (RelaisSmtpClient *client)
 {
     if (needs_tls (client)) {
         RelaisSmtpFailure failure = {
@@ -123,6 +163,10 @@ become_ready (RelaisSmtpClient *client)
             .text = (char *)"the peer does not offer STARTTLS, which is required"};
 
         smtp_client_end (client, NULL, &failure);
+        return;
+    }
+    if (client->credentials != NULL && !client->authenticated) {
+        smtp_auth_start (client);
         return;
     }
     smtp_client_set_phase (client, RELAIS_PHASE_IDLE);
@@ -145,7 +189,7 @@ smtp_session_on_ehlo (RelaisSmtpClient *client)
         relais_reply_parser_set_strict (client->parser, true);
         smtp_client_command (client, "STARTTLS\r\n", 10, 1);
     } else if (smtp_reply_is_success (&client->reply)) {
-        become_ready (client);
+        smtp_session_become_ready (client);
     } else if (client->reply.code >= 500 && !client->helo_only && !client->lmtp) {
         client->helo_only = true;
         greet (client);
@@ -158,12 +202,6 @@ smtp_session_on_ehlo (RelaisSmtpClient *client)
 void
 smtp_session_on_starttls (RelaisSmtpClient *client)
 {
-    const RelaisTlsPeer peer = {.host = client->host,
-                                .names = (const char *const *)client->tls_names,
-                                .tlsa = client->tlsa,
-                                .sessions = client->sessions,
-                                .session_key = client->session_key};
-
     if (client->reply.code == 220) {
         /* Octets that came in clear behind the 220 would be read as if they had come under TLS. */
         if (smtp_client_input_waits (client)) {
@@ -171,15 +209,14 @@ smtp_session_on_starttls (RelaisSmtpClient *client)
                               "cleartext behind the reply to STARTTLS: an injection is likely");
             return;
         }
-        smtp_client_set_phase (client, RELAIS_PHASE_TLS);
-        relais_stream_start_tls_to (client->stream, client->tls, &peer);
+        begin_tls (client);
     } else if (!smtp_reply_is_refusal (&client->reply)) {
         smtp_client_fail_by_reply (client, false, "no answer to STARTTLS");
     } else if (needs_tls (client)) {
         smtp_client_fail_by_reply (client, true, "STARTTLS was refused, which is required");
     } else {
         relais_reply_parser_set_strict (client->parser, false);
-        become_ready (client);
+        smtp_session_become_ready (client);
     }
 }
 
@@ -201,7 +238,10 @@ smtp_session_on_tls (RelaisSmtpClient *client, const GError *error)
     }
     relais_reply_parser_set_strict (client->parser, false);
     client->helo_only = false;
-    greet (client);
+    if (client->implicit_tls)
+        await_banner (client);
+    else
+        greet (client);
 }
 
 /* --- QUIT ------------------------------------------------------------------------------------- */

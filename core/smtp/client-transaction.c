@@ -165,6 +165,7 @@ smtp_transaction_new (RelaisSmtpClient *client, const RelaisSmtpTransaction *fro
     tx->n = from->n_recipients;
     tx->outcomes = g_new0 (RelaisSmtpOutcome, tx->n);
     tx->pipelined = client->caps.pipelining;
+    tx->chunked = from->chunking && client->caps.chunking && smtp_body_ends_a_line (from->rope);
     if (!check_transaction (client, from, refusal))
         return tx;
     tx->commands = g_string_sized_new (64 + 64 * (gsize)tx->n);
@@ -212,8 +213,10 @@ smtp_transaction_start (RelaisSmtpClient *client)
     if (tx->pipelined) {
         if (rset)
             g_string_prepend (tx->commands, "RSET\r\n");
-        g_string_append (tx->commands, "DATA\r\n");
-        smtp_client_command (client, tx->commands->str, tx->commands->len, tx->n + 2 + rset);
+        if (!tx->chunked)
+            g_string_append (tx->commands, "DATA\r\n");
+        smtp_client_command (client, tx->commands->str, tx->commands->len,
+                             tx->n + 1 + !tx->chunked + rset);
         g_string_free (g_steal_pointer (&tx->commands), TRUE);
     } else if (rset) {
         smtp_client_command (client, "RSET\r\n", 6, 1);
@@ -294,11 +297,25 @@ smtp_transaction_on_mail (RelaisSmtpClient *client)
         send_next_command (client);
 }
 
+/* The message follows the command without waiting; a reply that was there before it would be taken for its answer. */
+static void
+start_chunk (RelaisSmtpClient *client)
+{
+    if (smtp_client_input_waits (client))
+        return; /* unsolicited: ends the session */
+    smtp_client_set_phase (client, RELAIS_PHASE_BODY);
+    smtp_body_start (client);
+}
+
 static void
 after_recipients (RelaisSmtpClient *client)
 {
-    if (!client->tx->pipelined && client->tx->n_accepted == 0) {
+    if ((!client->tx->pipelined || client->tx->chunked) && client->tx->n_accepted == 0) {
         end_well (client);
+        return;
+    }
+    if (client->tx->chunked) {
+        start_chunk (client);
         return;
     }
     smtp_client_set_phase (client, RELAIS_PHASE_DATA);

@@ -11,6 +11,7 @@
  *   "C text"   reads a line and finds that it begins so
  *   "E text"   reads a line and finds that it is so
  *   "B"        reads a message up to its dot, into `message` (dots undoubled)
+ *   "N n"      reads n octets into `message`, as after BDAT
  *   "T"        begins TLS as the server
  *   "X"        reads until the client goes, and finds that it says nothing; "x": whatever it says
  *   "K"        does the same, but holds the socket's reading back until the client went
@@ -53,7 +54,8 @@ typedef struct {
     RelaisTlsPolicy policy;
     RelaisTlsContext *tls;
     const char *host;
-    bool lmtp;
+    bool lmtp, implicit_tls, auth_in_clear;
+    RelaisCredentials *credentials;
     guint16 refused_port; /* connect here, where nobody listens, and not to the peer */
 
     /* What the owner does. */
