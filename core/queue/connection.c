@@ -22,6 +22,8 @@
 
 enum { MAX_TRIES = 20, MAX_CLEAR_HOSTS = 1000, MAX_FAILURES_BYTES = 900 };
 
+/* RFC 3463 section 3.8, "cryptographic failure". */
+static const guint16 no_tls[3] = {4, 7, 5};
 static const RelaisSmtpClientCallbacks callbacks;
 static void try_stops (RelaisConnection *connection);
 static void take_next (RelaisConnection *connection);
@@ -305,7 +307,7 @@ try_stop (RelaisConnection *connection)
     options.tlsa = connection->terms->tlsa;
     if (connection->terms->refused) {
         relais_tlsrpt_refused (connection);
-        note_failure (connection, connection->terms->origin, 0, NULL,
+        note_failure (connection, connection->terms->origin, 0, no_tls,
                       "the domain's policy has no place for this host");
         return false;
     }
@@ -364,6 +366,14 @@ relais_connection_open (RelaisLane *lane, RelaisPath *path, RelaisAttempt *attem
     try_stops (connection);
 }
 
+/* What the terms ask for was not to be had. */
+static bool
+lacks_tls (const RelaisConnection *connection, const RelaisSmtpFailure *failure)
+{
+    return failure != NULL && connection->terms->policy >= RELAIS_TLS_POLICY_REQUIRE &&
+           (failure->tls_handshake || failure->phase == RELAIS_PHASE_STARTTLS);
+}
+
 static void
 on_failed_opening (RelaisConnection *connection, const RelaisSmtpReply *reply,
                    const RelaisSmtpFailure *failure)
@@ -373,7 +383,10 @@ on_failed_opening (RelaisConnection *connection, const RelaisSmtpReply *reply,
     const char *text = has_reply ? reply->text : failure != NULL ? failure->text : NULL;
 
     note_failure (connection, stage, has_reply ? reply->code : 0,
-                  has_reply ? reply->enhanced : NULL, text != NULL ? text : "closed");
+                  has_reply                         ? reply->enhanced
+                  : lacks_tls (connection, failure) ? no_tls
+                                                    : NULL,
+                  text != NULL ? text : "closed");
     if (failure != NULL && failure->phase == RELAIS_PHASE_CONNECT)
         relais_reach_failed (connection->queue, connection->lane->source, stop_of (connection));
     if (failure != NULL && failure->tls_handshake &&

@@ -13,9 +13,7 @@ enum {
     RELAIS_TALLY_POLICIES = 8,    /* of one domain a day that are told apart */
     RELAIS_TALLY_FAILURES = 100,  /* of one policy that are told apart; more are counted only */
     RELAIS_TALLY_TEXT_BYTES = 500, /* of each text that is kept */
-    RELAIS_TLSRPT_TARGETS = 4,     /* addresses of one record that reports go to */
-    RELAIS_TLSRPT_REPORT_BYTES =
-        10 << 20 /* of a report before it is compressed; a larger one is not sent */
+    RELAIS_TLSRPT_TARGETS = 4      /* addresses of one record that reports go to */
 };
 
 typedef enum { RELAIS_TALLY_NO_POLICY, RELAIS_TALLY_TLSA, RELAIS_TALLY_STS } RelaisTallyType;
@@ -70,7 +68,7 @@ guint relais_tally_add_text (RelaisTally *tally, const char *text);
 typedef struct {
     const char *organization, *contact, *hostname;
 } RelaisTallySubmitter;
-/* JSON, gzip. NULL if it is too large. */
+/* JSON, gzip. */
 GBytes *relais_tally_report (const RelaisTallyDay *day, const RelaisTallySubmitter *submitter);
 /* "ORGANIZATION!DOMAIN!BEGIN!END.json.gz" (section 5.1), and the report's own id. Owned by the caller. */
 char *relais_tally_report_name (const RelaisTallyDay *day, const RelaisTallySubmitter *submitter);

@@ -279,12 +279,12 @@ on_record (gpointer data, const RelaisDnsAnswer *answer)
         return;
     }
     sending->targets = targets_of (answer);
-    if (sending->targets != NULL)
-        sending->report = relais_tally_report (sending->day, &sending->tlsrpt->submitter);
-    if (sending->report == NULL) /* nobody wants one, or it is too large */
+    if (sending->targets == NULL) { /* nobody wants one */
         finish (sending);
-    else
-        try_next (sending);
+        return;
+    }
+    sending->report = relais_tally_report (sending->day, &sending->tlsrpt->submitter);
+    try_next (sending);
 }
 
 static void

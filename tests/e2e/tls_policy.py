@@ -26,8 +26,8 @@ class Case:
         self.host = "mx.%s" % self.domain
 
 
-# wanted: "clear-ok" nobody looks at the certificate; "delivered" and "deferred" say the rest. dane: (usage, selector,
-# certificate, whether it is tampered with). sts: the policy's mode, or a number for an HTTP status.
+# dane: (usage, selector, certificate that the record is made of; "tampered": it is changed after it was signed). sts: the
+# policy's mode, or a number for an HTTP status. policy: who decides, as relaisctl tls show has it.
 CORE = [
     Case("valid", "delivered", cert="self", dane=(3, 1, "self"), policy="dane", rua="mailto:tls@plain.test"),
     Case("mismatch", "deferred", cert="good", dane=(3, 1, "self"), words="certificate was refused", policy="dane"),
@@ -341,6 +341,8 @@ def check(tap, world, relais, case):
     if case.policy:
         row = [row for row in relais.rows("tls", "show", case.domain) if "host" in row][0]
         tap.equal(row["by"], case.policy, "%s: whose policy it is" % case.name)
+    if case.wanted == "deferred":
+        tap.equal(event["enhanced"], "4.7.5", "%s: the status says that it is about TLS" % case.name)
     if case.words:
         tap.ok(case.words in str(event), "%s: the reason is told" % case.name, event)
     if case.dane and case.dane[2] != "tampered" and case.tls and case.zone == "test" and not case.second:

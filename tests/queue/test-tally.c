@@ -185,6 +185,23 @@ test_limits (void)
     g_assert_cmpuint (
         strlen (((RelaisTallyFailure *)g_ptr_array_index (policy->details, 0))->reason), ==,
         RELAIS_TALLY_TEXT_BYTES);
+    for (int i = 0; i < 2 * RELAIS_TALLY_POLICIES; i++) {
+        g_autofree char *text = g_strdup_printf ("%d", i);
+        const char *const strings[] = {text, NULL};
+        const RelaisTallyNote made = {
+            .day = 3, .domain = "a.test", .type = RELAIS_TALLY_STS, .policy = strings};
+
+        relais_tally_note (tally, &made);
+    }
+    g_list_free (g_steal_pointer (&days));
+    days = relais_tally_days (tally);
+    for (GList *link = days; link != NULL; link = link->next) {
+        const RelaisTallyDay *day = link->data;
+
+        g_assert_cmpuint (day->policies->len, ==, day->day == 3 ? RELAIS_TALLY_POLICIES : 2);
+        if (day->day == 3)
+            relais_tally_drop (tally, link->data);
+    }
     for (int i = 1; i < RELAIS_TALLY_DOMAINS + 1; i++) {
         g_autofree char *domain = g_strdup_printf ("%d.test", i);
 

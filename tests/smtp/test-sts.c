@@ -8,9 +8,11 @@
 #include "smtp/sts-private.h"
 
 #include "dns/answer-private.h"
+#include "smtp/state-file-private.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- The world ---------------------------------------------------------------------------------- */
 
@@ -451,6 +453,44 @@ test_broken_file (void)
     }
 }
 
+/* As many as are kept, and one more: from the file, and from the net. */
+static void
+test_most_policies (void)
+{
+    g_autoptr (GString) text = g_string_new ("relais-mta-sts 1\n");
+
+    for (int i = 0; i <= RELAIS_STS_DOMAINS; i++)
+        g_string_append_printf (
+            text, "%d.test\t1\t0\t9000000000000000\t0\tversion: STSv1|mode: none|max_age: 5\n", i);
+    set_up ();
+    relais_sts_stop (world.sts);
+    relais_sts_free (world.sts);
+    g_assert_true (g_file_set_contents (world.path, text->str, -1, NULL));
+    g_test_expect_message ("relais", G_LOG_LEVEL_WARNING, "1 MTA-STS*");
+    open_sts ();
+    g_test_assert_expected_messages ();
+    g_assert_cmpuint (relais_sts_n_policies (world.sts), ==, RELAIS_STS_DOMAINS);
+    expect (RELAIS_STS_MODE_NONE, RELAIS_STS_FETCH_ERROR, 1);
+    tear_down ();
+}
+
+static void
+test_large_file (void)
+{
+    for (int extra = 0; extra <= 1; extra++) {
+        set_up ();
+        relais_sts_stop (world.sts);
+        relais_sts_free (world.sts);
+        g_assert_true (g_file_set_contents (world.path, "x", 1, NULL));
+        g_assert_cmpint (truncate (world.path, RELAIS_STATE_FILE_BYTES + extra), ==, 0);
+        g_test_expect_message ("relais", G_LOG_LEVEL_WARNING,
+                               extra == 0 ? "*another kind*" : "*is too large*");
+        open_sts ();
+        g_test_assert_expected_messages ();
+        tear_down ();
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -463,5 +503,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/sts/restart", test_restart);
     g_test_add_func ("/smtp/sts/saved-meanwhile", test_saved_meanwhile);
     g_test_add_func ("/smtp/sts/broken-file", test_broken_file);
+    g_test_add_func ("/smtp/sts/most-policies", test_most_policies);
+    g_test_add_func ("/smtp/sts/large-file", test_large_file);
     return g_test_run ();
 }
