@@ -13,6 +13,7 @@
 
 #include "dns/dane-private.h"
 
+#include "dns/answer-private.h"
 #include "dns/resolver-private.h"
 
 struct RelaisDaneLookup {
@@ -97,6 +98,7 @@ relais_dane_outcome_to_string (RelaisDaneOutcome outcome)
 /* --- The lookup --------------------------------------------------------------------------------- */
 
 static void ask (RelaisDaneLookup *lookup, const char *base);
+static void tell (RelaisDaneLookup *lookup, RelaisDane *dane);
 
 void
 relais_dane_cancel (RelaisDaneLookup *lookup)
@@ -113,21 +115,26 @@ static void
 on_answer (gpointer data, const RelaisDnsAnswer *answer)
 {
     RelaisDaneLookup *lookup = data;
-    RelaisDaneFunc func = lookup->func;
-    gpointer func_data = lookup->data;
     RelaisDane dane;
-    guint32 ttl_s;
 
     lookup->query = NULL;
     lookup->ttl_s = MIN (lookup->ttl_s, answer->ttl_s);
     relais_dane_judge (answer, lookup->base, &dane);
-    if (dane.outcome == RELAIS_DANE_NONE && lookup->base != lookup->host) {
+    if (dane.outcome == RELAIS_DANE_NONE && lookup->base != lookup->host)
         ask (lookup, lookup->host);
-        return;
-    }
-    ttl_s = lookup->ttl_s;
+    else
+        tell (lookup, &dane);
+}
+
+static void
+tell (RelaisDaneLookup *lookup, RelaisDane *dane)
+{
+    RelaisDaneFunc func = lookup->func;
+    gpointer data = lookup->data;
+    guint32 ttl_s = lookup->ttl_s;
+
     relais_dane_cancel (lookup);
-    func (func_data, &dane, ttl_s);
+    func (data, dane, ttl_s);
 }
 
 static void
@@ -139,9 +146,27 @@ ask (RelaisDaneLookup *lookup, const char *base)
     lookup->query = relais_dns_ask (lookup->dns, false, name, RELAIS_DNS_TLSA, on_answer, lookup);
 }
 
+/* The alias itself was asked for. What failed is told as a failed lookup of records would be. */
+static void
+on_alias (gpointer data, const RelaisDnsAnswer *answer)
+{
+    RelaisDaneLookup *lookup = data;
+    RelaisDane dane = {.outcome = RELAIS_DANE_NONE};
+
+    lookup->query = NULL;
+    lookup->ttl_s = MIN (lookup->ttl_s, answer->ttl_s);
+    if (answer->outcome == RELAIS_DNS_DATA && answer->secure) {
+        ask (lookup, lookup->host);
+        return;
+    }
+    if (answer->outcome != RELAIS_DNS_DATA)
+        relais_dane_judge (answer, lookup->host, &dane);
+    tell (lookup, &dane);
+}
+
 RelaisDaneLookup *
-relais_dane_lookup (RelaisDns *dns, const char *host, const char *canonical, guint16 port,
-                    RelaisDaneFunc func, gpointer data)
+relais_dane_lookup (RelaisDns *dns, const char *host, const char *canonical, bool secure,
+                    guint16 port, RelaisDaneFunc func, gpointer data)
 {
     RelaisDaneLookup *lookup = g_new0 (RelaisDaneLookup, 1);
 
@@ -152,6 +177,9 @@ relais_dane_lookup (RelaisDns *dns, const char *host, const char *canonical, gui
     lookup->ttl_s = G_MAXUINT32;
     lookup->func = func;
     lookup->data = data;
-    ask (lookup, lookup->canonical != NULL ? lookup->canonical : lookup->host);
+    if (secure)
+        ask (lookup, lookup->canonical != NULL ? lookup->canonical : lookup->host);
+    else
+        lookup->query = relais_dns_ask (dns, false, host, RELAIS_DNS_CNAME, on_alias, lookup);
     return lookup;
 }

@@ -392,11 +392,11 @@ ask_dane (RelaisMailLookup *lookup)
     for (guint i = 0; port != 0 && lookup->secure && i < lookup->hosts->len; i++) {
         Host *host = g_ptr_array_index (lookup->hosts, i);
 
-        if (!has_addresses (host) || host->insecure)
+        if (!has_addresses (host) || (host->insecure && host->canonical == NULL))
             continue;
         lookup->n_pending++;
-        host->dane_lookup =
-            relais_dane_lookup (lookup->dns, host->name, host->canonical, port, on_dane, host);
+        host->dane_lookup = relais_dane_lookup (lookup->dns, host->name, host->canonical,
+                                                !host->insecure, port, on_dane, host);
     }
     if (lookup->n_pending == 0)
         tell (lookup, route_of_hosts (lookup));
