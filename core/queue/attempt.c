@@ -543,6 +543,7 @@ facts_of (const RelaisAttempt *attempt)
     if (connection != NULL && relais_connection_is_open (connection)) {
         facts.host = relais_connection_host (connection);
         facts.address = connection->address;
+        facts.tls_policy = relais_tls_policy_to_string (connection->terms->policy);
         facts.tls_version = connection->tls_version;
         facts.tls_cipher = connection->tls_cipher;
         facts.tls_verify = connection->tls_verify;

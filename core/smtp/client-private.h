@@ -11,6 +11,7 @@
 
 #include "loop/pool-private.h"
 #include "message/rope-private.h"
+#include "smtp/caps-private.h"
 #include "smtp/credentials-private.h"
 #include "smtp/reply-private.h"
 #include "tls/stream-private.h"
@@ -35,16 +36,6 @@ typedef enum {
     RELAIS_PHASE_QUIT
 } RelaisSmtpPhase;
 const char *relais_smtp_phase_to_string (RelaisSmtpPhase phase);
-
-/* What the peer said it can, after the last EHLO (RFC 5321 section 4.1.1.1). */
-typedef struct {
-    bool pipelining, size, eight_bit, enhanced, starttls, dsn, smtputf8, chunking;
-    bool auth_scram_sha_256, auth_plain, auth_login;
-    guint64 max_size;     /* 0: no limit said */
-    guint limits_rcptmax; /* RFC 9422, 0: none */
-    guint limits_mailmax;
-    guint limits_rcptdomainmax;
-} RelaisSmtpCaps;
 
 typedef struct {
     struct sockaddr_storage peer; /* with port */

@@ -5,6 +5,7 @@ libcore_la_SOURCES += \
     core/smtp/reply.c core/smtp/reply-private.h \
     core/smtp/dotstuff.c core/smtp/dotstuff-private.h \
     core/smtp/client.c core/smtp/client-private.h core/smtp/client-state-private.h \
+    core/smtp/caps.c core/smtp/caps-private.h \
     core/smtp/client-auth.c core/smtp/credentials.c core/smtp/credentials-private.h \
     core/smtp/client-session.c core/smtp/client-transaction.c core/smtp/client-body.c
 

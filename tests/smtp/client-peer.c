@@ -238,6 +238,8 @@ talk_step (Talk *talk, const char *step)
         else
             talk_message (talk);
         return !talk->peer->cut;
+    case 'c': return send (talk->fd, text, strlen (text), MSG_NOSIGNAL) > 0;
+    case 'n': return SSL_shutdown (talk->ssl) >= 0;
     case 'N': talk_octets (talk, g_ascii_strtoull (text, NULL, 10)); return !talk->peer->cut;
     case 'T': return talk_begin_tls (talk);
     case 'H': talk->at = talk->end; return talk_fill (talk) && (talk->at = talk->end) > 0;

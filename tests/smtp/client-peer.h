@@ -12,6 +12,7 @@
  *   "E text"   reads a line and finds that it is so
  *   "B"        reads a message up to its dot, into `message` (dots undoubled)
  *   "N n"      reads n octets into `message`, as after BDAT
+ *   "c text"   says text past TLS, in clear; "n": ends TLS (close_notify)
  *   "T"        begins TLS as the server
  *   "X"        reads until the client goes, and finds that it says nothing; "x": whatever it says
  *   "K"        does the same, but holds the socket's reading back until the client went
