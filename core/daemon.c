@@ -25,6 +25,7 @@
 #include "module/cursor-private.h"
 #include "module/host-private.h"
 #include "notify-private.h"
+#include "policies-private.h"
 #include "privileges-private.h"
 #include "queue/queue-private.h"
 #include "reload-private.h"
@@ -74,6 +75,7 @@ typedef struct {
     RelaisDns *dns;
     RelaisFetcher *fetcher;
     RelaisTracking *tracking;
+    RelaisPolicies *policies;
     RelaisQueue *queue;
     RelaisSmtpServer *server;
     RelaisHttpServer *http;
@@ -330,12 +332,28 @@ recovered_message (gpointer data, RelaisMessage *message)
 }
 
 static bool
+open_policies (Daemon *daemon, GError **error)
+{
+    const RelaisPoliciesParts parts = {
+        .loop = daemon->loop,
+        .pool = daemon->pool,
+        .dns = daemon->dns,
+        .fetcher = daemon->fetcher,
+    };
+
+    daemon->policies = relais_policies_new (&parts, daemon->config, error);
+    return daemon->policies != NULL;
+}
+
+static bool
 open_queue (Daemon *daemon, GError **error)
 {
     const RelaisQueueOptions options = {.loop = daemon->loop,
                                         .pool = daemon->pool,
                                         .spool = daemon->spool,
                                         .dns = daemon->dns,
+                                        .sts = relais_policies_sts (daemon->policies),
+                                        .tlsrpt = relais_policies_tlsrpt (daemon->policies),
                                         .host = daemon->host,
                                         .suppression = daemon->suppression};
 
@@ -499,7 +517,8 @@ bring_up (Daemon *daemon, GError **error)
         return false;
     open_suppression (daemon);
     if (!open_resolver (daemon, error) || !open_fetcher (daemon, error) ||
-        !open_queue (daemon, error) || !open_server (daemon, error) || !open_http (daemon, error) ||
+        !open_policies (daemon, error) || !open_queue (daemon, error) ||
+        !open_server (daemon, error) || !open_http (daemon, error) ||
         !open_control (daemon, error) || !relais_host_start (daemon->host, error) ||
         !relais_http_server_start (daemon->http, error))
         return false;
@@ -583,6 +602,7 @@ take_down (Daemon *daemon)
     if (daemon->suppression != NULL)
         relais_suppression_finish (daemon->suppression);
     relais_queue_free (daemon->queue);
+    relais_policies_stop (daemon->policies);
     if (daemon->fetcher != NULL)
         relais_fetcher_stop (daemon->fetcher);
     relais_spool_close (daemon->spool);
@@ -600,6 +620,7 @@ take_down (Daemon *daemon)
     relais_pool_free (daemon->pool);
     relais_suppression_close (daemon->suppression);
     relais_tokens_free (daemon->tokens);
+    relais_policies_free (daemon->policies);
     relais_fetcher_free (daemon->fetcher); /* workers may still have tried it */
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);

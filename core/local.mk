@@ -22,7 +22,7 @@ libcore_la_SOURCES += \
     core/ctl-new.c core/ctl-new-private.h \
     core/daemon.c core/mains-private.h \
     core/limiter.c core/limiter-private.h \
-    core/notify.c core/notify-private.h \
+    core/notify.c core/notify-private.h core/policies.c core/policies-private.h \
     core/privileges.c core/privileges-private.h \
     core/reload.c core/reload-private.h \
     core/show-hooks.c core/show-hooks-private.h \

@@ -109,6 +109,8 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
     row (call, "queue.bounced_total", (gint64)figures.bounced_total);
     row (call, "queue.expired_total", (gint64)figures.expired_total);
     row (call, "queue.suppressed_total", (gint64)figures.suppressed_total);
+    row (call, "queue.tls_handshakes_total", (gint64)figures.tls_handshakes_total);
+    row (call, "queue.tls_resumed_total", (gint64)figures.tls_resumed_total);
     row (call, "queue.parked", (gint64)figures.parked);
     row (call, "queue.evidence_lost_total", (gint64)figures.evidence_lost_total);
 }

@@ -9,7 +9,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/un.h>
 
 static const guint8 MAPPED[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -176,6 +178,32 @@ relais_address_from_text (const char *text, guint16 port, struct sockaddr_storag
         return relais_address_from_bytes (bytes, sizeof (struct in_addr), port, address, size);
     return inet_pton (AF_INET6, text, bytes) == 1 &&
            relais_address_from_bytes (bytes, sizeof (struct in6_addr), port, address, size);
+}
+
+bool
+relais_address_is_unix (const char *text)
+{
+    return g_str_has_prefix (text, "unix:");
+}
+
+bool
+relais_address_from_unix (const char *text, struct sockaddr_storage *address, socklen_t *size)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)address;
+    const char *path = text + strlen ("unix:");
+    gsize length;
+
+    G_STATIC_ASSERT (sizeof un->sun_path > RELAIS_UNIX_PATH_BYTES);
+    if (!relais_address_is_unix (text) || path[0] != '/')
+        return false;
+    length = strlen (path);
+    if (length > RELAIS_UNIX_PATH_BYTES)
+        return false;
+    memset (address, 0, sizeof *address);
+    un->sun_family = AF_UNIX;
+    memcpy (un->sun_path, path, length);
+    *size = (socklen_t)(offsetof (struct sockaddr_un, sun_path) + length + 1);
+    return true;
 }
 
 char *

@@ -5,6 +5,8 @@ libcore_la_SOURCES += \
     core/smtp/reply.c core/smtp/reply-private.h \
     core/smtp/dotstuff.c core/smtp/dotstuff-private.h \
     core/smtp/client.c core/smtp/client-private.h core/smtp/client-state-private.h \
+    core/smtp/caps.c core/smtp/caps-private.h \
+    core/smtp/client-auth.c core/smtp/credentials.c core/smtp/credentials-private.h \
     core/smtp/client-session.c core/smtp/client-transaction.c core/smtp/client-body.c
 
 check_PROGRAMS += tests/smtp/test-reply
@@ -13,7 +15,8 @@ tests_smtp_test_reply_SOURCES = tests/smtp/test-reply.c
 tests_smtp_test_reply_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_reply_LDADD = $(CORE_TEST_LDADD)
 
-CLIENT_TESTS = tests/smtp/test-client tests/smtp/test-client-stall tests/smtp/test-client-tls tests/smtp/test-client-body
+CLIENT_TESTS = tests/smtp/test-client tests/smtp/test-client-stall tests/smtp/test-client-tls tests/smtp/test-client-body \
+    tests/smtp/test-client-lmtp tests/smtp/test-client-auth tests/smtp/test-client-chunk
 check_PROGRAMS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)
 tests_smtp_test_client_SOURCES = tests/smtp/test-client.c tests/smtp/client-peer.c tests/smtp/client-peer.h
@@ -28,6 +31,30 @@ tests_smtp_test_client_tls_LDADD = $(CORE_TEST_LDADD)
 tests_smtp_test_client_body_SOURCES = tests/smtp/test-client-body.c tests/smtp/client-peer.c tests/smtp/client-peer.h
 tests_smtp_test_client_body_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_client_body_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_client_lmtp_SOURCES = tests/smtp/test-client-lmtp.c tests/smtp/client-peer.c tests/smtp/client-peer.h
+tests_smtp_test_client_lmtp_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_client_lmtp_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_client_auth_SOURCES = tests/smtp/test-client-auth.c tests/smtp/client-peer.c tests/smtp/client-peer.h
+tests_smtp_test_client_auth_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_client_auth_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_client_chunk_SOURCES = tests/smtp/test-client-chunk.c tests/smtp/client-peer.c tests/smtp/client-peer.h
+tests_smtp_test_client_chunk_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_client_chunk_LDADD = $(CORE_TEST_LDADD)
+
+# MTA-STS. The second test brings its own resolver and HTTP client, so it takes the archive's other members alone.
+libcore_la_SOURCES += \
+    core/smtp/state-file.c core/smtp/state-file-private.h \
+    core/smtp/sts-policy.c core/smtp/sts-policy-private.h \
+    core/smtp/sts.c core/smtp/sts-private.h
+STS_TESTS = tests/smtp/test-sts-policy tests/smtp/test-sts
+check_PROGRAMS += $(STS_TESTS)
+TESTS += $(STS_TESTS)
+tests_smtp_test_sts_policy_SOURCES = tests/smtp/test-sts-policy.c
+tests_smtp_test_sts_policy_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_sts_policy_LDADD = $(CORE_TEST_LDADD)
+tests_smtp_test_sts_SOURCES = tests/smtp/test-sts.c
+tests_smtp_test_sts_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_sts_LDADD = $(CORE_TEST_LDADD)
 
 # The receiving side.
 libcore_la_SOURCES += \

@@ -29,6 +29,11 @@ void relais_tls_context_serve_http (RelaisTlsContext *context);
  * recorded all the same. */
 RelaisTlsContext *relais_tls_context_new_client (bool verify, GError **error);
 
+/* The certificate that a client shows when it is asked for one, chain and key in PEM files. Before the context's first
+ * use; may block. */
+bool relais_tls_context_use_certificate (RelaisTlsContext *context, const char *certificate_file,
+                                         const char *key_file, GError **error);
+
 RelaisTlsContext *relais_tls_context_ref (RelaisTlsContext *context);
 void relais_tls_context_unref (RelaisTlsContext *context);
 /* The SSL_CTX behind it, for stream.c. */

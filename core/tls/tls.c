@@ -8,6 +8,7 @@
 #include "tls/tls-private.h"
 
 #include "loop/loop-private.h"
+#include "tls/stream-struct-private.h"
 
 #include <glib/gstdio.h>
 #include <openssl/err.h>
@@ -89,6 +90,27 @@ new_context (const SSL_METHOD *method, bool server, GError **error)
     return context;
 }
 
+bool
+relais_tls_context_use_certificate (RelaisTlsContext *context, const char *certificate_file,
+                                    const char *key_file, GError **error)
+{
+    relais_assert_may_block ();
+    ERR_clear_error ();
+    if (SSL_CTX_use_certificate_chain_file (context->native, certificate_file) != 1) {
+        set_tls_error (error, "cannot load the certificate", certificate_file);
+        return false;
+    }
+    if (SSL_CTX_use_PrivateKey_file (context->native, key_file, SSL_FILETYPE_PEM) != 1) {
+        set_tls_error (error, "cannot load the key", key_file);
+        return false;
+    }
+    if (SSL_CTX_check_private_key (context->native) != 1) {
+        set_tls_error (error, "the certificate does not belong to the key", key_file);
+        return false;
+    }
+    return true;
+}
+
 RelaisTlsContext *
 relais_tls_context_new_server (const char *certificate_file, const char *key_file, GError **error)
 {
@@ -98,18 +120,8 @@ relais_tls_context_new_server (const char *certificate_file, const char *key_fil
     context = new_context (TLS_server_method (), true, error);
     if (context == NULL)
         return NULL;
-    if (SSL_CTX_use_certificate_chain_file (context->native, certificate_file) != 1) {
-        set_tls_error (error, "cannot load the certificate", certificate_file);
+    if (!relais_tls_context_use_certificate (context, certificate_file, key_file, error))
         return NULL;
-    }
-    if (SSL_CTX_use_PrivateKey_file (context->native, key_file, SSL_FILETYPE_PEM) != 1) {
-        set_tls_error (error, "cannot load the key", key_file);
-        return NULL;
-    }
-    if (SSL_CTX_check_private_key (context->native) != 1) {
-        set_tls_error (error, "the certificate does not belong to the key", key_file);
-        return NULL;
-    }
     SSL_CTX_set_dh_auto (context->native, 1);
     /* Tickets alone resume sessions: no cache to grow. Their key lives in this context, so they are
      * bound to it. */
@@ -157,7 +169,14 @@ relais_tls_context_new_client (bool verify, GError **error)
     /* Where the alternative is cleartext, weak encryption is the better one (RFC 7435). */
     if (!verify)
         SSL_CTX_set_security_level (context->native, 0);
+    relais_stream_tls_keep_sessions (context->native);
     SSL_CTX_set_verify (context->native, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    /* RFC 7672 section 3.1.1: what a DANE-EE record names is good whatever name it carries. */
+    if (SSL_CTX_dane_enable (context->native) != 1) {
+        set_tls_error (error, "cannot enable DANE", NULL);
+        return NULL;
+    }
+    SSL_CTX_dane_set_flags (context->native, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
     return g_steal_pointer (&context);
 }
 

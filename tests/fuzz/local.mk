@@ -15,6 +15,7 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 FUZZ_TARGETS = \
     tests/fuzz/address \
     tests/fuzz/bounce-rules \
+    tests/fuzz/caps \
     tests/fuzz/catalogue \
     tests/fuzz/command \
     tests/fuzz/conf \
@@ -45,11 +46,14 @@ FUZZ_TARGETS = \
     tests/fuzz/serial \
     tests/fuzz/spf-macro \
     tests/fuzz/spf-record \
+    tests/fuzz/sts \
     tests/fuzz/suppress-line \
     tests/fuzz/suppress-rows \
     tests/fuzz/text \
     tests/fuzz/throttle-rates \
     tests/fuzz/throttle-rules \
+    tests/fuzz/tlsa \
+    tests/fuzz/tlsrpt \
     tests/fuzz/tracking-rules \
     tests/fuzz/transfer \
     tests/fuzz/unsubscribe \
@@ -71,6 +75,10 @@ tests_fuzz_bounce_rules_SOURCES = tests/fuzz/bounce-rules.c tests/fuzz/shipped.h
 tests_fuzz_bounce_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(bounce_test_cppflags)
 tests_fuzz_bounce_rules_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_bounce_rules_LDADD = $(fuzz_ldadd) $(REPLIES_LIBS)
+tests_fuzz_caps_SOURCES = tests/fuzz/caps.c
+tests_fuzz_caps_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_caps_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_caps_LDADD = $(fuzz_ldadd)
 tests_fuzz_catalogue_SOURCES = tests/fuzz/catalogue.c
 tests_fuzz_catalogue_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_catalogue_LDFLAGS = $(fuzz_ldflags)
@@ -196,10 +204,22 @@ tests_fuzz_throttle_rules_SOURCES = tests/fuzz/throttle-rules.c tests/fuzz/shipp
 tests_fuzz_throttle_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(THROTTLE_RULES_CPPFLAGS)
 tests_fuzz_throttle_rules_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_throttle_rules_LDADD = $(fuzz_ldadd) $(REPLIES_LIBS)
+tests_fuzz_tlsa_SOURCES = tests/fuzz/tlsa.c
+tests_fuzz_tlsa_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_tlsa_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_tlsa_LDADD = $(fuzz_ldadd)
+tests_fuzz_tlsrpt_SOURCES = tests/fuzz/tlsrpt.c
+tests_fuzz_tlsrpt_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_tlsrpt_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_tlsrpt_LDADD = $(fuzz_ldadd)
 tests_fuzz_tracking_rules_SOURCES = tests/fuzz/tracking-rules.c $(tracking_who_sources)
 tests_fuzz_tracking_rules_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(CORE_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 tests_fuzz_tracking_rules_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_tracking_rules_LDADD = $(fuzz_ldadd)
+tests_fuzz_sts_SOURCES = tests/fuzz/sts.c
+tests_fuzz_sts_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_sts_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_sts_LDADD = $(fuzz_ldadd)
 tests_fuzz_suppress_line_SOURCES = tests/fuzz/suppress-line.c
 tests_fuzz_suppress_line_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_suppress_line_LDFLAGS = $(fuzz_ldflags)
