@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The grammar of commands that the server takes (RFC 5321 section 4.1, RFC 1870, 3461, 4954, 6152).
+ * The grammar of commands that the server takes (RFC 5321 section 4.1, RFC 1870, 3030, 3461, 4954, 6152).
  * Pure and bounded: bytes in, values or a refusing reply out. Any thread.
  */
 #pragma once
@@ -51,6 +51,10 @@ const RelaisServerReply *
 relais_command_parse_mail (const char *args, gsize size, RelaisPathCommand *command);
 const RelaisServerReply *
 relais_command_parse_rcpt (const char *args, gsize size, RelaisPathCommand *command);
+
+/* What follows BDAT: "1000" or "1000 LAST" (RFC 3030 section 2). False if it is something else, or a
+ * number that nobody could mean; then nobody knows where the next command begins. */
+bool relais_command_parse_bdat (const char *args, gsize size, guint64 *chunk_bytes, bool *last);
 
 /* The name after HELO or EHLO: a domain, an address literal, or near enough to one to be written
  * into a header (letters, digits, "-._:[]"); at most 255 octets. */

@@ -155,6 +155,21 @@ text_is (const char *text, gsize size, const char *word)
     return strlen (word) == size && g_ascii_strncasecmp (text, word, size) == 0;
 }
 
+bool
+relais_command_parse_bdat (const char *args, gsize size, guint64 *chunk_bytes, bool *last)
+{
+    const char *end = args + size;
+    const char *blank = memchr (args, ' ', size);
+    const char *digits_end = blank != NULL ? blank : end;
+
+    while (blank != NULL && blank < end && *blank == ' ')
+        blank++;
+    if (blank != NULL && !text_is (blank, (gsize)(end - blank), "LAST"))
+        return false;
+    *last = blank != NULL;
+    return parse_number (args, (gsize)(digits_end - args), chunk_bytes);
+}
+
 /* --- Parameters ------------------------------------------------------------------------------- */
 
 static bool

@@ -39,7 +39,7 @@ libcore_la_SOURCES += \
     core/smtp/server.c core/smtp/server-private.h \
     core/smtp/server-settings.c core/smtp/server-settings-private.h \
     core/smtp/session.c core/smtp/session-private.h \
-    core/smtp/session-commands.c core/smtp/session-mail.c core/smtp/session-data.c \
+    core/smtp/session-commands.c core/smtp/session-mail.c core/smtp/session-data.c core/smtp/session-chunks.c \
     core/smtp/session-tls.c
 
 check_PROGRAMS += tests/smtp/test-framing
@@ -65,6 +65,12 @@ TESTS += tests/smtp/test-server-rights
 tests_smtp_test_server_rights_SOURCES = tests/smtp/test-server-rights.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
 tests_smtp_test_server_rights_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_rights_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-chunks
+TESTS += tests/smtp/test-server-chunks
+tests_smtp_test_server_chunks_SOURCES = tests/smtp/test-server-chunks.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_chunks_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_chunks_LDADD = $(CORE_TEST_LDADD)
 
 # Brings its own module host, so it takes the archive's other members alone.
 check_PROGRAMS += tests/smtp/test-server-hooks

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define BIT(state) (1u << RELAIS_SESSION_##state)
-#define COMMANDS (BIT (START) | BIT (READY) | BIT (MAIL) | BIT (RCPT))
+#define COMMANDS (BIT (START) | BIT (READY) | BIT (MAIL) | BIT (RCPT) | BIT (CHUNKS))
 
 static const RelaisServerReply unknown = {500, "5.5.1", "command not known"};
 static const RelaisServerReply not_text = {500, "5.5.2", "control characters in a command"};
@@ -87,7 +87,8 @@ proceed_ehlo (RelaisSession *session, const RelaisHookResult *result)
 
     relais_stream_printf (session->stream,
                           "250-%s\r\n250-PIPELINING\r\n250-SIZE %" G_GINT64_FORMAT
-                          "\r\n250-8BITMIME\r\n250-DSN\r\n%s%s250 ENHANCEDSTATUSCODES\r\n",
+                          "\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-DSN\r\n%s%s"
+                          "250 ENHANCEDSTATUSCODES\r\n",
                           settings->hostname, settings->limits.message_size,
                           relais_session_offers_starttls (session) ? "250-STARTTLS\r\n" : "",
                           relais_session_offers_auth (session) ? "250-AUTH PLAIN\r\n" : "");
@@ -143,6 +144,8 @@ static const RelaisSessionStep commands[] = {
     {"RCPT", BIT (MAIL) | BIT (RCPT), RELAIS_HOOK_RCPT, relais_check_rcpt, relais_proceed_rcpt,
      NULL, RELAIS_STEP_REJECTS | RELAIS_STEP_FREE_FOR_SENDERS},
     {"DATA", BIT (MAIL) | BIT (RCPT), -1, relais_check_data, relais_proceed_data, NULL, 0},
+    {"BDAT", COMMANDS, -1, relais_check_bdat, relais_proceed_bdat, NULL,
+     RELAIS_STEP_REJECTS | RELAIS_STEP_FATAL},
     {"EHLO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_ehlo, NULL, 0},
     {"HELO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_helo, NULL, 0},
     {"RSET", COMMANDS, -1, check_no_arguments, proceed_rset, NULL, 0},

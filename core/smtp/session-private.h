@@ -7,8 +7,13 @@
  *                  +--------------------------------------------- RSET, EHLO ---+
  *                  |                                                            |
  *   PROXY -> GREET -> START -> READY -> MAIL -> RCPT -> DATA -> COMMIT -> READY |
- *                       |  ^     |  ^                                           |
- *                      TLS-+  AUTH, VERIFY
+ *                       |  ^     |  ^             |              ^              |
+ *                      TLS-+  AUTH, VERIFY      CHUNK -----------+
+ *                                                |  ^
+ *                                               CHUNKS
+ *
+ * BDAT may come at any time: what it announces is read and dropped in CHUNK, from where the session
+ * goes back to START or READY, so that a refused chunk is never taken for commands.
  *
  * While a hook is under way (`run`), in GREET, TLS, VERIFY and COMMIT no input is looked at: what
  * the client sends meanwhile waits in the stream, up to limits.pipelined.
@@ -37,6 +42,8 @@ typedef enum {
     RELAIS_SESSION_MAIL,   /* a sender, no recipient */
     RELAIS_SESSION_RCPT,   /* at least one recipient */
     RELAIS_SESSION_DATA,   /* message data comes */
+    RELAIS_SESSION_CHUNK,  /* the octets of a chunk come */
+    RELAIS_SESSION_CHUNKS, /* between two chunks of one message */
     RELAIS_SESSION_COMMIT, /* the spool works */
     RELAIS_SESSION_ENDED,
     RELAIS_N_SESSION_STATES
@@ -46,7 +53,6 @@ typedef struct {
     RelaisMessage *message;
     guint64 declared_bytes; /* of SIZE= */
     guint64 received_bytes; /* of data, decoded */
-    guint64 unpaid_bytes;   /* of data since the deadline was set */
     RelaisDraft *draft;     /* from 354 on; NULL once it failed */
     RelaisFraming framing;
     GHashTable *slots;                /* modules' */
@@ -72,8 +78,9 @@ typedef struct {
 } RelaisSessionStep;
 
 enum {
-    RELAIS_STEP_REJECTS = 1 << 0,         /* a refusal counts as rejected mail */
-    RELAIS_STEP_FREE_FOR_SENDERS = 1 << 1 /* a refusal is no error of who may relay */
+    RELAIS_STEP_REJECTS = 1 << 0,          /* a refusal counts as rejected mail */
+    RELAIS_STEP_FREE_FOR_SENDERS = 1 << 1, /* a refusal is no error of who may relay */
+    RELAIS_STEP_FATAL = 1 << 2             /* a refusal ends the session */
 };
 
 /* What a check found out, for the hook and for proceed. */
@@ -82,12 +89,23 @@ typedef struct {
     RelaisMessage *message; /* MAIL: the envelope that begins */
     GHashTable *slots;      /* MAIL: of the transaction that begins */
     guint64 declared_bytes;
+    guint64 chunk_bytes;        /* BDAT */
+    bool last_chunk;            /* BDAT */
     RelaisRecipient *recipient; /* RCPT */
     RelaisRelay relay;
     RelaisPlain plain; /* AUTH */
     bool has_plain;
     RelaisUser *user; /* AUTH: whose login succeeded */
 } RelaisSessionCommand;
+
+/* What BDAT announced and has not come yet. */
+typedef struct {
+    guint64 left_bytes;
+    bool last;
+    const RelaisServerReply
+        *refusal;             /* said at its end, its octets are dropped; NULL: they are data */
+    RelaisSessionState after; /* a refused one */
+} RelaisSessionChunk;
 
 struct RelaisSession {
     guint refs;
@@ -102,10 +120,11 @@ struct RelaisSession {
     bool trusted; /* of the listener's trusted_nets */
     bool esmtp;   /* EHLO, not HELO */
     bool tls;
-    bool counted;  /* among the sessions of its client */
-    bool answered; /* a command ended: the deadline begins anew */
-    bool paused;   /* the stream does not read */
-    bool eof;      /* the peer will send nothing more */
+    bool counted;         /* among the sessions of its client */
+    bool answered;        /* a command ended: the deadline begins anew */
+    bool paused;          /* the stream does not read */
+    bool eof;             /* the peer will send nothing more */
+    guint64 unpaid_bytes; /* of data since the deadline was set */
     guint8 client_key[16];
     guint errors, auth_failures, transactions;
     char *client; /* address as text */
@@ -115,6 +134,7 @@ struct RelaisSession {
     GHashTable *slots;
     RelaisTransaction *tx;
     RelaisSessionCommand command;
+    RelaisSessionChunk chunk; /* in CHUNK */
 
     /* While a hook is under way. */
     RelaisHookRun *run;
@@ -182,6 +202,28 @@ const RelaisServerReply *relais_check_data (RelaisSession *s, const char *args, 
 void relais_proceed_data (RelaisSession *session, const RelaisHookResult *result);
 /* Takes data from the input; false when there is nothing more to do now. */
 bool relais_session_take_data (RelaisSession *session);
+
+/* Drops the transaction that was refused; nothing of it is kept for the next one. */
+void relais_session_drop_transaction (RelaisSession *session);
+extern const RelaisSessionStep relais_step_end_of_data;
+/* What BDAT shares with DATA: why the spool takes no message of that size now, or NULL; */
+const RelaisServerReply *relais_session_spool_refusal (RelaisSession *session, guint64 size_bytes);
+/* the draft, and the deadline of its first octets; */
+void relais_session_begin_data (RelaisSession *session);
+/* a RelaisFramingSink, whose data is the session; */
+void relais_session_append_data (gpointer session, const guint8 *bytes, gsize size);
+/* a refusal that is said at the end of data, up to which all is dropped; */
+void relais_transaction_fail (RelaisTransaction *tx, const RelaisServerReply *reply);
+/* and each 64 KiB of data buy a new deadline. */
+void relais_session_pay (RelaisSession *session, gsize size);
+extern const RelaisServerReply relais_reply_bare_newline, relais_reply_too_big,
+    relais_reply_no_recipients;
+
+/* --- session-chunks.c: BDAT */
+const RelaisServerReply *relais_check_bdat (RelaisSession *s, const char *args, gsize size);
+void relais_proceed_bdat (RelaisSession *session, const RelaisHookResult *result);
+/* Takes octets of a chunk from the input; false when there is nothing more to do now. */
+bool relais_session_take_chunk (RelaisSession *session);
 
 /* --- server.c: what sessions need of it */
 struct RelaisSmtpServer {

@@ -50,15 +50,17 @@ static const struct {
 } states[RELAIS_N_SESSION_STATES] = {
     [RELAIS_SESSION_PROXY] = {"proxy", BIT (GREET)},
     [RELAIS_SESSION_GREET] = {"greet", BIT (START)},
-    [RELAIS_SESSION_START] = {"start", BIT (READY) | BIT (TLS)},
+    [RELAIS_SESSION_START] = {"start", BIT (READY) | BIT (TLS) | BIT (CHUNK)},
     [RELAIS_SESSION_TLS] = {"tls", BIT (START)},
-    [RELAIS_SESSION_READY] = {"ready",
-                              BIT (READY) | BIT (TLS) | BIT (AUTH) | BIT (VERIFY) | BIT (MAIL)},
+    [RELAIS_SESSION_READY] = {"ready", BIT (READY) | BIT (TLS) | BIT (AUTH) | BIT (VERIFY) |
+                                           BIT (MAIL) | BIT (CHUNK)},
     [RELAIS_SESSION_AUTH] = {"auth", BIT (VERIFY) | BIT (READY)},
     [RELAIS_SESSION_VERIFY] = {"verify", BIT (READY)},
-    [RELAIS_SESSION_MAIL] = {"mail", BIT (RCPT) | BIT (READY)},
-    [RELAIS_SESSION_RCPT] = {"rcpt", BIT (RCPT) | BIT (DATA) | BIT (READY)},
+    [RELAIS_SESSION_MAIL] = {"mail", BIT (RCPT) | BIT (READY) | BIT (CHUNK)},
+    [RELAIS_SESSION_RCPT] = {"rcpt", BIT (RCPT) | BIT (DATA) | BIT (READY) | BIT (CHUNK)},
     [RELAIS_SESSION_DATA] = {"data", BIT (COMMIT) | BIT (READY)},
+    [RELAIS_SESSION_CHUNK] = {"chunk", BIT (START) | BIT (READY) | BIT (CHUNKS) | BIT (COMMIT)},
+    [RELAIS_SESSION_CHUNKS] = {"chunks", BIT (CHUNK) | BIT (READY)},
     [RELAIS_SESSION_COMMIT] = {"commit", BIT (READY)},
     [RELAIS_SESSION_ENDED] = {"ended", 0},
 };
@@ -339,7 +341,7 @@ refuse (RelaisSession *session, const RelaisServerReply *reply)
 {
     if (session->step->refused != NULL)
         session->step->refused (session);
-    if (session->state == RELAIS_SESSION_GREET)
+    if (session->state == RELAIS_SESSION_GREET || (session->step->flags & RELAIS_STEP_FATAL) != 0)
         relais_session_reply_and_finish (session, reply);
     else
         relais_session_reply (session, reply);
@@ -428,9 +430,11 @@ is_listening (const RelaisSession *session)
     case RELAIS_SESSION_READY:
     case RELAIS_SESSION_AUTH:
     case RELAIS_SESSION_MAIL:
-    case RELAIS_SESSION_RCPT: break;
+    case RELAIS_SESSION_RCPT:
+    case RELAIS_SESSION_CHUNKS: break;
     case RELAIS_SESSION_DATA:
-        if (session->tx->stalled)
+    case RELAIS_SESSION_CHUNK:
+        if (session->tx != NULL && session->tx->stalled)
             return false;
         break;
     case RELAIS_SESSION_GREET:
@@ -532,6 +536,8 @@ take_input (RelaisSession *session)
         return take_proxy_header (session);
     if (session->state == RELAIS_SESSION_DATA)
         return relais_session_take_data (session);
+    if (session->state == RELAIS_SESSION_CHUNK)
+        return relais_session_take_chunk (session);
     return take_line (session);
 }
 
@@ -572,6 +578,14 @@ waits_for_us (const RelaisSession *session)
            session->state == RELAIS_SESSION_COMMIT || is_stalled (session);
 }
 
+/* Here octets buy time, not commands: see relais_session_pay (). */
+static bool
+takes_data (const RelaisSession *session)
+{
+    return session->state == RELAIS_SESSION_DATA || session->state == RELAIS_SESSION_CHUNK ||
+           session->state == RELAIS_SESSION_CHUNKS;
+}
+
 /* Nothing more can be done now: sees to the deadline and to how much may pile up. */
 static void
 settle (RelaisSession *session)
@@ -598,7 +612,7 @@ settle (RelaisSession *session)
         return;
     }
     pause_if (session, false);
-    if (session->answered && session->state != RELAIS_SESSION_DATA)
+    if (session->answered && !takes_data (session))
         relais_session_set_deadline (session, limits->command_timeout);
     session->answered = false;
 }

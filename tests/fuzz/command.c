@@ -98,11 +98,17 @@ check_values (const char *text, gsize size)
 {
     g_autofree char *string = fuzz_string ((const guint8 *)text, size);
     g_autofree char *xtext = relais_command_to_xtext (string);
-    bool printable = true;
+    bool printable = true, last;
+    guint64 chunk_bytes;
 
     for (const char *p = string; *p != '\0'; p++)
         printable &= *p >= ' ' && *p <= '~';
     g_assert_true (relais_command_is_xtext (xtext, strlen (xtext)) == printable);
+    if (relais_command_parse_bdat (text, size, &chunk_bytes, &last)) {
+        g_assert_true (g_ascii_isdigit (text[0]));
+        g_assert_true (last == (memchr (text, ' ', size) != NULL));
+        g_assert_cmpuint (chunk_bytes, ==, g_ascii_strtoull (string, NULL, 10));
+    }
     if (relais_command_is_helo_name (text, size)) {
         g_assert_cmpuint (size, <=, 255);
         g_assert_cmpuint (strlen (string), ==, size);
