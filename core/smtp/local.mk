@@ -72,6 +72,12 @@ tests_smtp_test_server_chunks_SOURCES = tests/smtp/test-server-chunks.c tests/sm
 tests_smtp_test_server_chunks_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_chunks_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/smtp/test-server-envelope
+TESTS += tests/smtp/test-server-envelope
+tests_smtp_test_server_envelope_SOURCES = tests/smtp/test-server-envelope.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_envelope_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_envelope_LDADD = $(CORE_TEST_LDADD)
+
 # Brings its own module host, so it takes the archive's other members alone.
 check_PROGRAMS += tests/smtp/test-server-hooks
 TESTS += tests/smtp/test-server-hooks

@@ -87,7 +87,7 @@ proceed_ehlo (RelaisSession *session, const RelaisHookResult *result)
 
     relais_stream_printf (session->stream,
                           "250-%s\r\n250-PIPELINING\r\n250-SIZE %" G_GINT64_FORMAT
-                          "\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-DSN\r\n%s%s"
+                          "\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DSN\r\n%s%s"
                           "250 ENHANCEDSTATUSCODES\r\n",
                           settings->hostname, settings->limits.message_size,
                           relais_session_offers_starttls (session) ? "250-STARTTLS\r\n" : "",

@@ -26,6 +26,7 @@ static const RelaisServerReply no_arguments = {501, "5.5.4", "no arguments are t
 static const RelaisServerReply header_too_big = {552, "5.3.4", "header too big"};
 static const RelaisServerReply line_too_long = {550, "5.6.0", "line too long"};
 static const RelaisServerReply has_nul = {550, "5.6.0", "NUL in the message"};
+static const RelaisServerReply not_utf8 = {550, "5.6.0", "the header is not UTF-8"};
 static const RelaisServerReply disk_full = {452, "4.3.1", "no room for the message now"};
 static const RelaisServerReply disk_failed = {451, "4.3.0", "the message cannot be kept now"};
 static const RelaisServerReply foreign_from = {
@@ -181,14 +182,17 @@ describe_client (const RelaisSession *session)
     return g_strdup_printf ("%s ([%s%s])", session->helo, tag, session->client);
 }
 
+/* RFC 3848, and RFC 6531 section 4.3. */
 static const char *
 protocol_of (const RelaisSession *session)
 {
-    static const char *const names[] = {"ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"};
+    static const char *const names[2][4] = {{"ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"},
+                                            {"UTF8SMTP", "UTF8SMTPA", "UTF8SMTPS", "UTF8SMTPSA"}};
 
     if (!session->esmtp)
         return "SMTP";
-    return names[(session->tls ? 2 : 0) + (session->user != NULL ? 1 : 0)];
+    return names[session->tx->message->envelope.smtputf8]
+                [(session->tls ? 2 : 0) + (session->user != NULL ? 1 : 0)];
 }
 
 static bool
@@ -245,6 +249,18 @@ check_facts (const RelaisServerLimits *limits, const RelaisBodyFacts *facts)
     return facts->header_bytes > (guint64)limits->header_size ? &header_too_big : NULL;
 }
 
+/* Octets above 127 that were not announced as UTF-8 are passed on as the client's affair. */
+static const RelaisServerReply *
+check_encoding (const RelaisTransaction *tx, const RelaisBodyFacts *facts)
+{
+    gsize size;
+    const char *header = (const char *)relais_draft_header (tx->draft, &size);
+
+    if (!tx->message->envelope.smtputf8 || !facts->eight_bit_header)
+        return NULL;
+    return g_utf8_validate (header, (gssize)size, NULL) ? NULL : &not_utf8;
+}
+
 static const RelaisServerReply *
 check_end_of_data (RelaisSession *session, const char *args, gsize size)
 {
@@ -260,6 +276,8 @@ check_end_of_data (RelaisSession *session, const char *args, gsize size)
     facts = relais_draft_end (tx->draft);
     tx->received_bytes = facts->size_bytes;
     refusal = check_facts (&settings->limits, facts);
+    if (refusal == NULL)
+        refusal = check_encoding (tx, facts);
     if (refusal != NULL)
         return refusal;
     if (relais_host_has (session->server->options.host, RELAIS_HOOK_MESSAGE))

@@ -24,7 +24,7 @@ test_accepts (void)
     bed_run (bed, "< 220 mx.test ESMTP*\n"
                   "> EHLO client.test\n"
                   "< 250-mx.test 250-PIPELINING 250-SIZE 52428800 250-8BITMIME 250-CHUNKING "
-                  "250-DSN 250 ENHANCEDSTATUSCODES\n"
+                  "250-SMTPUTF8 250-DSN 250 ENHANCEDSTATUSCODES\n"
                   "> MAIL FROM:<a@one.test> RET=HDRS ENVID=e1\n"
                   "< 250 2.1.0 *\n"
                   "> RCPT TO:<b@Far.Test> NOTIFY=FAILURE ORCPT=rfc822;b@far.test\n"
