@@ -36,11 +36,12 @@ libcore_la_SOURCES += \
     core/smtp/proxy.c core/smtp/proxy-private.h \
     core/smtp/users.c core/smtp/users-private.h core/smtp/users-commands.c \
     core/smtp/auth.c core/smtp/auth-private.h \
+    core/smtp/scram.c core/smtp/scram-private.h \
     core/smtp/server.c core/smtp/server-private.h \
     core/smtp/server-settings.c core/smtp/server-settings-private.h \
     core/smtp/session.c core/smtp/session-private.h \
     core/smtp/session-commands.c core/smtp/session-mail.c core/smtp/session-data.c core/smtp/session-chunks.c \
-    core/smtp/session-tls.c
+    core/smtp/session-tls.c core/smtp/session-auth.c
 
 check_PROGRAMS += tests/smtp/test-framing
 TESTS += tests/smtp/test-framing
@@ -77,6 +78,12 @@ TESTS += tests/smtp/test-server-envelope
 tests_smtp_test_server_envelope_SOURCES = tests/smtp/test-server-envelope.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
 tests_smtp_test_server_envelope_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_envelope_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-auth
+TESTS += tests/smtp/test-server-auth
+tests_smtp_test_server_auth_SOURCES = tests/smtp/test-server-auth.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_auth_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_auth_LDADD = $(CORE_TEST_LDADD)
 
 # Brings its own module host, so it takes the archive's other members alone.
 check_PROGRAMS += tests/smtp/test-server-hooks

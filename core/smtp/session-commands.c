@@ -84,14 +84,19 @@ static void
 proceed_ehlo (RelaisSession *session, const RelaisHookResult *result)
 {
     const RelaisServerSettings *settings = session->settings;
+    g_autoptr (GString) auth = g_string_new ("250-");
 
+    if (relais_session_append_auth (session, auth))
+        g_string_append (auth, "\r\n");
+    else
+        g_string_truncate (auth, 0);
     relais_stream_printf (session->stream,
                           "250-%s\r\n250-PIPELINING\r\n250-SIZE %" G_GINT64_FORMAT
                           "\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DSN\r\n%s%s"
                           "250 ENHANCEDSTATUSCODES\r\n",
                           settings->hostname, settings->limits.message_size,
                           relais_session_offers_starttls (session) ? "250-STARTTLS\r\n" : "",
-                          relais_session_offers_auth (session) ? "250-AUTH PLAIN\r\n" : "");
+                          auth->str);
     begin_session (session, true);
 }
 

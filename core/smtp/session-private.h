@@ -30,6 +30,7 @@
 #include "smtp/server-private.h"
 
 typedef struct RelaisSession RelaisSession;
+typedef struct RelaisLogin RelaisLogin;
 
 typedef enum {
     RELAIS_SESSION_PROXY,  /* a PROXY header must come first */
@@ -93,9 +94,9 @@ typedef struct {
     bool last_chunk;            /* BDAT */
     RelaisRecipient *recipient; /* RCPT */
     RelaisRelay relay;
-    RelaisPlain plain; /* AUTH */
-    bool has_plain;
-    RelaisUser *user; /* AUTH: whose login succeeded */
+    gconstpointer mechanism; /* AUTH: session-auth.c's */
+    char *answer;            /* AUTH: the one that came with it, or NULL */
+    RelaisUser *user;        /* AUTH: whose login succeeded */
 } RelaisSessionCommand;
 
 /* What BDAT announced and has not come yet. */
@@ -133,6 +134,7 @@ struct RelaisSession {
     RelaisPin *pin;
     GHashTable *slots;
     RelaisTransaction *tx;
+    RelaisLogin *login; /* in AUTH and VERIFY */
     RelaisSessionCommand command;
     RelaisSessionChunk chunk; /* in CHUNK */
 
@@ -179,15 +181,20 @@ bool relais_session_set_client (RelaisSession *session, const struct sockaddr *a
 void relais_session_take_line (RelaisSession *session, const char *line, gsize size);
 extern const RelaisSessionStep relais_step_connect;
 
-/* --- session-tls.c: STARTTLS and AUTH */
+/* --- session-tls.c: STARTTLS */
 const RelaisServerReply *relais_check_starttls (RelaisSession *s, const char *args, gsize size);
 void relais_proceed_starttls (RelaisSession *session, const RelaisHookResult *result);
 void relais_session_tls_ready (RelaisSession *session, const GError *error);
+bool relais_session_offers_starttls (const RelaisSession *session);
+
+/* --- session-auth.c: AUTH */
 const RelaisServerReply *relais_check_auth (RelaisSession *s, const char *args, gsize size);
 void relais_proceed_auth (RelaisSession *session, const RelaisHookResult *result);
 void relais_session_take_auth_answer (RelaisSession *session, const char *line, gsize size);
-bool relais_session_offers_auth (const RelaisSession *session);
-bool relais_session_offers_starttls (const RelaisSession *session);
+/* Drops the login under way, if there is one. */
+void relais_session_end_login (RelaisSession *session);
+/* "AUTH" and the mechanisms offered; false, and nothing is appended, if there are none. */
+bool relais_session_append_auth (const RelaisSession *session, GString *to);
 
 /* --- session-mail.c: the transaction */
 const RelaisServerReply *relais_check_mail (RelaisSession *s, const char *args, gsize size);

@@ -54,8 +54,8 @@ static const struct {
     [RELAIS_SESSION_TLS] = {"tls", BIT (START)},
     [RELAIS_SESSION_READY] = {"ready", BIT (READY) | BIT (TLS) | BIT (AUTH) | BIT (VERIFY) |
                                            BIT (MAIL) | BIT (CHUNK)},
-    [RELAIS_SESSION_AUTH] = {"auth", BIT (VERIFY) | BIT (READY)},
-    [RELAIS_SESSION_VERIFY] = {"verify", BIT (READY)},
+    [RELAIS_SESSION_AUTH] = {"auth", BIT (AUTH) | BIT (VERIFY) | BIT (READY)},
+    [RELAIS_SESSION_VERIFY] = {"verify", BIT (AUTH) | BIT (READY)},
     [RELAIS_SESSION_MAIL] = {"mail", BIT (RCPT) | BIT (READY) | BIT (CHUNK)},
     [RELAIS_SESSION_RCPT] = {"rcpt", BIT (RCPT) | BIT (DATA) | BIT (READY) | BIT (CHUNK)},
     [RELAIS_SESSION_DATA] = {"data", BIT (COMMIT) | BIT (READY)},
@@ -111,7 +111,7 @@ clear_command (RelaisSession *session)
         g_free (command->recipient->orcpt);
         g_free (command->recipient);
     }
-    relais_plain_clear (&command->plain);
+    g_free (command->answer);
     relais_user_unref (command->user);
     *command = (RelaisSessionCommand){0};
 }
@@ -133,6 +133,7 @@ end (RelaisSession *session)
     relais_timer_stop (&session->deadline);
     drop_run (session);
     relais_session_end_transaction (session);
+    relais_session_end_login (session);
     clear_command (session);
     if (session->counted)
         relais_smtp_server_uncount_client (session->server, session->client_key);

@@ -280,7 +280,7 @@ class Walk:
         return self.line("starttls", argument, "STARTTLS " + argument)
 
     def pick_auth(self, _):
-        text, code = self.random.choice((("LOGIN", 504), ("PLAIN not-base64", 501), ("CRAM-MD5", 504), ("PLAIN =", 535)))
+        text, code = self.random.choice((("LOGIN !", 501), ("SCRAM-SHA-256", 504), ("PLAIN not-base64", 501), ("CRAM-MD5", 504), ("PLAIN =", 535)))
         return self.line("auth", code, "AUTH " + text)
 
     def pick_chunk(self, _):

@@ -6,6 +6,8 @@
 
 #include "server-bed.h"
 
+#include "smtp/scram-private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
@@ -158,17 +160,34 @@ bed_new (const char *conf)
     return bed;
 }
 
-void
-bed_set_user (Bed *bed, RelaisUsersChange change, const char *name, const char *password,
-              const char *tenant)
+static void
+change_user (Bed *bed, RelaisUsersChange change, const char *name, RelaisUser *user)
 {
     g_autofree char *path = g_build_filename (bed->dir, "users", NULL);
-    g_autofree char *hash = password != NULL ? relais_users_hash (password, NULL) : NULL;
-    g_autoptr (RelaisUser) user = hash != NULL ? relais_user_new (name, hash, tenant, 0) : NULL;
     GError *error = NULL;
 
     relais_users_change (path, change, name, user, NULL, &error);
     g_assert_no_error (error);
+    relais_user_unref (user);
+}
+
+void
+bed_set_user (Bed *bed, RelaisUsersChange change, const char *name, const char *password,
+              const char *tenant)
+{
+    g_autofree char *hash = password != NULL ? relais_users_hash (password, NULL) : NULL;
+
+    change_user (bed, change, name,
+                 hash != NULL ? relais_user_new (name, hash, tenant, 0, NULL) : NULL);
+}
+
+void
+bed_add_scram_user (Bed *bed, const char *name, const char *password)
+{
+    g_autofree char *hash = relais_users_hash (password, NULL);
+    g_autofree char *scram = relais_scram_hash (password, NULL);
+
+    change_user (bed, RELAIS_USERS_ADD, name, relais_user_new (name, hash, NULL, 0, scram));
 }
 
 static void
@@ -435,6 +454,12 @@ peer_start_tls (Peer *peer)
         turn (peer);
         g_assert_cmpint (g_get_monotonic_time (), <, until);
     }
+}
+
+gpointer
+peer_tls (Peer *peer)
+{
+    return peer->ssl;
 }
 
 void

@@ -58,6 +58,8 @@ Bed *bed_new (const char *conf);
 void bed_free (Bed *bed);
 void bed_set_user (Bed *bed, RelaisUsersChange change, const char *name, const char *password,
                    const char *tenant);
+/* Adds one who can log in by SCRAM too, for no tenant. */
+void bed_add_scram_user (Bed *bed, const char *name, const char *password);
 /* Turns the loop until nothing has happened for a while. */
 void bed_settle (Bed *bed);
 RelaisMessage *bed_message (Bed *bed, guint n);
@@ -76,6 +78,8 @@ char *peer_reply (Peer *peer);
 void peer_run (Peer *peer, const char *script);
 /* Starts TLS as a client (no certificate is checked); later scripts go through it. */
 void peer_start_tls (Peer *peer);
+/* The client's side of its TLS; NULL in clear. */
+gpointer peer_tls (Peer *peer);
 /* Connects, runs, disconnects. */
 void bed_run (Bed *bed, const char *script);
 /* The same in a bed of its own. */
