@@ -276,6 +276,9 @@ static const RelaisOption options[] = {
     {"module", "optional", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
      N_ ("Start without it if it cannot be loaded, instead of refusing to start.")},
 
+    {"limits", "exempt_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     "127.0.0.0/8 ::1", 0, 0, NULL,
+     N_ ("Networks for which no limit of one client or one network holds.")},
 #define LIMIT(key, type, value, min, max, doc)                                                     \
     {"limits", key, RELAIS_OPTION_##type, RELAIS_OPTION_RELOADABLE, value, min, max, NULL, doc},
     RELAIS_LIMITS (LIMIT)

@@ -37,6 +37,7 @@ libcore_la_SOURCES += \
     core/smtp/users.c core/smtp/users-private.h core/smtp/users-commands.c \
     core/smtp/auth.c core/smtp/auth-private.h \
     core/smtp/scram.c core/smtp/scram-private.h \
+    core/smtp/clients.c core/smtp/clients-private.h \
     core/smtp/server.c core/smtp/server-private.h \
     core/smtp/server-settings.c core/smtp/server-settings-private.h \
     core/smtp/session.c core/smtp/session-private.h \
@@ -84,6 +85,18 @@ TESTS += tests/smtp/test-server-auth
 tests_smtp_test_server_auth_SOURCES = tests/smtp/test-server-auth.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
 tests_smtp_test_server_auth_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_auth_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-clients
+TESTS += tests/smtp/test-clients
+tests_smtp_test_clients_SOURCES = tests/smtp/test-clients.c
+tests_smtp_test_clients_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_clients_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-floods
+TESTS += tests/smtp/test-server-floods
+tests_smtp_test_server_floods_SOURCES = tests/smtp/test-server-floods.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_floods_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_floods_LDADD = $(CORE_TEST_LDADD)
 
 # Brings its own module host, so it takes the archive's other members alone.
 check_PROGRAMS += tests/smtp/test-server-hooks

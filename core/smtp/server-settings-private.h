@@ -12,8 +12,9 @@
 
 typedef struct {
     gint64 message_size, recipients, command_line, auth_line, text_line, header_size, header_fields,
-        hops, errors, auth_failures, pipelined, sessions, sessions_per_client, transactions,
-        greeting_timeout, command_timeout, data_timeout, tls_timeout;
+        hops, errors, auth_failures, auth_failures_per_client, idle_commands, pipelined, sessions,
+        sessions_per_client, sessions_per_net, connections_per_client, connections_per_net,
+        transactions, greeting_timeout, command_timeout, stress_timeout, data_timeout, tls_timeout;
 } RelaisServerLimits;
 
 /* The order of the choices of listener.tls, .auth, .class and .bare_newline in schema.c. */
@@ -57,6 +58,7 @@ typedef struct {
 typedef struct {
     gatomicrefcount refs;
     RelaisServerLimits limits;
+    GArray *exempt_nets; /* RelaisNet: of limits of a client or a network */
     char *hostname;
     char *authserv_id;
     char *postmaster; /* or NULL */

@@ -200,12 +200,18 @@ read_limits (RelaisServerLimits *limits, const RelaisSection *section)
     READ (hops);
     READ (errors);
     READ (auth_failures);
+    READ (auth_failures_per_client);
+    READ (idle_commands);
     READ (pipelined);
     READ (sessions);
     READ (sessions_per_client);
+    READ (sessions_per_net);
+    READ (connections_per_client);
+    READ (connections_per_net);
     READ (transactions);
     READ (greeting_timeout);
     READ (command_timeout);
+    READ (stress_timeout);
     READ (data_timeout);
     READ (tls_timeout);
 #undef READ
@@ -385,7 +391,9 @@ relais_server_settings_new (RelaisConfig *config, GError **error)
     settings->own = domain_set_new ();
     settings->inbound = domain_set_new ();
     read_limits (&settings->limits, relais_config_find_section (config, "limits", NULL));
-    if (read_general (settings, config, error) && read_tenants (settings, config, error) &&
+    if (read_nets (relais_config_find_section (config, "limits", NULL), "exempt_nets",
+                   &settings->exempt_nets, error) &&
+        read_general (settings, config, error) && read_tenants (settings, config, error) &&
         read_domains (settings, config, error) && read_listeners (settings, config, error))
         return settings;
     relais_server_settings_unref (settings);
@@ -420,6 +428,7 @@ relais_server_settings_unref (RelaisServerSettings *settings)
     g_hash_table_unref (settings->tenants);
     domain_set_free (settings->own);
     domain_set_free (settings->inbound);
+    g_clear_pointer (&settings->exempt_nets, g_array_unref);
     g_free (settings->hostname);
     g_free (settings->authserv_id);
     g_free (settings->postmaster);

@@ -27,6 +27,8 @@ static const RelaisServerReply failed = {535, "5.7.8", "wrong name or password"}
 static const RelaisServerReply busy = {454, "4.7.0", "too many logins at once"};
 static const RelaisServerReply welcome = {235, "2.7.0", "welcome"};
 static const RelaisServerReply too_many = {421, "4.7.0", "too many failed logins"};
+static const RelaisServerReply too_many_of_client = {
+    421, "4.7.0", "too many failed logins from your address, come again later"};
 
 /* Takes one decoded answer. */
 typedef void (*TakeAnswer) (RelaisSession *session, const char *answer, gsize size);
@@ -134,6 +136,7 @@ static void
 fail (RelaisSession *session)
 {
     g_message ("login failed: client %s, listener %s", session->client, session->listener->name);
+    relais_smtp_server_note_failed_login (session->server, &session->admission);
     end_with (session, &failed);
     if (session->stream != NULL &&
         ++session->auth_failures >= (guint)session->settings->limits.auth_failures)
@@ -368,6 +371,8 @@ relais_check_auth (RelaisSession *session, const char *args, gsize size)
         return &already;
     if (!is_open (session))
         return &needs_tls;
+    if (!relais_smtp_server_may_log_in (session->server, &session->admission))
+        return &too_many_of_client;
     session->command.mechanism = find_mechanism (session, args, (gsize)(word_end - args));
     if (session->command.mechanism == NULL)
         return &unknown;

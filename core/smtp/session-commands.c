@@ -24,6 +24,7 @@ static const RelaisServerReply cannot_verify = {252, "2.5.0", "send mail and it 
 static const RelaisServerReply help = {214, "2.0.0", "see RFC 5321"};
 static const RelaisServerReply bye = {221, "2.0.0", "bye"};
 static const RelaisServerReply too_many = {421, "4.7.0", "too many transactions"};
+static const RelaisServerReply too_idle = {421, "4.7.0", "too many commands without a message"};
 
 /* --- Checks ----------------------------------------------------------------------------------- */
 
@@ -55,7 +56,7 @@ proceed_connect (RelaisSession *session, const RelaisHookResult *result)
 {
     relais_stream_printf (session->stream, "220 %s ESMTP Relais\r\n", session->settings->hostname);
     relais_session_set_state (session, RELAIS_SESSION_START);
-    relais_session_set_deadline (session, session->settings->limits.greeting_timeout);
+    relais_session_await_command (session, session->settings->limits.greeting_timeout);
 }
 
 const RelaisSessionStep relais_step_connect = {
@@ -151,13 +152,13 @@ static const RelaisSessionStep commands[] = {
     {"DATA", BIT (MAIL) | BIT (RCPT), -1, relais_check_data, relais_proceed_data, NULL, 0},
     {"BDAT", COMMANDS, -1, relais_check_bdat, relais_proceed_bdat, NULL,
      RELAIS_STEP_REJECTS | RELAIS_STEP_FATAL},
-    {"EHLO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_ehlo, NULL, 0},
-    {"HELO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_helo, NULL, 0},
-    {"RSET", COMMANDS, -1, check_no_arguments, proceed_rset, NULL, 0},
-    {"NOOP", COMMANDS, -1, NULL, proceed_noop, NULL, 0},
+    {"EHLO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_ehlo, NULL, RELAIS_STEP_IDLE},
+    {"HELO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_helo, NULL, RELAIS_STEP_IDLE},
+    {"RSET", COMMANDS, -1, check_no_arguments, proceed_rset, NULL, RELAIS_STEP_IDLE},
+    {"NOOP", COMMANDS, -1, NULL, proceed_noop, NULL, RELAIS_STEP_IDLE},
     {"QUIT", COMMANDS, -1, check_no_arguments, proceed_quit, NULL, 0},
-    {"VRFY", COMMANDS, -1, check_argument, proceed_vrfy, NULL, 0},
-    {"HELP", COMMANDS, -1, NULL, proceed_help, NULL, 0},
+    {"VRFY", COMMANDS, -1, check_argument, proceed_vrfy, NULL, RELAIS_STEP_IDLE},
+    {"HELP", COMMANDS, -1, NULL, proceed_help, NULL, RELAIS_STEP_IDLE},
     {"STARTTLS", BIT (START) | BIT (READY), -1, relais_check_starttls, relais_proceed_starttls,
      NULL, 0},
     {"AUTH", BIT (READY), -1, relais_check_auth, relais_proceed_auth, NULL, 0},
@@ -185,6 +186,17 @@ take_unknown (RelaisSession *session, const RelaisCommandLine *line)
     relais_session_reply (session, &unknown);
 }
 
+static void
+take_command (RelaisSession *session, const RelaisSessionStep *step,
+              const RelaisCommandLine *command)
+{
+    if ((step->flags & RELAIS_STEP_IDLE) != 0 &&
+        ++session->idle_commands > (guint)session->settings->limits.idle_commands)
+        relais_session_reply_and_finish (session, &too_idle);
+    else
+        relais_session_run_step (session, step, command->args, command->args_size);
+}
+
 void
 relais_session_take_line (RelaisSession *session, const char *line, gsize size)
 {
@@ -197,7 +209,7 @@ relais_session_take_line (RelaisSession *session, const char *line, gsize size)
     }
     for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
         if (is_verb (&command, commands[i].verb)) {
-            relais_session_run_step (session, &commands[i], command.args, command.args_size);
+            take_command (session, &commands[i], &command);
             return;
         }
     take_unknown (session, &command);

@@ -24,6 +24,7 @@
 #pragma once
 
 #include "smtp/auth-private.h"
+#include "smtp/clients-private.h"
 #include "smtp/command-private.h"
 #include "smtp/framing-private.h"
 #include "smtp/server-settings-private.h"
@@ -81,7 +82,8 @@ typedef struct {
 enum {
     RELAIS_STEP_REJECTS = 1 << 0,          /* a refusal counts as rejected mail */
     RELAIS_STEP_FREE_FOR_SENDERS = 1 << 1, /* a refusal is no error of who may relay */
-    RELAIS_STEP_FATAL = 1 << 2             /* a refusal ends the session */
+    RELAIS_STEP_FATAL = 1 << 2,            /* a refusal ends the session */
+    RELAIS_STEP_IDLE = 1 << 3              /* it brings no message on: limits.idle_commands */
 };
 
 /* What a check found out, for the hook and for proceed. */
@@ -98,6 +100,12 @@ typedef struct {
     char *answer;            /* AUTH: the one that came with it, or NULL */
     RelaisUser *user;        /* AUTH: whose login succeeded */
 } RelaisSessionCommand;
+
+/* How a client stands in the books. */
+typedef struct {
+    guint8 key[16];
+    bool counted; /* false for who is exempt */
+} RelaisAdmission;
 
 /* What BDAT announced and has not come yet. */
 typedef struct {
@@ -121,14 +129,14 @@ struct RelaisSession {
     bool trusted; /* of the listener's trusted_nets */
     bool esmtp;   /* EHLO, not HELO */
     bool tls;
-    bool counted;         /* among the sessions of its client */
     bool answered;        /* a command ended: the deadline begins anew */
     bool paused;          /* the stream does not read */
     bool eof;             /* the peer will send nothing more */
     guint64 unpaid_bytes; /* of data since the deadline was set */
-    guint8 client_key[16];
+    RelaisAdmission admission;
     guint errors, auth_failures, transactions;
-    char *client; /* address as text */
+    guint idle_commands; /* since the last message */
+    char *client;        /* address as text */
     char *helo;
     RelaisUser *user; /* who logged in, or NULL */
     RelaisPin *pin;
@@ -146,9 +154,10 @@ struct RelaisSession {
 };
 
 /* --- session.c: life, input, replies, steps */
-/* Takes the accepted socket over and begins a session, which belongs to the server. */
+/* Takes the accepted socket over and begins a session, which belongs to the server. `admission` is
+ * that of the peer; empty for a proxy, whose clients are asked for one by one. */
 void relais_session_start (RelaisSmtpServer *server, const RelaisServerListener *listener, int fd,
-                           const struct sockaddr *peer);
+                           const struct sockaddr *peer, const RelaisAdmission *admission);
 RelaisSession *relais_session_ref (RelaisSession *session);
 void relais_session_unref (RelaisSession *session);
 /* Cuts the connection; the session ends. */
@@ -174,8 +183,14 @@ void relais_session_continue (RelaisSession *session);
 bool relais_session_may_relay (const RelaisSession *session);
 const char *relais_session_tenant (const RelaisSession *session);
 void relais_session_set_deadline (RelaisSession *session, gint64 delay_us);
-/* Sets who the client is; looks up trust. False if it has too many sessions already. */
-bool relais_session_set_client (RelaisSession *session, const struct sockaddr *address);
+/* The same for a command of the peer, who gets less time while there are few places left. */
+void relais_session_await_command (RelaisSession *session, gint64 usual_us);
+/* Sets who the client is; looks up trust. */
+void relais_session_set_client (RelaisSession *session, const struct sockaddr *address);
+/* The same of one that another names, which is entered in the books instead of who came before; NULL,
+ * or what is to be said because it is one too many. */
+const RelaisServerReply *
+relais_session_change_client (RelaisSession *session, const struct sockaddr *address);
 
 /* --- session-commands.c */
 void relais_session_take_line (RelaisSession *session, const char *line, gsize size);
@@ -239,9 +254,9 @@ struct RelaisSmtpServer {
     RelaisSmtpServerOptions options;
     RelaisServerSettings *settings; /* in force */
     RelaisAuth *auth;
-    GPtrArray *sockets;   /* of server.c */
-    GPtrArray *sessions;  /* RelaisSession *, each with a reference */
-    GHashTable *clients;  /* 16 octets of address -> number of sessions */
+    GPtrArray *sockets;  /* of server.c */
+    GPtrArray *sessions; /* RelaisSession *, each with a reference */
+    RelaisClients *clients;
     guint in_transaction; /* those whose messages may share the next sync */
     guint commits;        /* handed to the spool and not synced yet */
     bool draining;
@@ -254,8 +269,16 @@ void relais_smtp_server_unref (RelaisSmtpServer *server);
 void relais_smtp_server_add_session (RelaisSmtpServer *server, RelaisSession *session);
 /* Forgets the session and drops the server's reference. */
 void relais_smtp_server_remove_session (RelaisSmtpServer *server, RelaisSession *session);
-/* Counts a session of this client; false if there are too many. */
-bool relais_smtp_server_count_client (RelaisSmtpServer *server, const guint8 key[16]);
-void relais_smtp_server_uncount_client (RelaisSmtpServer *server, const guint8 key[16]);
+/* Enters a client in the books; NULL, or what is to be said because it is one too many. */
+const RelaisServerReply *
+relais_smtp_server_enter (RelaisSmtpServer *server, const struct sockaddr *address,
+                          RelaisAdmission *admission);
+void relais_smtp_server_leave (RelaisSmtpServer *server, RelaisAdmission *admission);
+/* Whether the client may still guess passwords. */
+bool relais_smtp_server_may_log_in (RelaisSmtpServer *server, const RelaisAdmission *admission);
+void
+relais_smtp_server_note_failed_login (RelaisSmtpServer *server, const RelaisAdmission *admission);
+/* Most sessions are taken. */
+bool relais_smtp_server_is_stressed (const RelaisSmtpServer *server);
 void relais_smtp_server_count_transaction (RelaisSmtpServer *server, int change);
 void relais_smtp_server_check_drained (RelaisSmtpServer *server);

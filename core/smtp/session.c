@@ -38,7 +38,6 @@ static const RelaisServerReply bare_newline = {500, "5.5.2",
 static const RelaisServerReply not_smtp = {554, "5.5.1", "SMTP is spoken here"};
 static const RelaisServerReply proxy_only = {554, NULL, "a PROXY header must come first"};
 static const RelaisServerReply proxy_foreign = {554, NULL, "not a proxy of ours"};
-static const RelaisServerReply client_full = {421, "4.7.0", "too many sessions from your address"};
 
 /* --- States ----------------------------------------------------------------------------------- */
 
@@ -135,8 +134,7 @@ end (RelaisSession *session)
     relais_session_end_transaction (session);
     relais_session_end_login (session);
     clear_command (session);
-    if (session->counted)
-        relais_smtp_server_uncount_client (session->server, session->client_key);
+    relais_smtp_server_leave (session->server, &session->admission);
     g_clear_pointer (&session->slots, g_hash_table_unref);
     g_clear_pointer (&session->pin, relais_pin_unref);
     g_clear_pointer (&session->dynamic, g_free);
@@ -454,6 +452,7 @@ static bool
 take_proxy_header (RelaisSession *session)
 {
     struct sockaddr_storage address;
+    const RelaisServerReply *refusal = NULL;
     gsize size, used = 0;
     const guint8 *bytes = relais_stream_peek (session->stream, &size);
     const RelaisProxyStatus status = relais_proxy_parse (bytes, size, &used, &address);
@@ -465,9 +464,10 @@ take_proxy_header (RelaisSession *session)
         return false;
     }
     relais_stream_consume (session->stream, used);
-    if (status == RELAIS_PROXY_CLIENT &&
-        !relais_session_set_client (session, (const struct sockaddr *)&address)) {
-        relais_session_reply_and_finish (session, &client_full);
+    if (status == RELAIS_PROXY_CLIENT)
+        refusal = relais_session_change_client (session, (const struct sockaddr *)&address);
+    if (refusal != NULL) {
+        relais_session_reply_and_finish (session, refusal);
         return false;
     }
     relais_session_set_state (session, RELAIS_SESSION_GREET);
@@ -614,7 +614,7 @@ settle (RelaisSession *session)
     }
     pause_if (session, false);
     if (session->answered && !takes_data (session))
-        relais_session_set_deadline (session, limits->command_timeout);
+        relais_session_await_command (session, limits->command_timeout);
     session->answered = false;
 }
 
@@ -677,6 +677,16 @@ relais_session_set_deadline (RelaisSession *session, gint64 delay_us)
     relais_timer_set (&session->deadline, delay_us);
 }
 
+void
+relais_session_await_command (RelaisSession *session, gint64 usual_us)
+{
+    const gint64 stress_us = session->settings->limits.stress_timeout;
+
+    relais_session_set_deadline (session, relais_smtp_server_is_stressed (session->server)
+                                              ? MIN (usual_us, stress_us)
+                                              : usual_us);
+}
+
 static void
 on_deadline (gpointer data)
 {
@@ -690,20 +700,24 @@ on_deadline (gpointer data)
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
-bool
+void
 relais_session_set_client (RelaisSession *session, const struct sockaddr *address)
 {
-    RelaisSmtpServer *server = session->server;
-
-    if (session->counted)
-        relais_smtp_server_uncount_client (server, session->client_key);
-    relais_client_key (address, session->client_key);
-    session->counted = relais_smtp_server_count_client (server, session->client_key);
     g_free (session->client);
     session->client = relais_address_to_text (address);
     session->client_port = relais_address_port (address);
     session->trusted = relais_nets_contain (session->listener->trusted_nets, address);
-    return session->counted;
+}
+
+const RelaisServerReply *
+relais_session_change_client (RelaisSession *session, const struct sockaddr *address)
+{
+    const RelaisServerReply *refusal;
+
+    relais_smtp_server_leave (session->server, &session->admission);
+    refusal = relais_smtp_server_enter (session->server, address, &session->admission);
+    relais_session_set_client (session, address);
+    return refusal;
 }
 
 /* Behind a proxy the rights are those of the client that it names; without a name there are none. */
@@ -713,10 +727,7 @@ begin (RelaisSession *session, const struct sockaddr *peer)
     const RelaisServerListener *listener = session->listener;
 
     relais_session_set_deadline (session, session->settings->limits.greeting_timeout);
-    if (!relais_session_set_client (session, peer)) {
-        relais_session_reply_and_finish (session, &client_full);
-        return;
-    }
+    relais_session_set_client (session, peer);
     if (!listener->proxy) {
         relais_session_run_step (session, &relais_step_connect, "", 0);
         return;
@@ -728,7 +739,7 @@ begin (RelaisSession *session, const struct sockaddr *peer)
 
 void
 relais_session_start (RelaisSmtpServer *server, const RelaisServerListener *listener, int fd,
-                      const struct sockaddr *peer)
+                      const struct sockaddr *peer, const RelaisAdmission *admission)
 {
     RelaisSession *session = g_new0 (RelaisSession, 1);
 
@@ -737,10 +748,12 @@ relais_session_start (RelaisSmtpServer *server, const RelaisServerListener *list
     session->settings = relais_server_settings_ref (server->settings);
     session->listener = listener;
     session->state = listener->proxy ? RELAIS_SESSION_PROXY : RELAIS_SESSION_GREET;
+    session->admission = *admission;
     relais_timer_init (&session->deadline, server->options.loop, on_deadline, session);
     session->stream =
         relais_stream_new (server->options.loop, fd, &stream_callbacks, session, NULL);
     if (session->stream == NULL) {
+        relais_smtp_server_leave (server, &session->admission);
         session->state = RELAIS_SESSION_ENDED;
         relais_session_unref (session);
         return;

@@ -446,7 +446,7 @@ def main(steps):
     tap = harness.Tap()
     port = laboratory.free_port()
     with harness.Lab("--set", "listener.stranger.address=127.0.0.1", "--set", "listener.stranger.port=%d" % port,
-                     "--set", "limits.message_size=%d" % MESSAGE_SIZE, "--set", "limits.errors=%d" % ERRORS) as lab:
+                     "--set", "limits.message_size=%d" % MESSAGE_SIZE, "--set", "limits.errors=%d" % ERRORS, "--set", "limits.idle_commands=100000") as lab:
         walkers = [Walker(i, options.seed, options.steps // THREADS, (lab.port, port)) for i in range(THREADS)]
         [walker.start() for walker in walkers]
         [walker.join() for walker in walkers]

@@ -446,7 +446,8 @@ test_limit_errors (void)
 static void
 test_limit_sessions (void)
 {
-    Bed *bed = bed_new (BED_STRANGER LIMITS "sessions = 3\nsessions_per_client = 2\n");
+    Bed *bed = bed_new (BED_STRANGER LIMITS "sessions = 3\nsessions_per_client = 2\n"
+                                            "exempt_nets = 192.0.2.1\n");
     Bed *total = bed_new (BED_STRANGER LIMITS "sessions = 2\n");
     Peer *peers[2];
 
