@@ -100,6 +100,10 @@ static const RelaisOption options[] = {
      N_ ("Every connection begins with a PROXY header (version 1 or 2) from proxy_nets.")},
     {"listener", "proxy_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
      "127.0.0.0/8", 0, 0, NULL, N_ ("Networks whose PROXY header is believed.")},
+    {"listener", "xclient_nets", RELAIS_OPTION_LIST,
+     RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     N_ ("Networks whose hosts may say by XCLIENT for which client they speak, and as which "
+         "user.")},
 
     /* [source NAME] */
     {"source", "address4", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,

@@ -51,7 +51,8 @@ typedef struct {
     bool normalise; /* bare_newline = normalize */
     guint missing_headers, duplicate_headers;
     bool proxy;
-    GArray *proxy_nets; /* RelaisNet */
+    GArray *proxy_nets;   /* RelaisNet */
+    GArray *xclient_nets; /* RelaisNet */
 } RelaisServerListener;
 
 /* Counted, any thread: each session keeps those that it began with. */

@@ -240,6 +240,7 @@ listener_free (gpointer data)
     g_clear_pointer (&listener->tls_context, relais_tls_context_unref);
     g_clear_pointer (&listener->trusted_nets, g_array_unref);
     g_clear_pointer (&listener->proxy_nets, g_array_unref);
+    g_clear_pointer (&listener->xclient_nets, g_array_unref);
     g_free (listener->tenant);
     g_free (listener);
 }
@@ -278,6 +279,7 @@ read_listener (RelaisServerListener *listener, const RelaisSection *section, GEr
     listener->proxy = relais_section_get_bool (section, "proxy");
     return read_nets (section, "trusted_nets", &listener->trusted_nets, error) &&
            read_nets (section, "proxy_nets", &listener->proxy_nets, error) &&
+           read_nets (section, "xclient_nets", &listener->xclient_nets, error) &&
            read_certificate (listener, section, error);
 }
 

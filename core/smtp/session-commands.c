@@ -45,7 +45,8 @@ check_helo (RelaisSession *session, const char *args, gsize size)
 {
     if (!relais_command_is_helo_name (args, size))
         return &bad_name;
-    session->command.name = g_strndup (args, size);
+    session->command.name =
+        session->given_helo != NULL ? g_strdup (session->given_helo) : g_strndup (args, size);
     return NULL;
 }
 
@@ -85,19 +86,21 @@ static void
 proceed_ehlo (RelaisSession *session, const RelaisHookResult *result)
 {
     const RelaisServerSettings *settings = session->settings;
-    g_autoptr (GString) auth = g_string_new ("250-");
+    g_autoptr (GString) more = g_string_new ("250-");
 
-    if (relais_session_append_auth (session, auth))
-        g_string_append (auth, "\r\n");
+    if (relais_session_append_auth (session, more))
+        g_string_append (more, "\r\n");
     else
-        g_string_truncate (auth, 0);
+        g_string_truncate (more, 0);
+    if (session->may_xclient)
+        g_string_append_printf (more, "250-XCLIENT %s\r\n", relais_xclient_attributes ());
     relais_stream_printf (session->stream,
                           "250-%s\r\n250-PIPELINING\r\n250-SIZE %" G_GINT64_FORMAT
                           "\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DSN\r\n%s%s"
                           "250 ENHANCEDSTATUSCODES\r\n",
                           settings->hostname, settings->limits.message_size,
                           relais_session_offers_starttls (session) ? "250-STARTTLS\r\n" : "",
-                          auth->str);
+                          more->str);
     begin_session (session, true);
 }
 
@@ -162,6 +165,8 @@ static const RelaisSessionStep commands[] = {
     {"STARTTLS", BIT (START) | BIT (READY), -1, relais_check_starttls, relais_proceed_starttls,
      NULL, 0},
     {"AUTH", BIT (READY), -1, relais_check_auth, relais_proceed_auth, NULL, 0},
+    {"XCLIENT", BIT (START) | BIT (READY), -1, relais_check_xclient, relais_proceed_xclient, NULL,
+     RELAIS_STEP_XCLIENT | RELAIS_STEP_IDLE},
 };
 
 /* Words that HTTP clients, and pages that make browsers post to port 25, begin with. */
@@ -186,6 +191,12 @@ take_unknown (RelaisSession *session, const RelaisCommandLine *line)
     relais_session_reply (session, &unknown);
 }
 
+static bool
+is_known_to (const RelaisSession *session, const RelaisSessionStep *step)
+{
+    return (step->flags & RELAIS_STEP_XCLIENT) == 0 || session->may_xclient;
+}
+
 static void
 take_command (RelaisSession *session, const RelaisSessionStep *step,
               const RelaisCommandLine *command)
@@ -208,7 +219,7 @@ relais_session_take_line (RelaisSession *session, const char *line, gsize size)
         return;
     }
     for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
-        if (is_verb (&command, commands[i].verb)) {
+        if (is_verb (&command, commands[i].verb) && is_known_to (session, &commands[i])) {
             take_command (session, &commands[i], &command);
             return;
         }

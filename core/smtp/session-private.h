@@ -12,6 +12,8 @@
  *                                                |  ^
  *                                               CHUNKS
  *
+ * XCLIENT leads from START and READY back to GREET, for the client that it names.
+ *
  * BDAT may come at any time: what it announces is read and dropped in CHUNK, from where the session
  * goes back to START or READY, so that a refused chunk is never taken for commands.
  *
@@ -29,6 +31,7 @@
 #include "smtp/framing-private.h"
 #include "smtp/server-settings-private.h"
 #include "smtp/server-private.h"
+#include "smtp/xclient-private.h"
 
 typedef struct RelaisSession RelaisSession;
 typedef struct RelaisLogin RelaisLogin;
@@ -83,6 +86,7 @@ enum {
     RELAIS_STEP_REJECTS = 1 << 0,          /* a refusal counts as rejected mail */
     RELAIS_STEP_FREE_FOR_SENDERS = 1 << 1, /* a refusal is no error of who may relay */
     RELAIS_STEP_FATAL = 1 << 2,            /* a refusal ends the session */
+    RELAIS_STEP_XCLIENT = 1 << 4,          /* known to those who may use it alone */
     RELAIS_STEP_IDLE = 1 << 3              /* it brings no message on: limits.idle_commands */
 };
 
@@ -126,8 +130,9 @@ struct RelaisSession {
     RelaisTimer deadline;
     RelaisSessionState state;
     guint16 client_port;
-    bool trusted; /* of the listener's trusted_nets */
-    bool esmtp;   /* EHLO, not HELO */
+    bool trusted;     /* of the listener's trusted_nets */
+    bool may_xclient; /* of its xclient_nets, by who connected */
+    bool esmtp;       /* EHLO, not HELO */
     bool tls;
     bool answered;        /* a command ended: the deadline begins anew */
     bool paused;          /* the stream does not read */
@@ -138,11 +143,13 @@ struct RelaisSession {
     guint idle_commands; /* since the last message */
     char *client;        /* address as text */
     char *helo;
+    char *given_helo; /* by XCLIENT: stands for whatever HELO says; or NULL */
     RelaisUser *user; /* who logged in, or NULL */
     RelaisPin *pin;
     GHashTable *slots;
     RelaisTransaction *tx;
-    RelaisLogin *login; /* in AUTH and VERIFY */
+    RelaisXclient *xclient; /* while its user is looked up */
+    RelaisLogin *login;     /* in AUTH and VERIFY */
     RelaisSessionCommand command;
     RelaisSessionChunk chunk; /* in CHUNK */
 
@@ -210,6 +217,12 @@ void relais_session_take_auth_answer (RelaisSession *session, const char *line, 
 void relais_session_end_login (RelaisSession *session);
 /* "AUTH" and the mechanisms offered; false, and nothing is appended, if there are none. */
 bool relais_session_append_auth (const RelaisSession *session, GString *to);
+
+/* --- session-xclient.c: XCLIENT */
+const RelaisServerReply *relais_check_xclient (RelaisSession *s, const char *args, gsize size);
+void relais_proceed_xclient (RelaisSession *session, const RelaisHookResult *result);
+/* Drops what XCLIENT told and was not taken yet. */
+void relais_session_drop_xclient (RelaisSession *session);
 
 /* --- session-mail.c: the transaction */
 const RelaisServerReply *relais_check_mail (RelaisSession *s, const char *args, gsize size);

@@ -49,12 +49,13 @@ static const struct {
 } states[RELAIS_N_SESSION_STATES] = {
     [RELAIS_SESSION_PROXY] = {"proxy", BIT (GREET)},
     [RELAIS_SESSION_GREET] = {"greet", BIT (START)},
-    [RELAIS_SESSION_START] = {"start", BIT (READY) | BIT (TLS) | BIT (CHUNK)},
+    [RELAIS_SESSION_START] = {"start",
+                              BIT (GREET) | BIT (READY) | BIT (TLS) | BIT (VERIFY) | BIT (CHUNK)},
     [RELAIS_SESSION_TLS] = {"tls", BIT (START)},
-    [RELAIS_SESSION_READY] = {"ready", BIT (READY) | BIT (TLS) | BIT (AUTH) | BIT (VERIFY) |
-                                           BIT (MAIL) | BIT (CHUNK)},
+    [RELAIS_SESSION_READY] = {"ready", BIT (GREET) | BIT (READY) | BIT (TLS) | BIT (AUTH) |
+                                           BIT (VERIFY) | BIT (MAIL) | BIT (CHUNK)},
     [RELAIS_SESSION_AUTH] = {"auth", BIT (AUTH) | BIT (VERIFY) | BIT (READY)},
-    [RELAIS_SESSION_VERIFY] = {"verify", BIT (AUTH) | BIT (READY)},
+    [RELAIS_SESSION_VERIFY] = {"verify", BIT (GREET) | BIT (START) | BIT (AUTH) | BIT (READY)},
     [RELAIS_SESSION_MAIL] = {"mail", BIT (RCPT) | BIT (READY) | BIT (CHUNK)},
     [RELAIS_SESSION_RCPT] = {"rcpt", BIT (RCPT) | BIT (DATA) | BIT (READY) | BIT (CHUNK)},
     [RELAIS_SESSION_DATA] = {"data", BIT (COMMIT) | BIT (READY)},
@@ -133,6 +134,7 @@ end (RelaisSession *session)
     drop_run (session);
     relais_session_end_transaction (session);
     relais_session_end_login (session);
+    relais_session_drop_xclient (session);
     clear_command (session);
     relais_smtp_server_leave (session->server, &session->admission);
     g_clear_pointer (&session->slots, g_hash_table_unref);
@@ -140,6 +142,7 @@ end (RelaisSession *session)
     g_clear_pointer (&session->dynamic, g_free);
     g_clear_pointer (&session->client, g_free);
     g_clear_pointer (&session->helo, g_free);
+    g_clear_pointer (&session->given_helo, g_free);
     g_clear_pointer (&session->user, relais_user_unref);
     relais_smtp_server_remove_session (session->server, session);
 }
@@ -464,8 +467,11 @@ take_proxy_header (RelaisSession *session)
         return false;
     }
     relais_stream_consume (session->stream, used);
-    if (status == RELAIS_PROXY_CLIENT)
+    if (status == RELAIS_PROXY_CLIENT) {
         refusal = relais_session_change_client (session, (const struct sockaddr *)&address);
+        session->may_xclient = relais_nets_contain (session->listener->xclient_nets,
+                                                    (const struct sockaddr *)&address);
+    }
     if (refusal != NULL) {
         relais_session_reply_and_finish (session, refusal);
         return false;
@@ -728,11 +734,12 @@ begin (RelaisSession *session, const struct sockaddr *peer)
 
     relais_session_set_deadline (session, session->settings->limits.greeting_timeout);
     relais_session_set_client (session, peer);
+    session->may_xclient = relais_nets_contain (listener->xclient_nets, peer);
     if (!listener->proxy) {
         relais_session_run_step (session, &relais_step_connect, "", 0);
         return;
     }
-    session->trusted = false;
+    session->trusted = session->may_xclient = false;
     if (!relais_nets_contain (listener->proxy_nets, peer))
         relais_session_reply_and_finish (session, &proxy_foreign);
 }

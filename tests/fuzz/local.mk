@@ -13,7 +13,7 @@ fuzz_ldflags = $(AM_LDFLAGS) $(RELAIS_FUZZ_LD)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 
 FUZZ_TARGETS = \
-    tests/fuzz/address tests/fuzz/bounce-rules tests/fuzz/catalogue tests/fuzz/command tests/fuzz/conf tests/fuzz/descriptor tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/language tests/fuzz/leaf tests/fuzz/mime tests/fuzz/options tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery tests/fuzz/reply tests/fuzz/report tests/fuzz/scram tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/suppress-line tests/fuzz/suppress-rows tests/fuzz/throttle-rates tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/unsubscribe tests/fuzz/url tests/fuzz/wire
+    tests/fuzz/address tests/fuzz/bounce-rules tests/fuzz/catalogue tests/fuzz/command tests/fuzz/conf tests/fuzz/descriptor tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/language tests/fuzz/leaf tests/fuzz/mime tests/fuzz/options tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery tests/fuzz/reply tests/fuzz/report tests/fuzz/scram tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/suppress-line tests/fuzz/suppress-rows tests/fuzz/throttle-rates tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/unsubscribe tests/fuzz/url tests/fuzz/wire tests/fuzz/xclient
 if GDBM
 FUZZ_TARGETS += tests/fuzz/store-record
 tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
@@ -179,6 +179,10 @@ tests_fuzz_wire_SOURCES = tests/fuzz/wire.c
 tests_fuzz_wire_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_wire_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_wire_LDADD = $(fuzz_ldadd)
+tests_fuzz_xclient_SOURCES = tests/fuzz/xclient.c
+tests_fuzz_xclient_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_xclient_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_xclient_LDADD = $(fuzz_ldadd)
 tests_fuzz_descriptor_SOURCES = tests/fuzz/descriptor.c
 tests_fuzz_descriptor_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_descriptor_LDFLAGS = $(fuzz_ldflags)
