@@ -105,6 +105,12 @@ tests_smtp_test_server_xclient_SOURCES = tests/smtp/test-server-xclient.c tests/
 tests_smtp_test_server_xclient_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_xclient_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/smtp/test-server-tls
+TESTS += tests/smtp/test-server-tls
+tests_smtp_test_server_tls_SOURCES = tests/smtp/test-server-tls.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_tls_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_tls_LDADD = $(CORE_TEST_LDADD)
+
 # Brings its own module host, so it takes the archive's other members alone.
 check_PROGRAMS += tests/smtp/test-server-hooks
 TESTS += tests/smtp/test-server-hooks

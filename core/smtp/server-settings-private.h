@@ -8,7 +8,7 @@
 
 #include "conf/conf-private.h"
 #include "conf/net-private.h"
-#include "tls/tls-private.h"
+#include "tls/certificates-private.h"
 
 typedef struct {
     gint64 message_size, recipients, command_line, auth_line, text_line, header_size, header_fields,
@@ -21,7 +21,8 @@ typedef struct {
 typedef enum {
     RELAIS_LISTENER_TLS_NONE,
     RELAIS_LISTENER_TLS_STARTTLS,
-    RELAIS_LISTENER_TLS_REQUIRED
+    RELAIS_LISTENER_TLS_REQUIRED,
+    RELAIS_LISTENER_TLS_IMPLICIT
 } RelaisListenerTls;
 typedef enum {
     RELAIS_LISTENER_AUTH_NO,
@@ -42,7 +43,7 @@ typedef struct {
     char **addresses;
     guint16 port;
     RelaisListenerTls tls;
-    RelaisTlsContext *tls_context; /* NULL: STARTTLS is not offered */
+    RelaisCertificates *certificates; /* NULL: STARTTLS is not offered */
     RelaisListenerAuth auth;
     GArray *trusted_nets; /* RelaisNet */
     char *tenant;         /* or NULL */
@@ -64,6 +65,7 @@ typedef struct {
     char *authserv_id;
     char *postmaster; /* or NULL */
     char *users_file;
+    gint64 certificate_interval_us;
     bool takes_suppressed;    /* at RCPT; the queue ends such mail */
     GPtrArray *listeners;     /* RelaisServerListener * */
     GHashTable *tenants;      /* name -> RelaisDomainSet */

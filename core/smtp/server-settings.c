@@ -237,7 +237,7 @@ listener_free (gpointer data)
 
     g_free (listener->name);
     g_strfreev (listener->addresses);
-    g_clear_pointer (&listener->tls_context, relais_tls_context_unref);
+    g_clear_pointer (&listener->certificates, relais_certificates_unref);
     g_clear_pointer (&listener->trusted_nets, g_array_unref);
     g_clear_pointer (&listener->proxy_nets, g_array_unref);
     g_clear_pointer (&listener->xclient_nets, g_array_unref);
@@ -256,10 +256,13 @@ read_certificate (RelaisServerListener *listener, const RelaisSection *section, 
     if (certificate == NULL && listener->tls == RELAIS_LISTENER_TLS_STARTTLS)
         return true;
     if (certificate == NULL)
-        return fail (error, section, "tls", "required, but no certificate is set");
-    listener->tls_context =
-        relais_tls_context_new_server (certificate, key != NULL ? key : certificate, error);
-    return listener->tls_context != NULL;
+        return fail (error, section, "tls", "TLS is asked for, but no certificate is set");
+    /* A PROXY header and the first record may come in one segment. */
+    if (listener->tls == RELAIS_LISTENER_TLS_IMPLICIT && listener->proxy)
+        return fail (error, section, "tls", "implicit TLS behind a PROXY header is not understood");
+    listener->certificates = relais_certificates_new (
+        certificate, key, relais_section_get_list (section, "certificates"), error);
+    return listener->certificates != NULL;
 }
 
 static bool
@@ -368,6 +371,7 @@ read_general (RelaisServerSettings *settings, RelaisConfig *config, GError **err
 
     settings->hostname = g_strdup (hostname != NULL ? hostname : g_get_host_name ());
     settings->authserv_id = g_strdup (authserv_id != NULL ? authserv_id : settings->hostname);
+    settings->certificate_interval_us = relais_section_get_int (section, "certificate_interval");
     settings->users_file = g_strdup (relais_section_get_string (section, "users_file"));
     settings->takes_suppressed =
         relais_section_get_enum (relais_config_find_section (config, "suppression", NULL),

@@ -87,6 +87,7 @@ relais_smtp_server_free (RelaisSmtpServer *server)
         return;
     server->freed = true;
     server->drained = NULL;
+    relais_timer_stop (&server->certificates);
     for (guint i = 0; i < server->sockets->len; i++)
         stop_listening (g_ptr_array_index (server->sockets, i));
     while (server->sessions->len > 0)
@@ -161,6 +162,30 @@ on_connection (gpointer data, guint32 events)
         continue;
 }
 
+/* --- Certificates ----------------------------------------------------------------------------- */
+
+static void
+set_certificate_timer (RelaisSmtpServer *server)
+{
+    relais_timer_set (&server->certificates, server->settings->certificate_interval_us);
+}
+
+/* On the thread for passwords, which has time. */
+static void
+on_certificate_time (gpointer data)
+{
+    RelaisSmtpServer *server = data;
+    const GPtrArray *listeners = server->settings->listeners;
+
+    for (guint i = 0; i < listeners->len; i++) {
+        const RelaisServerListener *listener = g_ptr_array_index (listeners, i);
+
+        if (listener->certificates != NULL)
+            relais_certificates_check (listener->certificates, server->options.auth_pool);
+    }
+    set_certificate_timer (server);
+}
+
 /* --- Listening -------------------------------------------------------------------------------- */
 
 static bool
@@ -210,12 +235,15 @@ relais_smtp_server_new (const RelaisSmtpServerOptions *options, RelaisConfig *co
     server->sockets = g_ptr_array_new_with_free_func (socket_free);
     server->sessions = g_ptr_array_new ();
     server->clients = relais_clients_new ();
+    relais_timer_init (&server->certificates, options->loop, on_certificate_time, server);
     server->settings = relais_server_settings_new (config, error);
     if (server->settings != NULL)
         server->auth = relais_auth_new (options->loop, options->auth_pool,
                                         server->settings->users_file, error);
-    if (server->auth != NULL && open_listeners (server, error))
+    if (server->auth != NULL && open_listeners (server, error)) {
+        set_certificate_timer (server);
         return server;
+    }
     relais_smtp_server_free (server);
     return NULL;
 }
@@ -232,6 +260,7 @@ relais_smtp_server_use (RelaisSmtpServer *server, RelaisServerSettings *settings
     }
     relais_server_settings_unref (server->settings);
     server->settings = relais_server_settings_ref (settings);
+    set_certificate_timer (server);
 }
 
 const char *

@@ -12,7 +12,7 @@
  *                                                |  ^
  *                                               CHUNKS
  *
- * XCLIENT leads from START and READY back to GREET, for the client that it names.
+ * Where TLS is implicit, it comes before GREET. XCLIENT leads from START and READY back to GREET, for the client that it names.
  *
  * BDAT may come at any time: what it announces is read and dropped in CHUNK, from where the session
  * goes back to START or READY, so that a refused chunk is never taken for commands.
@@ -206,6 +206,8 @@ extern const RelaisSessionStep relais_step_connect;
 /* --- session-tls.c: STARTTLS */
 const RelaisServerReply *relais_check_starttls (RelaisSession *s, const char *args, gsize size);
 void relais_proceed_starttls (RelaisSession *session, const RelaisHookResult *result);
+/* Begins TLS on a connection on which nothing was said yet (RFC 8314 section 3.3). */
+void relais_session_begin_tls (RelaisSession *session);
 void relais_session_tls_ready (RelaisSession *session, const GError *error);
 bool relais_session_offers_starttls (const RelaisSession *session);
 
@@ -267,8 +269,9 @@ struct RelaisSmtpServer {
     RelaisSmtpServerOptions options;
     RelaisServerSettings *settings; /* in force */
     RelaisAuth *auth;
-    GPtrArray *sockets;  /* of server.c */
-    GPtrArray *sessions; /* RelaisSession *, each with a reference */
+    RelaisTimer certificates; /* they are looked at again */
+    GPtrArray *sockets;       /* of server.c */
+    GPtrArray *sessions;      /* RelaisSession *, each with a reference */
     RelaisClients *clients;
     guint in_transaction; /* those whose messages may share the next sync */
     guint commits;        /* handed to the spool and not synced yet */

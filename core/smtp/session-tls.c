@@ -17,7 +17,7 @@ static const RelaisServerReply injected = {554, "5.5.1", "commands came behind S
 bool
 relais_session_offers_starttls (const RelaisSession *session)
 {
-    return session->listener->tls_context != NULL && !session->tls;
+    return session->listener->certificates != NULL && !session->tls;
 }
 
 const RelaisServerReply *
@@ -40,9 +40,16 @@ relais_proceed_starttls (RelaisSession *session, const RelaisHookResult *result)
         return;
     }
     relais_session_reply (session, &tls_ready);
+    relais_session_begin_tls (session);
+}
+
+void
+relais_session_begin_tls (RelaisSession *session)
+{
     relais_session_set_state (session, RELAIS_SESSION_TLS);
     relais_session_set_deadline (session, session->settings->limits.tls_timeout);
-    relais_stream_start_tls (session->stream, session->listener->tls_context, NULL);
+    relais_stream_start_tls (session->stream,
+                             relais_certificates_context (session->listener->certificates), NULL);
 }
 
 /* RFC 3207 section 4.2: everything that was learnt in clear is forgotten. */
@@ -57,6 +64,11 @@ relais_session_tls_ready (RelaisSession *session, const GError *error)
     g_clear_pointer (&session->helo, g_free);
     g_clear_pointer (&session->user, relais_user_unref);
     session->esmtp = false;
+    if (session->listener->tls == RELAIS_LISTENER_TLS_IMPLICIT) {
+        relais_session_set_state (session, RELAIS_SESSION_GREET);
+        relais_session_run_step (session, &relais_step_connect, "", 0);
+        return;
+    }
     relais_session_set_state (session, RELAIS_SESSION_START);
     relais_session_set_deadline (session, session->settings->limits.command_timeout);
 }

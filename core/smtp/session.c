@@ -48,10 +48,10 @@ static const struct {
     guint32 next; /* states that may follow; ENDED always may */
 } states[RELAIS_N_SESSION_STATES] = {
     [RELAIS_SESSION_PROXY] = {"proxy", BIT (GREET)},
-    [RELAIS_SESSION_GREET] = {"greet", BIT (START)},
+    [RELAIS_SESSION_GREET] = {"greet", BIT (START) | BIT (TLS)},
     [RELAIS_SESSION_START] = {"start",
                               BIT (GREET) | BIT (READY) | BIT (TLS) | BIT (VERIFY) | BIT (CHUNK)},
-    [RELAIS_SESSION_TLS] = {"tls", BIT (START)},
+    [RELAIS_SESSION_TLS] = {"tls", BIT (START) | BIT (GREET)},
     [RELAIS_SESSION_READY] = {"ready", BIT (GREET) | BIT (READY) | BIT (TLS) | BIT (AUTH) |
                                            BIT (VERIFY) | BIT (MAIL) | BIT (CHUNK)},
     [RELAIS_SESSION_AUTH] = {"auth", BIT (AUTH) | BIT (VERIFY) | BIT (READY)},
@@ -451,6 +451,19 @@ is_listening (const RelaisSession *session)
            relais_stream_unwritten (session->stream) < RELAIS_STREAM_HIGH_BYTES;
 }
 
+/* To whoever connected, or is told of by a proxy. */
+static void
+greet (RelaisSession *session)
+{
+    if (session->listener->tls == RELAIS_LISTENER_TLS_IMPLICIT) {
+        relais_session_begin_tls (session);
+        return;
+    }
+    if (session->state != RELAIS_SESSION_GREET)
+        relais_session_set_state (session, RELAIS_SESSION_GREET);
+    relais_session_run_step (session, &relais_step_connect, "", 0);
+}
+
 static bool
 take_proxy_header (RelaisSession *session)
 {
@@ -476,8 +489,7 @@ take_proxy_header (RelaisSession *session)
         relais_session_reply_and_finish (session, refusal);
         return false;
     }
-    relais_session_set_state (session, RELAIS_SESSION_GREET);
-    relais_session_run_step (session, &relais_step_connect, "", 0);
+    greet (session);
     return true;
 }
 
@@ -736,7 +748,7 @@ begin (RelaisSession *session, const struct sockaddr *peer)
     relais_session_set_client (session, peer);
     session->may_xclient = relais_nets_contain (listener->xclient_nets, peer);
     if (!listener->proxy) {
-        relais_session_run_step (session, &relais_step_connect, "", 0);
+        greet (session);
         return;
     }
     session->trusted = session->may_xclient = false;
