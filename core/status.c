@@ -86,6 +86,7 @@ put_server (RelaisCommandCall *call, RelaisSmtpServer *server)
     row (call, "smtp.sessions_total", (gint64)figures.sessions_total);
     row (call, "smtp.messages_total", (gint64)figures.messages_total);
     row (call, "smtp.rejected_total", (gint64)figures.rejected_total);
+    row (call, "smtp.turned_away_total", (gint64)figures.turned_away_total);
 }
 
 static void

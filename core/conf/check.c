@@ -185,9 +185,9 @@ check_pair (Checker *checker, const RelaisSection *section, const Check *check)
 static void
 check_required_tls (Checker *checker, const RelaisSection *section, const Check *check)
 {
-    enum { TLS_REQUIRED = 2 };
+    enum { TLS_REQUIRED = 2 }; /* and implicit behind it */
 
-    if (relais_section_get_enum (section, check->key) == TLS_REQUIRED &&
+    if (relais_section_get_enum (section, check->key) >= TLS_REQUIRED &&
         relais_section_get_string (section, check->other) == NULL)
         report (checker, section, check->key,
                 g_strdup_printf (_ ("%s: required, but %s is not set"), check->key, check->other));

@@ -38,6 +38,9 @@ guint16 relais_address_port (const struct sockaddr *address);
 /* What counts as one client: an IPv4 address, mapped or not, or the /64 that an IPv6 one lies in, which is
  * the least that one customer of an access provider has. */
 void relais_client_key (const struct sockaddr *address, guint8 key[16]);
+/* The network that such a client lies in: /24 of IPv4, /48 of IPv6, which is what one customer of a
+ * provider of machines may have. */
+void relais_client_net_key (const guint8 client[16], guint8 net[16]);
 /* For tables of clients by such keys. */
 guint relais_client_key_hash (gconstpointer key);
 gboolean relais_client_key_equal (gconstpointer a, gconstpointer b);

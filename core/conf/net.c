@@ -245,6 +245,16 @@ relais_client_key (const struct sockaddr *address, guint8 key[16])
     }
 }
 
+void
+relais_client_net_key (const guint8 client[16], guint8 net[16])
+{
+    static const guint8 mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    const gsize size = memcmp (client, mapped, sizeof mapped) == 0 ? 15 : 6;
+
+    memset (net, 0, 16);
+    memcpy (net, client, size);
+}
+
 guint
 relais_client_key_hash (gconstpointer key)
 {

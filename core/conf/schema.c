@@ -44,6 +44,11 @@ static const RelaisOption options[] = {
          "module's callback gave no sign of life, unless the callback declared a longer deadline; "
          "0 "
          "for never.")},
+    {"relais", "certificate_interval", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "1m",
+     G_USEC_PER_SEC, G_MAXINT64, NULL,
+     N_ ("How often it is looked whether certificates of listeners have changed; they are then "
+         "read "
+         "anew.")},
     {"relais", "workers", RELAIS_OPTION_INT, 0, "0", 0, 256, NULL,
      N_ ("Threads that rewrite and sign mail; 0 for one a processor.")},
 
@@ -75,13 +80,17 @@ static const RelaisOption options[] = {
     {"listener", "port", RELAIS_OPTION_INT, 0, "25", 0, 65535, NULL,
      N_ ("Port to listen on; 0 for any free one.")},
     {"listener", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "starttls", 0, 0,
-     "none|starttls|required",
+     "none|starttls|required|implicit",
      N_ ("none: no STARTTLS; starttls: offered where a certificate is set; required: no mail "
-         "without it.")},
+         "without it; implicit: TLS from the first octet on (port 465).")},
     {"listener", "certificate", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("PEM file with the certificate and its chain.")},
     {"listener", "key", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("PEM file with the certificate's private key.")},
+    {"listener", "certificates", RELAIS_OPTION_LIST,
+     RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     N_ ("Further PEM files, each with a certificate, its chain and its key, for clients that name "
+         "a host that it is for.")},
     {"listener", "auth", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "tls", 0, 0, "no|tls|yes",
      N_ ("Whether AUTH is offered: no, under TLS only, or also in clear.")},
     {"listener", "trusted_nets", RELAIS_OPTION_LIST,
@@ -105,6 +114,10 @@ static const RelaisOption options[] = {
      N_ ("Every connection begins with a PROXY header (version 1 or 2) from proxy_nets.")},
     {"listener", "proxy_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
      "127.0.0.0/8", 0, 0, NULL, N_ ("Networks whose PROXY header is believed.")},
+    {"listener", "xclient_nets", RELAIS_OPTION_LIST,
+     RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     N_ ("Networks whose hosts may say by XCLIENT for which client they speak, and as which "
+         "user.")},
 
     /* [source NAME] */
     {"source", "address4", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
@@ -360,6 +373,9 @@ static const RelaisOption options[] = {
          "time-out "
          "is answered as the module says. default: tempfail after crashes, else stop.")},
 
+    {"limits", "exempt_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     "127.0.0.0/8 ::1", 0, 0, NULL,
+     N_ ("Networks for which no limit of one client or one network holds.")},
 #define LIMIT(key, type, value, min, max, doc)                                                     \
     {"limits", key, RELAIS_OPTION_##type, RELAIS_OPTION_RELOADABLE, value, min, max, NULL, doc},
     RELAIS_LIMITS (LIMIT)

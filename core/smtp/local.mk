@@ -61,13 +61,16 @@ libcore_la_SOURCES += \
     core/smtp/framing.c core/smtp/framing-private.h \
     core/smtp/command.c core/smtp/command-private.h \
     core/smtp/proxy.c core/smtp/proxy-private.h \
+    core/smtp/xclient.c core/smtp/xclient-private.h \
     core/smtp/users.c core/smtp/users-private.h core/smtp/users-commands.c \
     core/smtp/auth.c core/smtp/auth-private.h \
+    core/smtp/scram.c core/smtp/scram-private.h \
+    core/smtp/clients.c core/smtp/clients-private.h \
     core/smtp/server.c core/smtp/server-private.h \
     core/smtp/server-settings.c core/smtp/server-settings-private.h \
     core/smtp/session.c core/smtp/session-private.h \
-    core/smtp/session-commands.c core/smtp/session-mail.c core/smtp/session-data.c \
-    core/smtp/session-tls.c
+    core/smtp/session-commands.c core/smtp/session-mail.c core/smtp/session-data.c core/smtp/session-chunks.c \
+    core/smtp/session-tls.c core/smtp/session-auth.c core/smtp/session-xclient.c
 
 check_PROGRAMS += tests/smtp/test-framing
 TESTS += tests/smtp/test-framing
@@ -92,6 +95,48 @@ TESTS += tests/smtp/test-server-rights
 tests_smtp_test_server_rights_SOURCES = tests/smtp/test-server-rights.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
 tests_smtp_test_server_rights_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_server_rights_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-chunks
+TESTS += tests/smtp/test-server-chunks
+tests_smtp_test_server_chunks_SOURCES = tests/smtp/test-server-chunks.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_chunks_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_chunks_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-envelope
+TESTS += tests/smtp/test-server-envelope
+tests_smtp_test_server_envelope_SOURCES = tests/smtp/test-server-envelope.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_envelope_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_envelope_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-auth
+TESTS += tests/smtp/test-server-auth
+tests_smtp_test_server_auth_SOURCES = tests/smtp/test-server-auth.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_auth_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_auth_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-clients
+TESTS += tests/smtp/test-clients
+tests_smtp_test_clients_SOURCES = tests/smtp/test-clients.c
+tests_smtp_test_clients_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_clients_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-floods
+TESTS += tests/smtp/test-server-floods
+tests_smtp_test_server_floods_SOURCES = tests/smtp/test-server-floods.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_floods_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_floods_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-xclient
+TESTS += tests/smtp/test-server-xclient
+tests_smtp_test_server_xclient_SOURCES = tests/smtp/test-server-xclient.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_xclient_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_xclient_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/smtp/test-server-tls
+TESTS += tests/smtp/test-server-tls
+tests_smtp_test_server_tls_SOURCES = tests/smtp/test-server-tls.c tests/smtp/server-bed.c tests/smtp/server-bed.h $(FAKE_SUPPRESSION)
+tests_smtp_test_server_tls_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_smtp_test_server_tls_LDADD = $(CORE_TEST_LDADD)
 
 # Brings its own module host, so it takes the archive's other members alone.
 check_PROGRAMS += tests/smtp/test-server-hooks

@@ -1,5 +1,6 @@
 # core/tls: what this room compiles, and its unit tests (tests/tls).
 libcore_la_SOURCES += \
+    core/tls/certificates.c core/tls/certificates-private.h \
     core/tls/envelope-token.c core/tls/envelope-token-private.h \
     core/tls/key-ring.c core/tls/key-ring-private.h \
     core/tls/listen.c core/tls/listen-private.h \

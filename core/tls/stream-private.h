@@ -122,6 +122,11 @@ const char *relais_stream_tls_version (const RelaisStream *stream);
 const char *relais_stream_tls_cipher (const RelaisStream *stream);
 const char *relais_stream_tls_verify (const RelaisStream *stream);
 
+/* The tls-exporter channel binding (RFC 9266); false where it is not defined: in clear, before TLS 1.3. */
+enum { RELAIS_TLS_BINDING_BYTES = 32 };
+bool
+relais_stream_tls_binding (const RelaisStream *stream, guint8 binding[RELAIS_TLS_BINDING_BYTES]);
+
 /* Addresses, as text without port ("192.0.2.1", "2001:db8::1"); IPv4-mapped ones come as IPv4.
  * Borrowed; "unix" for unix sockets. */
 const char *relais_stream_peer_address (const RelaisStream *stream);

@@ -348,6 +348,16 @@ relais_stream_tls_verify (const RelaisStream *stream)
     return X509_verify_cert_error_string (SSL_get_verify_result (stream->ssl));
 }
 
+bool
+relais_stream_tls_binding (const RelaisStream *stream, guint8 binding[RELAIS_TLS_BINDING_BYTES])
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+
+    return relais_stream_is_tls (stream) && SSL_version (stream->ssl) >= TLS1_3_VERSION &&
+           SSL_export_keying_material (stream->ssl, binding, RELAIS_TLS_BINDING_BYTES, label,
+                                       sizeof label - 1, NULL, 0, 0) == 1;
+}
+
 guint64
 relais_stream_bytes_in (const RelaisStream *stream)
 {

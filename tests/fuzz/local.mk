@@ -43,6 +43,7 @@ FUZZ_TARGETS = \
     tests/fuzz/recovery \
     tests/fuzz/reply \
     tests/fuzz/report \
+    tests/fuzz/scram \
     tests/fuzz/serial \
     tests/fuzz/spf-macro \
     tests/fuzz/spf-record \
@@ -58,7 +59,8 @@ FUZZ_TARGETS = \
     tests/fuzz/transfer \
     tests/fuzz/unsubscribe \
     tests/fuzz/url \
-    tests/fuzz/wire
+    tests/fuzz/wire \
+    tests/fuzz/xclient
 if GDBM
 FUZZ_TARGETS += tests/fuzz/store-record
 tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
@@ -184,6 +186,10 @@ tests_fuzz_report_SOURCES = tests/fuzz/report.c $(bounce_report_test_sources)
 tests_fuzz_report_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/bounce -I$(top_builddir) $(REPLIES_CPPFLAGS) $(RELAIS_MODULE_CPPFLAGS)
 tests_fuzz_report_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_report_LDADD = $(fuzz_ldadd)
+tests_fuzz_scram_SOURCES = tests/fuzz/scram.c
+tests_fuzz_scram_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_scram_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_scram_LDADD = $(fuzz_ldadd)
 tests_fuzz_serial_SOURCES = tests/fuzz/serial.c
 tests_fuzz_serial_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_serial_LDFLAGS = $(fuzz_ldflags)
@@ -244,6 +250,10 @@ tests_fuzz_wire_SOURCES = tests/fuzz/wire.c
 tests_fuzz_wire_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_wire_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_wire_LDADD = $(fuzz_ldadd)
+tests_fuzz_xclient_SOURCES = tests/fuzz/xclient.c
+tests_fuzz_xclient_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_xclient_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_xclient_LDADD = $(fuzz_ldadd)
 tests_fuzz_descriptor_SOURCES = tests/fuzz/descriptor.c
 tests_fuzz_descriptor_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_descriptor_LDFLAGS = $(fuzz_ldflags)
