@@ -27,6 +27,7 @@
 #include "notify-private.h"
 #include "policies-private.h"
 #include "privileges-private.h"
+#include "process-private.h"
 #include "queue/queue-private.h"
 #include "reload-private.h"
 #include "show-hooks-private.h"
@@ -40,14 +41,9 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
-#include <locale.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { EXIT_CONFIG = 2, WORKER_JOBS = 4096, AUTH_JOBS = 64 };
@@ -636,17 +632,6 @@ take_down (Daemon *daemon)
 
 /* --- The whole -------------------------------------------------------------------------------- */
 
-static void
-raise_descriptor_limit (void)
-{
-    struct rlimit limit;
-
-    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit (RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int
 answer_offline (Daemon *daemon)
 {
@@ -742,18 +727,6 @@ run (Daemon *daemon)
     return status;
 }
 
-/* Messages come and go by the thousand. What they leave is kept for the next ones: returned to the
- * system with each lull, every page of it would have to be mapped and cleared again. */
-static void
-keep_freed_memory (void)
-{
-#ifdef M_TRIM_THRESHOLD
-    mallopt (M_TRIM_THRESHOLD, 64 << 20);
-    mallopt (M_TOP_PAD, 1 << 20);
-    mallopt (M_MMAP_THRESHOLD, 4 << 20);
-#endif
-}
-
 int
 relais_daemon_main (int argc, char **argv)
 {
@@ -761,13 +734,7 @@ relais_daemon_main (int argc, char **argv)
     g_autoptr (GError) error = NULL;
     int status;
 
-    setlocale (LC_ALL, "");
-    setlocale (LC_NUMERIC, "C"); /* what we write is read by machines */
-    bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
-    bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
-    signal (SIGPIPE, SIG_IGN);
-    signal (SIGHUP, SIG_IGN); /* until there is something to read again */
-    keep_freed_memory ();
+    relais_process_settle ();
     if (!relais_arguments_parse (&daemon.arguments, argc, argv))
         return EXIT_CONFIG;
     if (daemon.arguments.version) {
@@ -775,7 +742,6 @@ relais_daemon_main (int argc, char **argv)
         return 0;
     }
     daemon.module_dir_given = daemon.arguments.module_dir != NULL;
-    raise_descriptor_limit ();
     if (!make_loop (&daemon, &error)) {
         say (error);
         return 1;

@@ -24,6 +24,7 @@ libcore_la_SOURCES += \
     core/limiter.c core/limiter-private.h \
     core/notify.c core/notify-private.h core/policies.c core/policies-private.h \
     core/privileges.c core/privileges-private.h \
+    core/process.c core/process-private.h \
     core/reload.c core/reload-private.h \
     core/show-hooks.c core/show-hooks-private.h \
     core/status.c core/status-private.h
