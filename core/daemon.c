@@ -12,7 +12,9 @@
 #include "config.h"
 
 #include "arguments-private.h"
+#include "commands-private.h"
 #include "conf/conf-private.h"
+#include "contain-private.h"
 #include "control/control-private.h"
 #include "dns/dns-private.h"
 #include "event/event-private.h"
@@ -56,6 +58,7 @@ typedef struct {
     RelaisArguments arguments;
     bool module_dir_given;
     RelaisConfig *config;
+    RelaisContainment *containment;
     RelaisHost *host;
     RelaisHost *off_host;      /* --check: modules that are not enabled */
     RelaisVirtualClock *clock; /* or NULL */
@@ -115,6 +118,7 @@ new_host (gconstpointer data)
         .locale_dir =
             daemon->arguments.locale_dir != NULL ? daemon->arguments.locale_dir : RELAIS_LOCALE_DIR,
         .program = "relaisd",
+        .is_core_command = relais_is_core_command,
     };
 
     return relais_host_new (&options);
@@ -124,10 +128,10 @@ static bool
 load_modules (Daemon *daemon, char **names, RelaisSchema *schema, GError **error)
 {
     daemon->host = new_host (daemon);
-    for (char **name = names; *name != NULL; name++)
-        if (!relais_host_load (daemon->host, *name, error))
-            return false;
-    return relais_host_add_options (daemon->host, schema, error);
+    if (daemon->arguments.check)
+        relais_host_allow_missing (daemon->host, configuration_dirs (daemon));
+    return relais_containment_load (daemon->containment, daemon->host, names, error) &&
+           relais_host_add_options (daemon->host, schema, error);
 }
 
 /* --check looks at the sections of modules that are off, too. */
@@ -144,6 +148,7 @@ read_configuration (Daemon *daemon, const RelaisSchema *schema)
 {
     g_autoptr (GPtrArray) findings = relais_config_findings_new ();
 
+    relais_host_put_missing (daemon->host, findings);
     daemon->config = relais_config_read (schema, configuration_dirs (daemon), findings);
     for (guint i = 0; i < findings->len; i++) {
         g_autofree char *text = relais_config_finding_to_string (g_ptr_array_index (findings, i));
@@ -319,15 +324,17 @@ found_message (gpointer data, RelaisMessage *message)
     relais_queue_add (((Daemon *)data)->queue, message);
 }
 
+static void
+recovered_message (gpointer data, RelaisMessage *message)
+{
+    relais_containment_found (((Daemon *)data)->containment, message);
+    found_message (data, message);
+}
+
 static bool
 open_policies (Daemon *daemon, GError **error)
 {
-    const RelaisPoliciesParts parts = {
-        .loop = daemon->loop,
-        .pool = daemon->pool,
-        .dns = daemon->dns,
-        .fetcher = daemon->fetcher,
-    };
+    const RelaisPoliciesParts parts = {daemon->loop, daemon->pool, daemon->dns, daemon->fetcher};
 
     daemon->policies = relais_policies_new (&parts, daemon->config, error);
     return daemon->policies != NULL;
@@ -348,7 +355,8 @@ open_queue (Daemon *daemon, GError **error)
     daemon->queue = relais_queue_new (&options, daemon->config, error);
     if (daemon->queue == NULL)
         return false;
-    relais_spool_recover (daemon->spool, found_message, daemon);
+    relais_spool_recover (daemon->spool, recovered_message, daemon);
+    relais_containment_recovered (daemon->containment, daemon->spool);
     return true;
 }
 
@@ -394,7 +402,7 @@ add_module_command (gpointer data, const RelaisCommand *command, gpointer comman
 {
     g_autoptr (GError) error = NULL;
 
-    if (!relais_commands_add (((Daemon *)data)->commands, command, command_data, &error))
+    if (!relais_commands_add_module (((Daemon *)data)->commands, command, command_data, &error))
         say (error);
 }
 
@@ -471,9 +479,10 @@ open_control (Daemon *daemon, GError **error)
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
                                            daemon->spool, daemon->queue);
     make_reload (daemon);
-    daemon->status = (RelaisStatus){
-        daemon->loop,  daemon->spool, daemon->server,      daemon->http,
-        daemon->queue, daemon->meter, daemon->suppression, relais_loop_wall_us (daemon->loop)};
+    daemon->status =
+        (RelaisStatus){daemon->loop,        daemon->spool, daemon->server,
+                       daemon->http,        daemon->queue, daemon->meter,
+                       daemon->suppression, daemon->host,  relais_loop_wall_us (daemon->loop)};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
@@ -578,6 +587,7 @@ take_down (Daemon *daemon)
         relais_virtual_clock_set_peers (daemon->clock, NULL, NULL);
     }
     relais_timer_stop (&daemon->drain_timer);
+    relais_containment_disarm (daemon->containment);
     relais_reload_free (daemon->reload);
     relais_tracking_free (daemon->tracking);
     relais_control_free (daemon->control);
@@ -611,6 +621,7 @@ take_down (Daemon *daemon)
     g_clear_pointer (&daemon->config, relais_config_unref);
     relais_ports_free (daemon->ports);
     relais_notifier_free (daemon->notifier);
+    relais_containment_free (daemon->containment);
     relais_streams_cut_lingering (daemon->loop);
     if (daemon->clock != NULL)
         relais_virtual_clock_detach (daemon->clock);
@@ -765,6 +776,9 @@ relais_daemon_main (int argc, char **argv)
         return 1;
     }
     daemon.notifier = relais_notifier_new (daemon.loop);
+    daemon.containment = relais_containment_new (
+        configuration_dirs (&daemon),
+        !daemon.arguments.check && !daemon.arguments.dump && !daemon.arguments.show_hooks);
     if (!configure (&daemon))
         status = EXIT_CONFIG;
     else if (daemon.arguments.check || daemon.arguments.dump || daemon.arguments.show_hooks)
@@ -772,6 +786,7 @@ relais_daemon_main (int argc, char **argv)
     else if (!open_ports (&daemon, &error) || !drop_privileges (&daemon, &error))
         status = say (error) ? 0 : 1;
     else {
+        relais_containment_arm (daemon.containment, daemon.loop, daemon.config);
         start_threads (&daemon);
         status = run (&daemon);
     }

@@ -169,6 +169,7 @@ status (RelaisCommandCall *call, gpointer data)
     put_queue (call, what->queue);
     put_spool (call, what->spool);
     put_suppression (call, what->suppression);
+    row (call, "modules.off", relais_host_n_off (what->host));
     row (call, "loop.longest_gap_us", relais_loop_longest_gap_us (what->loop, reset));
     relais_queue_find_oldest (what->queue, on_oldest, call);
 }

@@ -41,3 +41,9 @@
        N_ ("Time for such a request before 503 is answered."))                                     \
     X ("http_body_memory", SIZE, "64M", 1 << 20, G_MAXINT64,                                       \
        N_ ("Memory for bodies of HTTP requests, of all together; more get 503."))
+
+#define RELAIS_MODULE_LIMITS(X)                                                                    \
+    X ("loop_callback", DURATION, "50ms", 1000, G_MAXINT64 / 2,                                    \
+       N_ ("Time that a module's callback may take on the main loop before it is told of and "     \
+           "counted."))                                                                            \
+    X ("worker_callback", DURATION, "5s", 1000, G_MAXINT64 / 2, N_ ("The same on a worker."))

@@ -39,6 +39,11 @@ static const RelaisOption options[] = {
      N_ ("Users that may log in to send; written by `relaisctl user add`.")},
     {"relais", "postmaster", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Address to which mail for postmaster@ and abuse@ of our own domains is forwarded.")},
+    {"relais", "watchdog", RELAIS_OPTION_DURATION, 0, "30s", 0, G_MAXINT64 / 2, NULL,
+     N_ ("Time after which the daemon ends itself, to be started again, where the main loop or a "
+         "module's callback gave no sign of life, unless the callback declared a longer deadline; "
+         "0 "
+         "for never.")},
     {"relais", "workers", RELAIS_OPTION_INT, 0, "0", 0, 256, NULL,
      N_ ("Threads that rewrite and sign mail; 0 for one a processor.")},
 
@@ -345,8 +350,15 @@ static const RelaisOption options[] = {
     /* [module NAME] */
     {"module", "enable", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
      N_ ("Whether the module is loaded.")},
-    {"module", "optional", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
-     N_ ("Start without it if it cannot be loaded, instead of refusing to start.")},
+    {"module", "on_failure", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|tempfail|bypass|stop",
+     N_ ("What becomes of mail when the module is off after crashes, cannot be loaded or started, "
+         "or "
+         "gives no answer in time. tempfail: 451 at its hooks, and mail that it should treat waits "
+         "in "
+         "the queue; bypass: as if it were not there; stop: the daemon does not start, and a "
+         "time-out "
+         "is answered as the module says. default: tempfail after crashes, else stop.")},
 
 #define LIMIT(key, type, value, min, max, doc)                                                     \
     {"limits", key, RELAIS_OPTION_##type, RELAIS_OPTION_RELOADABLE, value, min, max, NULL, doc},
@@ -354,7 +366,7 @@ static const RelaisOption options[] = {
 #undef LIMIT
 #define LIMIT(key, type, value, min, max, doc)                                                     \
     {"limits", key, RELAIS_OPTION_##type, 0, value, min, max, NULL, doc},
-        RELAIS_HTTP_LIMITS (LIMIT)
+        RELAIS_HTTP_LIMITS (LIMIT) RELAIS_MODULE_LIMITS (LIMIT)
 #undef LIMIT
 };
 

@@ -11,6 +11,8 @@
 #include <idn2.h>
 #include <string.h>
 
+#include "message/lines-private.h"
+
 enum {
     LABEL_BYTES = 63,
     DOMAIN_TEXT_BYTES = RELAIS_DOMAIN_BYTES - 2,
@@ -39,15 +41,6 @@ is_clean_utf8 (const char *text, gsize size)
             return false;
     }
     return true;
-}
-
-static bool
-has_eight_bit (const char *text, gsize size)
-{
-    for (gsize i = 0; i < size; i++)
-        if ((guint8)text[i] >= 0x80)
-            return true;
-    return false;
 }
 
 /* --- Domains ---------------------------------------------------------------------------------- */
@@ -99,8 +92,8 @@ relais_domain_normalise (const char *text, gsize size)
         size--;
     if (size > DOMAIN_INPUT_BYTES || memchr (text, '\0', size) != NULL)
         return NULL;
-    name = has_eight_bit (text, size) ? to_a_labels (text, size)
-                                      : g_ascii_strdown (text, (gssize)size);
+    name = relais_has_eight_bit ((const guint8 *)text, size) ? to_a_labels (text, size)
+                                                             : g_ascii_strdown (text, (gssize)size);
     return name != NULL && is_host_name (name) ? g_steal_pointer (&name) : NULL;
 }
 
@@ -291,7 +284,7 @@ relais_address_parse (const char *text, gsize size, bool utf8, char **address, g
         return status;
     if (used == NULL && cursor.at != cursor.end)
         return RELAIS_ADDRESS_SYNTAX;
-    if (!utf8 && has_eight_bit (text, (gsize)(cursor.at - text)))
+    if (!utf8 && relais_has_eight_bit ((const guint8 *)text, (gsize)(cursor.at - text)))
         return RELAIS_ADDRESS_NEEDS_UTF8;
     if (used != NULL)
         *used = (gsize)(cursor.at - text);

@@ -119,23 +119,6 @@ relais_body_read (const RelaisBody *body, guint64 offset, gpointer to, gsize siz
 
 /* --- Scanner ---------------------------------------------------------------------------------- */
 
-static bool
-has_eight_bit (const guint8 *bytes, gsize size)
-{
-    guint64 all = 0;
-    gsize i = 0;
-
-    for (; i + sizeof all <= size; i += sizeof all) {
-        guint64 word;
-
-        memcpy (&word, bytes + i, sizeof word);
-        all |= word;
-    }
-    for (; i < size; i++)
-        all |= bytes[i];
-    return (all & G_GUINT64_CONSTANT (0x8080808080808080)) != 0;
-}
-
 /* Counts on, without wrapping: a line of 4 GiB is as too long as one of 5. */
 static guint32
 line_plus (guint32 line, gsize size)
@@ -164,7 +147,7 @@ scan_header_line (RelaisBodyScanner *scanner, const guint8 *bytes, gsize size)
 
     scanner->line = line_plus (scanner->line, taken);
     if (!scanner->facts.eight_bit_header)
-        scanner->facts.eight_bit_header = has_eight_bit (bytes, taken);
+        scanner->facts.eight_bit_header = relais_has_eight_bit (bytes, taken);
     scanner->facts.size_bytes += taken;
     scanner->last = bytes[taken - 1];
     if (ended) {
@@ -206,7 +189,7 @@ scan_content (RelaisBodyScanner *scanner, const guint8 *bytes, gsize size)
     if (size == 0)
         return;
     if (!scanner->facts.eight_bit)
-        scanner->facts.eight_bit = has_eight_bit (bytes, size);
+        scanner->facts.eight_bit = relais_has_eight_bit (bytes, size);
     for (; size - at >= RELAIS_BLOCK_BYTES; at += RELAIS_BLOCK_BYTES)
         from = note_line_ends (scanner, bytes, at, relais_block_find (bytes + at, '\n'), from);
     if (at < size) {

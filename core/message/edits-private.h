@@ -39,6 +39,7 @@ bool relais_edits_stage (RelaisEdits *edits, guint n, gsize offset, gsize size, 
                          gsize n_bytes);
 /* The rope with all that was staged, with a new reference: the old one if that is nothing. Edits that cannot
  * be made without harm are left out and counted: one that makes a line too long; all, if the message would be
- * cut into other parts. */
-RelaisRope *relais_edits_apply (RelaisEdits *edits, guint *left_out);
+ * cut into other parts. `*facts` tells of a new rope what relais_outgoing_fit () asks: its longest line, and octets
+ * that are not ASCII; of the old one it is not written. */
+RelaisRope *relais_edits_apply (RelaisEdits *edits, guint *left_out, RelaisBodyFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisEdits, relais_edits_free)

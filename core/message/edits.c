@@ -357,14 +357,8 @@ append_edited (RelaisRope *out, const RelaisEdits *edits, const Text *text, guin
 /* Whether the edited message is cut into the same parts: an edit may have made a line a delimiter, or one
  * that is none any more. */
 static bool
-has_same_shape (const RelaisEdits *edits, const RelaisRope *out)
+has_same_shape (const GArray *before, const GArray *after)
 {
-    g_autoptr (RelaisMimeSplitter) splitter = relais_mime_splitter_new ();
-    const GArray *before = relais_mime_splitter_segments (edits->splitter), *after;
-
-    if (!relais_mime_splitter_read (splitter, out, NULL))
-        return false;
-    after = relais_mime_splitter_segments (splitter);
     if (after->len != before->len)
         return false;
     for (guint i = 0; i < after->len; i++) {
@@ -375,6 +369,38 @@ has_same_shape (const RelaisEdits *edits, const RelaisRope *out)
             (a->kind != RELAIS_MIME_CONTENT && a->size != b->size))
             return false;
     }
+    return true;
+}
+
+/* Its header is the first segment; those of parts belong to its content. */
+static void
+learn (const GArray *segments, RelaisBodyFacts *facts)
+{
+    for (guint i = 0; i < segments->len; i++) {
+        const RelaisMimeSegment *segment = &g_array_index (segments, RelaisMimeSegment, i);
+
+        facts->longest_line = MAX (facts->longest_line, segment->longest_line);
+        if (i == 0)
+            facts->eight_bit_header = segment->eight_bit;
+        else
+            facts->eight_bit |= segment->eight_bit;
+    }
+}
+
+/* Looks through what edits made of the message; false if it is another one now. */
+static bool
+look_over (const RelaisEdits *edits, const RelaisRope *out, RelaisBodyFacts *facts)
+{
+    g_autoptr (RelaisMimeSplitter) splitter = relais_mime_splitter_new ();
+    const GArray *after;
+
+    if (!relais_mime_splitter_read (splitter, out, NULL))
+        return false;
+    after = relais_mime_splitter_segments (splitter);
+    if (!has_same_shape (relais_mime_splitter_segments (edits->splitter), after))
+        return false;
+    *facts = (RelaisBodyFacts){.size_bytes = relais_rope_size (out)};
+    learn (after, facts);
     return true;
 }
 
@@ -390,7 +416,7 @@ count_staged (const RelaisEdits *edits)
 }
 
 RelaisRope *
-relais_edits_apply (RelaisEdits *edits, guint *left_out)
+relais_edits_apply (RelaisEdits *edits, guint *left_out, RelaisBodyFacts *facts)
 {
     g_autoptr (RelaisRope) out = NULL;
     guint64 at = 0;
@@ -410,7 +436,7 @@ relais_edits_apply (RelaisEdits *edits, guint *left_out)
     if (out == NULL)
         return relais_rope_ref (edits->rope);
     relais_rope_append_rope (out, edits->rope, at, relais_rope_size (edits->rope) - at);
-    if (has_same_shape (edits, out))
+    if (look_over (edits, out, facts))
         return g_steal_pointer (&out);
     *left_out = count_staged (edits);
     return relais_rope_ref (edits->rope);

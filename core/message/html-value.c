@@ -147,26 +147,29 @@ relais_html_decode_value (const guint8 *value, gsize size, gsize *out_size)
 /* Where an octet must be a reference: '<' and '>' in any value, so that one inside a conditional comment
  * ends neither it nor its condition, and line ends, so that the text keeps its lines. So must a '-' behind
  * another in an unquoted value: no quote stands between it and the tag's '>', and "-->" would end a comment. */
-enum { ANYWHERE = 1, UNQUOTED = 2, IN_DOUBLE = 4, IN_SINGLE = 8 };
+enum { ANYWHERE = 1, UNQUOTED = 2, IN_DOUBLE = 4, IN_SINGLE = 8, DASH_UNQUOTED = 16 };
 
 static const guint8 escapes[256] = {
-    ['&'] = ANYWHERE,  ['<'] = ANYWHERE,  ['>'] = ANYWHERE,
-    ['\r'] = ANYWHERE, ['\n'] = ANYWHERE, ['\t'] = UNQUOTED,
-    ['\f'] = UNQUOTED, [' '] = UNQUOTED,  ['"'] = UNQUOTED | IN_DOUBLE,
-    ['='] = UNQUOTED,  ['`'] = UNQUOTED,  ['\''] = UNQUOTED | IN_SINGLE,
+    ['&'] = ANYWHERE,  ['<'] = ANYWHERE,      ['>'] = ANYWHERE,
+    ['\r'] = ANYWHERE, ['\n'] = ANYWHERE,     ['\t'] = UNQUOTED,
+    ['\f'] = UNQUOTED, [' '] = UNQUOTED,      ['"'] = UNQUOTED | IN_DOUBLE,
+    ['='] = UNQUOTED,  ['-'] = DASH_UNQUOTED, ['\''] = UNQUOTED | IN_SINGLE,
+    ['`'] = UNQUOTED,
 };
 
 void
 relais_html_append_value (GString *out, const char *bytes, gsize size, guint8 quote)
 {
-    const guint8 where = quote == 0 ? UNQUOTED : quote == '"' ? IN_DOUBLE : IN_SINGLE;
+    const guint8 where = ANYWHERE | (quote == 0     ? UNQUOTED | DASH_UNQUOTED
+                                     : quote == '"' ? IN_DOUBLE
+                                                    : IN_SINGLE);
     gsize from = 0;
 
     for (gsize i = 0; i < size; i++) {
         const guint8 octet = (guint8)bytes[i];
 
-        if ((escapes[octet] & (ANYWHERE | where)) == 0 &&
-            (octet != '-' || quote != 0 || i == 0 || bytes[i - 1] != '-'))
+        if (G_LIKELY ((escapes[octet] & where) == 0) ||
+            (octet == '-' && (i == 0 || bytes[i - 1] != '-')))
             continue;
         g_string_append_len (out, bytes + from, (gssize)(i - from));
         if (octet == '&')

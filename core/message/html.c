@@ -228,16 +228,20 @@ find_role (const Tag *tag, RelaisHtmlElement *element)
         {"script", 6, ROLE_SCRIPT, 0},
         {"plaintext", 9, ROLE_PLAIN, 0},
     };
-
+    /* By a name's length, the letters that those of that length begin with: most elements end here. */
+    static const char initials[][4] = {[1] = "a",  [3] = "sx", [4] = "abm", [5] = "st",
+                                       [6] = "is", [7] = "n",  [8] = "tn",  [9] = "p"};
     const char initial = g_ascii_tolower ((char)tag->name[0]);
 
     if (tag->name_size > 2 && initial == 'v' && tag->name[1] == ':') {
         *element = RELAIS_HTML_VML;
         return ROLE_LINK;
     }
+    if (tag->name_size >= G_N_ELEMENTS (initials) ||
+        strchr (initials[tag->name_size], initial) == NULL)
+        return ROLE_NONE;
     for (guint i = 0; i < G_N_ELEMENTS (roles); i++) {
-        if (roles[i].size != tag->name_size || roles[i].name[0] != initial ||
-            !is_name (tag->name, tag->name_size, roles[i].name, roles[i].size))
+        if (!is_name (tag->name, tag->name_size, roles[i].name, roles[i].size))
             continue;
         *element = (RelaisHtmlElement)roles[i].element;
         return (Role)roles[i].role;

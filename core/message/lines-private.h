@@ -49,3 +49,6 @@ relais_block_find (const guint8 block[RELAIS_BLOCK_BYTES], guint8 octet)
 /* How many octets are ordinary text: each CR and LF among them is part of a CRLF, no dot begins a
  * line, and the last is not a CR (whose LF may come yet). `line_start`: bytes[0] begins a line. */
 gsize relais_lines_ordinary (const guint8 *bytes, gsize size, bool line_start);
+
+/* Whether one of the octets is not ASCII. */
+bool relais_has_eight_bit (const guint8 *bytes, gsize size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The search for what is not ordinary in a text of CRLF lines. Pure; any thread.
+ * The search for what is not ordinary in a text of CRLF lines, and for octets that are not ASCII. Pure; any thread.
  */
 #include "config.h"
 
@@ -59,4 +59,19 @@ relais_lines_ordinary (const guint8 *bytes, gsize size, bool line_start)
             return at + (gsize)end;
     }
     return carry.cr != 0 ? size - 1 : size;
+}
+
+bool
+relais_has_eight_bit (const guint8 *bytes, gsize size)
+{
+    guint64 all = 0, words[4];
+    gsize i = 0;
+
+    for (; size - i >= sizeof words; i += sizeof words) {
+        memcpy (words, bytes + i, sizeof words);
+        all |= words[0] | words[1] | words[2] | words[3];
+    }
+    for (; i < size; i++)
+        all |= bytes[i];
+    return (all & G_GUINT64_CONSTANT (0x8080808080808080)) != 0;
 }

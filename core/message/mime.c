@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "message/header-private.h"
+#include "message/lines-private.h"
 
 enum { PREFIX_BYTES = 512 }; /* a longer line is no delimiter */
 
@@ -347,21 +348,6 @@ start_line (RelaisMimeSplitter *splitter)
     splitter->line_eight_bit = false;
 }
 
-static bool
-has_eight_bit (const guint8 *bytes, gsize size)
-{
-    guint64 all = 0, some;
-    gsize i = 0;
-
-    for (; size - i >= sizeof some; i += sizeof some) {
-        memcpy (&some, bytes + i, sizeof some);
-        all |= some;
-    }
-    for (; i < size; i++)
-        all |= bytes[i];
-    return (all & G_GUINT64_CONSTANT (0x8080808080808080)) != 0;
-}
-
 static void
 keep_header (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size)
 {
@@ -375,25 +361,25 @@ keep_header (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size)
 
 /* Octets of one line, without another one's. */
 static void
-take_octets (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size)
+take_octets (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size, bool eight_bit)
 {
     gsize room = MIN (size, PREFIX_BYTES - splitter->prefix_size);
 
     memcpy (splitter->prefix + splitter->prefix_size, bytes, room);
     splitter->prefix_size += room;
     keep_header (splitter, bytes, size);
-    splitter->line_eight_bit |= has_eight_bit (bytes, size);
+    splitter->line_eight_bit |= eight_bit && relais_has_eight_bit (bytes, size);
     splitter->line_size += size;
     splitter->offset += size;
 }
 
 /* A line, all of which is here, that can only be counted: outside a header, and no delimiter. */
 static void
-take_plain_line (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size)
+take_plain_line (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size, bool eight_bit)
 {
     splitter->steps++;
     splitter->line_size = size;
-    splitter->line_eight_bit = has_eight_bit (bytes, size);
+    splitter->line_eight_bit = eight_bit && relais_has_eight_bit (bytes, size);
     splitter->offset += size;
     count_line (splitter, size - 2);
     start_line (splitter);
@@ -402,6 +388,9 @@ take_plain_line (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size)
 void
 relais_mime_splitter_feed (RelaisMimeSplitter *splitter, const guint8 *bytes, gsize size)
 {
+    /* Which lines have any is only asked where some have. */
+    const bool eight_bit = relais_has_eight_bit (bytes, size);
+
     while (size > 0) {
         const guint8 *lf = memchr (bytes, '\n', size);
         const gsize taken = lf != NULL ? (gsize)(lf - bytes) + 1 : size;
@@ -410,9 +399,9 @@ relais_mime_splitter_feed (RelaisMimeSplitter *splitter, const guint8 *bytes, gs
 
         if (ended && splitter->line_size == 0 && bytes[0] != '-' &&
             current (splitter)->kind != RELAIS_MIME_HEADER) {
-            take_plain_line (splitter, bytes, taken);
+            take_plain_line (splitter, bytes, taken, eight_bit);
         } else {
-            take_octets (splitter, bytes, taken);
+            take_octets (splitter, bytes, taken, eight_bit);
             if (ended) {
                 end_line (splitter, splitter->line_size - 2);
                 start_line (splitter);

@@ -20,8 +20,8 @@ typedef enum {
     RELAIS_TRANSPORT_ERROR    /* the body could not be read: `error` */
 } RelaisTransportResult;
 
-/* `facts` are those of the stored body, so that the common case costs nothing; NULL when the bytes were edited
- * since: then the rope is looked through. `*eight_bit`, for AS_IS and CHANGED, tells whether what goes out
+/* `facts` are what is known of the rope (longest_line, eight_bit, eight_bit_header), so that the common case costs
+ * nothing; NULL: the rope is looked through. `*eight_bit`, for AS_IS and CHANGED, tells whether what goes out
  * holds octets above 127 (BODY=8BITMIME); those of headers are left as they are, whatever the peer takes. */
 RelaisTransportResult relais_outgoing_fit (RelaisRope *rope, const RelaisBodyFacts *facts,
                                            const RelaisTransportLimits *limits, RelaisRope **out,

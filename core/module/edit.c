@@ -26,8 +26,12 @@ edits_of (RelaisHook *hook, GError **error)
                              "this hook cannot edit the message");
         return NULL;
     }
-    if (subject->edits == NULL)
+    if (subject->edits == NULL) {
+        const gint64 paused = relais_guard_pause (); /* it reads all of the message */
+
         subject->edits = relais_edits_new (subject->rope, error);
+        relais_guard_resume (paused);
+    }
     return subject->edits;
 }
 
@@ -51,6 +55,7 @@ settle_header (RelaisSubject *subject, bool wanted)
 
         relais_rope_unref (subject->rope);
         subject->rope = rope;
+        subject->has_facts = false;
     }
     relais_header_edits_free (edits);
 }
@@ -63,7 +68,8 @@ relais_subject_settle_edits (RelaisHost *host, RelaisSubject *subject, bool want
     guint left_out;
 
     if (edits != NULL && wanted) {
-        rope = relais_edits_apply (edits, &left_out);
+        rope = relais_edits_apply (edits, &left_out, &subject->facts);
+        subject->has_facts = rope != subject->rope;
         relais_rope_unref (subject->rope);
         subject->rope = rope;
         if (left_out > 0)

@@ -86,8 +86,11 @@ fit (RelaisAttempt *attempt, bool edited)
 {
     g_autoptr (GError) error = NULL;
     g_autoptr (RelaisRope) before = g_steal_pointer (&attempt->rope);
+    const RelaisSubject *subject = &attempt->subject;
     /* What was learnt of the stored bytes says nothing of bytes that a module rewrote. */
-    const RelaisBodyFacts *facts = edited ? NULL : relais_body_facts (attempt->live->message->body);
+    const RelaisBodyFacts *facts = !edited ? relais_body_facts (attempt->live->message->body)
+                                   : subject->has_facts ? &subject->facts
+                                                        : NULL;
 
     switch (relais_outgoing_fit (before, facts, &attempt->limits, &attempt->rope,
                                  &attempt->eight_bit, &error)) {
@@ -129,6 +132,7 @@ relais_prepare_work (gpointer data)
     stored = relais_rope_new_message (attempt->live->message);
     attempt->rope = relais_rope_ref (stored);
     attempt->subject.new_sender = &attempt->sender;
+    attempt->subject.has_facts = false;
     /* The first read of a body that lies on disk checks the whole. */
     if (relais_body_facts (attempt->live->message->body)->size_bytes > 0 &&
         !relais_body_read (attempt->live->message->body, 0, &first, 1, &error)) {

@@ -79,7 +79,7 @@ sending_free (Sending *sending)
 {
     g_queue_unlink (&sending->tlsrpt->sendings, &sending->place);
     relais_dns_cancel (sending->query);
-    relais_fetch_cancel (sending->fetch);
+    relais_fetcher_drop (sending->fetch);
     g_strfreev (sending->targets);
     g_clear_pointer (&sending->report, g_bytes_unref);
     g_free (sending);

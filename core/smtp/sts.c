@@ -79,7 +79,7 @@ domain_free (gpointer data)
     while ((link = g_queue_pop_head_link (&domain->lookups)) != NULL)
         g_free (link->data);
     relais_dns_cancel (domain->query);
-    relais_fetch_cancel (domain->fetch);
+    relais_fetcher_drop (domain->fetch);
     drop_policy (domain);
     g_free (domain->wanted_id);
     g_free (domain->failure);
@@ -533,7 +533,7 @@ relais_sts_stop (RelaisSts *sts)
         Domain *domain = value;
 
         g_clear_pointer (&domain->query, relais_dns_cancel);
-        g_clear_pointer (&domain->fetch, relais_fetch_cancel);
+        g_clear_pointer (&domain->fetch, relais_fetcher_drop);
     }
 }
 

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 typedef struct RelaisKeyRing RelaisKeyRing;
+typedef struct RelaisSivStarts RelaisSivStarts; /* see siv-private.h */
 
 enum {
     RELAIS_KEY_BYTES = 64, /* AES-256-SIV takes two keys of 32 (RFC 5297) */
@@ -30,6 +31,8 @@ typedef struct {
     /* Contexts with the key set up, to be copied for each token: setting it up costs three times the
      * sealing. Never used themselves. */
     EVP_CIPHER_CTX *seal, *open;
+    RelaisSivStarts
+        *starts; /* such contexts that are further on; it has its own way with threads */
 } RelaisKey;
 
 /* Reads a ring's text (`name` is for messages). NULL with an error that names the line. Pure. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "loop/loop-private.h"
+#include "tls/siv-private.h"
 
 static const char ring_heading[] = "relais-token-keys 1";
 
@@ -49,6 +50,7 @@ key_clear (RelaisKey *key)
 {
     EVP_CIPHER_CTX_free (key->seal);
     EVP_CIPHER_CTX_free (key->open);
+    relais_siv_starts_free (key->starts);
     OPENSSL_cleanse (key->secret, sizeof key->secret);
 }
 
@@ -107,6 +109,7 @@ add_key (RelaisKeyRing *ring, guint16 id, gint64 created_us, const guint8 *secre
     memcpy (key->secret, secret, sizeof key->secret);
     key->seal = EVP_CIPHER_CTX_new ();
     key->open = EVP_CIPHER_CTX_new ();
+    key->starts = relais_siv_starts_new ();
     ring->n++;
     if (key->seal != NULL && key->open != NULL &&
         EVP_EncryptInit_ex2 (key->seal, ring->cipher, secret, NULL, NULL) == 1 &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * AES-256-SIV (RFC 5297) as tokens use it: two associated strings, the purpose and a head of three octets. It
- * is deterministic, so that it needs no randomness a token and no nonce can ever repeat. For this room. Pure; any
+ * is deterministic, so that it needs no randomness a token and no nonce can ever repeat. For this room. Any
  * thread.
  */
 #pragma once
@@ -11,6 +11,10 @@
 #include "tls/key-ring-private.h"
 
 enum { RELAIS_SIV_HEAD_BYTES = 3, RELAIS_SIV_BYTES = 16 };
+
+/* What is kept for a key; freed with it. */
+RelaisSivStarts *relais_siv_starts_new (void);
+void relais_siv_starts_free (RelaisSivStarts *starts);
 
 /* Writes RELAIS_SIV_BYTES and then `size` octets of ciphertext to `to`. False if OpenSSL fails. */
 bool relais_siv_seal (const RelaisKey *key, const char *purpose,

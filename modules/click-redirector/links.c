@@ -56,6 +56,13 @@ index_words (WordIndex *index)
     }
 }
 
+/* Of the words of a slot nearly none does, and it shows at once. */
+static bool
+begins_with (const char *text, const char *word)
+{
+    return text[0] == word[0] && text[1] == word[1] && g_str_has_prefix (text, word);
+}
+
 /* Whether one of the words stands in the text, which is in lower case. */
 static bool
 has_any (const GString *text, WordIndex *index)
@@ -68,7 +75,7 @@ has_any (const GString *text, WordIndex *index)
     }
     for (const char *p = text->str; p < end; p++)
         for (guint n = index->first[slot_of (p)]; n != 0; n = index->next[n])
-            if (p[0] == index->words[n - 1][0] && g_str_has_prefix (p, index->words[n - 1]))
+            if (begins_with (p, index->words[n - 1]))
                 return true;
     return false;
 }

@@ -270,6 +270,16 @@ def figure(lab):
         return None
 
 
+async def drained(lab, patience=60):
+    """Until nothing waits, or no more goes out for so many seconds."""
+    least, since = None, time.time()
+    while least != 0 and time.time() - since < patience:
+        now = await asyncio.get_running_loop().run_in_executor(None, figure, lab)
+        if now is not None and (least is None or now < least):
+            least, since = now, time.time()
+        await asyncio.sleep(0.2)
+
+
 async def everything(lab, port, wanted, n_kills, tap):
     receiving, sending = Peer(), Sending(lab.port, wanted)
     loop = asyncio.get_running_loop()
@@ -281,10 +291,7 @@ async def everything(lab, port, wanted, n_kills, tap):
     await kills(lab, sending, n_kills, tap)
     await asyncio.gather(*senders)
     tap.note("%d messages acknowledged in %.0f s" % (len(sending.acked), time.time() - began))
-    for _ in range(3000):
-        if await loop.run_in_executor(None, figure, lab) == 0:
-            break
-        await asyncio.sleep(0.2)
+    await drained(lab)
     await asyncio.wait_for(receiving.give_back.join(), 300)
     tap.note("all delivered after %.0f s" % (time.time() - began))
     for task in helpers:
@@ -420,7 +427,7 @@ def main(wanted, n_kills):
     tap, port = harness.Tap(), lab_tools.free_port()
     arguments = [word for module in MODULES for word in ("--module", module)]
     settings = ("queue.smtp_port=%d" % port, "queue.sleep_first=1s", "queue.sleep_last=1s", "class.transactional.retry=1s",
-                "throttle.min_rate=200/s")
+                "throttle.min_rate=2000/s")
     arguments += [word for setting in settings for word in ("--set", setting)]
     with harness.Lab(*arguments) as lab:
         receiving, sending, back = asyncio.run(everything(lab, port, wanted, n_kills, tap))

@@ -13,7 +13,52 @@ fuzz_ldflags = $(AM_LDFLAGS) $(RELAIS_FUZZ_LD)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 
 FUZZ_TARGETS = \
-    tests/fuzz/address tests/fuzz/bounce-rules tests/fuzz/caps tests/fuzz/catalogue tests/fuzz/command tests/fuzz/conf tests/fuzz/descriptor tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/language tests/fuzz/leaf tests/fuzz/mime tests/fuzz/options tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery tests/fuzz/reply tests/fuzz/report tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/sts tests/fuzz/suppress-line tests/fuzz/suppress-rows tests/fuzz/throttle-rates tests/fuzz/throttle-rules tests/fuzz/tlsa tests/fuzz/tlsrpt tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/unsubscribe tests/fuzz/url tests/fuzz/wire
+    tests/fuzz/address \
+    tests/fuzz/bounce-rules \
+    tests/fuzz/caps \
+    tests/fuzz/catalogue \
+    tests/fuzz/command \
+    tests/fuzz/conf \
+    tests/fuzz/crash \
+    tests/fuzz/descriptor \
+    tests/fuzz/dkim \
+    tests/fuzz/dkim-key \
+    tests/fuzz/dkim-signature \
+    tests/fuzz/dkim-verify \
+    tests/fuzz/dmarc-record \
+    tests/fuzz/dns \
+    tests/fuzz/event \
+    tests/fuzz/framing \
+    tests/fuzz/header \
+    tests/fuzz/html \
+    tests/fuzz/http-head \
+    tests/fuzz/language \
+    tests/fuzz/leaf \
+    tests/fuzz/mime \
+    tests/fuzz/options \
+    tests/fuzz/outgoing \
+    tests/fuzz/plain \
+    tests/fuzz/proxy \
+    tests/fuzz/record \
+    tests/fuzz/recovery \
+    tests/fuzz/reply \
+    tests/fuzz/report \
+    tests/fuzz/serial \
+    tests/fuzz/spf-macro \
+    tests/fuzz/spf-record \
+    tests/fuzz/sts \
+    tests/fuzz/suppress-line \
+    tests/fuzz/suppress-rows \
+    tests/fuzz/text \
+    tests/fuzz/throttle-rates \
+    tests/fuzz/throttle-rules \
+    tests/fuzz/tlsa \
+    tests/fuzz/tlsrpt \
+    tests/fuzz/tracking-rules \
+    tests/fuzz/transfer \
+    tests/fuzz/unsubscribe \
+    tests/fuzz/url \
+    tests/fuzz/wire
 if GDBM
 FUZZ_TARGETS += tests/fuzz/store-record
 tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
@@ -42,6 +87,10 @@ tests_fuzz_command_SOURCES = tests/fuzz/command.c
 tests_fuzz_command_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_command_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_command_LDADD = $(fuzz_ldadd)
+tests_fuzz_crash_SOURCES = tests/fuzz/crash.c
+tests_fuzz_crash_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_crash_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_crash_LDADD = $(fuzz_ldadd)
 tests_fuzz_conf_SOURCES = tests/fuzz/conf.c
 tests_fuzz_conf_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_conf_LDFLAGS = $(fuzz_ldflags)
@@ -91,6 +140,10 @@ tests_fuzz_http_head_SOURCES = tests/fuzz/http-head.c
 tests_fuzz_http_head_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_http_head_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_http_head_LDADD = $(fuzz_ldadd)
+tests_fuzz_text_SOURCES = tests/fuzz/text.c
+tests_fuzz_text_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_text_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_text_LDADD = $(fuzz_ldadd)
 tests_fuzz_language_SOURCES = tests/fuzz/language.c
 tests_fuzz_language_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_language_LDFLAGS = $(fuzz_ldflags)

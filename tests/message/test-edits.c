@@ -45,7 +45,8 @@ static char *
 apply (RelaisEdits *edits)
 {
     guint left_out;
-    g_autoptr (RelaisRope) rope = relais_edits_apply (edits, &left_out);
+    RelaisBodyFacts facts;
+    g_autoptr (RelaisRope) rope = relais_edits_apply (edits, &left_out, &facts);
 
     g_assert_cmpuint (left_out, ==, 0);
     return bytes_of (rope);
@@ -227,10 +228,11 @@ test_delimiters (void)
         const char *at = memmem (text, size, rows[i].old, strlen (rows[i].old));
         const bool harmless = i == 2; /* "--a y" is no delimiter */
         guint left_out;
+        RelaisBodyFacts facts;
 
         g_assert_true (relais_edits_stage (edits, 0, (gsize)(at - text), strlen (rows[i].old),
                                            rows[i].bytes, strlen (rows[i].bytes)));
-        g_autoptr (RelaisRope) out = relais_edits_apply (edits, &left_out);
+        g_autoptr (RelaisRope) out = relais_edits_apply (edits, &left_out, &facts);
         g_autofree char *bytes = bytes_of (out);
 
         g_assert_cmpuint (left_out, ==, harmless ? 0 : 1);
@@ -239,6 +241,22 @@ test_delimiters (void)
 }
 
 /* --- Identity ----------------------------------------------------------------------------------- */
+
+/* What edits tell of the new message is what a look at its octets tells: where a header ends may be seen otherwise in
+ * a malformed one, but not for a message that would have to be changed. */
+static void
+check_facts (const char *bytes, const RelaisBodyFacts *facts)
+{
+    RelaisBodyScanner scanner = {0};
+    const RelaisBodyFacts *scanned;
+
+    relais_body_scan (&scanner, (const guint8 *)bytes, strlen (bytes));
+    scanned = relais_body_scan_end (&scanner);
+    g_assert_true ((facts->longest_line > 998) == (scanned->longest_line > 998));
+    g_assert_true ((facts->eight_bit || facts->eight_bit_header) ==
+                   (scanned->eight_bit || scanned->eight_bit_header));
+    g_assert_true (facts->eight_bit || !scanned->eight_bit);
+}
 
 /* Malformed messages, made of what messages are made of: nothing staged, nothing changed; and where an edit
  * is staged, all octets outside of it are there. */
@@ -286,6 +304,7 @@ test_malformed (void)
         g_autofree char *same = apply (edits);
         g_autofree char *edited = NULL;
         guint left_out, staged = 0;
+        RelaisBodyFacts facts = {0};
 
         g_assert_cmpstr (same, ==, message->str);
         for (guint i = 0; i < relais_edits_n_texts (edits); i++) {
@@ -293,13 +312,15 @@ test_malformed (void)
             staged += relais_edits_stage (edits, i, 0, 0, "0", 1);
         }
 
-        g_autoptr (RelaisRope) rope = relais_edits_apply (edits, &left_out);
+        g_autoptr (RelaisRope) rope = relais_edits_apply (edits, &left_out, &facts);
 
         edited = bytes_of (rope);
-        if (staged == left_out)
+        if (staged == left_out) {
             g_assert_cmpstr (edited, ==, message->str);
-        else
+        } else {
             g_assert_cmpstr (edited, !=, message->str);
+            check_facts (edited, &facts);
+        }
     }
 }
 

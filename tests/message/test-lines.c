@@ -75,10 +75,28 @@ test_random (void)
     }
 }
 
+/* An octet that is not ASCII is seen wherever it stands. */
+static void
+test_eight_bit (void)
+{
+    guint8 bytes[100];
+
+    memset (bytes, 'x', sizeof bytes);
+    for (gsize size = 0; size <= sizeof bytes; size++) {
+        g_assert_false (relais_has_eight_bit (bytes, size));
+        for (gsize at = 0; at < sizeof bytes; at++) {
+            bytes[at] = 0x80;
+            g_assert_true (relais_has_eight_bit (bytes, size) == (at < size));
+            bytes[at] = 'x';
+        }
+    }
+}
+
 int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
+    g_test_add_func ("/message/lines/eight-bit", test_eight_bit);
     g_test_add_func ("/message/lines/edges", test_edges);
     g_test_add_func ("/message/lines/random", test_random);
     return g_test_run ();

@@ -144,7 +144,7 @@ relais_fetcher_start (RelaisFetcher *fetcher, const RelaisFetchInfo *info, Relai
 }
 
 void
-relais_fetch_cancel (RelaisFetch *fetch)
+relais_fetcher_drop (RelaisFetch *fetch)
 {
     if (fetch == NULL)
         return;
