@@ -34,7 +34,8 @@ milter_edits_next (const guint8 *bytes, gsize size, gsize *at, MilterEdit *edit)
     gsize next = *at;
     guint32 below;
 
-    if (next > size || size - next < 1 + sizeof below || strchr ("him", bytes[next]) == NULL || bytes[next] == 0)
+    if (next > size || size - next < 1 + sizeof below || strchr ("him", bytes[next]) == NULL ||
+        bytes[next] == 0)
         return false;
     memcpy (&below, bytes + next + 1, sizeof below);
     *edit = (MilterEdit){.kind = (MilterEditKind)bytes[next], .below = GUINT32_FROM_BE (below)};
@@ -59,17 +60,20 @@ milter_edits_next (const guint8 *bytes, gsize size, gsize *at, MilterEdit *edit)
 static bool
 is_named (const RelaisHeaderField *field, const char *name)
 {
-    return field->name_size == strlen (name) && g_ascii_strncasecmp (field->name, name, field->name_size) == 0;
+    return field->name_size == strlen (name) &&
+           g_ascii_strncasecmp (field->name, name, field->name_size) == 0;
 }
 
 static char *
 digest (const RelaisHeaderField *field)
 {
-    return g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *)field->value, field->value_size);
+    return g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *)field->value,
+                                        field->value_size);
 }
 
 char *
-milter_edits_name_field (const guint8 *block, gsize size, const char *name, guint32 index, guint32 *below)
+milter_edits_name_field (const guint8 *block, gsize size, const char *name, guint32 index,
+                         guint32 *below)
 {
     g_autofree char *found = NULL;
     RelaisHeaderField field;

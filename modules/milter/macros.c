@@ -45,23 +45,16 @@ milter_macros_put (GByteArray *out, char letter, RelaisHook *hook, const MilterC
 
     g_byte_array_append (out, (const guint8 *)&letter, 1);
     switch (letter) {
-    case 'C':
-        put_client (out, hook, config);
-        break;
+    case 'C': put_client (out, hook, config); break;
     case 'M':
         put (out, "{mail_addr}", relais_hook_get_sender (hook));
         put (out, "{auth_authen}", relais_hook_get_user (hook));
         break;
-    case 'R':
-        put (out, "{rcpt_addr}", relais_hook_get_recipient (hook, 0));
-        break;
+    case 'R': put (out, "{rcpt_addr}", relais_hook_get_recipient (hook, 0)); break;
     case 'T':
     case 'N':
-    case 'E':
-        put_id (out, hook);
-        break;
-    default:
-        break;
+    case 'E': put_id (out, hook); break;
+    default: break;
     }
     if (out->len == begin + MILTER_LENGTH_BYTES + 2)
         g_byte_array_set_size (out, begin);

@@ -18,8 +18,8 @@
 #define MILTER_ATTRIBUTE "edits" /* "milter.edits": what rewrite and seal do */
 
 enum {
-    MILTER_MAX = 16,                /* sections [milter NAME] */
-    MILTER_MAX_PROGRESS = 1000,     /* packets that only say that it is still at work, in a row */
+    MILTER_MAX = 16,                 /* sections [milter NAME] */
+    MILTER_MAX_PROGRESS = 1000,      /* packets that only say that it is still at work, in a row */
     MILTER_HEADER_BYTES = 256 * 1024 /* of a header that milters are shown */
 };
 
@@ -96,6 +96,9 @@ void milter_session_free (gpointer session);
 void milter_session_close (MilterSession *session);
 /* Closes a connection that no more use can be made of. */
 void milter_link_drop (MilterLink *link);
+
+/* The session ends while it is asked about. */
+void milter_call_forget (MilterSession *session);
 
 /* The hooks connect to message. */
 RelaisVerdict milter_ask (RelaisHook *hook, gpointer data);

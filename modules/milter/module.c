@@ -13,16 +13,19 @@
 #define SECOND G_GINT64_CONSTANT (1000000)
 
 static const RelaisOption options[] = {
-    {"milter", "address", RELAIS_OPTION_STRING, RELOADABLE | RELAIS_OPTION_REQUIRED, NULL, 0, 0, NULL,
-     N_ ("Where the milter listens: HOST:PORT or unix:/PATH.")},
-    {"milter", "connect_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "10s", SECOND / 10, 300 * SECOND, NULL,
-     N_ ("Time for the connection and what is agreed on it.")},
-    {"milter", "command_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "30s", SECOND / 10, 600 * SECOND, NULL,
-     N_ ("Time for each answer before the end of the message.")},
-    {"milter", "message_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "2m", SECOND / 10, 1800 * SECOND, NULL,
+    {"milter", "address", RELAIS_OPTION_STRING, RELOADABLE | RELAIS_OPTION_REQUIRED, NULL, 0, 0,
+     NULL, N_ ("Where the milter listens: HOST:PORT or unix:/PATH.")},
+    {"milter", "connect_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "10s", SECOND / 10,
+     300 * SECOND, NULL, N_ ("Time for the connection and what is agreed on it.")},
+    {"milter", "command_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "30s", SECOND / 10,
+     600 * SECOND, NULL, N_ ("Time for each answer before the end of the message.")},
+    {"milter", "message_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "2m", SECOND / 10,
+     1800 * SECOND, NULL,
      N_ ("Time for the answer to the end of the message, and for each sign of life until then.")},
-    {"milter", "on_failure", RELAIS_OPTION_ENUM, RELOADABLE, "tempfail", 0, 0, "tempfail|accept|reject",
-     N_ ("What is done with mail when the milter cannot be asked: accept lets it through unfiltered.")},
+    {"milter", "on_failure", RELAIS_OPTION_ENUM, RELOADABLE, "tempfail", 0, 0,
+     "tempfail|accept|reject",
+     N_ ("What is done with mail when the milter cannot be asked: accept lets it through "
+         "unfiltered.")},
     {"milter", "listeners", RELAIS_OPTION_LIST, RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Listeners whose mail is filtered; all if unset.")},
     {"milter", "tenants", RELAIS_OPTION_LIST, RELOADABLE, NULL, 0, 0, NULL,
@@ -97,14 +100,16 @@ prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GE
 
     if (n > MILTER_MAX) {
         g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                     "there are %u sections [milter NAME], of which there may be %d", n, MILTER_MAX);
+                     "there are %u sections [milter NAME], of which there may be %d", n,
+                     MILTER_MAX);
         return FALSE;
     }
     made = g_new (MilterConfig, 1);
     made->servers = g_ptr_array_new_with_free_func ((GDestroyNotify)milter_server_unref);
     made->hostname = g_strdup (relais_section_get_string (relais, "hostname"));
     for (guint i = 0; i < n; i++)
-        g_ptr_array_add (made->servers, read_server (relais_config_nth_section (config, "milter", i)));
+        g_ptr_array_add (made->servers,
+                         read_server (relais_config_nth_section (config, "milter", i)));
     *object = made;
     return TRUE;
 }
@@ -188,5 +193,5 @@ static const RelaisModuleOps ops = {
 
 RELAIS_MODULE_DEFINE (milter, .name = "milter", .version = RELAIS_VERSION,
                       .summary = N_ ("asks milters (opendkim, rspamd, clamav-milter) about mail"),
-                      .license = "GPL-3.0-or-later", .gettext_domain = GETTEXT_PACKAGE, .options = options,
-                      .n_options = G_N_ELEMENTS (options), .ops = &ops);
+                      .license = "GPL-3.0-or-later", .gettext_domain = GETTEXT_PACKAGE,
+                      .options = options, .n_options = G_N_ELEMENTS (options), .ops = &ops);

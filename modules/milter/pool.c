@@ -76,6 +76,10 @@ leave (MilterLink *link)
 
     if (link->channel == NULL)
         return;
+    if (session->call != NULL) { /* it was not let speak its mind */
+        milter_link_drop (link);
+        return;
+    }
     if (link->in_mail)
         milter_packet_put (out, 'A');
     milter_packet_put (out, keep ? 'K' : 'Q');
@@ -96,8 +100,8 @@ milter_session_new (Milter *self, const MilterConfig *config)
     session->links = g_new0 (MilterLink, session->n_links);
     session->node.data = session;
     for (guint i = 0; i < session->n_links; i++)
-        session->links[i] =
-            (MilterLink){.server = milter_server_ref (config->servers->pdata[i]), .session = session};
+        session->links[i] = (MilterLink){.server = milter_server_ref (config->servers->pdata[i]),
+                                         .session = session};
     g_queue_push_tail_link (&self->sessions, &session->node);
     return session;
 }
@@ -115,6 +119,7 @@ milter_session_free (gpointer data)
     MilterSession *session = data;
 
     milter_session_close (session);
+    milter_call_forget (session);
     g_queue_unlink (&session->self->sessions, &session->node);
     for (guint i = 0; i < session->n_links; i++)
         milter_server_unref (session->links[i].server);

@@ -12,7 +12,8 @@
 static const guint8 *
 edits_of (RelaisHook *hook, gsize *size)
 {
-    GBytes *bytes = relais_message_get_attribute (relais_hook_get_message (hook), "milter." MILTER_ATTRIBUTE);
+    GBytes *bytes =
+        relais_message_get_attribute (relais_hook_get_message (hook), "milter." MILTER_ATTRIBUTE);
 
     *size = 0;
     return bytes != NULL ? g_bytes_get_data (bytes, size) : NULL;
@@ -67,7 +68,8 @@ milter_rewrite (RelaisHook *hook, gpointer data)
     while (milter_edits_next (bytes, size, &at, &edit))
         if (edit.kind != MILTER_EDIT_INSERT && !apply (hook, &edit, header, (gsize)header_size))
             relais_log (self->module, RELAIS_LOG_WARNING,
-                        "a milter's change of header %s is not made: it must stay as it is", edit.name);
+                        "a milter's change of header %s is not made: it must stay as it is",
+                        edit.name);
     return RELAIS_VERDICT_CONTINUE;
 }
 
@@ -83,8 +85,10 @@ milter_seal (RelaisHook *hook, gpointer data)
         g_autofree char *value = to_value (edit.value);
         g_autofree char *line = g_strdup_printf ("%s: %s\r\n", edit.name, value);
 
-        if (edit.kind == MILTER_EDIT_INSERT && !relais_hook_prepend_header (hook, line, strlen (line)))
-            relais_log (self->module, RELAIS_LOG_WARNING, "a milter's header %s is not well-formed", edit.name);
+        if (edit.kind == MILTER_EDIT_INSERT &&
+            !relais_hook_prepend_header (hook, line, strlen (line)))
+            relais_log (self->module, RELAIS_LOG_WARNING, "a milter's header %s is not well-formed",
+                        edit.name);
     }
     return RELAIS_VERDICT_CONTINUE;
 }

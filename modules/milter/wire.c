@@ -148,7 +148,8 @@ read_reply_code (const char *at, const char *end, MilterReply *reply)
     size = enhanced_size (text);
     if (size > 0 && text[0] == at[0])
         reply->enhanced = g_strchomp (g_strndup (text, size));
-    reply->text = one_line (text + (reply->enhanced != NULL ? size : 0), reply->code, reply->enhanced);
+    reply->text =
+        one_line (text + (reply->enhanced != NULL ? size : 0), reply->code, reply->enhanced);
     return true;
 }
 
@@ -163,17 +164,12 @@ milter_reply_parse (const char *packet, gsize size, MilterReply *reply)
         return false;
     reply->kind = (MilterReplyKind)packet[0];
     switch (packet[0]) {
-    case MILTER_NEGOTIATED:
-        return read_negotiated (at, end, reply);
-    case MILTER_ADD_HEADER:
-        return read_header (at, end, false, reply);
+    case MILTER_NEGOTIATED: return read_negotiated (at, end, reply);
+    case MILTER_ADD_HEADER: return read_header (at, end, false, reply);
     case MILTER_INSERT_HEADER:
-    case MILTER_CHANGE_HEADER:
-        return read_header (at, end, true, reply);
-    case MILTER_HOLD:
-        return (reply->value = take_string (&at, end)) != NULL;
-    case MILTER_REPLY_CODE:
-        return read_reply_code (at, end, reply);
+    case MILTER_CHANGE_HEADER: return read_header (at, end, true, reply);
+    case MILTER_HOLD: return (reply->value = take_string (&at, end)) != NULL;
+    case MILTER_REPLY_CODE: return read_reply_code (at, end, reply);
     case MILTER_ADD_RECIPIENT:
     case MILTER_DELETE_RECIPIENT:
     case MILTER_ADD_RECIPIENT_ARGS:
@@ -187,10 +183,8 @@ milter_reply_parse (const char *packet, gsize size, MilterReply *reply)
     case MILTER_PROGRESS:
     case MILTER_REJECT:
     case MILTER_SKIP_BODY:
-    case MILTER_TEMPFAIL:
-        return true;
-    default:
-        return false;
+    case MILTER_TEMPFAIL: return true;
+    default: return false;
     }
 }
 
@@ -244,7 +238,8 @@ milter_packet_put (GByteArray *out, char letter)
 void
 milter_packet_put_connect (GByteArray *out, const char *address, guint16 port)
 {
-    g_autoptr (GInetAddress) parsed = address != NULL ? g_inet_address_new_from_string (address) : NULL;
+    g_autoptr (GInetAddress) parsed =
+        address != NULL ? g_inet_address_new_from_string (address) : NULL;
     const guint begin = milter_packet_begin (out, 'C');
     g_autofree char *name = g_strdup_printf ("[%s]", parsed != NULL ? address : "unknown");
     const guint16 big = GUINT16_TO_BE (port);

@@ -12,9 +12,10 @@
 enum {
     MILTER_VERSION = 6,
     MILTER_LENGTH_BYTES = 4,
-    MILTER_PACKET_BYTES = 65536, /* of a milter, letter included: what one read of a channel gives */
-    MILTER_CHUNK_BYTES = 65535,  /* of a body, that a milter takes at once */
-    MILTER_TEXT_BYTES = 400      /* of a reply that is passed on */
+    MILTER_PACKET_BYTES =
+        65536,                  /* of a milter, letter included: what one read of a channel gives */
+    MILTER_CHUNK_BYTES = 65535, /* of a body, that a milter takes at once */
+    MILTER_TEXT_BYTES = 400     /* of a reply that is passed on */
 };
 
 /* What a milter may ask for (SMFIF_). */
