@@ -331,7 +331,7 @@ lost (MilterCall *call, RelaisChannelOutcome outcome)
     MilterLink *link = link_of (call);
     g_autofree char *what = NULL;
 
-    if (link->reused && outcome == RELAIS_CHANNEL_CLOSED) {
+    if (link->reused && outcome == RELAIS_CHANNEL_CLOSED && call->hook <= RELAIS_HOOK_MAIL) {
         const bool helo = strchr (call->steps, 'H') != NULL;
         const bool mail = strchr (call->steps, 'M') != NULL;
 
@@ -388,12 +388,17 @@ on_length (RelaisChannel *channel, RelaisChannelOutcome outcome, const gchar *by
 static guint64
 header_end (const guint8 *bytes, gsize size)
 {
-    const guint8 *end;
+    const guint8 *at = bytes;
+    const guint8 *stop = bytes + size;
 
     if (size >= 2 && memcmp (bytes, "\r\n", 2) == 0)
         return 2;
-    end = memmem (bytes, size, "\r\n\r\n", 4);
-    return end != NULL ? (guint64)(end - bytes) + 4 : 0;
+    while (stop - at >= 4 && (at = memchr (at, '\r', (gsize)(stop - at) - 3)) != NULL) {
+        if (memcmp (at, "\r\n\r\n", 4) == 0)
+            return (guint64)(at - bytes) + 4;
+        at++;
+    }
+    return 0;
 }
 
 static void
@@ -608,7 +613,7 @@ send_command (MilterCall *call, char step)
     milter_macros_put (out, step, hook, call->config);
     put_command (out, step, hook);
     if (!relais_channel_write (link->channel, (const char *)out->data, out->len))
-        fail (call, relais_channel_get_text (link->channel));
+        lost (call, RELAIS_CHANNEL_CLOSED);
     else if (step == 'A' || (link->steps & flag_of (step, true)) != 0) {
         call->step++;
         next_step (call);
