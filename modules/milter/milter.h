@@ -18,7 +18,7 @@
 #define MILTER_ATTRIBUTE "edits" /* "milter.edits": what rewrite and seal do */
 
 enum {
-    MILTER_MAX = 16,                 /* sections [milter NAME] */
+    MILTER_MAX = 16,                 /* sections [milter-filter NAME] */
     MILTER_MAX_PROGRESS = 1000,      /* packets that only say that it is still at work, in a row */
     MILTER_HEADER_BYTES = 256 * 1024 /* of a header that milters are shown */
 };

@@ -13,26 +13,26 @@
 #define SECOND G_GINT64_CONSTANT (1000000)
 
 static const RelaisOption options[] = {
-    {"milter", "address", RELAIS_OPTION_STRING, RELOADABLE | RELAIS_OPTION_REQUIRED, NULL, 0, 0,
-     NULL, N_ ("Where the milter listens: HOST:PORT or unix:/PATH.")},
-    {"milter", "connect_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "10s", SECOND / 10,
+    {"milter-filter", "address", RELAIS_OPTION_STRING, RELOADABLE | RELAIS_OPTION_REQUIRED, NULL, 0,
+     0, NULL, N_ ("Where the milter listens: HOST:PORT or unix:/PATH.")},
+    {"milter-filter", "connect_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "10s", SECOND / 10,
      300 * SECOND, NULL, N_ ("Time for the connection and what is agreed on it.")},
-    {"milter", "command_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "30s", SECOND / 10,
+    {"milter-filter", "command_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "30s", SECOND / 10,
      600 * SECOND, NULL, N_ ("Time for each answer before the end of the message.")},
-    {"milter", "message_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "2m", SECOND / 10,
+    {"milter-filter", "message_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "2m", SECOND / 10,
      1800 * SECOND, NULL,
      N_ ("Time for the answer to the end of the message, and for each sign of life until then.")},
-    {"milter", "on_failure", RELAIS_OPTION_ENUM, RELOADABLE, "tempfail", 0, 0,
+    {"milter-filter", "on_failure", RELAIS_OPTION_ENUM, RELOADABLE, "tempfail", 0, 0,
      "tempfail|accept|reject",
      N_ ("What is done with mail when the milter cannot be asked: accept lets it through "
          "unfiltered.")},
-    {"milter", "listeners", RELAIS_OPTION_LIST, RELOADABLE, NULL, 0, 0, NULL,
+    {"milter-filter", "listeners", RELAIS_OPTION_LIST, RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Listeners whose mail is filtered; all if unset.")},
-    {"milter", "tenants", RELAIS_OPTION_LIST, RELOADABLE, NULL, 0, 0, NULL,
+    {"milter-filter", "tenants", RELAIS_OPTION_LIST, RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Tenants whose mail is filtered, from MAIL on; that of all, and of none, if unset.")},
-    {"milter", "max_body", RELAIS_OPTION_SIZE, RELOADABLE, "0", 0, G_MAXINT64, NULL,
+    {"milter-filter", "max_body", RELAIS_OPTION_SIZE, RELOADABLE, "0", 0, G_MAXINT64, NULL,
      N_ ("The milter is shown that much of a message's body; 0: all of it.")},
-    {"milter", "idle_connections", RELAIS_OPTION_INT, RELOADABLE, "4", 0, 100, NULL,
+    {"milter-filter", "idle_connections", RELAIS_OPTION_INT, RELOADABLE, "4", 0, 100, NULL,
      N_ ("Connections that are kept for later sessions; 0: each session has its own.")},
 };
 
@@ -95,12 +95,12 @@ static gboolean
 prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GError **error)
 {
     const RelaisSection *relais = relais_config_find_section (config, "relais", NULL);
-    const guint n = relais_config_n_sections (config, "milter");
+    const guint n = relais_config_n_sections (config, "milter-filter");
     MilterConfig *made;
 
     if (n > MILTER_MAX) {
         g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                     "there are %u sections [milter NAME], of which there may be %d", n,
+                     "there are %u sections [milter-filter NAME], of which there may be %d", n,
                      MILTER_MAX);
         return FALSE;
     }
@@ -109,7 +109,7 @@ prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GE
     made->hostname = g_strdup (relais_section_get_string (relais, "hostname"));
     for (guint i = 0; i < n; i++)
         g_ptr_array_add (made->servers,
-                         read_server (relais_config_nth_section (config, "milter", i)));
+                         read_server (relais_config_nth_section (config, "milter-filter", i)));
     *object = made;
     return TRUE;
 }

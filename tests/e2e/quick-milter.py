@@ -113,7 +113,7 @@ def main():
         return
     process = start()
     try:
-        with harness.Lab("--module", "milter", "--set", "milter.test.address=unix:" + SOCKET) as lab:
+        with harness.Lab("--module", "milter", "--set", "milter-filter.test.address=unix:" + SOCKET) as lab:
             tap.case(test_refusals, lab)
             tap.case(test_edits, lab)
             tap.case(test_verdicts, lab)
