@@ -637,7 +637,10 @@ next_step (MilterCall *call)
     else if (step != 'O' && (link->steps & flag_of (step, false)) != 0) {
         call->step++;
         next_step (call);
-    } else if (step == 'L')
+    } else if (call->hook == RELAIS_HOOK_MESSAGE && call->header == NULL &&
+               strchr ("LNBE", step) != NULL)
+        read_piece (call, MILTER_HEADER_BYTES);
+    else if (step == 'L')
         send_headers (call);
     else if (step == 'B')
         send_body (call);

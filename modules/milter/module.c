@@ -32,7 +32,7 @@ static const RelaisOption options[] = {
      N_ ("Tenants whose mail is filtered, from MAIL on; that of all, and of none, if unset.")},
     {"milter-filter", "max_body", RELAIS_OPTION_SIZE, RELOADABLE, "0", 0, G_MAXINT64, NULL,
      N_ ("The milter is shown that much of a message's body; 0: all of it.")},
-    {"milter-filter", "idle_connections", RELAIS_OPTION_INT, RELOADABLE, "4", 0, 100, NULL,
+    {"milter-filter", "idle_connections", RELAIS_OPTION_INT, RELOADABLE, "0", 0, 100, NULL,
      N_ ("Connections that are kept for later sessions; 0: each session has its own.")},
 };
 
