@@ -9,6 +9,9 @@
 
 #include "ctl-module-private.h"
 
+#include "commands-private.h"
+#include "contain-private.h"
+#include "module/crash-private.h"
 #include "conf/conf-private.h"
 #include "conf/line-private.h"
 #include "control/client-private.h"
@@ -111,7 +114,8 @@ new_host (const RelaisCtlModules *modules)
         &(RelaisHostOptions){.loop = modules->loop,
                              .module_dir = modules->module_dir,
                              .module_dir_is_callers = modules->module_dir_is_callers,
-                             .program = "relaisctl"});
+                             .program = "relaisctl",
+                             .is_core_command = relais_is_core_command});
 }
 
 static void
@@ -129,11 +133,13 @@ load_all (RelaisHost *host, RelaisHost *off, const char *const *dirs, RelaisSche
     GError *error = NULL;
     bool good = true;
 
+    relais_host_allow_missing (host, dirs);
     for (char **name = names; *name != NULL; name++)
         if (!relais_host_load (host, *name, &error)) {
             add_error (findings, g_steal_pointer (&error));
             good = false;
         }
+    relais_host_put_missing (host, findings);
     if (!relais_host_add_options (host, schema, &error) ||
         !relais_lend_options (host, off, dirs, schema, &error)) {
         add_error (findings, error);
@@ -286,12 +292,14 @@ list_names (const RelaisCtlModules *modules, const GPtrArray *mentions)
 }
 
 static const char *
-state_of (bool installed, bool loads, bool running, bool enabled)
+state_of (bool installed, bool loads, bool running, bool enabled, bool crashed)
 {
     if (!installed)
         return "not installed";
     if (!loads)
         return "failed";
+    if (crashed && enabled)
+        return "crashed";
     if (running)
         return "loaded";
     return enabled ? "enabled" : "off";
@@ -299,7 +307,7 @@ state_of (bool installed, bool loads, bool running, bool enabled)
 
 static void
 put_module (RelaisCommandCall *call, const RelaisCtlModules *modules, const char *name,
-            const RelaisModuleMention *mention, bool running)
+            const RelaisModuleMention *mention, bool running, bool crashed)
 {
     RelaisHost *host = new_host (modules);
     g_autoptr (GError) error = NULL;
@@ -310,7 +318,7 @@ put_module (RelaisCommandCall *call, const RelaisCtlModules *modules, const char
     const RelaisModule *module = loads ? g_ptr_array_index (host->modules, 0) : NULL;
 
     relais_command_put (call, "name", name);
-    relais_command_put (call, "state", state_of (installed, loads, running, enabled));
+    relais_command_put (call, "state", state_of (installed, loads, running, enabled, crashed));
     relais_command_put (call, "version", module != NULL ? module->descriptor.version : NULL);
     relais_command_put (call, "enabled_by", enabled ? where : NULL);
     relais_command_put (
@@ -330,12 +338,17 @@ list_modules (RelaisCommandCall *call, gpointer data)
     g_autoptr (GPtrArray) mentions = relais_config_module_mentions (modules->conf_dirs);
     g_autoptr (GPtrArray) names = list_names (modules, mentions);
     g_autoptr (GHashTable) running = ask_daemon (modules);
+    g_autofree char *path = relais_crashes_path (modules->conf_dirs);
+    g_autoptr (GArray) crashes = relais_crashes_load (path, NULL);
 
+    if (crashes == NULL) /* not for this user to read */
+        crashes = g_array_new (FALSE, FALSE, sizeof (RelaisCrash));
     for (guint i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index (names, i);
 
         put_module (call, modules, name, relais_config_find_mention (mentions, name),
-                    g_hash_table_contains (running, name));
+                    g_hash_table_contains (running, name),
+                    relais_crashes_against_module (crashes, name) != NULL);
     }
     relais_command_finish (call);
 }

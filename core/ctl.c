@@ -10,8 +10,10 @@
  */
 #include "config.h"
 
+#include "commands-private.h"
 #include "conf/conf-private.h"
 #include "control/client-private.h"
+#include "ctl-crashes-private.h"
 #include "ctl-module-private.h"
 #include "ctl-new-private.h"
 #include "http/tracking-private.h"
@@ -72,16 +74,19 @@ load_modules (Ctl *ctl)
         .module_dir = ctl->module_dir != NULL ? ctl->module_dir : RELAIS_MODULE_DIR,
         .module_dir_is_callers = ctl->module_dir != NULL,
         .program = "relaisctl",
+        .is_core_command = relais_is_core_command,
     };
     g_auto (GStrv) names = relais_config_enabled_modules (configuration_dirs (ctl));
     g_autoptr (GError) error = NULL;
 
     ctl->host = relais_host_new (&options);
+    relais_host_allow_missing (ctl->host, configuration_dirs (ctl));
     for (char **name = names; *name != NULL; name++) {
         if (!relais_host_load (ctl->host, *name, &error))
             add_error (ctl, error);
         g_clear_error (&error);
     }
+    relais_host_put_missing (ctl->host, ctl->findings);
     if (!relais_host_add_options (ctl->host, ctl->schema, &error))
         add_error (ctl, error);
 }
@@ -251,19 +256,38 @@ add_command (gpointer data, const RelaisCommand *command, gpointer command_data)
         fprintf (stderr, "relaisctl: %s\n", error->message);
 }
 
-static void
-add_table (Ctl *ctl, const RelaisCommand *commands, gsize n)
+const RelaisCommand *
+relais_ctl_commands (gsize *n)
 {
-    for (gsize i = 0; i < n; i++)
-        add_command (ctl, &commands[i], ctl);
+    *n = G_N_ELEMENTS (own_commands);
+    return own_commands;
+}
+
+/* Whose commands get what they need to know of modules. */
+static bool
+is_of_modules (RelaisCommandTable table)
+{
+    return table == relais_ctl_module_commands || table == relais_ctl_crash_commands;
 }
 
 static void
-add_module_commands (Ctl *ctl)
+add_table (gpointer data, RelaisCommandTable table)
 {
+    Ctl *ctl = data;
     gsize n;
-    const RelaisCommand *commands = relais_ctl_module_commands (&n);
+    const RelaisCommand *commands = table (&n);
+    g_autoptr (GError) error = NULL;
 
+    for (gsize i = 0; i < n; i++)
+        if (!relais_commands_add (ctl->commands, &commands[i],
+                                  is_of_modules (table) ? (gpointer)&ctl->modules : ctl, &error))
+            g_error ("%s", error->message);
+}
+
+static void
+add_commands (Ctl *ctl)
+{
+    ctl->commands = relais_commands_new ();
     ctl->modules = (RelaisCtlModules){
         .conf_dirs = configuration_dirs (ctl),
         .module_dir = ctl->module_dir != NULL ? ctl->module_dir : RELAIS_MODULE_DIR,
@@ -271,37 +295,7 @@ add_module_commands (Ctl *ctl)
         .loop = ctl->loop,
         .commands = ctl->commands,
     };
-    for (gsize i = 0; i < n; i++)
-        add_command (ctl, &commands[i], &ctl->modules);
-}
-
-static void
-add_commands (Ctl *ctl)
-{
-    const RelaisCommand *commands;
-    gsize n;
-
-    ctl->commands = relais_commands_new ();
-    commands = relais_status_commands (&n);
-    add_table (ctl, commands, n);
-    commands = relais_reload_commands (&n);
-    add_table (ctl, commands, n);
-    commands = relais_queue_commands (&n);
-    add_table (ctl, commands, n);
-    commands = relais_suppression_commands (&n);
-    add_table (ctl, commands, n);
-    commands = relais_tokens_commands (&n);
-    add_table (ctl, commands, n);
-    commands = relais_host_commands (&n);
-    add_table (ctl, commands, n);
-    commands = relais_tracking_commands (&n);
-    add_table (ctl, commands, n);
-    commands = relais_users_commands (&n);
-    add_table (ctl, commands, n);
-    commands = relais_new_commands (&n);
-    add_table (ctl, commands, n);
-    add_table (ctl, own_commands, G_N_ELEMENTS (own_commands));
-    add_module_commands (ctl);
+    relais_each_core_table (add_table, ctl);
     relais_host_each_command (ctl->host, add_command, ctl);
 }
 

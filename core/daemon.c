@@ -12,7 +12,9 @@
 #include "config.h"
 
 #include "arguments-private.h"
+#include "commands-private.h"
 #include "conf/conf-private.h"
+#include "contain-private.h"
 #include "control/control-private.h"
 #include "dns/dns-private.h"
 #include "event/event-private.h"
@@ -23,7 +25,9 @@
 #include "module/cursor-private.h"
 #include "module/host-private.h"
 #include "notify-private.h"
+#include "policies-private.h"
 #include "privileges-private.h"
+#include "process-private.h"
 #include "queue/queue-private.h"
 #include "reload-private.h"
 #include "show-hooks-private.h"
@@ -37,14 +41,9 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
-#include <locale.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { EXIT_CONFIG = 2, WORKER_JOBS = 4096, AUTH_JOBS = 64 };
@@ -55,6 +54,7 @@ typedef struct {
     RelaisArguments arguments;
     bool module_dir_given;
     RelaisConfig *config;
+    RelaisContainment *containment;
     RelaisHost *host;
     RelaisHost *off_host;      /* --check: modules that are not enabled */
     RelaisVirtualClock *clock; /* or NULL */
@@ -71,6 +71,7 @@ typedef struct {
     RelaisDns *dns;
     RelaisFetcher *fetcher;
     RelaisTracking *tracking;
+    RelaisPolicies *policies;
     RelaisQueue *queue;
     RelaisSmtpServer *server;
     RelaisHttpServer *http;
@@ -113,6 +114,7 @@ new_host (gconstpointer data)
         .locale_dir =
             daemon->arguments.locale_dir != NULL ? daemon->arguments.locale_dir : RELAIS_LOCALE_DIR,
         .program = "relaisd",
+        .is_core_command = relais_is_core_command,
     };
 
     return relais_host_new (&options);
@@ -122,10 +124,10 @@ static bool
 load_modules (Daemon *daemon, char **names, RelaisSchema *schema, GError **error)
 {
     daemon->host = new_host (daemon);
-    for (char **name = names; *name != NULL; name++)
-        if (!relais_host_load (daemon->host, *name, error))
-            return false;
-    return relais_host_add_options (daemon->host, schema, error);
+    if (daemon->arguments.check)
+        relais_host_allow_missing (daemon->host, configuration_dirs (daemon));
+    return relais_containment_load (daemon->containment, daemon->host, names, error) &&
+           relais_host_add_options (daemon->host, schema, error);
 }
 
 /* --check looks at the sections of modules that are off, too. */
@@ -142,6 +144,7 @@ read_configuration (Daemon *daemon, const RelaisSchema *schema)
 {
     g_autoptr (GPtrArray) findings = relais_config_findings_new ();
 
+    relais_host_put_missing (daemon->host, findings);
     daemon->config = relais_config_read (schema, configuration_dirs (daemon), findings);
     for (guint i = 0; i < findings->len; i++) {
         g_autofree char *text = relais_config_finding_to_string (g_ptr_array_index (findings, i));
@@ -317,6 +320,27 @@ found_message (gpointer data, RelaisMessage *message)
     relais_queue_add (((Daemon *)data)->queue, message);
 }
 
+static void
+recovered_message (gpointer data, RelaisMessage *message)
+{
+    relais_containment_found (((Daemon *)data)->containment, message);
+    found_message (data, message);
+}
+
+static bool
+open_policies (Daemon *daemon, GError **error)
+{
+    const RelaisPoliciesParts parts = {
+        .loop = daemon->loop,
+        .pool = daemon->pool,
+        .dns = daemon->dns,
+        .fetcher = daemon->fetcher,
+    };
+
+    daemon->policies = relais_policies_new (&parts, daemon->config, error);
+    return daemon->policies != NULL;
+}
+
 static bool
 open_queue (Daemon *daemon, GError **error)
 {
@@ -324,13 +348,16 @@ open_queue (Daemon *daemon, GError **error)
                                         .pool = daemon->pool,
                                         .spool = daemon->spool,
                                         .dns = daemon->dns,
+                                        .sts = relais_policies_sts (daemon->policies),
+                                        .tlsrpt = relais_policies_tlsrpt (daemon->policies),
                                         .host = daemon->host,
                                         .suppression = daemon->suppression};
 
     daemon->queue = relais_queue_new (&options, daemon->config, error);
     if (daemon->queue == NULL)
         return false;
-    relais_spool_recover (daemon->spool, found_message, daemon);
+    relais_spool_recover (daemon->spool, recovered_message, daemon);
+    relais_containment_recovered (daemon->containment, daemon->spool);
     return true;
 }
 
@@ -376,7 +403,7 @@ add_module_command (gpointer data, const RelaisCommand *command, gpointer comman
 {
     g_autoptr (GError) error = NULL;
 
-    if (!relais_commands_add (((Daemon *)data)->commands, command, command_data, &error))
+    if (!relais_commands_add_module (((Daemon *)data)->commands, command, command_data, &error))
         say (error);
 }
 
@@ -453,9 +480,10 @@ open_control (Daemon *daemon, GError **error)
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
                                            daemon->spool, daemon->queue);
     make_reload (daemon);
-    daemon->status = (RelaisStatus){
-        daemon->loop,  daemon->spool, daemon->server,      daemon->http,
-        daemon->queue, daemon->meter, daemon->suppression, relais_loop_wall_us (daemon->loop)};
+    daemon->status =
+        (RelaisStatus){daemon->loop,        daemon->spool, daemon->server,
+                       daemon->http,        daemon->queue, daemon->meter,
+                       daemon->suppression, daemon->host,  relais_loop_wall_us (daemon->loop)};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
@@ -485,7 +513,8 @@ bring_up (Daemon *daemon, GError **error)
         return false;
     open_suppression (daemon);
     if (!open_resolver (daemon, error) || !open_fetcher (daemon, error) ||
-        !open_queue (daemon, error) || !open_server (daemon, error) || !open_http (daemon, error) ||
+        !open_policies (daemon, error) || !open_queue (daemon, error) ||
+        !open_server (daemon, error) || !open_http (daemon, error) ||
         !open_control (daemon, error) || !relais_host_start (daemon->host, error) ||
         !relais_http_server_start (daemon->http, error))
         return false;
@@ -559,6 +588,7 @@ take_down (Daemon *daemon)
         relais_virtual_clock_set_peers (daemon->clock, NULL, NULL);
     }
     relais_timer_stop (&daemon->drain_timer);
+    relais_containment_disarm (daemon->containment);
     relais_reload_free (daemon->reload);
     relais_tracking_free (daemon->tracking);
     relais_control_free (daemon->control);
@@ -568,6 +598,7 @@ take_down (Daemon *daemon)
     if (daemon->suppression != NULL)
         relais_suppression_finish (daemon->suppression);
     relais_queue_free (daemon->queue);
+    relais_policies_stop (daemon->policies);
     if (daemon->fetcher != NULL)
         relais_fetcher_stop (daemon->fetcher);
     relais_spool_close (daemon->spool);
@@ -585,11 +616,13 @@ take_down (Daemon *daemon)
     relais_pool_free (daemon->pool);
     relais_suppression_close (daemon->suppression);
     relais_tokens_free (daemon->tokens);
+    relais_policies_free (daemon->policies);
     relais_fetcher_free (daemon->fetcher); /* workers may still have tried it */
     relais_commands_free (daemon->commands);
     g_clear_pointer (&daemon->config, relais_config_unref);
     relais_ports_free (daemon->ports);
     relais_notifier_free (daemon->notifier);
+    relais_containment_free (daemon->containment);
     relais_streams_cut_lingering (daemon->loop);
     if (daemon->clock != NULL)
         relais_virtual_clock_detach (daemon->clock);
@@ -598,17 +631,6 @@ take_down (Daemon *daemon)
 }
 
 /* --- The whole -------------------------------------------------------------------------------- */
-
-static void
-raise_descriptor_limit (void)
-{
-    struct rlimit limit;
-
-    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit (RLIMIT_NOFILE, &limit);
-    }
-}
 
 static int
 answer_offline (Daemon *daemon)
@@ -705,18 +727,6 @@ run (Daemon *daemon)
     return status;
 }
 
-/* Messages come and go by the thousand. What they leave is kept for the next ones: returned to the
- * system with each lull, every page of it would have to be mapped and cleared again. */
-static void
-keep_freed_memory (void)
-{
-#ifdef M_TRIM_THRESHOLD
-    mallopt (M_TRIM_THRESHOLD, 64 << 20);
-    mallopt (M_TOP_PAD, 1 << 20);
-    mallopt (M_MMAP_THRESHOLD, 4 << 20);
-#endif
-}
-
 int
 relais_daemon_main (int argc, char **argv)
 {
@@ -724,13 +734,7 @@ relais_daemon_main (int argc, char **argv)
     g_autoptr (GError) error = NULL;
     int status;
 
-    setlocale (LC_ALL, "");
-    setlocale (LC_NUMERIC, "C"); /* what we write is read by machines */
-    bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
-    bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
-    signal (SIGPIPE, SIG_IGN);
-    signal (SIGHUP, SIG_IGN); /* until there is something to read again */
-    keep_freed_memory ();
+    relais_process_settle ();
     if (!relais_arguments_parse (&daemon.arguments, argc, argv))
         return EXIT_CONFIG;
     if (daemon.arguments.version) {
@@ -738,12 +742,14 @@ relais_daemon_main (int argc, char **argv)
         return 0;
     }
     daemon.module_dir_given = daemon.arguments.module_dir != NULL;
-    raise_descriptor_limit ();
     if (!make_loop (&daemon, &error)) {
         say (error);
         return 1;
     }
     daemon.notifier = relais_notifier_new (daemon.loop);
+    daemon.containment = relais_containment_new (
+        configuration_dirs (&daemon),
+        !daemon.arguments.check && !daemon.arguments.dump && !daemon.arguments.show_hooks);
     if (!configure (&daemon))
         status = EXIT_CONFIG;
     else if (daemon.arguments.check || daemon.arguments.dump || daemon.arguments.show_hooks)
@@ -751,6 +757,7 @@ relais_daemon_main (int argc, char **argv)
     else if (!open_ports (&daemon, &error) || !drop_privileges (&daemon, &error))
         status = say (error) ? 0 : 1;
     else {
+        relais_containment_arm (daemon.containment, daemon.loop, daemon.config);
         start_threads (&daemon);
         status = run (&daemon);
     }

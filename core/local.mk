@@ -15,15 +15,24 @@ CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 # The daemon: its assembly is in the library, its main is thin.
 libcore_la_SOURCES += \
     core/arguments.c core/arguments-private.h \
+    core/commands.c core/commands-private.h \
+    core/contain.c core/contain-private.h \
     core/ctl.c core/ctl-module.c core/ctl-module-private.h \
+    core/ctl-crashes.c core/ctl-crashes-private.h \
     core/ctl-new.c core/ctl-new-private.h \
     core/daemon.c core/mains-private.h \
     core/limiter.c core/limiter-private.h \
-    core/notify.c core/notify-private.h \
+    core/notify.c core/notify-private.h core/policies.c core/policies-private.h \
     core/privileges.c core/privileges-private.h \
+    core/process.c core/process-private.h \
     core/reload.c core/reload-private.h \
     core/show-hooks.c core/show-hooks-private.h \
     core/status.c core/status-private.h
+
+# The part of the harness that stands on rooms below core/module.
+libcore_la_SOURCES += \
+    core/test-peer.c core/test-peer-private.h \
+    core/test-queue.c
 sbin_PROGRAMS += relaisd
 relaisd_SOURCES = core/relaisd.c
 relaisd_CPPFLAGS = $(CORE_CPPFLAGS)
@@ -35,8 +44,8 @@ tests_daemon_test_limiter_SOURCES = tests/daemon/test-limiter.c
 tests_daemon_test_limiter_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_daemon_test_limiter_LDADD = $(CORE_TEST_LDADD)
 
-TESTS += tests/daemon/test-show-hooks.py
-EXTRA_DIST += tests/daemon/test-show-hooks.py
+TESTS += tests/daemon/test-modules.py tests/daemon/test-show-hooks.py
+EXTRA_DIST += tests/daemon/test-modules.py tests/daemon/test-show-hooks.py
 check_PROGRAMS += tests/daemon/test-notify
 TESTS += tests/daemon/test-notify
 tests_daemon_test_notify_SOURCES = tests/daemon/test-notify.c

@@ -115,6 +115,7 @@ read_and_prepare (gpointer data)
     g_autoptr (RelaisConfig) config = check_files (run) ? read_files (run) : NULL;
     g_autoptr (GError) error = NULL;
 
+    relais_host_put_missing (run->reload->parts.host, run->findings);
     if (config == NULL)
         return;
     run->settings = relais_server_settings_new (config, &error);

@@ -21,6 +21,7 @@ typedef struct {
     RelaisQueue *queue;
     RelaisLoadMeter *meter;
     RelaisSuppression *suppression;
+    RelaisHost *host;
     gint64 started_us;
 } RelaisStatus;
 

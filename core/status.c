@@ -86,6 +86,7 @@ put_server (RelaisCommandCall *call, RelaisSmtpServer *server)
     row (call, "smtp.sessions_total", (gint64)figures.sessions_total);
     row (call, "smtp.messages_total", (gint64)figures.messages_total);
     row (call, "smtp.rejected_total", (gint64)figures.rejected_total);
+    row (call, "smtp.turned_away_total", (gint64)figures.turned_away_total);
 }
 
 static void
@@ -109,6 +110,8 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
     row (call, "queue.bounced_total", (gint64)figures.bounced_total);
     row (call, "queue.expired_total", (gint64)figures.expired_total);
     row (call, "queue.suppressed_total", (gint64)figures.suppressed_total);
+    row (call, "queue.tls_handshakes_total", (gint64)figures.tls_handshakes_total);
+    row (call, "queue.tls_resumed_total", (gint64)figures.tls_resumed_total);
     row (call, "queue.parked", (gint64)figures.parked);
     row (call, "queue.evidence_lost_total", (gint64)figures.evidence_lost_total);
 }
@@ -167,6 +170,7 @@ status (RelaisCommandCall *call, gpointer data)
     put_queue (call, what->queue);
     put_spool (call, what->spool);
     put_suppression (call, what->suppression);
+    row (call, "modules.off", relais_host_n_off (what->host));
     row (call, "loop.longest_gap_us", relais_loop_longest_gap_us (what->loop, reset));
     relais_queue_find_oldest (what->queue, on_oldest, call);
 }

@@ -25,6 +25,7 @@ relaisinclude_HEADERS = \
     include/relais/submit.h \
     include/relais/suppress.h \
     include/relais/test.h \
+    include/relais/text.h \
     include/relais/timer.h \
     include/relais/token.h \
     include/relais/translate.h \

@@ -185,12 +185,51 @@ check_pair (Checker *checker, const RelaisSection *section, const Check *check)
 static void
 check_required_tls (Checker *checker, const RelaisSection *section, const Check *check)
 {
-    enum { TLS_REQUIRED = 2 };
+    enum { TLS_REQUIRED = 2 }; /* and implicit behind it */
 
-    if (relais_section_get_enum (section, check->key) == TLS_REQUIRED &&
+    if (relais_section_get_enum (section, check->key) >= TLS_REQUIRED &&
         relais_section_get_string (section, check->other) == NULL)
         report (checker, section, check->key,
                 g_strdup_printf (_ ("%s: required, but %s is not set"), check->key, check->other));
+}
+
+static void
+check_next_hop (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *host = relais_section_get_string (section, check->key);
+    struct sockaddr_storage address;
+    socklen_t size;
+
+    if (host != NULL && relais_address_is_unix (host) &&
+        !relais_address_from_unix (host, &address, &size))
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: '%s': expected unix:/PATH of at most %u octets"),
+                                 check->key, host, RELAIS_UNIX_PATH_BYTES));
+}
+
+static void
+check_tls_start (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    enum { TLS_NONE, START_CONNECT };
+
+    if (relais_section_get_enum (section, check->key) == START_CONNECT &&
+        relais_section_get_enum (section, "tls") == TLS_NONE)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: connect, but tls is none"), check->key));
+}
+
+/* `other` is the policy's name that the key needs. */
+static void
+check_policy (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *const *names = relais_section_get_list (section, check->key);
+    const RelaisOption *option = &relais_kind_find_key (section->kind, "tls")->option;
+    g_auto (GStrv) choices = g_strsplit (option->choices, "|", -1);
+
+    if (names[0] != NULL &&
+        strcmp (choices[relais_section_get_enum (section, "tls")], check->other) != 0)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: tls must be %s"), check->key, check->other));
 }
 
 static void
@@ -228,6 +267,13 @@ static const Check CHECKS[] = {
     {"listener", "tls", check_required_tls, "certificate"},
     {"source", "address4", check_source_address, "4"},
     {"source", "address6", check_source_address, "6"},
+    {"provider", "tls_names", check_policy, "verify"},
+    {"destination", "tls_names", check_policy, "verify"},
+    {"route", "host", check_next_hop, NULL},
+    {"route", "tls_start", check_tls_start, NULL},
+    {"route", "tls_certificate", check_pair, "tls_key"},
+    {"route", "tls_key", check_pair, "tls_certificate"},
+    {"route", "tls_names", check_policy, "verify"},
     {"domain", "inbound", check_reference, "route"},
     {"domain", "tracking", check_origin, NULL},
     {"http-client", "allow", check_nets, NULL},

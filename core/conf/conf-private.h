@@ -82,7 +82,8 @@ char **relais_config_mentioned_modules (const char *const *dirs);
 typedef struct {
     char *name;
     bool enabled;
-    char *file; /* where the line stands that decides; NULL: no file says anything of it */
+    char *on_failure; /* unchecked; NULL: no file says */
+    char *file;       /* where the line stands that decides; NULL: no file says anything of it */
     guint line;
 } RelaisModuleMention;
 /* RelaisModuleMention, owned by the array. */

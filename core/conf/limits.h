@@ -17,16 +17,28 @@
     X ("hops", INT, "50", 1, 1000, N_ ("Received fields: more is a loop (5.4.6)."))                \
     X ("errors", INT, "20", 1, 1000, N_ ("Refused commands in one session before it is ended."))   \
     X ("auth_failures", INT, "3", 1, 100, N_ ("Failed logins in one session before it is ended.")) \
+    X ("auth_failures_per_client", INT, "10", 1, 1000000,                                          \
+       N_ ("Failed logins of one client in ten minutes; more are not looked at (421 4.7.0)."))     \
+    X ("idle_commands", INT, "200", 1, G_MAXINT,                                                   \
+       N_ ("Commands like NOOP, RSET and EHLO in one session without a message (421 4.7.0)."))     \
     X ("pipelined", SIZE, "64K", 4096, 1 << 24,                                                    \
        N_ ("Octets of commands sent ahead of their turn."))                                        \
     X ("sessions", INT, "10000", 1, 1000000, N_ ("Sessions at once; more get 421 4.7.0."))         \
     X ("sessions_per_client", INT, "2000", 1, 1000000,                                             \
        N_ ("Sessions of one client: an IPv4 address, or an IPv6 /64."))                            \
+    X ("sessions_per_net", INT, "5000", 1, 1000000,                                                \
+       N_ ("Sessions of one network: an IPv4 /24, or an IPv6 /48."))                               \
+    X ("connections_per_client", INT, "1200", 1, 1000000,                                          \
+       N_ ("New connections of one client in a minute; more get 421 4.7.0."))                      \
+    X ("connections_per_net", INT, "6000", 1, 1000000,                                             \
+       N_ ("New connections of one network in a minute; more get 421 4.7.0."))                     \
     X ("transactions", INT, "10000", 1, G_MAXINT, N_ ("Transactions in one session."))             \
     X ("greeting_timeout", DURATION, "60s", 1000000, G_MAXINT64,                                   \
        N_ ("Time for the first command."))                                                         \
     X ("command_timeout", DURATION, "5m", 1000000, G_MAXINT64,                                     \
        N_ ("Time for a whole command, from the reply before."))                                    \
+    X ("stress_timeout", DURATION, "30s", 1000000, G_MAXINT64,                                     \
+       N_ ("The same two at most, while seven of eight sessions are taken."))                      \
     X ("data_timeout", DURATION, "5m", 1000000, G_MAXINT64,                                        \
        N_ ("Time for each 64 KiB of message data."))                                               \
     X ("tls_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for a TLS handshake."))
@@ -41,3 +53,9 @@
        N_ ("Time for such a request before 503 is answered."))                                     \
     X ("http_body_memory", SIZE, "64M", 1 << 20, G_MAXINT64,                                       \
        N_ ("Memory for bodies of HTTP requests, of all together; more get 503."))
+
+#define RELAIS_MODULE_LIMITS(X)                                                                    \
+    X ("loop_callback", DURATION, "50ms", 1000, G_MAXINT64 / 2,                                    \
+       N_ ("Time that a module's callback may take on the main loop before it is told of and "     \
+           "counted."))                                                                            \
+    X ("worker_callback", DURATION, "5s", 1000, G_MAXINT64 / 2, N_ ("The same on a worker."))

@@ -23,6 +23,11 @@ GArray *relais_nets_parse (const char *const *items, const char **bad);
 /* "ADDRESS" of either family, without port; false if it is neither. */
 bool relais_address_from_text (const char *text, guint16 port, struct sockaddr_storage *address,
                                socklen_t *size);
+/* "unix:/PATH": whether it is meant to be one; the address of the socket, false if the path is not absolute or longer
+ * than RELAIS_UNIX_PATH_BYTES. */
+enum { RELAIS_UNIX_PATH_BYTES = 107 };
+bool relais_address_is_unix (const char *text);
+bool relais_address_from_unix (const char *text, struct sockaddr_storage *address, socklen_t *size);
 /* The address of 4 or 16 octets in network order, as in an A or AAAA record; false for any other size. */
 bool relais_address_from_bytes (const guint8 *bytes, gsize n, guint16 port,
                                 struct sockaddr_storage *address, socklen_t *size);
@@ -33,6 +38,9 @@ guint16 relais_address_port (const struct sockaddr *address);
 /* What counts as one client: an IPv4 address, mapped or not, or the /64 that an IPv6 one lies in, which is
  * the least that one customer of an access provider has. */
 void relais_client_key (const struct sockaddr *address, guint8 key[16]);
+/* The network that such a client lies in: /24 of IPv4, /48 of IPv6, which is what one customer of a
+ * provider of machines may have. */
+void relais_client_net_key (const guint8 client[16], guint8 net[16]);
 /* For tables of clients by such keys. */
 guint relais_client_key_hash (gconstpointer key);
 gboolean relais_client_key_equal (gconstpointer a, gconstpointer b);

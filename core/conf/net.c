@@ -9,7 +9,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/un.h>
 
 static const guint8 MAPPED[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -178,6 +180,32 @@ relais_address_from_text (const char *text, guint16 port, struct sockaddr_storag
            relais_address_from_bytes (bytes, sizeof (struct in6_addr), port, address, size);
 }
 
+bool
+relais_address_is_unix (const char *text)
+{
+    return g_str_has_prefix (text, "unix:");
+}
+
+bool
+relais_address_from_unix (const char *text, struct sockaddr_storage *address, socklen_t *size)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)address;
+    const char *path = text + strlen ("unix:");
+    gsize length;
+
+    G_STATIC_ASSERT (sizeof un->sun_path > RELAIS_UNIX_PATH_BYTES);
+    if (!relais_address_is_unix (text) || path[0] != '/')
+        return false;
+    length = strlen (path);
+    if (length > RELAIS_UNIX_PATH_BYTES)
+        return false;
+    memset (address, 0, sizeof *address);
+    un->sun_family = AF_UNIX;
+    memcpy (un->sun_path, path, length);
+    *size = (socklen_t)(offsetof (struct sockaddr_un, sun_path) + length + 1);
+    return true;
+}
+
 char *
 relais_address_to_text (const struct sockaddr *address)
 {
@@ -215,6 +243,16 @@ relais_client_key (const struct sockaddr *address, guint8 key[16])
         key[10] = key[11] = 0xff;
         memcpy (key + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
     }
+}
+
+void
+relais_client_net_key (const guint8 client[16], guint8 net[16])
+{
+    static const guint8 mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    const gsize size = memcmp (client, mapped, sizeof mapped) == 0 ? 15 : 6;
+
+    memset (net, 0, 16);
+    memcpy (net, client, size);
 }
 
 guint

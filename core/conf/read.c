@@ -289,6 +289,7 @@ mention_free (gpointer data)
     RelaisModuleMention *mention = data;
 
     g_free (mention->name);
+    g_free (mention->on_failure);
     g_free (mention->file);
     g_free (mention);
 }
@@ -328,12 +329,18 @@ scan_line (gpointer data, const RelaisConfFile *file, guint number, const Relais
     if (line->type == RELAIS_CONF_LINE_SECTION && strcmp (line->kind, "module") == 0 &&
         line->name != NULL)
         scan->module = take_mention (scan->mentions, line->name);
-    if (line->type == RELAIS_CONF_LINE_KEY && scan->module != NULL &&
-        strcmp (line->key, "enable") == 0) {
+    if (line->type != RELAIS_CONF_LINE_KEY || scan->module == NULL)
+        return;
+    if (strcmp (line->key, "enable") == 0) {
         scan->module->enabled = strcmp (line->value, "yes") == 0;
         g_free (scan->module->file);
         scan->module->file = g_strdup (file->path);
         scan->module->line = number;
+    }
+    if (line->type == RELAIS_CONF_LINE_KEY && scan->module != NULL &&
+        strcmp (line->key, "on_failure") == 0) {
+        g_free (scan->module->on_failure);
+        scan->module->on_failure = g_strdup (line->value);
     }
 }
 

@@ -39,6 +39,16 @@ static const RelaisOption options[] = {
      N_ ("Users that may log in to send; written by `relaisctl user add`.")},
     {"relais", "postmaster", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Address to which mail for postmaster@ and abuse@ of our own domains is forwarded.")},
+    {"relais", "watchdog", RELAIS_OPTION_DURATION, 0, "30s", 0, G_MAXINT64 / 2, NULL,
+     N_ ("Time after which the daemon ends itself, to be started again, where the main loop or a "
+         "module's callback gave no sign of life, unless the callback declared a longer deadline; "
+         "0 "
+         "for never.")},
+    {"relais", "certificate_interval", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "1m",
+     G_USEC_PER_SEC, G_MAXINT64, NULL,
+     N_ ("How often it is looked whether certificates of listeners have changed; they are then "
+         "read "
+         "anew.")},
     {"relais", "workers", RELAIS_OPTION_INT, 0, "0", 0, 256, NULL,
      N_ ("Threads that rewrite and sign mail; 0 for one a processor.")},
 
@@ -70,13 +80,17 @@ static const RelaisOption options[] = {
     {"listener", "port", RELAIS_OPTION_INT, 0, "25", 0, 65535, NULL,
      N_ ("Port to listen on; 0 for any free one.")},
     {"listener", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "starttls", 0, 0,
-     "none|starttls|required",
+     "none|starttls|required|implicit",
      N_ ("none: no STARTTLS; starttls: offered where a certificate is set; required: no mail "
-         "without it.")},
+         "without it; implicit: TLS from the first octet on (port 465).")},
     {"listener", "certificate", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("PEM file with the certificate and its chain.")},
     {"listener", "key", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("PEM file with the certificate's private key.")},
+    {"listener", "certificates", RELAIS_OPTION_LIST,
+     RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     N_ ("Further PEM files, each with a certificate, its chain and its key, for clients that name "
+         "a host that it is for.")},
     {"listener", "auth", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "tls", 0, 0, "no|tls|yes",
      N_ ("Whether AUTH is offered: no, under TLS only, or also in clear.")},
     {"listener", "trusted_nets", RELAIS_OPTION_LIST,
@@ -100,6 +114,10 @@ static const RelaisOption options[] = {
      N_ ("Every connection begins with a PROXY header (version 1 or 2) from proxy_nets.")},
     {"listener", "proxy_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
      "127.0.0.0/8", 0, 0, NULL, N_ ("Networks whose PROXY header is believed.")},
+    {"listener", "xclient_nets", RELAIS_OPTION_LIST,
+     RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     N_ ("Networks whose hosts may say by XCLIENT for which client they speak, and as which "
+         "user.")},
 
     /* [source NAME] */
     {"source", "address4", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
@@ -118,13 +136,54 @@ static const RelaisOption options[] = {
      0, NULL,
      N_ ("Suffixes of MX host names: a domain all of whose MX hosts end so belongs to this "
          "provider.")},
+    {"provider", "families", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|ipv6-first|ipv4-first|ipv6|ipv4",
+     N_ ("Addresses of its MX hosts that are tried; default: as [queue] says.")},
+    {"provider", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|none|opportunistic|require|verify",
+     N_ ("STARTTLS towards its MX hosts; default: as [queue] says.")},
+    {"provider", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     NULL, 0, 0, NULL,
+     N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
+         "any below it; the MX host's own name unless set.")},
+
+    /* [destination NAME] */
+    {"destination", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     NULL, 0, 0, NULL,
+     N_ ("Recipient domains whose MX hosts it is about: example.org, *.example.org, or * for all; "
+         "NAME unless set. The closest one counts. Static routes have their own options.")},
+    {"destination", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|none|opportunistic|require|verify",
+     N_ ("STARTTLS towards these MX hosts; require: no mail in clear; verify: no mail but to a "
+         "host whose certificate is good; default: as the provider or [queue] says.")},
+    {"destination", "tls_names", RELAIS_OPTION_LIST,
+     RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
+         "any below it; the MX host's own name unless set.")},
 
     /* [route NAME] */
     {"route", "host", RELAIS_OPTION_STRING, RELAIS_OPTION_REQUIRED, NULL, 0, 0, NULL,
-     N_ ("Next hop: a host name or an address.")},
+     N_ ("Next hop: a host name, an address, or unix:/PATH for a socket of this machine.")},
     {"route", "port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL, N_ ("Port of the next hop.")},
+    {"route", "protocol", RELAIS_OPTION_ENUM, 0, "smtp", 0, 0, "smtp|lmtp",
+     N_ ("What the next hop speaks; lmtp: an answer for each recipient of a message (RFC 2033).")},
     {"route", "tls", RELAIS_OPTION_ENUM, 0, "opportunistic", 0, 0,
      "none|opportunistic|require|verify", N_ ("STARTTLS towards the next hop.")},
+    {"route", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+     N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
+         "any below it; the next hop's own name unless set.")},
+    {"route", "tls_certificate", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("PEM file with the certificate and its chain that the next hop is shown if it asks for "
+         "one.")},
+    {"route", "tls_key", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("PEM file with that certificate's private key.")},
+    {"route", "tls_start", RELAIS_OPTION_ENUM, 0, "starttls", 0, 0, "starttls|connect",
+     N_ ("When TLS begins: by STARTTLS, or at once (as on port 465), which requires it.")},
+    {"route", "auth_file", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+     N_ ("File with the name and, on a second line, the password to log in with at the next hop. "
+         "It must belong to the daemon's user, with mode 0600.")},
+    {"route", "auth_in_clear", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
+     N_ ("Log in also without TLS, where everybody on the way can read the password.")},
     {"route", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
      N_ ("Recipient domains that go this way: example.org, *.example.org, or * for all.")},
     {"route", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "50", 1, 10000, NULL,
@@ -181,13 +240,44 @@ static const RelaisOption options[] = {
          "sleep_last.")},
     {"queue", "sleep_last", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30m", 1000,
      G_MAXINT64, NULL, N_ ("The longest such sleep.")},
+    {"queue", "families", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "ipv6-first", 0, 0,
+     "ipv6-first|ipv4-first|ipv6|ipv4",
+     N_ ("Addresses of a host that are tried: both families, one of them first, or one alone. A "
+         "source that has one family only uses that.")},
+    {"queue", "connect_timeout", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30s",
+     100 * 1000, 600 * G_USEC_PER_SEC, NULL, N_ ("Time to connect to one address.")},
+    {"queue", "fallback_time", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "5s", 100 * 1000,
+     600 * G_USEC_PER_SEC, NULL,
+     N_ ("The same while the host has an address of the other family to be tried next. What could "
+         "not be reached is tried last for ten minutes.")},
     {"queue", "smtp_port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL,
      N_ ("Port that MX hosts are spoken to on; other than 25 for laboratories only.")},
     {"queue", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "opportunistic", 0, 0,
      "none|opportunistic|require", N_ ("STARTTLS towards MX hosts.")},
+    {"queue", "tls_sessions", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "1000", 0, 100000, NULL,
+     N_ ("TLS sessions kept to be resumed by the next connection to the same host; 0 for none.")},
+    {"queue", "chunking", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "yes", 0, 0, NULL,
+     N_ ("Send messages by BDAT (RFC 3030) to hosts that offer it, which saves a wait.")},
     {"queue", "pass_long_lines", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "no", 0, 0, NULL,
      N_ ("Send signed or encrypted parts with lines over 998 octets as they are, instead of "
          "returning the message.")},
+
+    /* [tls-policy]: what recipients' domains publish */
+    {"tls-policy", "dane", RELAIS_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+     N_ ("Heed TLSA records of MX hosts (DANE, RFC 7672) where DNSSEC vouches for them; needs a "
+         "resolver that "
+         "validates: own recursion, or a trust_anchor in [dns].")},
+    {"tls-policy", "mta_sts", RELAIS_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+     N_ ("Heed MTA-STS policies of recipients' domains (RFC 8461), fetched by HTTPS and kept over "
+         "restarts.")},
+    {"tls-policy", "report_contact", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("Address that daily TLS reports (RFC 8460) come from, of a tenant's domain to be signed; "
+         "set, sessions are "
+         "counted and domains that ask for reports get them.")},
+    {"tls-policy", "report_organization", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("Name of the sender in those reports; the hostname unless set.")},
+    {"tls-policy", "mta_sts_port", RELAIS_OPTION_INT, 0, "443", 1, 65535, NULL,
+     N_ ("Port that policies are fetched from; other than 443 for laboratories only.")},
 
     /* [dns] */
     {"dns", "server", RELAIS_OPTION_LIST, 0, NULL, 0, 0, NULL,
@@ -273,16 +363,26 @@ static const RelaisOption options[] = {
     /* [module NAME] */
     {"module", "enable", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
      N_ ("Whether the module is loaded.")},
-    {"module", "optional", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
-     N_ ("Start without it if it cannot be loaded, instead of refusing to start.")},
+    {"module", "on_failure", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "default", 0, 0,
+     "default|tempfail|bypass|stop",
+     N_ ("What becomes of mail when the module is off after crashes, cannot be loaded or started, "
+         "or "
+         "gives no answer in time. tempfail: 451 at its hooks, and mail that it should treat waits "
+         "in "
+         "the queue; bypass: as if it were not there; stop: the daemon does not start, and a "
+         "time-out "
+         "is answered as the module says. default: tempfail after crashes, else stop.")},
 
+    {"limits", "exempt_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     "127.0.0.0/8 ::1", 0, 0, NULL,
+     N_ ("Networks for which no limit of one client or one network holds.")},
 #define LIMIT(key, type, value, min, max, doc)                                                     \
     {"limits", key, RELAIS_OPTION_##type, RELAIS_OPTION_RELOADABLE, value, min, max, NULL, doc},
     RELAIS_LIMITS (LIMIT)
 #undef LIMIT
 #define LIMIT(key, type, value, min, max, doc)                                                     \
     {"limits", key, RELAIS_OPTION_##type, 0, value, min, max, NULL, doc},
-        RELAIS_HTTP_LIMITS (LIMIT)
+        RELAIS_HTTP_LIMITS (LIMIT) RELAIS_MODULE_LIMITS (LIMIT)
 #undef LIMIT
 };
 
@@ -293,11 +393,13 @@ static const RelaisSectionKind kinds[] = {
     {.kind = "listener", .has_name = true},
     {.kind = "source", .has_name = true},
     {.kind = "provider", .has_name = true, .comes_and_goes = true},
+    {.kind = "destination", .has_name = true, .comes_and_goes = true},
     {.kind = "route", .has_name = true},
     {.kind = "domain", .has_name = true, .fold_case = true, .comes_and_goes = true},
     {.kind = "tenant", .has_name = true, .comes_and_goes = true},
     {.kind = "class", .has_name = true, .comes_and_goes = true},
     {.kind = "queue"},
+    {.kind = "tls-policy"},
     {.kind = "dns"},
     {.kind = "http", .has_name = true},
     {.kind = "http-client"},

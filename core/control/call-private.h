@@ -37,6 +37,8 @@ bool relais_call_set_option (RelaisCommandCall *call, const char *name, const ch
 bool relais_call_set_file (RelaisCommandCall *call, const char *name, GBytes *bytes);
 
 /* Calls the command's function. `sink` is static; `data` is borrowed until ended or abandoned. */
+/* The module whose command it is; NULL: the core. */
+void relais_call_set_owner (RelaisCommandCall *call, RelaisModule *module);
 void relais_call_run (RelaisCommandCall *call, gpointer command_data, const RelaisCallSink *sink,
                       gpointer data);
 /* Calls the function that waits for the output to drain; false if none does. */

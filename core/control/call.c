@@ -7,6 +7,11 @@
 
 #include "control/call-private.h"
 
+#include "module/guard-private.h"
+#include "module/host-private.h"
+
+#include <glib/gi18n-lib.h>
+
 #include "control/client-private.h"
 #include "control/wire-private.h"
 
@@ -18,6 +23,7 @@ struct RelaisCommandCall {
     const RelaisCommand *command;
     RelaisConfig *config;
     RelaisLoop *loop;
+    RelaisModule *owner; /* NULL: the core */
     GPtrArray *args;
     GHashTable *options;        /* name -> value */
     GHashTable *files;          /* name -> GBytes */
@@ -151,6 +157,31 @@ relais_command_config (const RelaisCommandCall *call)
 /* --- Running ---------------------------------------------------------------------------------- */
 
 void
+relais_call_set_owner (RelaisCommandCall *call, RelaisModule *module)
+{
+    call->owner = module;
+}
+
+static void
+enter (RelaisCommandCall *call, RelaisCommandFunc func, gpointer data)
+{
+    RelaisGuard outer;
+
+    if (call->owner == NULL) {
+        func (call, data);
+        return;
+    }
+    if (relais_module_is_off (call->owner)) {
+        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the module is off"));
+        return;
+    }
+    relais_guard_enter (&outer, call->owner, "command", 0);
+    relais_guard_allow (RELAIS_GUARD_FREE); /* an administrator waits; the loop is watched */
+    func (call, data);
+    relais_guard_leave (&outer);
+}
+
+void
 relais_call_run (RelaisCommandCall *call, gpointer command_data, const RelaisCallSink *sink,
                  gpointer data)
 {
@@ -159,7 +190,7 @@ relais_call_run (RelaisCommandCall *call, gpointer command_data, const RelaisCal
     call->sink = sink;
     call->sink_data = data;
     relais_call_ref (call); /* the function's, until it ends the call */
-    call->command->func (call, command_data);
+    enter (call, call->command->func, command_data);
 }
 
 bool
@@ -170,7 +201,7 @@ relais_call_resume (RelaisCommandCall *call)
     call->resume = NULL;
     if (func == NULL || call->ended)
         return false;
-    func (call, call->resume_data);
+    enter (call, func, call->resume_data);
     return true;
 }
 
@@ -230,7 +261,7 @@ relais_call_give_piece (RelaisCommandCall *call, GBytes *piece)
         return;
     call->piece = piece;
     relais_call_ref (call);
-    func (call, call->take_data);
+    enter (call, func, call->take_data);
     call->piece = NULL;
     relais_call_unref (call);
 }

@@ -17,6 +17,11 @@ void relais_commands_free (RelaisCommands *commands);
 /* Fails when the word and verb are taken. `command` and `data` are borrowed for ever. */
 bool relais_commands_add (RelaisCommands *commands, const RelaisCommand *command, gpointer data,
                           GError **error);
+/* The same for a module's command: the module is its data, and is named where the command goes wrong. */
+bool relais_commands_add_module (RelaisCommands *commands, const RelaisCommand *command,
+                                 RelaisModule *module, GError **error);
+/* Whose command that is; NULL: the core's. */
+RelaisModule *relais_commands_owner (const RelaisCommands *commands, const RelaisCommand *command);
 void
 relais_commands_each (RelaisCommands *commands,
                       void (*func) (gpointer data, const RelaisCommand *command), gpointer data);

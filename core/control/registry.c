@@ -14,6 +14,7 @@
 typedef struct {
     const RelaisCommand *command;
     gpointer data;
+    RelaisModule *module; /* whose command it is; or NULL */
 } Entry;
 
 struct RelaisCommands {
@@ -52,7 +53,7 @@ relais_commands_add (RelaisCommands *commands, const RelaisCommand *command, gpo
                      GError **error)
 {
     g_autofree char *name = NULL;
-    Entry entry = {command, data};
+    Entry entry = {command, data, NULL};
 
     if (command->word == NULL || command->word[0] == '\0' || command->func == NULL ||
         command->doc == NULL) {
@@ -78,6 +79,28 @@ relais_commands_each (RelaisCommands *commands,
 {
     for (guint i = 0; i < commands->entries->len; i++)
         func (data, g_array_index (commands->entries, Entry, i).command);
+}
+
+bool
+relais_commands_add_module (RelaisCommands *commands, const RelaisCommand *command,
+                            RelaisModule *module, GError **error)
+{
+    if (!relais_commands_add (commands, command, module, error))
+        return false;
+    g_array_index (commands->entries, Entry, commands->entries->len - 1).module = module;
+    return true;
+}
+
+RelaisModule *
+relais_commands_owner (const RelaisCommands *commands, const RelaisCommand *command)
+{
+    for (guint i = 0; i < commands->entries->len; i++) {
+        const Entry *entry = &g_array_index (commands->entries, Entry, i);
+
+        if (entry->command == command)
+            return entry->module;
+    }
+    return NULL;
 }
 
 const RelaisCommand *

@@ -255,6 +255,8 @@ read_head (Session *session, JsonObject *request)
         return;
     }
     session->call = relais_call_new (command, session->control->config, session->control->loop);
+    relais_call_set_owner (session->call,
+                           relais_commands_owner (session->control->commands, command));
     if (!take_args (session, request) || !take_options (session, request)) {
         session_refuse (session, RELAIS_EXIT_USAGE, _ ("the command takes no such arguments"));
         return;

@@ -13,6 +13,9 @@ enum {
     DNS_MAX_RECORDS = 200 /* looked at in each section */
 };
 
+/* Asked for in itself it is not followed: a record with `name`. Not among the public types. */
+#define RELAIS_DNS_CNAME ((RelaisDnsType)5)
+
 /* A name in wire form, uncompressed, letters in lower case. */
 typedef struct {
     guint8 bytes[DNS_MAX_NAME];

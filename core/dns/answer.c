@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { TYPE_CNAME = 5, TYPE_SOA = 6, CLASS_IN = 1, HEADER_SIZE = 12, MAX_POINTERS = 32 };
+enum { TYPE_SOA = 6, CLASS_IN = 1, HEADER_SIZE = 12, MAX_POINTERS = 32 };
 enum { FLAG_RESPONSE = 0x8000, FLAG_TRUNCATED = 0x0200, RCODE_MASK = 15, RCODE_NXDOMAIN = 3 };
 
 typedef struct {
@@ -258,6 +258,7 @@ take_record (const Reader *reader, const Record *from, RelaisDnsType type, Relai
         to->name = relais_dns_name_to_text (&name);
         return to->name != NULL;
     case RELAIS_DNS_PTR:
+    case RELAIS_DNS_CNAME:
         if (!read_data_name (reader, from, 0, &name))
             return false;
         to->name = relais_dns_name_to_text (&name);
@@ -285,6 +286,7 @@ relais_dns_answer_free (RelaisDnsAnswer *answer)
     if (answer == NULL)
         return;
     g_array_unref (answer->records);
+    g_free (answer->canonical);
     g_free (answer);
 }
 
@@ -294,6 +296,7 @@ relais_dns_answer_fail (RelaisDnsAnswer *answer, const char *reason)
     answer->outcome = RELAIS_DNS_TEMPORARY;
     answer->reason = reason;
     answer->ttl_s = 0;
+    g_clear_pointer (&answer->canonical, g_free);
     g_array_set_size (answer->records, 0);
 }
 
@@ -353,7 +356,7 @@ follow_cnames (const Reader *reader, const GArray *records, RelaisDnsName *name,
 {
     const Record *cname;
 
-    for (int n = 0; (cname = find_record (records, name, TYPE_CNAME)) != NULL; n++) {
+    for (int n = 0; (cname = find_record (records, name, RELAIS_DNS_CNAME)) != NULL; n++) {
         if (n == DNS_MAX_CNAMES)
             return "too many CNAMEs";
         *ttl = MIN (*ttl, cname->ttl);
@@ -440,12 +443,15 @@ relais_dns_answer_parse (RelaisDnsAnswer *answer, const guint8 *packet, gsize si
         (authority = read_section (&reader, n_authority)) == NULL)
         return;
     answer->ttl_s = G_MAXUINT32;
-    problem = follow_cnames (&reader, records, &owner, &answer->ttl_s);
+    problem =
+        type == RELAIS_DNS_CNAME ? NULL : follow_cnames (&reader, records, &owner, &answer->ttl_s);
     if (problem != NULL) {
         relais_dns_answer_fail (answer, problem);
         return;
     }
     answer->reason = NULL;
+    if (!names_equal (&owner, name))
+        answer->canonical = relais_dns_name_to_text (&owner);
     if ((flags & RCODE_MASK) == RCODE_NXDOMAIN)
         answer->outcome = RELAIS_DNS_NXDOMAIN;
     else

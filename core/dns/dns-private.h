@@ -9,6 +9,7 @@
 #pragma once
 
 #include "loop/loop-private.h"
+#include "tls/tlsa-private.h"
 
 #include <relais/dns.h>
 
@@ -48,7 +49,9 @@ struct RelaisDnsAnswer {
     RelaisDnsOutcome outcome;
     bool secure; /* validated */
     guint32 ttl_s;
-    GArray *records;    /* RelaisDnsRecord, bounded */
+    GArray *records; /* RelaisDnsRecord, bounded */
+    char *
+        canonical; /* what the name is an alias of, lower case; NULL: it is none, or is no host name */
     const char *reason; /* for TEMPORARY and BOGUS: "timeout", "SERVFAIL", ...; else NULL */
 };
 
@@ -77,12 +80,32 @@ typedef struct {
     socklen_t size;
 } RelaisDnsAddress;
 
+/* What DANE asks of a host (RFC 7672 section 2.1). */
+typedef enum {
+    RELAIS_DANE_NONE,     /* nothing: no records that DNSSEC vouches for */
+    RELAIS_DANE_USABLE,   /* a certificate that matches one of `set` */
+    RELAIS_DANE_UNUSABLE, /* TLS, with whatever certificate */
+    RELAIS_DANE_FAILED    /* not known now, and no mail without knowing */
+} RelaisDaneOutcome;
+const char *relais_dane_outcome_to_string (RelaisDaneOutcome outcome);
+
+typedef struct {
+    RelaisDaneOutcome outcome;
+    bool bogus;         /* FAILED: by validation */
+    RelaisTlsaSet *set; /* USABLE */
+    char *reason;       /* FAILED: one line */
+} RelaisDane;
+void relais_dane_clear (RelaisDane *dane);
+void relais_dane_copy (RelaisDane *to, const RelaisDane *from);
+
 typedef struct {
     char *name; /* MX host; or the domain itself, or the literal */
     guint16 preference;
     GArray *
         addresses; /* RelaisDnsAddress, IPv6 and IPv4 as found; may be empty if its lookup failed */
     bool temporary; /* its address lookup failed for now */
+    bool secure;    /* DNSSEC vouches for the addresses */
+    RelaisDane dane;
 } RelaisRouteHost;
 
 typedef struct {
@@ -90,6 +113,7 @@ typedef struct {
     const char *enhanced; /* "4.4.3", ... when not HOSTS */
     char *text;           /* one line for reply, log and DSN, when not HOSTS */
     bool implicit_mx;     /* no MX: the domain's own addresses */
+    bool secure;          /* DNSSEC vouches for the MX, or for there being none */
     GPtrArray *hosts;     /* RelaisRouteHost *, by preference, equal ones shuffled; at most 20 */
     gint64 expires_us;    /* loop's monotonic clock: when to look again (bounded 30 s .. 1 h) */
 } RelaisMailRoute;
@@ -115,6 +139,28 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisMailRoute, relais_mail_route_free)
 /* Addresses that this daemon listens on; mail to them is a loop (5.4.6) unless allowed. "0.0.0.0"
  * and "::" stand for all addresses of the machine. */
 void relais_dns_set_own_addresses (RelaisDns *dns, const char *const *addresses);
+/* Mail lookups ask for TLSA records of this port where DNSSEC vouches for MX and addresses (RFC 7672 section 2.2);
+ * 0, as at first: for none. A host whose TLSA records cannot be looked up has no addresses then, and is `temporary`. */
+void relais_dns_set_dane_port (RelaisDns *dns, guint16 port);
+/* Whether answers are validated: there is a trust anchor. */
+bool relais_dns_validates (const RelaisDns *dns);
+
+/* Whether validation works: asks for what stands at the trust anchor itself. */
+typedef enum {
+    RELAIS_VALIDATION_OFF,   /* no trust anchor */
+    RELAIS_VALIDATION_WORKS, /* an answer that DNSSEC vouches for */
+    RELAIS_VALIDATION_BROKEN, /* an answer without signatures that fit: the servers strip them, or the anchor is old */
+    RELAIS_VALIDATION_UNKNOWN /* no answer */
+} RelaisValidation;
+const char *relais_validation_to_string (RelaisValidation validation);
+typedef void (*RelaisValidationFunc) (gpointer data, RelaisValidation validation);
+typedef struct RelaisValidationTest RelaisValidationTest;
+/* The handle is valid until `func`, which comes from a later turn. */
+RelaisValidationTest *
+relais_dns_test_validation (RelaisDns *dns, RelaisValidationFunc func, gpointer data);
+/* `func` will not be called. Accepts NULL. */
+void relais_validation_test_cancel (RelaisValidationTest *test);
+
 /* Makes the order of equal MX hosts repeatable. For tests. */
 void relais_dns_set_seed (RelaisDns *dns, guint32 seed);
 

@@ -43,6 +43,8 @@ struct RelaisDns {
     RelaisAbsences *absences;
     RelaisTargets *targets;
     GRand *rand;
+    guint16 dane_port;
+    char *anchor_owner; /* NULL: nothing is validated */
 };
 
 typedef enum { QUESTION_WAITING, QUESTION_ASKED, QUESTION_DONE } QuestionState;
@@ -366,13 +368,17 @@ set_servers (const Setup *setup, const char *const *servers)
 
 /* Validation needs an anchor: the one that is configured; else, when we recurse ourselves, the
  * system's root key. Behind a forwarder nobody can say what it passes on, so it is off there. */
-static bool
-set_validation (const Setup *setup, const RelaisDnsOptions *options, bool forwarding)
+static const char *
+trust_anchor (const RelaisDnsOptions *options, bool forwarding)
 {
-    const char *anchor = options->trust_anchor_file;
+    if (options->trust_anchor_file == NULL && !forwarding && g_access (ROOT_KEY, R_OK) == 0)
+        return ROOT_KEY;
+    return options->trust_anchor_file;
+}
 
-    if (anchor == NULL && !forwarding && g_access (ROOT_KEY, R_OK) == 0)
-        anchor = ROOT_KEY;
+static bool
+set_validation (const Setup *setup, const char *anchor)
+{
     if (anchor == NULL)
         return set_option (setup, "module-config:", "iterator");
     if (g_access (anchor, R_OK) != 0) {
@@ -427,6 +433,7 @@ static bool
 open_context (RelaisDns *dns, const RelaisDnsOptions *options, int which, GError **error)
 {
     bool forwarding = options->servers != NULL && options->servers[0] != NULL;
+    const char *anchor = trust_anchor (options, forwarding);
     Setup setup = {ub_ctx_create_ub_event (dns->base), error};
 
     if (setup.context == NULL) {
@@ -435,8 +442,10 @@ open_context (RelaisDns *dns, const RelaisDnsOptions *options, int which, GError
     }
     dns->contexts[which] = setup.context;
     (void)ub_ctx_debugout (setup.context, NULL);
-    if (!set_sizes (&setup, options, which) || !set_validation (&setup, options, forwarding))
+    if (!set_sizes (&setup, options, which) || !set_validation (&setup, anchor))
         return false;
+    if (dns->anchor_owner == NULL && anchor != NULL)
+        dns->anchor_owner = relais_dns_anchor_owner (anchor);
     if (!forwarding && g_access (ROOT_HINTS, R_OK) == 0 &&
         !set_option (&setup, "root-hints:", ROOT_HINTS))
         return false;
@@ -492,6 +501,7 @@ relais_dns_free (RelaisDns *dns)
     relais_absences_free (dns->absences);
     relais_targets_free (dns->targets);
     g_rand_free (dns->rand);
+    g_free (dns->anchor_owner);
     g_free (dns);
 }
 
@@ -523,6 +533,30 @@ GRand *
 relais_dns_rand (const RelaisDns *dns)
 {
     return dns->rand;
+}
+
+void
+relais_dns_set_dane_port (RelaisDns *dns, guint16 port)
+{
+    dns->dane_port = port;
+}
+
+guint16
+relais_dns_dane_port (const RelaisDns *dns)
+{
+    return dns->dane_port;
+}
+
+bool
+relais_dns_validates (const RelaisDns *dns)
+{
+    return dns->anchor_owner != NULL;
+}
+
+const char *
+relais_dns_get_anchor_owner (const RelaisDns *dns)
+{
+    return dns->anchor_owner;
 }
 
 guint

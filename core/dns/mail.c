@@ -18,6 +18,10 @@
  *   some, but loopback, private or our own       PERMANENT 5.4.6
  *   none, said again by a server                 PERMANENT 5.4.4; of the domain itself 5.1.2
  *
+ * With a DANE port, hosts whose addresses DNSSEC vouches for, of an MX that it vouches for, are asked for TLSA
+ * records then (dane.c). A host of which that fails is not used, as if its addresses had not been found; if none
+ * is left the outcome is TEMPORARY 4.7.5.
+ *
  * Hosts that are as near as ourselves or farther are not tried (RFC 5321 section 5.1).
  */
 #include "config.h"
@@ -26,6 +30,7 @@
 
 #include "conf/net-private.h"
 #include "dns/answer-private.h"
+#include "dns/dane-private.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -41,11 +46,15 @@ typedef struct {
     RelaisMailLookup *lookup;
     char *name;
     guint16 preference;
-    guint32 dice; /* orders hosts of equal preference */
-    bool own;     /* resolves to an address that we listen on */
-    bool refused; /* or to one that no mail is sent to */
-    bool failed;  /* an address lookup failed for now */
-    bool unsure;  /* an absence that only one answer has said so far */
+    guint32 dice;    /* orders hosts of equal preference */
+    bool own;        /* resolves to an address that we listen on */
+    bool refused;    /* or to one that no mail is sent to */
+    bool failed;     /* an address lookup failed for now */
+    bool unsure;     /* an absence that only one answer has said so far */
+    bool insecure;   /* an address that DNSSEC does not vouch for */
+    char *canonical; /* what it is an alias of, or NULL */
+    RelaisDane dane;
+    RelaisDaneLookup *dane_lookup;
     RelaisDnsQuery *queries[N_FAMILIES];
     GArray *found[N_FAMILIES]; /* RelaisDnsAddress */
 } Host;
@@ -58,6 +67,7 @@ struct RelaisMailLookup {
     bool is_static; /* a host that the administrator named */
     bool implicit;
     bool confirming; /* the second time round */
+    bool secure;     /* the MX, or that there is none */
     RelaisDnsQuery *mx;
     GPtrArray *hosts; /* Host */
     guint n_pending;
@@ -82,6 +92,9 @@ host_free (gpointer data)
         relais_dns_cancel (host->queries[i]);
         g_array_unref (host->found[i]);
     }
+    relais_dane_cancel (host->dane_lookup);
+    relais_dane_clear (&host->dane);
+    g_free (host->canonical);
     g_free (host->name);
     g_free (host);
 }
@@ -135,6 +148,7 @@ route_host_free (gpointer data)
     RelaisRouteHost *host = data;
 
     g_array_unref (host->addresses);
+    relais_dane_clear (&host->dane);
     g_free (host->name);
     g_free (host);
 }
@@ -158,6 +172,7 @@ route_new (const RelaisMailLookup *lookup, RelaisRouteOutcome outcome, const cha
     route->outcome = outcome;
     route->enhanced = enhanced;
     route->implicit_mx = lookup->implicit;
+    route->secure = lookup->secure;
     route->hosts = g_ptr_array_new_with_free_func (route_host_free);
     if (outcome == RELAIS_ROUTE_TEMPORARY)
         ttl_us = SHORTEST_US;
@@ -242,7 +257,7 @@ shuffle (GRand *rand, GArray *addresses)
     }
 }
 
-/* --- The decision ----------------------------------------------------------------------------- */
+/* --- What is told ----------------------------------------------------------------------------- */
 
 static bool
 has_addresses (const Host *host)
@@ -278,6 +293,8 @@ add_route_host (RelaisMailRoute *route, const Host *host, guint *room)
     to->name = g_strdup (host->name);
     to->preference = host->preference;
     to->temporary = host->failed;
+    to->secure = has_addresses (host) && !host->insecure;
+    relais_dane_copy (&to->dane, &host->dane);
     to->addresses = g_array_new (FALSE, FALSE, sizeof (RelaisDnsAddress));
     for (int family = 0; family < N_FAMILIES; family++) {
         guint n = MIN (host->found[family]->len, *room);
@@ -317,6 +334,76 @@ route_of_nothing (const RelaisMailLookup *lookup)
                          "no mail server of domain %s has an address", lookup->domain);
 }
 
+/* --- DANE --------------------------------------------------------------------------------------- */
+
+/* Every TLSA lookup has ended. */
+static void
+decide_by_dane (RelaisMailLookup *lookup)
+{
+    RelaisMailRoute *route = route_of_hosts (lookup);
+    const char *reason = NULL;
+    bool found = false;
+
+    for (guint i = 0; i < lookup->hosts->len; i++) {
+        const Host *host = g_ptr_array_index (lookup->hosts, i);
+
+        found |= has_addresses (host);
+        if (host->dane.outcome == RELAIS_DANE_FAILED && reason == NULL)
+            reason = host->dane.reason;
+    }
+    if (!found) {
+        RelaisMailRoute *failed =
+            route_failed (lookup, RELAIS_ROUTE_TEMPORARY, "4.7.5", "%s", reason);
+        GPtrArray *hosts = failed->hosts;
+
+        failed->hosts = route->hosts; /* for reports: what each of them lacked */
+        route->hosts = hosts;
+        relais_mail_route_free (route);
+        route = failed;
+    }
+    tell (lookup, route);
+}
+
+static void
+on_dane (gpointer data, RelaisDane *dane, guint32 ttl_s)
+{
+    Host *host = data;
+    RelaisMailLookup *lookup = host->lookup;
+
+    host->dane_lookup = NULL;
+    host->dane = *dane;
+    if (dane->outcome == RELAIS_DANE_FAILED) {
+        host->failed = true;
+        for (int i = 0; i < N_FAMILIES; i++)
+            g_array_set_size (host->found[i], 0);
+    } else
+        lookup->ttl_s = MIN (lookup->ttl_s, ttl_s);
+    if (--lookup->n_pending == 0)
+        decide_by_dane (lookup);
+}
+
+/* There are hosts with addresses. */
+static void
+ask_dane (RelaisMailLookup *lookup)
+{
+    const guint16 port = relais_dns_dane_port (lookup->dns);
+
+    g_assert (lookup->n_pending == 0);
+    for (guint i = 0; port != 0 && lookup->secure && i < lookup->hosts->len; i++) {
+        Host *host = g_ptr_array_index (lookup->hosts, i);
+
+        if (!has_addresses (host) || (host->insecure && host->canonical == NULL))
+            continue;
+        lookup->n_pending++;
+        host->dane_lookup = relais_dane_lookup (lookup->dns, host->name, host->canonical,
+                                                !host->insecure, port, on_dane, host);
+    }
+    if (lookup->n_pending == 0)
+        tell (lookup, route_of_hosts (lookup));
+}
+
+/* --- The decision ----------------------------------------------------------------------------- */
+
 /* Every address lookup has ended. */
 static void
 decide (RelaisMailLookup *lookup)
@@ -335,7 +422,7 @@ decide (RelaisMailLookup *lookup)
         unsure |= host->unsure;
     }
     if (found)
-        tell (lookup, route_of_hosts (lookup));
+        ask_dane (lookup);
     else if (failed)
         tell (lookup,
               route_failed (lookup, RELAIS_ROUTE_TEMPORARY, "4.4.3", "%s", lookup->failure));
@@ -364,6 +451,9 @@ take_answer (Host *host, int family, const RelaisDnsAnswer *answer)
     switch (answer->outcome) {
     case RELAIS_DNS_DATA:
         lookup->ttl_s = MIN (lookup->ttl_s, answer->ttl_s);
+        host->insecure |= !answer->secure;
+        if (host->canonical == NULL)
+            host->canonical = g_strdup (answer->canonical);
         for (guint i = 0; i < answer->records->len; i++) {
             const RelaisDnsRecord *record = &g_array_index (answer->records, RelaisDnsRecord, i);
             RelaisDnsAddress address;
@@ -484,6 +574,7 @@ on_mx (gpointer data, const RelaisDnsAnswer *answer)
     RelaisMailLookup *lookup = data;
 
     lookup->mx = NULL;
+    lookup->secure = answer->secure;
     switch (answer->outcome) {
     case RELAIS_DNS_DATA: take_mx (lookup, answer); break;
     case RELAIS_DNS_NODATA:

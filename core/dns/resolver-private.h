@@ -15,3 +15,10 @@ RelaisDnsQuery *relais_dns_ask (RelaisDns *dns, bool confirm, const char *name, 
 RelaisLoop *relais_dns_loop (const RelaisDns *dns);
 const RelaisTargets *relais_dns_targets (const RelaisDns *dns);
 GRand *relais_dns_rand (const RelaisDns *dns);
+guint16 relais_dns_dane_port (const RelaisDns *dns);
+/* The name whose keys are trusted; NULL: nothing is validated. */
+const char *relais_dns_get_anchor_owner (const RelaisDns *dns);
+
+/* validation.c: the owner of the first record of a trust anchor file, without the last dot; "" is the root. May
+ * block. */
+char *relais_dns_anchor_owner (const char *file);

@@ -267,13 +267,14 @@ hand_to_pool (RelaisHttpConnection *connection)
 {
     RelaisHttpFront *front = connection->front;
     RelaisHttpRequest *request = connection->request;
-    const gint64 deadline_us = request->route->deadline_us;
+    const gint64 deadline_us = request->route->deadline_us > 0 ? request->route->deadline_us
+                                                               : front->settings->pool_deadline_us;
 
     relais_http_connection_set_state (connection, RELAIS_HTTP_WAITING);
     request->in_pool = true;
+    request->deadline_us = deadline_us;
     if (relais_pool_run (front->pool, work, worked, request)) {
-        relais_http_connection_set_deadline (
-            connection, deadline_us > 0 ? deadline_us : front->settings->pool_deadline_us);
+        relais_http_connection_set_deadline (connection, deadline_us);
         return;
     }
     request->in_pool = false;

@@ -3,7 +3,7 @@
  * The HTTP client: looks names up by core/dns, refuses addresses that are not public, has libcurl make
  * the request to the one that was looked at (include/relais/fetch.h says what that is for).
  *
- * Loop thread only, but relais_fetcher_submit ().
+ * Loop thread only, but relais_fetcher_submit () and relais_fetcher_cancel ().
  */
 #pragma once
 
@@ -37,14 +37,16 @@ void relais_fetcher_free (RelaisFetcher *fetcher);
 /* The administrator named this host: its addresses and port are not refused. */
 void relais_fetcher_exempt (RelaisFetcher *fetcher, const char *host, guint16 port);
 
-/* Starts; the handle is valid until `done`. NULL as relais_fetch () says FALSE. */
+/* Starts; the handle is valid until `done`. NULL as relais_fetch () says 0. */
 RelaisFetch *relais_fetcher_start (RelaisFetcher *fetcher, const RelaisFetchInfo *info,
                                    RelaisFetchFunc done, gpointer data);
-/* `done` will not be called. Accepts NULL. */
-void relais_fetch_cancel (RelaisFetch *fetch);
-/* As relais_fetch (). Any thread. */
-bool relais_fetcher_submit (RelaisFetcher *fetcher, const RelaisFetchInfo *info,
-                            RelaisFetchFunc done, gpointer data);
+/* `done` will not be called. Accepts NULL. Not for those that were submitted. */
+void relais_fetcher_drop (RelaisFetch *fetch);
+/* As relais_fetch () and relais_fetch_cancel (); `free_data` (or NULL) is called on `data` in any case, once `done` will
+ * not be called any more. Any thread. */
+guint64 relais_fetcher_submit (RelaisFetcher *fetcher, const RelaisFetchInfo *info,
+                               RelaisFetchFunc done, gpointer data, GDestroyNotify free_data);
+bool relais_fetcher_cancel (RelaisFetcher *fetcher, guint64 number);
 
 typedef struct {
     guint active, waiting;

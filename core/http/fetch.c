@@ -11,7 +11,11 @@
  * An absence is believed when a server says so now: who has just published a record must not be told
  * from a cache that it is not there.
  *
- * Loop thread only, but relais_fetcher_submit (), which puts into `inbox` under the mutex.
+ * A fetch that was submitted has a number, and stands in `open` from then until it is told of or cancelled: whoever takes
+ * it out decides which of the two it is. The memory stays the loop's, which sweeps what was cancelled.
+ *
+ * Loop thread only, but relais_fetcher_submit (), which puts into `inbox`, and relais_fetcher_cancel (), both under the
+ * mutex.
  */
 #include "config.h"
 
@@ -48,16 +52,20 @@ struct RelaisFetcher {
     GQueue waiting; /* those that wait for their turn, by `turn` */
     RelaisFetcherFigures figures;
     GMutex mutex;
-    GQueue inbox; /* RelaisFetch from other threads, by `place`; under mutex */
-    bool posted;  /* take_inbox () is on its way; under mutex */
-    bool stopped; /* under mutex */
+    GQueue inbox;        /* RelaisFetch from other threads, by `place`; under mutex */
+    GHashTable *open;    /* number -> RelaisFetch, of those submitted; under mutex */
+    guint64 last_number; /* under mutex */
+    bool posted;         /* take_inbox () is on its way; under mutex */
+    bool stopped;        /* under mutex */
 };
 
 struct RelaisFetch {
     RelaisFetcher *fetcher;
     GList place, turn;
     FetchState state;
-    bool active; /* counts in n_active */
+    bool active;    /* counts in n_active */
+    guint64 number; /* 0: it was not submitted */
+    gint cancelled; /* atomic */
     /* what was asked */
     char *text_url, *method;
     char **headers;
@@ -66,6 +74,7 @@ struct RelaisFetch {
     RelaisFetchFlags flags;
     RelaisFetchFunc done;
     gpointer data;
+    GDestroyNotify free_data; /* or NULL */
     RelaisFetchUrl url;
     RelaisTransferRequest request;
     bool exempt;
@@ -100,6 +109,8 @@ stop_work (RelaisFetch *fetch)
 static void
 fetch_free (RelaisFetch *fetch)
 {
+    if (fetch->free_data != NULL)
+        fetch->free_data (fetch->data);
     stop_work (fetch);
     relais_timer_stop (&fetch->timer);
     for (int i = 0; i < N_FAMILIES; i++)
@@ -207,6 +218,21 @@ leave (RelaisFetch *fetch)
     fetch->active = false;
 }
 
+/* Whether it is to be told of; from here on it cannot be cancelled. */
+static bool
+close_number (RelaisFetch *fetch)
+{
+    RelaisFetcher *fetcher = fetch->fetcher;
+    bool was_open = true;
+
+    if (fetch->number == 0)
+        return true;
+    g_mutex_lock (&fetcher->mutex);
+    was_open = g_hash_table_remove (fetcher->open, &fetch->number);
+    g_mutex_unlock (&fetcher->mutex);
+    return was_open;
+}
+
 static void
 tell (RelaisFetch *fetch)
 {
@@ -227,9 +253,11 @@ tell (RelaisFetch *fetch)
     RelaisFetcher *fetcher = fetch->fetcher;
 
     leave (fetch);
-    fetcher->figures.total++;
-    fetcher->figures.failed += answer->outcome != RELAIS_FETCH_OK ? 1 : 0;
-    fetch->done (&result, fetch->data);
+    if (close_number (fetch)) {
+        fetcher->figures.total++;
+        fetcher->figures.failed += answer->outcome != RELAIS_FETCH_OK ? 1 : 0;
+        fetch->done (&result, fetch->data);
+    }
     fetch_free (fetch);
 }
 
@@ -475,6 +503,18 @@ begin (RelaisFetch *fetch)
 }
 
 static void
+sweep (RelaisFetcher *fetcher)
+{
+    for (GList *link = fetcher->fetches.head, *next; link != NULL; link = next) {
+        RelaisFetch *fetch = link->data;
+
+        next = link->next;
+        if (g_atomic_int_get (&fetch->cancelled))
+            relais_fetcher_drop (fetch);
+    }
+}
+
+static void
 take_inbox (gpointer data)
 {
     RelaisFetcher *fetcher = data;
@@ -485,8 +525,25 @@ take_inbox (gpointer data)
     g_queue_init (&fetcher->inbox);
     fetcher->posted = false;
     g_mutex_unlock (&fetcher->mutex);
-    while (inbox.length > 0)
-        begin (g_queue_pop_head_link (&inbox)->data);
+    while (inbox.length > 0) {
+        RelaisFetch *fetch = g_queue_pop_head_link (&inbox)->data;
+
+        if (g_atomic_int_get (&fetch->cancelled))
+            fetch_free (fetch);
+        else
+            begin (fetch);
+    }
+    sweep (fetcher);
+}
+
+/* Under mutex. */
+static void
+post_inbox (RelaisFetcher *fetcher)
+{
+    if (fetcher->posted)
+        return;
+    fetcher->posted = true;
+    relais_loop_post (fetcher->loop, take_inbox, fetcher);
 }
 
 RelaisFetch *
@@ -504,7 +561,7 @@ relais_fetcher_start (RelaisFetcher *fetcher, const RelaisFetchInfo *info, Relai
 }
 
 void
-relais_fetch_cancel (RelaisFetch *fetch)
+relais_fetcher_drop (RelaisFetch *fetch)
 {
     RelaisFetcher *fetcher;
 
@@ -517,29 +574,48 @@ relais_fetch_cancel (RelaisFetch *fetch)
         give_turns (fetcher);
 }
 
-bool
+guint64
 relais_fetcher_submit (RelaisFetcher *fetcher, const RelaisFetchInfo *info, RelaisFetchFunc done,
-                       gpointer data)
+                       gpointer data, GDestroyNotify free_data)
 {
     RelaisFetch *fetch;
-    bool taken, post;
+    guint64 number = 0;
 
-    if (!info_is_good (info))
-        return false;
+    if (!info_is_good (info)) {
+        if (free_data != NULL)
+            free_data (data);
+        return 0;
+    }
     fetch = fetch_new (fetcher, info, done, data);
+    fetch->free_data = free_data;
     g_mutex_lock (&fetcher->mutex);
-    taken = !fetcher->stopped;
-    post = taken && !fetcher->posted;
-    if (taken)
+    if (!fetcher->stopped) {
+        number = fetch->number = ++fetcher->last_number;
+        g_hash_table_insert (fetcher->open, &fetch->number, fetch);
         g_queue_push_tail_link (&fetcher->inbox, &fetch->place);
-    if (post) {
-        fetcher->posted = true;
-        relais_loop_post (fetcher->loop, take_inbox, fetcher);
+        post_inbox (fetcher);
     }
     g_mutex_unlock (&fetcher->mutex);
-    if (!taken)
+    if (number == 0)
         fetch_free (fetch);
-    return taken;
+    return number;
+}
+
+bool
+relais_fetcher_cancel (RelaisFetcher *fetcher, guint64 number)
+{
+    RelaisFetch *fetch;
+
+    g_mutex_lock (&fetcher->mutex);
+    fetch = g_hash_table_lookup (fetcher->open, &number);
+    if (fetch != NULL) {
+        g_hash_table_remove (fetcher->open, &number);
+        g_atomic_int_set (&fetch->cancelled, TRUE);
+        if (!fetcher->stopped)
+            post_inbox (fetcher);
+    }
+    g_mutex_unlock (&fetcher->mutex);
+    return fetch != NULL;
 }
 
 /* --- The fetcher ------------------------------------------------------------------------------ */
@@ -556,6 +632,7 @@ relais_fetcher_new (const RelaisFetcherOptions *options, GError **error)
     fetcher->max_fetches = options->max_fetches;
     fetcher->max_waiting = options->max_waiting;
     fetcher->exempt = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+    fetcher->open = g_hash_table_new (g_int64_hash, g_int64_equal);
     g_mutex_init (&fetcher->mutex);
     fetcher->allow = relais_nets_parse (options->allow != NULL ? options->allow : nothing, &bad);
     if (fetcher->allow == NULL) {
@@ -606,6 +683,7 @@ relais_fetcher_free (RelaisFetcher *fetcher)
     relais_fetcher_stop (fetcher);
     relais_curl_free (fetcher->curl);
     g_hash_table_unref (fetcher->exempt);
+    g_hash_table_unref (fetcher->open);
     g_clear_pointer (&fetcher->allow, g_array_unref);
     g_mutex_clear (&fetcher->mutex);
     g_free (fetcher);

@@ -47,15 +47,19 @@ tests_http_test_smuggle_SOURCES = tests/http/test-smuggle.c $(http_bed) $(http_c
 tests_http_test_smuggle_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_http_test_smuggle_LDADD = $(CORE_TEST_LDADD)
 
-check_PROGRAMS += tests/http/test-fetch-url tests/http/test-fetch
-TESTS += tests/http/test-fetch-url tests/http/test-fetch
+check_PROGRAMS += tests/http/test-fetch-url tests/http/test-fetch tests/http/test-fetch-cancel
+TESTS += tests/http/test-fetch-url tests/http/test-fetch tests/http/test-fetch-cancel
 tests_http_test_fetch_url_SOURCES = tests/http/test-fetch-url.c
 tests_http_test_fetch_url_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_http_test_fetch_url_LDADD = $(CORE_TEST_LDADD)
-tests_http_test_fetch_SOURCES = tests/http/test-fetch.c tests/http/peer.c tests/http/peer.h \
+fetch_bed = tests/http/fetch-bed.c tests/http/fetch-bed.h tests/http/peer.c tests/http/peer.h \
     tests/dns/server.c tests/dns/server.h
+tests_http_test_fetch_SOURCES = tests/http/test-fetch.c $(fetch_bed)
 tests_http_test_fetch_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests
 tests_http_test_fetch_LDADD = $(CORE_TEST_LDADD)
+tests_http_test_fetch_cancel_SOURCES = tests/http/test-fetch-cancel.c $(fetch_bed)
+tests_http_test_fetch_cancel_CPPFLAGS = $(tests_http_test_fetch_CPPFLAGS)
+tests_http_test_fetch_cancel_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/http/test-tracking
 TESTS += tests/http/test-tracking

@@ -50,6 +50,7 @@ struct RelaisHttpRequest {
     char *host; /* or NULL */
     bool tls;
     gint64 wall_us;
+    gint64 deadline_us; /* of a POOL route */
     RelaisHttpAnswer answer;
 };
 

@@ -7,6 +7,8 @@
 
 #include "http/request-private.h"
 
+#include "module/guard-private.h"
+
 #include "conf/net-private.h"
 
 #include <relais/log.h>
@@ -141,8 +143,17 @@ void
 relais_http_request_handle (RelaisHttpRequest *request)
 {
     const RelaisHttpRoute *route = request->route;
+    RelaisGuard outer;
 
+    if (relais_module_is_off (route->module)) {
+        relais_http_answer (request, 503, NULL, NULL);
+        return;
+    }
+    relais_guard_enter (&outer, route->module, "route", 0);
+    if (route->kind == RELAIS_HTTP_POOL)
+        relais_guard_allow (request->deadline_us);
     route->func (request, route->data);
+    relais_guard_leave (&outer);
     if (request->answer.status != 0)
         return;
     relais_log (route->module, RELAIS_LOG_ERROR, "route '%s' gave no answer to a request",

@@ -118,7 +118,7 @@ plan_free (gpointer data)
 static void
 check_free (RelaisTrackingCheck *check)
 {
-    relais_fetch_cancel (check->fetch);
+    relais_fetcher_drop (check->fetch);
     relais_timer_stop (&check->later);
     relais_origin_clear (&check->origin);
     g_ptr_array_unref (check->plans);

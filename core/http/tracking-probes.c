@@ -7,15 +7,22 @@
 
 #include "http/tracking-private.h"
 
+#include "module/guard-private.h"
+
 static bool
 make_probe (gpointer data, const char *host, char **path, guint *status, char **header_name,
             char **header_value)
 {
     const RelaisHttpRoute *route = data;
+    RelaisGuard outer;
+    bool made;
     g_autofree RelaisHttpProbe *probe = g_new0 (RelaisHttpProbe, 1);
 
     probe->struct_size = sizeof *probe;
-    if (!route->probe (route->module, host, route->data, probe))
+    relais_guard_enter (&outer, route->module, "probe", 0);
+    made = route->probe (route->module, host, route->data, probe);
+    relais_guard_leave (&outer);
+    if (!made)
         return false;
     *path = g_strndup (probe->path, sizeof probe->path);
     *status = probe->status;

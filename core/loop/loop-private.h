@@ -45,6 +45,8 @@ const RelaisClock *relais_loop_clock (const RelaisLoop *loop);
 gint64 relais_loop_longest_gap_us (RelaisLoop *loop, bool reset);
 /* Microseconds spent in turns, since the loop was made. */
 gint64 relais_loop_busy_us (const RelaisLoop *loop);
+/* When the turn that is under way began, by the machine's monotonic clock; 0 between turns. Any thread. */
+gint64 relais_loop_turn_began_us (const RelaisLoop *loop);
 
 /* The context the loop runs in, for GLib sources (signals). Borrowed. */
 GMainContext *relais_loop_context (RelaisLoop *loop);

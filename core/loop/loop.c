@@ -47,6 +47,7 @@ struct RelaisLoop {
     bool dispatching;
     gint64 now_us;
     gint64 wall_us;
+    gint64 turn_began_us;  /* atomic: the same while a turn is under way, else 0 */
     gint64 awake_since_us; /* machine's monotonic clock at the last return from waiting */
     gint64 longest_gap_us;
     gint64 busy_us; /* in turns, in all */
@@ -194,6 +195,7 @@ dispatch_turn (RelaisLoop *loop)
     loop->dispatching = true;
     loop_running++;
     loop->awake_since_us = g_get_monotonic_time ();
+    __atomic_store_n (&loop->turn_began_us, loop->awake_since_us, __ATOMIC_RELAXED);
     take_times (loop);
     any = run_events (loop);
     any |= run_posted (loop);
@@ -202,6 +204,7 @@ dispatch_turn (RelaisLoop *loop)
     bury_dead (loop);
     loop_running--;
     loop->dispatching = false;
+    __atomic_store_n (&loop->turn_began_us, 0, __ATOMIC_RELAXED);
     note_gap (loop);
     return any;
 }
@@ -400,6 +403,12 @@ relais_loop_longest_gap_us (RelaisLoop *loop, bool reset)
     if (reset)
         loop->longest_gap_us = 0;
     return gap;
+}
+
+gint64
+relais_loop_turn_began_us (const RelaisLoop *loop)
+{
+    return __atomic_load_n (&loop->turn_began_us, __ATOMIC_RELAXED);
 }
 
 gint64

@@ -1,7 +1,7 @@
 # core/message: what this room compiles, and its unit tests (tests/message).
 libcore_la_SOURCES += \
     core/message/address.c core/message/address-private.h \
-    core/message/body.c core/message/codec.c \
+    core/message/body.c core/message/charset.c core/message/codec.c \
     core/message/dsn.c core/message/dsn-private.h \
     core/message/edits.c core/message/edits-private.h \
     core/message/header.c core/message/header-private.h \
@@ -17,6 +17,7 @@ libcore_la_SOURCES += \
     core/message/sink.c core/message/sink-private.h \
     core/message/message.c core/message/message-private.h \
     core/message/rope.c core/message/rope-private.h \
+    core/message/text.c \
     core/message/trace.c core/message/trace-private.h
 
 check_PROGRAMS += tests/message/test-address
@@ -42,6 +43,12 @@ TESTS += tests/message/test-header-edits
 tests_message_test_header_edits_SOURCES = tests/message/test-header-edits.c
 tests_message_test_header_edits_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_message_test_header_edits_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/message/test-text
+TESTS += tests/message/test-text
+tests_message_test_text_SOURCES = tests/message/test-text.c
+tests_message_test_text_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_message_test_text_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/message/test-trace
 TESTS += tests/message/test-trace

@@ -82,6 +82,17 @@ read_in_memory (const RelaisRope *rope, guint64 offset, guint8 *to, gsize size, 
     return (gint64)done;
 }
 
+/* A disk that stalls is not the module's fault. */
+static gint64
+read_rope (const RelaisRope *rope, guint64 offset, gpointer buffer, gsize size, GError **error)
+{
+    const gint64 paused = relais_guard_pause ();
+    const gint64 n = relais_rope_read (rope, offset, buffer, size, error);
+
+    relais_guard_resume (paused);
+    return n;
+}
+
 static gint64
 hook_read (RelaisHook *hook, guint64 offset, gpointer buffer, gsize size, GError **error)
 {
@@ -96,7 +107,7 @@ hook_read (RelaisHook *hook, guint64 offset, gpointer buffer, gsize size, GError
         return 0;
     if (!relais_hook_kinds[hook->id].worker)
         return read_in_memory (rope, offset, buffer, size, error);
-    return relais_rope_read (rope, offset, buffer, size, error);
+    return read_rope (rope, offset, buffer, size, error);
 }
 
 gint64
@@ -230,14 +241,19 @@ relais_original_read (const RelaisOriginal *original, guint64 offset, gpointer b
                       GError **error)
 {
     const guint64 all = relais_original_get_size (original);
+    gint64 paused;
     gsize n;
+    bool done;
 
     if (offset >= all)
         return 0;
     n = (gsize)MIN (MIN (size, RELAIS_READ_BYTES), all - offset);
     if (!relais_body_in_memory (body_of (original)))
         relais_assert_may_block ();
-    return relais_body_read (body_of (original), offset, buffer, n, error) ? (gint64)n : -1;
+    paused = relais_guard_pause ();
+    done = relais_body_read (body_of (original), offset, buffer, n, error);
+    relais_guard_resume (paused);
+    return done ? (gint64)n : -1;
 }
 
 RelaisOriginal *
@@ -280,5 +296,5 @@ relais_message_read (const RelaisMessage *message, guint64 offset, gpointer buff
         relais_assert_may_block ();
     if (offset >= relais_rope_size (rope))
         return 0;
-    return relais_rope_read (rope, offset, buffer, (gsize)MIN (size, RELAIS_READ_BYTES), error);
+    return read_rope (rope, offset, buffer, (gsize)MIN (size, RELAIS_READ_BYTES), error);
 }

@@ -19,10 +19,13 @@ static void
 tell (RelaisChannel *channel, RelaisChannelOutcome outcome, const char *bytes, gsize size)
 {
     const RelaisChannelFunc func = channel->func;
+    RelaisGuard outer;
 
     relais_timer_stop (&channel->deadline);
     channel->func = NULL;
+    relais_guard_enter (&outer, channel->module, "channel", 0);
     func (channel, outcome, bytes, size, channel->data);
+    relais_guard_leave (&outer);
 }
 
 void

@@ -97,6 +97,12 @@ relais_host_add_counter (RelaisHost *host, const char *name)
     return add_metric (host, NULL, METRIC_COUNTER, name, NULL);
 }
 
+RelaisCounter *
+relais_module_add_counter (RelaisModule *module, const char *name, const char *label)
+{
+    return add_metric (module->host, module, METRIC_COUNTER, name, label);
+}
+
 static gpointer
 add_modules (RelaisModule *module, MetricKind kind, const char *name, const char *label)
 {

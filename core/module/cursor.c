@@ -89,12 +89,15 @@ static void
 tell (RelaisCursor *cursor, const GPtrArray *events, const char *error)
 {
     const RelaisCursorFunc func = cursor->func;
+    RelaisGuard outer;
 
     cursor->func = NULL;
     if (cursor->gap)
         relais_log (cursor->module, RELAIS_LOG_ERROR,
                     "cursor %s: events were removed before it had read them", cursor->name);
+    relais_guard_enter (&outer, cursor->module, "cursor", 0);
     func (cursor, events, cursor->gap, error, cursor->data);
+    relais_guard_leave (&outer);
 }
 
 /* The cursor may be freed by whom it tells; it is destroyed here then. */
@@ -139,11 +142,14 @@ after_save (gpointer data)
     RelaisCursor *cursor = data;
     const RelaisCursorAckFunc ack = cursor->ack;
     g_autoptr (GError) error = g_steal_pointer (&cursor->error);
+    RelaisGuard outer;
 
     cursor->acking = false;
     cursor->ack = NULL;
+    relais_guard_enter (&outer, cursor->module, "cursor-ack", 0);
     if (!cursor->freed && ack != NULL)
         ack (cursor, error != NULL ? error->message : NULL, cursor->ack_data);
+    relais_guard_leave (&outer);
     cursor->working = false;
     if (cursor->freed)
         destroy (cursor);

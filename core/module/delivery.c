@@ -92,6 +92,7 @@ relais_envelope_token_open (RelaisModule *module, const gchar *purpose, const gc
 
 typedef struct {
     RelaisHost *host;
+    RelaisModule *module;
     char *queue_id; /* or NULL */
     guint32 number;
     gint64 made_us;
@@ -139,13 +140,16 @@ tell (gpointer data)
 {
     Lookup *lookup = data;
     RelaisDeliveries *deliveries = NULL;
+    RelaisGuard outer;
 
     if (lookup->found != NULL) {
         deliveries = g_new0 (RelaisDeliveries, 1);
         g_atomic_ref_count_init (&deliveries->refs);
         deliveries->found = g_steal_pointer (&lookup->found);
     }
+    relais_guard_enter (&outer, lookup->module, "deliveries", 0);
     lookup->func (lookup->data, deliveries, lookup->error != NULL ? lookup->error->message : NULL);
+    relais_guard_leave (&outer);
     if (deliveries != NULL)
         relais_deliveries_unref (deliveries);
     g_clear_error (&lookup->error);
@@ -158,6 +162,7 @@ static void
 begin (RelaisModule *module, Lookup *lookup)
 {
     lookup->host = module->host;
+    lookup->module = module;
     if (relais_worker_run (module, look_up, tell, lookup))
         return;
     fail (lookup, "too much is waiting for a worker");

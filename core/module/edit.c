@@ -26,8 +26,12 @@ edits_of (RelaisHook *hook, GError **error)
                              "this hook cannot edit the message");
         return NULL;
     }
-    if (subject->edits == NULL)
+    if (subject->edits == NULL) {
+        const gint64 paused = relais_guard_pause (); /* it reads all of the message */
+
         subject->edits = relais_edits_new (subject->rope, error);
+        relais_guard_resume (paused);
+    }
     return subject->edits;
 }
 

@@ -12,6 +12,7 @@
 
 struct RelaisEvent {
     RelaisHost *host;
+    RelaisModule *module;
     RelaisEventLine *line;
 };
 
@@ -33,6 +34,7 @@ relais_event_new (RelaisModule *module, const gchar *type, gint64 wall_us, const
         wall_us = relais_clock_wall_us (relais_loop_clock (host->loop));
     event = g_new (RelaisEvent, 1);
     event->host = host;
+    event->module = module;
     event->line =
         relais_event_line_new_module (module->descriptor.name, type, wall_us, queue_id, recipient);
     return event;
@@ -61,6 +63,7 @@ relais_event_add_bool (RelaisEvent *event, const gchar *key, gboolean value)
 
 typedef struct {
     RelaisHost *host;
+    RelaisModule *module;
     RelaisEventFunc done;
     gpointer data;
     bool synced; /* where there is no log */
@@ -70,8 +73,11 @@ static void
 on_synced (gpointer data, bool synced)
 {
     Waiting *waiting = data;
+    RelaisGuard outer;
 
+    relais_guard_enter (&outer, waiting->module, "event-synced", 0);
     waiting->done (waiting->data, synced);
+    relais_guard_leave (&outer);
     g_atomic_int_add (&waiting->host->jobs, -1);
     g_free (waiting);
 }
@@ -116,7 +122,7 @@ relais_event_emit_synced (RelaisEvent *event, RelaisEventFunc done, gpointer dat
 
     g_return_if_fail (event != NULL && done != NULL);
     waiting = g_new (Waiting, 1);
-    *waiting = (Waiting){event->host, done, data, false};
+    *waiting = (Waiting){event->host, event->module, done, data, false};
     g_atomic_int_inc (&event->host->jobs);
     emit (event, waiting);
 }

@@ -16,8 +16,15 @@ relais_grant_new (void)
 void
 relais_grant_tell (RelaisGrant *grant, RelaisReservationStep step, guint n)
 {
-    for (guint i = 0; grant != NULL && i < grant->n; i++)
-        grant->reservations[i].func (grant->reservations[i].data, step, n);
+    RelaisGuard outer;
+
+    for (guint i = 0; grant != NULL && i < grant->n; i++) {
+        const RelaisReservation *reservation = &grant->reservations[i];
+
+        relais_guard_enter (&outer, reservation->function->module, "reservation", 0);
+        reservation->func (reservation->data, step, n);
+        relais_guard_leave (&outer);
+    }
 }
 
 void

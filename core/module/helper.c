@@ -46,6 +46,8 @@ typedef struct {
     gpointer data;
     RelaisHelperOutcome outcome;
     RelaisHost *host;
+    RelaisModule *module;
+    guint64 id; /* of the message that it is made for, or 0 */
 } Call;
 
 struct RelaisHelper {
@@ -80,8 +82,11 @@ static void
 tell (gpointer data)
 {
     Call *call = data;
+    RelaisGuard outer;
 
+    relais_guard_enter (&outer, call->module, "helper", call->id);
     call->done (call->outcome, NULL, call->data);
+    relais_guard_leave (&outer);
     g_bytes_unref (call->request);
     g_atomic_int_add (&call->host->jobs, -1);
     g_free (call);
@@ -125,7 +130,9 @@ relais_helper_call (RelaisHelper *helper, GBytes *request, gint64 timeout_us, Re
                    .timeout_us = timeout_us,
                    .done = done,
                    .data = data,
-                   .host = host};
+                   .host = host,
+                   .module = helper->module,
+                   .id = relais_guard_id ()};
     g_atomic_int_inc (&host->jobs);
     if (relais_timer_is_set (&helper->pause)) {
         fail_call (call, RELAIS_HELPER_FAILED);
@@ -315,9 +322,13 @@ finish_call (RelaisHelper *helper)
     g_autoptr (GBytes) reply =
         g_bytes_new (helper->read->data + HEAD_BYTES, helper->read->len - HEAD_BYTES);
 
+    RelaisGuard outer;
+
     relais_timer_stop (&helper->deadline);
     helper->answered = true;
+    relais_guard_enter (&outer, call->module, "helper", call->id);
     call->done (RELAIS_HELPER_OK, reply, call->data);
+    relais_guard_leave (&outer);
     g_bytes_unref (call->request);
     g_atomic_int_add (&call->host->jobs, -1);
     g_free (call);

@@ -122,6 +122,25 @@ conclude (RelaisHook *hook, RelaisVerdict answered)
     return true;
 }
 
+static guint64
+id_of (const RelaisHook *hook)
+{
+    return hook->subject->message != NULL ? hook->subject->message->id : 0;
+}
+
+static RelaisVerdict
+call (RelaisHook *hook)
+{
+    const HookFunction *function = hook->function;
+    RelaisGuard outer;
+    RelaisVerdict verdict;
+
+    relais_guard_enter (&outer, function->module, relais_hook_kinds[hook->id].name, id_of (hook));
+    verdict = function->func (hook, function->data);
+    relais_guard_leave (&outer);
+    return verdict;
+}
+
 /* --- Workers ---------------------------------------------------------------------------------- */
 
 void
@@ -137,7 +156,7 @@ relais_host_run_worker (RelaisHost *host, RelaisHookId id, RelaisSubject *subjec
 
         hook.function = chain->functions[i];
         hook.sealed = subject->sealed != NULL ? subject->sealed->len : 0;
-        ended = conclude (&hook, hook.function->func (&hook, hook.function->data));
+        ended = conclude (&hook, call (&hook));
         relais_hook_clear (&hook);
         if (ended)
             break;
@@ -170,7 +189,7 @@ run_chain (RelaisHookRun *run)
 
         hook->function = chain->functions[run->next++];
         run->calling = true;
-        verdict = hook->function->func (hook, hook->function->data);
+        verdict = call (hook);
         run->calling = false;
         if (verdict == RELAIS_VERDICT_PENDING && hook->ticket != NULL)
             return false;
@@ -197,9 +216,16 @@ unpark (RelaisHookRun *run)
     g_queue_unlink (&run->hook.host->runs, &run->link);
 }
 
+/* The administrator's word goes before the module's. */
 static RelaisVerdict
 timeout_verdict (const RelaisHook *hook)
 {
+    switch (relais_module_on_failure (hook->function->module)) {
+    case RELAIS_ON_FAILURE_TEMPFAIL: return relais_hook_kinds[hook->id].fallback;
+    case RELAIS_ON_FAILURE_BYPASS: return RELAIS_VERDICT_CONTINUE;
+    case RELAIS_ON_FAILURE_UNSET:
+    case RELAIS_ON_FAILURE_STOP: break;
+    }
     return hook->function->on_timeout != 0 ? hook->function->on_timeout
                                            : relais_hook_kinds[hook->id].fallback;
 }

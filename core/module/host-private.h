@@ -33,6 +33,8 @@ typedef struct {
     bool module_dir_is_callers; /* --module-dir: may belong to the caller instead of root */
     const char *locale_dir;     /* of catalogues for relais_translate (); NULL: none */
     const char *program;        /* "relaisd", "relaisctl", "relais-inspect", "test" */
+    /* Whether Relais itself has that command, so that no module may (`verb` may be NULL); NULL: it has none. */
+    bool (*is_core_command) (const char *word, const char *verb);
 } RelaisHostOptions;
 
 RelaisHost *relais_host_new (const RelaisHostOptions *options);
@@ -61,10 +63,39 @@ const RelaisCommand *relais_host_commands (gsize *n);
 /* Another directory of catalogues; before relais_host_start (). */
 void relais_host_set_locale_dir (RelaisHost *host, const char *dir);
 
+/* --- Modules that are off. */
+/* on_failure of [module NAME]. */
+typedef enum {
+    RELAIS_ON_FAILURE_UNSET,
+    RELAIS_ON_FAILURE_TEMPFAIL,
+    RELAIS_ON_FAILURE_BYPASS,
+    RELAIS_ON_FAILURE_STOP
+} RelaisOnFailure;
+/* UNSET for NULL and what is none. */
+RelaisOnFailure relais_on_failure_from_string (const char *text);
+/* What the configuration in force says. Loop. */
+RelaisOnFailure relais_module_on_failure (const RelaisModule *module);
+/* Any thread. */
+bool relais_module_is_off (const RelaisModule *module);
+/* A module is not loaded; where TEMPFAIL is wanted, mail at its hooks is put off: those of `hooks` (RelaisCrash.hooks),
+ * or, where they are not known, at RCPT and ROUTE. Before relais_host_init (). */
+void relais_host_stand_in (RelaisHost *host, const char *name, guint32 hooks,
+                           RelaisOnFailure on_failure);
+/* A module that was loaded is put off: its functions are not called any more, nor anything else of it. */
+void relais_module_put_off (RelaisModule *module, RelaisOnFailure on_failure);
+guint relais_host_n_off (const RelaisHost *host);
+bool relais_host_is_off (const RelaisHost *host, const char *name);
+
 /* Loads a module by name (never a path): file checks, dlopen, descriptor. init is called by
  * relais_host_init (). The error names file, field, found, wanted and remedy. */
 bool relais_host_load (RelaisHost *host, const char *name, GError **error);
 bool relais_host_has_module (const RelaisHost *host, const char *name);
+/* To check a configuration: from now on those that the files in `dirs` (NULL-terminated) let the daemon start without
+ * (on_failure) load even if they cannot be: then they are not there, their sections are not looked at, and
+ * relais_host_put_missing () tells. Reads the files. */
+void relais_host_allow_missing (RelaisHost *host, const char *const *dirs);
+/* Adds a warning (RelaisConfigFinding) for each of those. Any thread once all are loaded. */
+void relais_host_put_missing (const RelaisHost *host, GPtrArray *findings);
 /* Adds the loaded modules' options to the schema, and the names of those that are installed, but not loaded. Reads the
  * module directory: at start-up, or on a worker. */
 struct RelaisSchema;

@@ -7,6 +7,8 @@
 
 #include "module/module-private.h"
 
+#include "module/crash-private.h"
+
 #include "conf/conf-private.h"
 #include "tls/tls-private.h"
 
@@ -26,7 +28,10 @@ relais_host_new (const RelaisHostOptions *options)
     host->module_dir_is_callers = options->module_dir_is_callers;
     host->locale_dir = g_strdup (options->locale_dir);
     host->program = g_strdup (options->program);
+    host->is_core_command = options->is_core_command;
+    host->missing = g_ptr_array_new_with_free_func (relais_missing_free);
     host->modules = g_ptr_array_new_with_free_func (relais_module_free);
+    host->off = g_ptr_array_new_with_free_func (relais_module_free);
     host->slots = g_ptr_array_new_with_free_func (g_free);
     host->metrics = g_ptr_array_new_with_free_func (relais_metric_free);
     host->services = g_ptr_array_new_with_free_func (relais_service_free);
@@ -66,12 +71,13 @@ nth (const RelaisHost *host, guint n)
 /* --- Configuration objects and pins ----------------------------------------------------------- */
 
 static ConfigObject *
-config_object_new (const RelaisModule *module, gpointer object)
+config_object_new (RelaisModule *module, gpointer object)
 {
     ConfigObject *config = g_new (ConfigObject, 1);
 
     g_atomic_ref_count_init (&config->refs);
     config->object = object;
+    config->module = module;
     config->free_object = module->ops.free_config;
     return config;
 }
@@ -81,8 +87,13 @@ relais_config_object_unref (ConfigObject *config)
 {
     if (config == NULL || !g_atomic_ref_count_dec (&config->refs))
         return;
-    if (config->free_object != NULL && config->object != NULL)
+    if (config->free_object != NULL && config->object != NULL) {
+        RelaisGuard outer;
+
+        relais_guard_enter (&outer, config->module, "free_config", 0);
         config->free_object (config->object);
+        relais_guard_leave (&outer);
+    }
     g_free (config);
 }
 
@@ -173,6 +184,7 @@ relais_host_has_module (const RelaisHost *host, const char *name)
 bool
 relais_host_load (RelaisHost *host, const char *name, GError **error)
 {
+    g_autoptr (GError) problem = NULL;
     RelaisModule *module;
 
     if (find_module (host, name) != NULL) {
@@ -182,9 +194,13 @@ relais_host_load (RelaisHost *host, const char *name, GError **error)
                      name);
         return false;
     }
-    module = relais_module_load (host, name, error);
-    if (module == NULL)
+    module = relais_module_load (host, name, &problem);
+    if (module == NULL && relais_host_take_missing (host, name, &problem))
+        return true;
+    if (module == NULL) {
+        g_propagate_error (error, g_steal_pointer (&problem));
         return false;
+    }
     module->index = host->modules->len;
     g_ptr_array_add (host->modules, module);
     return true;
@@ -196,6 +212,10 @@ add_off (const RelaisHost *host, RelaisSchema *schema)
 {
     GDir *dir = g_dir_open (host->module_dir, 0, NULL);
     const char *file;
+
+    for (guint i = 0; i < host->off->len; i++)
+        relais_schema_add_off (schema,
+                               ((RelaisModule *)g_ptr_array_index (host->off, i))->descriptor.name);
 
     if (dir == NULL)
         return;
@@ -224,6 +244,8 @@ relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GError *
         }
     }
     add_off (host, schema);
+    for (guint i = 0; i < host->missing->len; i++)
+        relais_schema_add_off (schema, ((const RelaisMissing *)host->missing->pdata[i])->name);
     return true;
 }
 
@@ -243,18 +265,40 @@ typedef struct {
     const RelaisCommand *command;
 } Claim;
 
+static char *
+name_command (const RelaisCommand *command)
+{
+    return g_strjoin (command->verb != NULL ? " " : NULL, command->word, command->verb, NULL);
+}
+
 static bool
 check_claim (const Claim *claim, const Claim *other, GError **error)
 {
+    g_autofree char *name = name_command (claim->command);
+
     if (!g_str_equal (claim->command->word, other->command->word) ||
         g_strcmp0 (claim->command->verb, other->command->verb) != 0)
         return true;
     g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
-                 _ ("%s: commands: found '%s%s%s' declared by module '%s' too, wanted it once; "
+                 _ ("%s: commands: found '%s' declared by module '%s' too, wanted it once; "
                     "disable one of the two"),
-                 claim->module->file, claim->command->word, claim->command->verb != NULL ? " " : "",
-                 claim->command->verb != NULL ? claim->command->verb : "",
-                 other->module->descriptor.name);
+                 claim->module->file, name, other->module->descriptor.name);
+    return false;
+}
+
+static bool
+check_not_ours (const Claim *claim, GError **error)
+{
+    const RelaisHost *host = claim->module->host;
+    g_autofree char *name = name_command (claim->command);
+
+    if (host->is_core_command == NULL ||
+        !host->is_core_command (claim->command->word, claim->command->verb))
+        return true;
+    g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
+                 _ ("%s: commands: found '%s' declared by module '%s' and by Relais itself, wanted "
+                    "it once; disable the module"),
+                 claim->module->file, name, claim->module->descriptor.name);
     return false;
 }
 
@@ -270,6 +314,8 @@ check_commands (const RelaisHost *host, GError **error)
         for (guint k = 0; k < module->descriptor.n_commands; k++) {
             const Claim claim = {module, &module->commands[k]};
 
+            if (!check_not_ours (&claim, error))
+                return false;
             for (guint n = 0; n < claims->len; n++)
                 if (!check_claim (&claim, &g_array_index (claims, Claim, n), error))
                     return false;
@@ -288,6 +334,21 @@ relais_host_drop_prepared (RelaisHost *host)
         g_clear_pointer (&nth (host, i)->prepared, relais_config_object_unref);
 }
 
+static bool
+prepare (RelaisModule *module, RelaisConfig *config, gpointer *object, GError **error)
+{
+    RelaisGuard outer;
+    bool done;
+
+    if (module->ops.prepare_config == NULL || module->off)
+        return true;
+    relais_guard_enter (&outer, module, "prepare_config", 0);
+    relais_guard_allow (RELAIS_GUARD_FREE);
+    done = module->ops.prepare_config (module, config, object, error);
+    relais_guard_leave (&outer);
+    return done;
+}
+
 bool
 relais_host_prepare (RelaisHost *host, RelaisConfig *config, GError **error)
 {
@@ -295,8 +356,7 @@ relais_host_prepare (RelaisHost *host, RelaisConfig *config, GError **error)
         RelaisModule *module = nth (host, i);
         gpointer object = NULL;
 
-        if (module->ops.prepare_config != NULL &&
-            !module->ops.prepare_config (module, config, &object, error)) {
+        if (!prepare (module, config, &object, error)) {
             g_prefix_error (error, "module %s: ", module->descriptor.name);
             relais_host_drop_prepared (host);
             return false;
@@ -317,8 +377,13 @@ relais_host_commit (RelaisHost *host, RelaisConfig *config)
 
         relais_config_object_unref (module->config);
         module->config = g_steal_pointer (&module->prepared);
-        if (module->ops.commit_config != NULL)
+        if (module->ops.commit_config != NULL && !module->off) {
+            RelaisGuard outer;
+
+            relais_guard_enter (&outer, module, "commit_config", 0);
             module->ops.commit_config (module, module->config->object);
+            relais_guard_leave (&outer);
+        }
     }
     replace_pin (host, pin_new (host));
 }
@@ -327,12 +392,18 @@ bool
 relais_module_init (RelaisModule *module, GError **error)
 {
     RelaisHost *host = module->host;
+    RelaisGuard outer;
     bool done;
 
     module->initialised = true;
     host->in_init = true;
+    relais_guard_enter (&outer, module, "init", 0);
+    relais_guard_allow (RELAIS_GUARD_FREE);
     done = module->ops.init == NULL || module->ops.init (module, error);
+    relais_guard_leave (&outer);
     host->in_init = false;
+    module->hooks |= RELAIS_CRASH_HOOKS_KNOWN;
+    module->slow = relais_module_add_counter (module, "callbacks_over_budget", "hook");
     if (!done)
         g_prefix_error (error, "module %s: ", module->descriptor.name);
     return done;
@@ -369,13 +440,39 @@ relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error)
 static bool
 start (RelaisModule *module, GError **error)
 {
+    RelaisGuard outer;
+    bool done;
+
     module->started = true;
     if (module->host->locale_dir != NULL && module->descriptor.gettext_domain != NULL)
         relais_translations_load (module->host->locale_dir, module->descriptor.gettext_domain);
-    if (module->ops.start == NULL || module->ops.start (module, error))
+    relais_guard_enter (&outer, module, "start", 0);
+    relais_guard_allow (RELAIS_GUARD_FREE);
+    done = module->ops.start == NULL || module->ops.start (module, error);
+    relais_guard_leave (&outer);
+    if (done)
         return true;
     g_prefix_error (error, "module %s: ", module->descriptor.name);
     return false;
+}
+
+/* Where the administrator said what becomes of mail then, the daemon starts without it. */
+static bool
+start_or_put_off (RelaisModule *module, GError **error)
+{
+    const RelaisOnFailure on_failure = relais_module_on_failure (module);
+    g_autoptr (GError) problem = NULL;
+
+    if (start (module, &problem))
+        return true;
+    if (on_failure != RELAIS_ON_FAILURE_TEMPFAIL && on_failure != RELAIS_ON_FAILURE_BYPASS) {
+        g_propagate_error (error, g_steal_pointer (&problem));
+        return false;
+    }
+    module->started = false;
+    relais_module_put_off (module, on_failure);
+    g_warning ("%s; it is off", problem->message);
+    return true;
 }
 
 bool
@@ -385,7 +482,7 @@ relais_host_start (RelaisHost *host, GError **error)
         return false;
     relais_store_open (host->store);
     for (guint i = 0; i < host->modules->len; i++)
-        if (!nth (host, i)->started && !start (nth (host, i), error))
+        if (!nth (host, i)->started && !start_or_put_off (nth (host, i), error))
             return false;
     return true;
 }
@@ -395,8 +492,13 @@ relais_host_start (RelaisHost *host, GError **error)
 static void
 stop (RelaisModule *module)
 {
+    RelaisGuard outer;
+
+    relais_guard_enter (&outer, module, "stop", 0);
+    relais_guard_allow (RELAIS_GUARD_FREE);
     if (module->started && module->ops.stop != NULL)
         module->ops.stop (module);
+    relais_guard_leave (&outer);
     module->started = false;
 }
 
@@ -414,11 +516,15 @@ finalize_all (RelaisHost *host)
 {
     for (guint i = host->modules->len; i > 0; i--) {
         RelaisModule *module = nth (host, i - 1);
+        RelaisGuard outer;
 
         g_clear_pointer (&module->prepared, relais_config_object_unref);
         g_clear_pointer (&module->config, relais_config_object_unref);
+        relais_guard_enter (&outer, module, "finalize", 0);
+        relais_guard_allow (RELAIS_GUARD_FREE);
         if (module->initialised && module->ops.finalize != NULL)
             module->ops.finalize (module);
+        relais_guard_leave (&outer);
     }
 }
 
@@ -463,6 +569,9 @@ relais_host_free (RelaisHost *host)
     relais_store_free (host->store);
     free_chains (host);
     g_ptr_array_unref (host->modules);
+    g_ptr_array_unref (host->off);
+    g_ptr_array_unref (host->missing);
+    g_clear_pointer (&host->mentions, g_ptr_array_unref);
     g_ptr_array_unref (host->slots);
     g_ptr_array_unref (host->metrics);
     g_ptr_array_unref (host->services);
@@ -496,13 +605,24 @@ relais_module_fetcher (const RelaisModule *module)
 
 bool
 relais_module_fetch_from_test (RelaisModule *module, const RelaisFetchInfo *info,
-                               RelaisFetchFunc done, gpointer data, gboolean *taken)
+                               RelaisFetchFunc done, gpointer data, guint64 *number)
 {
     const RelaisHost *host = module->host;
 
     if (host->fetch == NULL)
         return false;
-    *taken = host->fetch (host->fetch_data, info, done, data);
+    *number = host->fetch (host->fetch_data, info, done, data);
+    return true;
+}
+
+bool
+relais_module_cancel_in_test (RelaisModule *module, guint64 fetch, gboolean *cancelled)
+{
+    const RelaisHost *host = module->host;
+
+    if (host->fetch == NULL)
+        return false;
+    *cancelled = host->fetch_cancel (host->fetch_data, fetch);
     return true;
 }
 
@@ -531,7 +651,9 @@ relais_module_get_config (const RelaisModule *module)
 }
 
 typedef struct {
-    RelaisHost *host;
+    RelaisModule *module;
+    guint64 id; /* of the message that it was begun for, or 0 */
+    bool free;  /* begun by what has no time limit: a command, the start */
     RelaisWorkFunc work, done;
     gpointer data;
 } Job;
@@ -540,8 +662,13 @@ static void
 job_work (gpointer data)
 {
     const Job *job = data;
+    RelaisGuard outer;
 
+    relais_guard_enter (&outer, job->module, "job", job->id);
+    if (job->free)
+        relais_guard_allow (RELAIS_GUARD_FREE);
     job->work (job->data);
+    relais_guard_leave (&outer);
 }
 
 static void
@@ -549,9 +676,14 @@ job_done (gpointer data)
 {
     Job *job = data;
 
-    if (job->done != NULL)
+    if (job->done != NULL) {
+        RelaisGuard outer;
+
+        relais_guard_enter (&outer, job->module, "job-done", job->id);
         job->done (job->data);
-    g_atomic_int_add (&job->host->jobs, -1);
+        relais_guard_leave (&outer);
+    }
+    g_atomic_int_add (&job->module->host->jobs, -1);
     g_free (job);
 }
 
@@ -565,7 +697,7 @@ relais_worker_run (RelaisModule *module, RelaisWorkFunc work, RelaisWorkFunc don
     if (host->pool == NULL)
         return FALSE;
     job = g_new (Job, 1);
-    *job = (Job){host, work, done, data};
+    *job = (Job){module, relais_guard_id (), relais_guard_is_free (), work, done, data};
     g_atomic_int_inc (&host->jobs);
     if (relais_pool_run (host->pool, job_work, job_done, job))
         return TRUE;

@@ -46,6 +46,8 @@ void relais_host_set_intake (RelaisHost *host, const RelaisIntake *intake, gpoin
 char *relais_submit_info_problem (const RelaisSubmitInfo *info, guint64 max_recipients,
                                   guint64 max_bytes);
 
-/* True where the harness answers in place of the HTTP client, and has taken the fetch, or not. Any thread. */
+/* True where the harness answers in place of the HTTP client; then with the number of the fetch, and with whether it is
+ * cancelled. Any thread. */
 bool relais_module_fetch_from_test (RelaisModule *module, const RelaisFetchInfo *info,
-                                    RelaisFetchFunc done, gpointer data, gboolean *taken);
+                                    RelaisFetchFunc done, gpointer data, guint64 *number);
+bool relais_module_cancel_in_test (RelaisModule *module, guint64 fetch, gboolean *cancelled);

@@ -28,6 +28,7 @@ work (gpointer data)
 {
     Job *job = data;
 
+    relais_guard_allow (job->info.timeout_us);
     if (relais_ticket_is_open (job->ticket))
         job->verdict = job->info.work (job->ticket, job->info.data);
 }

@@ -10,11 +10,14 @@ libcore_la_SOURCES += \
     core/module/channel-open.c \
     core/module/check.c \
     core/module/counter.c \
+    core/module/crash.c core/module/crash-private.h \
     core/module/cursor.c core/module/cursor-private.h \
     core/module/delivery.c \
     core/module/edit.c \
     core/module/event.c \
+    core/module/fatal.c core/module/fatal-private.h \
     core/module/grant.c \
+    core/module/guard.c core/module/guard-private.h \
     core/module/helper.c core/module/helper-private.h \
     core/module/helper-serve.c \
     core/module/hook.c \
@@ -27,7 +30,9 @@ libcore_la_SOURCES += \
     core/module/log.c \
     core/module/lookup.c \
     core/module/message.c \
+    core/module/missing.c \
     core/module/module-private.h \
+    core/module/off.c \
     core/module/order.c \
     core/module/queued.c \
     core/module/routes.c \
@@ -74,6 +79,15 @@ TESTS += tests/module/test-hook
 tests_module_test_hook_SOURCES = tests/module/test-hook.c
 tests_module_test_hook_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_hook_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/module/test-guard tests/module/test-crash
+TESTS += tests/module/test-guard tests/module/test-crash
+tests_module_test_guard_SOURCES = tests/module/test-guard.c
+tests_module_test_guard_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_guard_LDADD = $(CORE_TEST_LDADD)
+tests_module_test_crash_SOURCES = tests/module/test-crash.c
+tests_module_test_crash_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_crash_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/module/test-lookup
 TESTS += tests/module/test-lookup
@@ -161,7 +175,7 @@ tests_abi_cycle_b_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_
     -DFIXTURE_NAME=\"cycle-b\" -DFIXTURE_REQUIRES=\"cycle-a\"
 tests_abi_cycle_b_la_LDFLAGS = $(abi_fixture_flags)
 check_LTLIBRARIES += tests/abi/short.la tests/abi/tail.la tests/abi/zero-tail.la \
-    tests/abi/nameless.la tests/abi/command-a.la tests/abi/command-b.la tests/abi/path-a.la \
+    tests/abi/nameless.la tests/abi/command-a.la tests/abi/command-b.la tests/abi/ours.la tests/abi/path-a.la \
     tests/abi/path-b.la
 tests_abi_short_la_SOURCES = tests/abi/fixture.c
 tests_abi_short_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
@@ -187,6 +201,10 @@ tests_abi_command_b_la_SOURCES = tests/abi/fixture.c
 tests_abi_command_b_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
     -DFIXTURE_NAME=\"command-b\" -DFIXTURE_COMMAND=\"fixture\"
 tests_abi_command_b_la_LDFLAGS = $(abi_fixture_flags)
+tests_abi_ours_la_SOURCES = tests/abi/fixture.c
+tests_abi_ours_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
+    -DFIXTURE_NAME=\"ours\" -DFIXTURE_COMMAND=\"status\"
+tests_abi_ours_la_LDFLAGS = $(abi_fixture_flags)
 tests_abi_path_a_la_SOURCES = tests/abi/fixture.c
 tests_abi_path_a_la_CPPFLAGS = $(abi_fixture_cppflags) -DFIXTURE_SYMBOL=relais_module_0 \
     -DFIXTURE_NAME=\"path-a\" -DFIXTURE_PATH=\"/fixture/\"

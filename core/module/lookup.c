@@ -11,6 +11,8 @@
 
 struct RelaisLookup {
     RelaisHost *host;
+    RelaisModule *module;
+    guint64 id; /* of the message that it is made for, or 0 */
     RelaisLookupFunc func;
     gpointer data;
     RelaisDnsQuery *query;   /* the resolver has it; or NULL */
@@ -35,7 +37,11 @@ lookup_free (RelaisLookup *lookup)
 static void
 tell (RelaisLookup *lookup, const RelaisDnsAnswer *answer)
 {
+    RelaisGuard outer;
+
+    relais_guard_enter (&outer, lookup->module, "lookup", lookup->id);
     lookup->func (answer, lookup->data);
+    relais_guard_leave (&outer);
     lookup_free (lookup);
 }
 
@@ -80,7 +86,12 @@ relais_lookup (RelaisModule *module, const gchar *name, RelaisDnsType type, Rela
     RelaisLookup *lookup = g_new0 (RelaisLookup, 1);
 
     relais_loop_assert_owner (host->loop);
-    *lookup = (RelaisLookup){.host = host, .func = func, .data = data, .link.data = lookup};
+    *lookup = (RelaisLookup){.host = host,
+                             .module = module,
+                             .id = relais_guard_id (),
+                             .func = func,
+                             .data = data,
+                             .link.data = lookup};
     relais_timer_init (&lookup->timer, host->loop, on_known, lookup);
     g_queue_push_tail_link (&host->lookups, &lookup->link);
     g_atomic_int_inc (&host->jobs);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dns/dns-private.h"
+#include "module/guard-private.h"
 #include "module/host-private.h"
 #include "module/intake-private.h"
 
@@ -44,6 +45,7 @@ relais_test_suppression_check (RelaisTestSuppression *fake, const char *address,
 /* A module's configuration object with its count: pins and the module itself hold it. */
 typedef struct {
     gatomicrefcount refs;
+    RelaisModule *module;
     gpointer object; /* what prepare_config made; may be NULL */
     GDestroyNotify free_object;
 } ConfigObject;
@@ -61,7 +63,18 @@ struct RelaisModule {
     ConfigObject *prepared;  /* of a commit that is under way */
     gpointer data;           /* the module's own */
     bool initialised, started;
+    guint32 hooks;              /* that it has functions on: RelaisCrash.hooks */
+    struct RelaisCounter *slow; /* its callbacks over their budget; or NULL */
+    bool off;                   /* it was put off: nothing of it is called any more */
 };
+
+/* A module that is on, may be missing, and could not be loaded; see missing.c. */
+typedef struct {
+    char *name, *why;
+} RelaisMissing;
+void relais_missing_free (gpointer missing);
+/* Whether to go on without a module that could not be loaded; then it is noted, and the error freed. */
+bool relais_host_take_missing (RelaisHost *host, const char *name, GError **error);
 
 struct RelaisPin {
     gatomicrefcount refs;
@@ -117,7 +130,10 @@ struct RelaisHost {
     bool module_dir_is_callers;
     char *locale_dir; /* or NULL */
     char *program;
-    GPtrArray *modules;                    /* RelaisModule; in order of requires once initialised */
+    bool (*is_core_command) (const char *word, const char *verb); /* or NULL */
+    GPtrArray *mentions; /* RelaisModuleMention, of modules that may be missing; or NULL */
+    GPtrArray *missing;  /* RelaisMissing */
+    GPtrArray *modules;  /* RelaisModule; in order of requires once initialised */
     GPtrArray *registered[RELAIS_N_HOOKS]; /* HookFunction, in order of registration */
     Chain chains[RELAIS_N_HOOKS];
     RelaisConfig *config;
@@ -136,11 +152,13 @@ struct RelaisHost {
     const RelaisIntake *intake; /* or NULL */
     gpointer intake_data;
     guint submissions; /* atomic: not told of yet */
+    GPtrArray *off;    /* RelaisModule, stand-ins for those that are not loaded; see off.c */
     GQueue cursors;    /* RelaisEventCursor */
     char *state_dir;   /* of what is kept over restarts; or NULL */
     /* The harness's: takes a fetch in place of the HTTP client; or NULL. */
-    gboolean (*fetch) (gpointer data, const RelaisFetchInfo *info, RelaisFetchFunc done,
-                       gpointer done_data);
+    guint64 (*fetch) (gpointer data, const RelaisFetchInfo *info, RelaisFetchFunc done,
+                      gpointer done_data);
+    bool (*fetch_cancel) (gpointer data, guint64 number); /* set with it */
     gpointer fetch_data;
     const RelaisShaper *shaper; /* or NULL */
     gpointer shaper_data;
@@ -226,6 +244,9 @@ void relais_translations_load (const char *dir, const char *domain);
 
 typedef struct RelaisMetric RelaisMetric;
 void relais_metric_free (gpointer metric);
+/* The core's counter of what a module does, told apart by `label`. */
+struct RelaisCounter *
+relais_module_add_counter (RelaisModule *module, const char *name, const char *label);
 /* A counter of the core's own. */
 struct RelaisCounter *relais_host_add_counter (RelaisHost *host, const char *name);
 /* What a counter or gauge stands at; 0 if it never counted that value. */

@@ -22,6 +22,7 @@ struct RelaisQueued {
 
 struct RelaisInquiry {
     RelaisHost *host;
+    RelaisModule *module;
     guint64 id;
     RelaisQueuedFunc func;
     gpointer data;
@@ -112,7 +113,11 @@ relais_inquiry_get_id (const RelaisInquiry *inquiry)
 void
 relais_inquiry_end (RelaisInquiry *inquiry, RelaisQueued *queued, const char *error)
 {
+    RelaisGuard outer;
+
+    relais_guard_enter (&outer, inquiry->module, "inquiry", 0);
     inquiry->func (queued, error, inquiry->data);
+    relais_guard_leave (&outer);
     g_clear_pointer (&queued, relais_queued_free);
     g_atomic_int_add (&inquiry->host->jobs, -1);
     g_free (inquiry);
@@ -144,7 +149,7 @@ relais_queued_find (RelaisModule *module, const gchar *queue_id, RelaisQueuedFun
     host = module->host;
     relais_loop_assert_owner (host->loop);
     inquiry = g_new (RelaisInquiry, 1);
-    *inquiry = (RelaisInquiry){host, 0, func, data};
+    *inquiry = (RelaisInquiry){host, module, 0, func, data};
     if (!relais_id_from_text (queue_id, &inquiry->id))
         inquiry->id = 0;
     g_atomic_int_inc (&host->jobs);

@@ -82,6 +82,7 @@ relais_module_add_hook (RelaisModule *module, const RelaisHookInfo *info, GError
                                .data = known.data,
                                .on_timeout = known.on_timeout};
     g_ptr_array_add (registered, function);
+    module->hooks |= 1u << known.hook;
     return TRUE;
 }
 

@@ -73,16 +73,48 @@ scan_call (gconstpointer prefix, gsize prefix_size, gconstpointer after, gsize a
                              .limit = limit};
 }
 
+typedef struct {
+    RelaisModule *module;
+    guint64 id; /* of the message that it is asked for, or 0 */
+    RelaisStoreFunc done;
+    gpointer data;
+} Asked;
+
+static void
+on_reply (gpointer data, const RelaisStoreReply *reply)
+{
+    Asked *asked = data;
+    RelaisGuard outer;
+
+    relais_guard_enter (&outer, asked->module, "store", asked->id);
+    asked->done (asked->data, reply);
+    relais_guard_leave (&outer);
+    g_free (asked);
+}
+
 static void
 submit (RelaisModule *module, RelaisStoreCall call, RelaisStoreFunc done, gpointer data)
 {
-    relais_store_submit (module->host->store, module->descriptor.name, &call, done, data);
+    Asked *asked;
+
+    if (done == NULL) {
+        relais_store_submit (module->host->store, module->descriptor.name, &call, NULL, NULL);
+        return;
+    }
+    asked = g_new (Asked, 1);
+    *asked = (Asked){module, relais_guard_id (), done, data};
+    relais_store_submit (module->host->store, module->descriptor.name, &call, on_reply, asked);
 }
 
 static RelaisStoreReply *
 submit_wait (RelaisModule *module, RelaisStoreCall call)
 {
-    return relais_store_submit_wait (module->host->store, module->descriptor.name, &call);
+    const gint64 paused = relais_guard_pause ();
+    RelaisStoreReply *reply =
+        relais_store_submit_wait (module->host->store, module->descriptor.name, &call);
+
+    relais_guard_resume (paused);
+    return reply;
 }
 
 void

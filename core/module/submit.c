@@ -14,6 +14,7 @@
 
 struct RelaisSubmission {
     RelaisHost *host;
+    RelaisModule *submitter;
     const char *module;
     RelaisSubmitInfo info;
     char *sender, *tenant, *campaign;
@@ -46,8 +47,13 @@ relais_submission_end (RelaisSubmission *submission, RelaisSubmitOutcome outcome
                                        .text = text != NULL ? text : ""};
 
     relais_id_to_text (id, id_text);
-    if (submission->done != NULL)
+    if (submission->done != NULL) {
+        RelaisGuard outer;
+
+        relais_guard_enter (&outer, submission->submitter, "submission", 0);
         submission->done (&result, submission->data);
+        relais_guard_leave (&outer);
+    }
     g_bytes_unref (submission->info.message);
     g_free (submission->sender);
     g_free (submission->tenant);
@@ -130,6 +136,7 @@ submission_new (RelaisModule *module, const RelaisSubmitInfo *info)
     RelaisSubmission *submission = g_new0 (RelaisSubmission, 1);
 
     submission->host = module->host;
+    submission->submitter = module;
     submission->module = module->descriptor.name;
     submission->sender = g_strdup (info->sender != NULL ? info->sender : "");
     submission->recipients = g_strdupv ((gchar **)info->recipients);

@@ -17,6 +17,7 @@ relais_host_set_suppression (RelaisHost *host, RelaisSuppression *suppression)
 
 typedef struct {
     RelaisHost *host;
+    RelaisModule *module;
     RelaisSuppressFunc done; /* or NULL */
     gpointer data;
 } Report;
@@ -26,8 +27,13 @@ on_done (gpointer data, RelaisSuppressResult result)
 {
     Report *report = data;
 
-    if (report->done != NULL)
+    if (report->done != NULL) {
+        RelaisGuard outer;
+
+        relais_guard_enter (&outer, report->module, "suppress", 0);
         report->done (report->data, result);
+        relais_guard_leave (&outer);
+    }
     g_atomic_int_add (&report->host->jobs, -1);
     g_free (report);
 }
@@ -48,7 +54,7 @@ relais_suppress_report (RelaisModule *module, const RelaisEvidence *evidence,
 
     g_return_if_fail (evidence != NULL);
     report = g_new (Report, 1);
-    *report = (Report){host, done, data};
+    *report = (Report){host, module, done, data};
     g_atomic_int_inc (&host->jobs);
     if (!relais_copy_known (&known, sizeof known, evidence, evidence->struct_size)) {
         relais_log (module, RELAIS_LOG_ERROR,

@@ -20,6 +20,10 @@ typedef struct {
 void relais_test_clock_init (RelaisTestClock *clock);
 /* A turn of the loop for a run that is not over yet. */
 void relais_test_wait (RelaisTest *test);
+/* Until nothing is under way that does not wait for the clock. */
+void relais_test_rest (RelaisTest *test);
+/* Class and campaign, as the test set them, into the envelope. */
+void relais_test_name_message (RelaisTest *test);
 
 /* What lane, admit and result are told, and what they said; see test-shaping.c. */
 typedef struct {
@@ -61,9 +65,26 @@ typedef struct {
 } RelaisTestIntake;
 typedef struct {
     GHashTable *pages; /* url -> what comes */
-    GMutex mutex;      /* over `requests` */
+    GMutex mutex;      /* over the rest */
     GQueue requests;
+    GHashTable *open; /* number -> Fetch */
+    guint64 last_number;
+    bool stopping;
 } RelaisTestPages;
+
+/* What rooms below add to a harness that asks for it (core/test-queue.c). All get `data`. */
+typedef struct {
+    /* Text of a conf.d file that is read before the test's own. Owned. */
+    char *(*configuration) (gpointer data);
+    /* Between the modules' init and their start; after it; with a new configuration; before their stop; at the end. */
+    bool (*open) (gpointer data, RelaisConfig *config, GError **error);
+    void (*start) (gpointer data);
+    void (*reload) (gpointer data, RelaisConfig *config);
+    void (*stop) (gpointer data);
+    void (*free) (gpointer data);
+    /* Whether something is under way that does not wait for the clock. */
+    bool (*is_busy) (gpointer data);
+} RelaisTestParts;
 
 struct RelaisTest {
     RelaisTestClock clock;
@@ -95,6 +116,8 @@ struct RelaisTest {
     RelaisTestServices services;
     RelaisTestIntake intake;
     RelaisTestPages pages;
+    const RelaisTestParts *parts; /* or NULL */
+    gpointer parts_data;
     RelaisMeaning meaning; /* of the last run of result */
     RelaisClassification classification;
 };
@@ -114,6 +137,8 @@ void relais_test_log_clear (RelaisTest *test);
 void relais_test_intake_init (RelaisTest *test);
 void relais_test_intake_clear (RelaisTest *test);
 void relais_test_pages_init (RelaisTest *test);
+/* Ends what was asked and not answered, as a daemon that stops does. */
+void relais_test_pages_stop (RelaisTest *test);
 void relais_test_pages_clear (RelaisTest *test);
 void relais_test_services_init (RelaisTest *test);
 void relais_test_services_clear (RelaisTest *test);

@@ -43,15 +43,21 @@ relais_test_use_clock (RelaisTest *test, gint64 wall_us)
     g_atomic_int_set (&test->clock.still, TRUE);
 }
 
-/* Until nothing is under way that does not wait for the clock. */
-static void
-rest (RelaisTest *test)
+static bool
+is_busy (const RelaisTest *test)
+{
+    return g_atomic_int_get (&test->host->jobs) > 0 ||
+           (test->parts != NULL && test->parts->is_busy (test->parts_data));
+}
+
+void
+relais_test_rest (RelaisTest *test)
 {
     do {
-        while (g_atomic_int_get (&test->host->jobs) > 0)
+        while (is_busy (test))
             relais_loop_turn (test->loop, true);
         relais_store_settle (relais_host_get_store (test->host));
-    } while (relais_loop_turn (test->loop, false) || g_atomic_int_get (&test->host->jobs) > 0);
+    } while (relais_loop_turn (test->loop, false) || is_busy (test));
 }
 
 static void
@@ -67,7 +73,7 @@ relais_test_advance (RelaisTest *test, gint64 delta_us)
     gint64 target = test->clock.mono_us + delta_us;
 
     g_return_if_fail (g_atomic_int_get (&test->clock.still) && delta_us >= 0);
-    rest (test);
+    relais_test_rest (test);
     for (;;) {
         gint64 next = relais_timer_heap_next_us (relais_loop_timers (test->loop));
 
@@ -75,10 +81,10 @@ relais_test_advance (RelaisTest *test, gint64 delta_us)
             break;
         put_forward (&test->clock, MAX (next - test->clock.mono_us, 0));
         relais_loop_turn (test->loop, false);
-        rest (test);
+        relais_test_rest (test);
     }
     put_forward (&test->clock, target - test->clock.mono_us);
-    rest (test);
+    relais_test_rest (test);
 }
 
 void
@@ -90,7 +96,7 @@ relais_test_wait (RelaisTest *test)
         relais_loop_turn (test->loop, true);
         return;
     }
-    rest (test);
+    relais_test_rest (test);
     next = relais_timer_heap_next_us (relais_loop_timers (test->loop));
     if (!test->done && next != G_MAXINT64)
         put_forward (&test->clock, MAX (next - test->clock.mono_us, 0));

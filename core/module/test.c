@@ -127,6 +127,9 @@ relais_test_free (RelaisTest *test)
     zone = test->host->zone;
     suppression = test->host->test_suppression;
     relais_test_shaping_clear (test);
+    relais_test_pages_stop (test);
+    if (test->parts != NULL)
+        test->parts->stop (test->parts_data);
     relais_host_free (test->host);
     relais_test_services_clear (test);
     relais_test_intake_clear (test);
@@ -137,6 +140,8 @@ relais_test_free (RelaisTest *test)
     g_free (test->auth_results);
     relais_store_memory_free (test->memory);
     relais_pool_free (test->pool);
+    if (test->parts != NULL)
+        test->parts->free (test->parts_data);
     relais_test_log_clear (test);
     close_tokens (test);
     relais_test_deliveries_clear (test);
@@ -223,20 +228,37 @@ read_dir (const RelaisSchema *schema, const char *dir, GError **error)
     return config;
 }
 
+/* What the test says comes after what its parts say, and so overrides it. */
 static RelaisConfig *
-read_text (const RelaisSchema *schema, const char *text, GError **error)
+read_text (RelaisTest *test, const char *text, GError **error)
 {
     g_autofree char *dir = g_dir_make_tmp ("relais-test-XXXXXX", error);
     g_autofree char *file = dir != NULL ? g_build_filename (dir, "test.conf", NULL) : NULL;
+    g_autofree char *first = dir != NULL ? g_build_filename (dir, "00-parts.conf", NULL) : NULL;
+    g_autofree char *more =
+        test->parts != NULL ? test->parts->configuration (test->parts_data) : g_strdup ("");
     RelaisConfig *config = NULL;
 
     if (dir == NULL)
         return NULL;
-    if (g_file_set_contents (file, text, -1, error))
-        config = read_dir (schema, dir, error);
+    if (g_file_set_contents (first, more, -1, error) && g_file_set_contents (file, text, -1, error))
+        config = read_dir (test->schema, dir, error);
+    g_unlink (first);
     g_unlink (file);
     g_rmdir (dir);
     return config;
+}
+
+static bool
+start_all (RelaisTest *test, RelaisConfig *config, GError **error)
+{
+    if (test->parts != NULL && !test->parts->open (test->parts_data, config, error))
+        return false;
+    if (!relais_host_start (test->host, error))
+        return false;
+    if (test->parts != NULL)
+        test->parts->start (test->parts_data);
+    return true;
 }
 
 gboolean
@@ -249,17 +271,22 @@ relais_test_load (RelaisTest *test, const gchar *const *names, const gchar *text
             return FALSE;
     if (!relais_host_add_options (test->host, test->schema, error))
         return FALSE;
-    config = read_text (test->schema, text, error);
+    config = read_text (test, text, error);
     return config != NULL && relais_host_init (test->host, config, error) &&
-           relais_host_start (test->host, error);
+           start_all (test, config, error);
 }
 
 gboolean
 relais_test_reload (RelaisTest *test, const gchar *text, GError **error)
 {
-    g_autoptr (RelaisConfig) config = read_text (test->schema, text, error);
+    g_autoptr (RelaisConfig) config = read_text (test, text, error);
 
-    return config != NULL && relais_host_reload (test->host, config, error);
+    if (config == NULL || !relais_host_prepare (test->host, config, error))
+        return false;
+    if (test->parts != NULL)
+        test->parts->reload (test->parts_data, config);
+    relais_host_commit (test->host, config);
+    return true;
 }
 
 /* --- The subject ------------------------------------------------------------------------------ */
@@ -414,6 +441,16 @@ relais_test_get_auth_results (const RelaisTest *test)
     return g_strdup (test->auth_results);
 }
 
+void
+relais_test_name_message (RelaisTest *test)
+{
+    RelaisEnvelope *envelope = &test->message->envelope;
+
+    envelope->klass = g_strcmp0 (test->shaping.klass, "bulk") == 0 ? RELAIS_CLASS_BULK
+                                                                   : RELAIS_CLASS_TRANSACTIONAL;
+    replace (&envelope->campaign, test->shaping.campaign);
+}
+
 /* --- Running ---------------------------------------------------------------------------------- */
 
 static void
@@ -444,10 +481,7 @@ fill_subject (RelaisTest *test, RelaisHookId hook)
         subject->recipient = g_ptr_array_index (recipients, recipients->len - 1);
     if (hook == RELAIS_HOOK_REWRITE || hook == RELAIS_HOOK_SEAL)
         subject->rope = relais_rope_new_message (test->message);
-    test->message->envelope.klass = g_strcmp0 (test->shaping.klass, "bulk") == 0
-                                        ? RELAIS_CLASS_BULK
-                                        : RELAIS_CLASS_TRANSACTIONAL;
-    replace (&test->message->envelope.campaign, test->shaping.campaign);
+    relais_test_name_message (test);
     relais_test_shaping_begin (test, hook);
     subject->pin = relais_host_pin (test->host);
 }

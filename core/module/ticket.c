@@ -13,6 +13,9 @@ typedef enum { TICKET_OPEN, TICKET_COMPLETED, TICKET_ABANDONED } TicketState;
 struct RelaisTicket {
     gatomicrefcount refs;
     char *label;
+    RelaisModule *module; /* good while the ticket is open; its name for ever */
+    const char *name;
+    guint64 id; /* of the message, or 0 */
     RelaisCancelFunc cancel;
     gpointer data;
     RelaisHookRun *run; /* loop only; NULL once abandoned or resumed */
@@ -52,6 +55,9 @@ relais_hook_suspend (RelaisHook *hook, const gchar *label, gint64 timeout_us,
     g_atomic_ref_count_init (&ticket->refs);
     g_mutex_init (&ticket->mutex);
     ticket->label = g_strdup (label);
+    ticket->module = hook->function->module;
+    ticket->name = hook->function->module->descriptor.name;
+    ticket->id = hook->subject->message != NULL ? hook->subject->message->id : 0;
     ticket->cancel = cancel;
     ticket->data = data;
     ticket->run = hook->run;
@@ -73,13 +79,33 @@ resume (gpointer data)
     relais_ticket_unref (ticket);
 }
 
+/* Without effect, and its module's mistake if it comes a second time; after the end of the call it may only be late. The
+ * module's record may be gone by now. */
+static void
+tell_vain (const RelaisTicket *ticket, bool twice)
+{
+    g_autofree char *line = g_strdup_printf (
+        "%s: ticket '%s' was completed %s; that has no effect", ticket->name, ticket->label,
+        twice ? "twice" : "after its call was cancelled or timed out");
+    const GLogField fields[] = {
+        {"MESSAGE", line, -1},
+        {"PRIORITY", twice ? "4" : "5", -1},
+        {"GLIB_DOMAIN", G_LOG_DOMAIN, -1},
+        {"RELAIS_MODULE", ticket->name, -1},
+    };
+
+    g_log_structured_array (twice ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE, fields,
+                            G_N_ELEMENTS (fields));
+}
+
 gboolean
 relais_ticket_complete (RelaisTicket *ticket, RelaisVerdict verdict)
 {
-    bool mine;
+    bool mine, twice;
 
     g_return_val_if_fail (ticket != NULL, FALSE);
     g_mutex_lock (&ticket->mutex);
+    twice = ticket->state == TICKET_COMPLETED;
     mine = ticket->state == TICKET_OPEN;
     if (mine) {
         ticket->state = TICKET_COMPLETED;
@@ -88,6 +114,8 @@ relais_ticket_complete (RelaisTicket *ticket, RelaisVerdict verdict)
         relais_loop_post (ticket->loop, resume, relais_ticket_ref (ticket));
     }
     g_mutex_unlock (&ticket->mutex);
+    if (!mine)
+        tell_vain (ticket, twice);
     return mine;
 }
 
@@ -139,7 +167,12 @@ relais_ticket_abandon (RelaisTicket *ticket)
         ticket->state = TICKET_ABANDONED;
     g_mutex_unlock (&ticket->mutex);
     ticket->run = NULL;
-    if (cancel && ticket->cancel != NULL)
+    if (cancel && ticket->cancel != NULL) {
+        RelaisGuard outer;
+
+        relais_guard_enter (&outer, ticket->module, "cancel", ticket->id);
         ticket->cancel (ticket->data);
+        relais_guard_leave (&outer);
+    }
     relais_ticket_unref (ticket);
 }

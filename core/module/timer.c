@@ -11,10 +11,14 @@
 
 struct RelaisModuleTimer {
     RelaisTimer timer;
+    RelaisModule *module;
+    RelaisTimerCallback func;
+    gpointer data;
 };
 
 typedef struct {
-    RelaisHost *host;
+    RelaisModule *module;
+    guint64 id; /* of the message that it was posted for, or 0 */
     RelaisTimerCallback func;
     gpointer data;
 } Post;
@@ -35,9 +39,12 @@ static void
 call_posted (gpointer data)
 {
     Post *post = data;
+    RelaisGuard outer;
 
+    relais_guard_enter (&outer, post->module, "post", post->id);
     post->func (post->data);
-    g_atomic_int_add (&post->host->jobs, -1);
+    relais_guard_leave (&outer);
+    g_atomic_int_add (&post->module->host->jobs, -1);
     g_free (post);
 }
 
@@ -48,9 +55,21 @@ relais_module_post (RelaisModule *module, RelaisTimerCallback func, gpointer dat
 
     g_return_if_fail (func != NULL);
     post = g_new (Post, 1);
-    *post = (Post){module->host, func, data};
+    *post = (Post){module, relais_guard_id (), func, data};
     g_atomic_int_inc (&module->host->jobs);
     relais_loop_post (module->host->loop, call_posted, post);
+}
+
+/* The callback may free its timer. */
+static void
+on_timer (gpointer data)
+{
+    const RelaisModuleTimer *timer = data;
+    RelaisGuard outer;
+
+    relais_guard_enter (&outer, timer->module, "timer", 0);
+    timer->func (timer->data);
+    relais_guard_leave (&outer);
 }
 
 RelaisModuleTimer *
@@ -60,7 +79,10 @@ relais_module_timer_new (RelaisModule *module, RelaisTimerCallback func, gpointe
 
     g_return_val_if_fail (func != NULL, NULL);
     timer = g_new0 (RelaisModuleTimer, 1);
-    relais_timer_init (&timer->timer, module->host->loop, func, data);
+    timer->module = module;
+    timer->func = func;
+    timer->data = data;
+    relais_timer_init (&timer->timer, module->host->loop, on_timer, timer);
     return timer;
 }
 

@@ -13,6 +13,8 @@
 #include "queue/outcome-private.h"
 #include "queue/suppressed-private.h"
 
+#include "message/address-private.h"
+
 #include <string.h>
 
 enum { SIBLINGS_LOOKED_AT = 1000 };
@@ -480,6 +482,21 @@ on_prepared (gpointer data)
     }
 }
 
+/* How many of the recipients have no more than `most` domains (RFC 9422 section 4.3); 0: any number. */
+static guint
+within_domains (const RelaisAttempt *attempt, guint most)
+{
+    g_autoptr (GHashTable) domains = g_hash_table_new (g_str_hash, g_str_equal);
+
+    for (guint i = 0; most > 0 && i < attempt->n; i++) {
+        g_hash_table_add (domains,
+                          (gpointer)relais_address_domain (attempt->recipients[i]->address));
+        if (g_hash_table_size (domains) > most)
+            return i;
+    }
+    return attempt->n;
+}
+
 void
 relais_attempt_go_on (RelaisAttempt *attempt)
 {
@@ -489,7 +506,8 @@ relais_attempt_go_on (RelaisAttempt *attempt)
     if (attempt->step != RELAIS_ATTEMPT_WAITING || !relais_connection_is_open (connection) ||
         !sift (attempt))
         return;
-    most = most_recipients (attempt, connection, attempt->deliveries[0]);
+    most = MIN (most_recipients (attempt, connection, attempt->deliveries[0]),
+                within_domains (attempt, connection->caps.limits_rcptdomainmax));
     if (attempt->n > most) {
         /* Taken before the peer's LIMITS were known. */
         put_back_from (attempt, most);
@@ -525,6 +543,7 @@ facts_of (const RelaisAttempt *attempt)
     if (connection != NULL && relais_connection_is_open (connection)) {
         facts.host = relais_connection_host (connection);
         facts.address = connection->address;
+        facts.tls_policy = relais_tls_policy_to_string (connection->terms->policy);
         facts.tls_version = connection->tls_version;
         facts.tls_cipher = connection->tls_cipher;
         facts.tls_verify = connection->tls_verify;
@@ -621,6 +640,15 @@ is_recipient_limit (const RelaisSmtpOutcome *outcome)
     return strstr (text, "too many recipients") != NULL;
 }
 
+/* RFC 4954 section 6: a smarthost that wants a login, or another one. The operator can mend that, and the mail is good. */
+static bool
+is_login_wanted (const RelaisSmtpOutcome *outcome)
+{
+    const guint16 code = outcome->reply.code;
+
+    return code == 530 || code == 534 || code == 535 || code == 538;
+}
+
 /* What our own client would not send, by RelaisSmtpRefusal. */
 static const guint16 refusal_codes[][3] = {{4, 4, 2}, {5, 3, 4}, {5, 6, 7},
                                            {5, 1, 3}, {5, 6, 0}, {4, 3, 0}};
@@ -667,6 +695,10 @@ relais_attempt_settle (RelaisAttempt *attempt, const RelaisSmtpOutcome *outcomes
         guint32 number = attempt->deliveries[i];
         RelaisResult result = result_of (&outcomes[i], failure);
 
+        if (attempt->route->fixed != NULL && is_login_wanted (&outcomes[i])) {
+            result.kind = RELAIS_RESULT_DEFERRED;
+            result.enhanced[0] = MIN (result.enhanced[0], 4);
+        }
         bool limit = is_recipient_limit (&outcomes[i]);
 
         if (limit && result.kind == RELAIS_RESULT_BOUNCED) {

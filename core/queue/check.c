@@ -20,7 +20,7 @@ check_due (const RelaisQueue *queue, guint32 number, const RelaisFlow *flow)
                    ? g_strdup_printf ("due delivery %u: nobody looks at its destination", number)
                    : NULL;
     case RELAIS_DESTINATION_LOOKING:
-        return destination->lookup != NULL
+        return destination->lookup != NULL || destination->sts_lookup != NULL
                    ? NULL
                    : g_strdup_printf ("due delivery %u: no lookup is under way", number);
     case RELAIS_DESTINATION_ASLEEP:

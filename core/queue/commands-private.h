@@ -12,6 +12,11 @@ void relais_queue_command_why (RelaisCommandCall *call, gpointer queue);
 /* `queue ages`. */
 void relais_queue_command_ages (RelaisCommandCall *call, gpointer queue);
 
+/* `tls show DOMAIN`: see terms-show.c. */
+void relais_queue_command_tls (RelaisCommandCall *call, gpointer queue);
+/* Ends those under way: the queue goes. */
+void relais_queue_end_tls_commands (RelaisQueue *queue);
+
 /* The queue id that is the call's one argument; false after the call was failed. */
 bool relais_queue_command_id (RelaisCommandCall *call, guint64 *id);
 /* Puts what a delivery waits for, and until when, into the row. */

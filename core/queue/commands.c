@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "queue/commands-private.h"
+#include "queue/tlsrpt-private.h"
 #include "queue/destination-private.h"
 #include "queue/lane-private.h"
 #include "queue/live-private.h"
@@ -507,6 +508,11 @@ static const RelaisCommand commands[] = {
      N_ ("Return deliveries to their senders."), RELAIS_COMMAND_ONLINE, 0, run_bounce},
     {"queue", "delete", SELECTION_USAGE " [--all]", SELECTION " all",
      N_ ("Delete deliveries without telling anyone."), RELAIS_COMMAND_ONLINE, 0, run_delete},
+    {"tls", "show", "DOMAIN", "",
+     N_ ("Tell how much TLS mail for a domain must have at each of its hosts, and why."),
+     RELAIS_COMMAND_ONLINE, 0, relais_queue_command_tls},
+    {"tls", "reports", "", "", N_ ("Tell what was counted for TLS reports and is not sent yet."),
+     RELAIS_COMMAND_ONLINE, 0, relais_queue_command_tls_reports},
     {"why", NULL, "ID", "", N_ ("Tell what happened to a message, and what it waits for."),
      RELAIS_COMMAND_ONLINE, 0, relais_queue_command_why},
 };

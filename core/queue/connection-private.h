@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A connection of the queue: keyed by (source, host, address, port, TLS policy), it tries the stops of
+ * A connection of the queue: keyed by (source, host, address, port, TLS terms), it tries the stops of
  * a route until one answers, then carries attempts one after the other, with one prepared behind the
  * one that is under way. It takes its next only after the outcome of the last was written.
  */
@@ -29,11 +29,13 @@ struct RelaisConnection {
     RelaisAttempt *attempt, *next;
     bool sending, last; /* last: quit after what is under way */
 
-    guint stop; /* of the route, being tried or in use */
+    GArray *order; /* guint: the route's stops as they are tried */
+    guint stop;    /* in `order`: being tried or in use */
     guint tries;
-    bool in_clear; /* the retry after a failed handshake */
-    RelaisTlsPolicy policy;
-    guint64 carries; /* serial of the last route found to contain the host */
+    bool in_clear;          /* the retry after a failed handshake */
+    RelaisTlsTerms *terms;  /* of the host being tried or in use */
+    RelaisTlsPolicy policy; /* in force: theirs, or none in the retry in clear */
+    guint64 carries;        /* serial of the last route found to contain the host */
     guint transactions;
     char *address;
     char *tls_version, *tls_cipher, *tls_verify;

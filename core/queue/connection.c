@@ -3,15 +3,18 @@
  * Connections. One is owned by its lane from the opening to the client's end; an outcome that is
  * being written keeps its memory.
  *
- * Opening tries the route's stops: host by host, IPv6 before IPv4, skipping what the source has no
- * address for. A refusing banner goes on to the next host as a failed connect does. A failed
+ * Opening tries the route's stops in the order of reach.c: host by host, the preferred family first, skipping what the
+ * source has no address for. A refusing banner goes on to the next host as a failed connect does. A failed
  * handshake under an opportunistic policy is tried once more in clear, on a new connection, and
  * remembered for a day (user-demands 19).
  */
 #include "config.h"
 
 #include "queue/connection-private.h"
+#include "queue/reach-private.h"
 #include "queue/source-private.h"
+#include "queue/terms-private.h"
+#include "queue/tlsrpt-private.h"
 
 #include "conf/net-private.h"
 
@@ -19,6 +22,8 @@
 
 enum { MAX_TRIES = 20, MAX_CLEAR_HOSTS = 1000, MAX_FAILURES_BYTES = 900 };
 
+/* RFC 3463 section 3.8, "cryptographic failure". */
+static const guint16 no_tls[3] = {4, 7, 5};
 static const RelaisSmtpClientCallbacks callbacks;
 static void try_stops (RelaisConnection *connection);
 static void take_next (RelaisConnection *connection);
@@ -29,6 +34,8 @@ connection_unref (RelaisConnection *connection)
     if (--connection->refs > 0)
         return;
     relais_route_unref (connection->route);
+    g_array_unref (connection->order);
+    relais_tls_terms_unref (connection->terms);
     g_free (connection->address);
     g_free (connection->tls_version);
     g_free (connection->tls_cipher);
@@ -41,7 +48,8 @@ connection_unref (RelaisConnection *connection)
 static const RelaisStop *
 stop_of (const RelaisConnection *connection)
 {
-    return &g_array_index (connection->route->stops, RelaisStop, connection->stop);
+    return &g_array_index (connection->route->stops, RelaisStop,
+                           g_array_index (connection->order, guint, connection->stop));
 }
 
 const char *
@@ -206,27 +214,41 @@ give_up (RelaisConnection *connection)
         relais_lanes_use_sources (queue);
 }
 
-static bool
-source_address (const RelaisSource *source, sa_family_t family, RelaisSmtpClientOptions *options)
+static void
+set_source_address (RelaisSmtpClientOptions *options, const RelaisSource *source,
+                    sa_family_t family)
 {
-    const struct sockaddr_storage *address =
-        family == AF_INET6 ? &source->address6 : &source->address4;
-    socklen_t size = family == AF_INET6 ? source->size6 : source->size4;
-    socklen_t other = family == AF_INET6 ? source->size4 : source->size6;
-
-    /* A source of which one family is named speaks that one alone. */
-    if ((size == 0 && other > 0) || (family == AF_INET6 ? source->unbound6 : source->unbound4))
-        return false;
-    if (size > 0)
-        options->local = *address;
-    options->local_size = size;
-    return true;
+    if (family == AF_INET6 && source->size6 > 0) {
+        options->local = source->address6;
+        options->local_size = source->size6;
+    } else if (family == AF_INET && source->size4 > 0) {
+        options->local = source->address4;
+        options->local_size = source->size4;
+    }
 }
 
+/* While the host has an address of the other family behind this one, that one does not wait for long. */
+static gint64
+connect_time (const RelaisConnection *connection)
+{
+    const RelaisQueueSettings *settings = &connection->queue->settings;
+    const RelaisStop *now = stop_of (connection);
+
+    for (guint i = connection->stop + 1; i < connection->order->len; i++) {
+        const RelaisStop *stop = &g_array_index (connection->route->stops, RelaisStop,
+                                                 g_array_index (connection->order, guint, i));
+
+        if (stop->host == now->host && stop->address.ss_family != now->address.ss_family)
+            return MIN (settings->connect_us, settings->fallback_us);
+    }
+    return settings->connect_us;
+}
+
+/* What the terms come to at this host. */
 static RelaisTlsPolicy
 policy_for (RelaisConnection *connection)
 {
-    RelaisTlsPolicy policy = connection->route->tls;
+    RelaisTlsPolicy policy = connection->terms->policy;
 
     if (policy == RELAIS_TLS_POLICY_OPPORTUNISTIC &&
         (connection->in_clear ||
@@ -235,27 +257,62 @@ policy_for (RelaisConnection *connection)
     return policy;
 }
 
+/* What the host is called in a handshake: a socket of this machine has no name of its own. */
+static const char *
+tls_name (const RelaisConnection *connection)
+{
+    return stop_of (connection)->address.ss_family == AF_UNIX ? "localhost"
+                                                              : relais_connection_host (connection);
+}
+
 static bool
 try_stop (RelaisConnection *connection)
 {
     RelaisQueue *queue = connection->queue;
     const RelaisStop *stop = stop_of (connection);
+    RelaisSmtpTimeouts timeouts = relais_smtp_default_timeouts;
     g_autoptr (GError) error = NULL;
+    g_autofree char *key = NULL;
+    const char *host = relais_connection_host (connection);
+    const RelaisStaticRoute *fixed = connection->route->fixed;
     RelaisSmtpClientOptions options = {.peer = stop->address,
                                        .peer_size = stop->size,
-                                       .host = relais_connection_host (connection),
+                                       .host = tls_name (connection),
                                        .helo = connection->lane->source->helo};
 
-    if (!source_address (connection->lane->source, stop->address.ss_family, &options))
-        return false;
+    if (!relais_reach_has_family (connection->lane->source, stop->address.ss_family))
+        return false; /* it lost the address since the order was made */
+    set_source_address (&options, connection->lane->source, stop->address.ss_family);
+    timeouts.connect_us = connect_time (connection);
+    if (fixed != NULL) {
+        options.lmtp = fixed->lmtp;
+        options.implicit_tls = fixed->implicit_tls;
+        options.credentials = fixed->credentials;
+        options.auth_in_clear = fixed->auth_in_clear || stop->address.ss_family == AF_UNIX;
+    }
     connection->tries++;
-    connection->policy = options.tls_policy = policy_for (connection);
-    options.tls = options.tls_policy == RELAIS_TLS_POLICY_VERIFY ? queue->tls_verify : queue->tls;
     g_free (connection->address);
-    connection->address = relais_address_to_text ((const struct sockaddr *)&stop->address);
-    connection->client =
-        relais_smtp_client_new (queue->loop, queue->pool, &options, &relais_smtp_default_timeouts,
-                                &callbacks, connection, &error);
+    connection->address = stop->address.ss_family == AF_UNIX
+                              ? g_strdup ("unix")
+                              : relais_address_to_text ((const struct sockaddr *)&stop->address);
+    relais_tls_terms_unref (connection->terms);
+    connection->terms = relais_terms_decide (queue, connection->route, host);
+    connection->policy = options.tls_policy = policy_for (connection);
+    options.tls = relais_terms_context (queue, connection->terms, connection->policy);
+    key = g_strdup_printf ("%s %s %s %u %s", connection->lane->source->name, host,
+                           connection->address, connection->route->port, connection->terms->key);
+    options.sessions = queue->tls_sessions;
+    options.session_key = key;
+    options.tls_names = (const char *const *)connection->terms->names;
+    options.tlsa = connection->terms->tlsa;
+    if (connection->terms->refused) {
+        relais_tlsrpt_refused (connection);
+        note_failure (connection, connection->terms->origin, 0, no_tls,
+                      "the domain's policy has no place for this host");
+        return false;
+    }
+    connection->client = relais_smtp_client_new (queue->loop, queue->pool, &options, &timeouts,
+                                                 &callbacks, connection, &error);
     if (connection->client == NULL) {
         note_failure (connection, "connect", 0, NULL, error->message);
         relais_source_check (queue, connection->lane->source, stop->address.ss_family);
@@ -266,7 +323,7 @@ try_stop (RelaisConnection *connection)
 static void
 try_stops (RelaisConnection *connection)
 {
-    for (; connection->stop < connection->route->stops->len && connection->tries < MAX_TRIES;
+    for (; connection->stop < connection->order->len && connection->tries < MAX_TRIES;
          connection->stop++, connection->in_clear = false)
         if (try_stop (connection))
             return;
@@ -296,6 +353,7 @@ relais_connection_open (RelaisLane *lane, RelaisPath *path, RelaisAttempt *attem
     connection->lane = lane;
     connection->path = relais_path_ref (path);
     connection->route = relais_route_ref (attempt->route);
+    connection->order = relais_reach_order (lane->queue, lane->source, connection->route);
     connection->failures = g_string_new (NULL);
     connection->idle_link.data = connection;
     relais_timer_init (&connection->timer, lane->queue->loop, on_timer, connection);
@@ -308,6 +366,14 @@ relais_connection_open (RelaisLane *lane, RelaisPath *path, RelaisAttempt *attem
     try_stops (connection);
 }
 
+/* What the terms ask for was not to be had. */
+static bool
+lacks_tls (const RelaisConnection *connection, const RelaisSmtpFailure *failure)
+{
+    return failure != NULL && connection->terms->policy >= RELAIS_TLS_POLICY_REQUIRE &&
+           (failure->tls_handshake || failure->phase == RELAIS_PHASE_STARTTLS);
+}
+
 static void
 on_failed_opening (RelaisConnection *connection, const RelaisSmtpReply *reply,
                    const RelaisSmtpFailure *failure)
@@ -317,7 +383,12 @@ on_failed_opening (RelaisConnection *connection, const RelaisSmtpReply *reply,
     const char *text = has_reply ? reply->text : failure != NULL ? failure->text : NULL;
 
     note_failure (connection, stage, has_reply ? reply->code : 0,
-                  has_reply ? reply->enhanced : NULL, text != NULL ? text : "closed");
+                  has_reply                         ? reply->enhanced
+                  : lacks_tls (connection, failure) ? no_tls
+                                                    : NULL,
+                  text != NULL ? text : "closed");
+    if (failure != NULL && failure->phase == RELAIS_PHASE_CONNECT)
+        relais_reach_failed (connection->queue, connection->lane->source, stop_of (connection));
     if (failure != NULL && failure->tls_handshake &&
         connection->policy == RELAIS_TLS_POLICY_OPPORTUNISTIC) {
         remember_clear_host (connection->queue, relais_connection_host (connection));
@@ -352,6 +423,7 @@ send_attempt (RelaisConnection *connection)
                                          .rope = attempt->rope,
                                          .eight_bit = attempt->eight_bit,
                                          .smtputf8 = attempt->smtputf8,
+                                         .chunking = connection->queue->settings.chunking,
                                          .envid = envelope->envid,
                                          .ret = envelope->ret};
 
@@ -441,6 +513,7 @@ steal (RelaisConnection *connection)
             other->caps.smtputf8 != connection->caps.smtputf8 ||
             other->caps.max_size != connection->caps.max_size ||
             other->caps.limits_rcptmax != connection->caps.limits_rcptmax ||
+            other->caps.limits_rcptdomainmax != connection->caps.limits_rcptdomainmax ||
             !relais_connection_carries (connection, attempt->route))
             continue;
         other->next = NULL;
@@ -527,12 +600,18 @@ relais_connection_drop (RelaisConnection *connection, RelaisAttempt *attempt)
 bool
 relais_connection_carries (RelaisConnection *connection, const RelaisRoute *route)
 {
+    g_autoptr (RelaisTlsTerms) terms = NULL;
+    const char *host;
+
     if (!relais_connection_is_open (connection))
         return false;
     if (connection->carries == route->serial)
         return true;
-    if (connection->route->port != route->port || connection->route->tls != route->tls ||
-        !relais_route_has_host (route, relais_connection_host (connection)))
+    host = relais_connection_host (connection);
+    if (connection->route->port != route->port || !relais_route_has_host (route, host))
+        return false;
+    terms = relais_terms_decide (connection->queue, route, host);
+    if (!relais_tls_terms_equal (terms, connection->terms))
         return false;
     connection->carries = route->serial;
     return true;
@@ -557,10 +636,14 @@ on_ready (RelaisSmtpClient *client, const RelaisSmtpCaps *caps, gpointer data)
 
     connection->caps = *caps;
     if (stream != NULL && relais_stream_is_tls (stream)) {
+        connection->queue->tls_handshakes_total++;
+        connection->queue->tls_resumed_total += relais_stream_tls_resumed (stream);
         connection->tls_version = g_strdup (relais_stream_tls_version (stream));
         connection->tls_cipher = g_strdup (relais_stream_tls_cipher (stream));
         connection->tls_verify = g_strdup (relais_stream_tls_verify (stream));
     }
+    relais_tlsrpt_opened (connection, client);
+    relais_reach_worked (connection->queue, connection->lane->source, stop_of (connection));
     relais_path_opened (connection->path);
     if (connection->attempt == NULL) {
         connection->state = RELAIS_CONNECTION_SETTLING;
@@ -579,6 +662,8 @@ on_closed (RelaisSmtpClient *client, const RelaisSmtpReply *reply, const RelaisS
     RelaisConnection *connection = data;
 
     connection->client = NULL;
+    if (connection->state == RELAIS_CONNECTION_OPENING)
+        relais_tlsrpt_failed (connection, client, failure);
     if (connection->state == RELAIS_CONNECTION_OPENING)
         on_failed_opening (connection, reply, failure);
     else

@@ -23,9 +23,14 @@ struct RelaisDestination {
     guint n_due;     /* deliveries of its flows */
     RelaisDestinationState state;
     RelaisMailLookup *lookup;
-    RelaisRoute *route; /* ROUTED */
-    gint64 expires_us;  /* ROUTED, REFUSED */
-    char enhanced[12];  /* ASLEEP, REFUSED: why */
+    RelaisStsLookup *sts_lookup; /* beside it */
+    RelaisMailRoute *mail;       /* the answer, while the other one is waited for */
+    RelaisStsTrouble sts_trouble;
+    char *sts_text;
+    RelaisStsPolicy *sts; /* as the last look found it; or NULL */
+    RelaisRoute *route;   /* ROUTED */
+    gint64 expires_us;    /* ROUTED, REFUSED */
+    char enhanced[12];    /* ASLEEP, REFUSED: why */
     char *text;
     RelaisNap nap;
     GQueue flows; /* RelaisFlow, by destination_link */

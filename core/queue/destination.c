@@ -14,6 +14,7 @@
 #include "queue/destination-private.h"
 
 #include "queue/lane-private.h"
+#include "queue/tlsrpt-private.h"
 
 #include <string.h>
 
@@ -99,18 +100,21 @@ use_route (RelaisDestination *destination, const RelaisMailRoute *mail)
     destination->nap.length_us = 0;
     destination->expires_us = mail->expires_us;
     relais_route_unref (destination->route);
-    destination->route = relais_route_new (queue, mail, destination->name, destination->fixed);
+    destination->route =
+        relais_route_new (queue, mail, destination->name, destination->fixed, destination->sts);
     attach_flows (destination);
 }
 
+/* Both questions are answered. */
 static void
-on_route (gpointer data, RelaisMailRoute *answer)
+take_answers (RelaisDestination *destination)
 {
-    RelaisDestination *destination = data;
-    g_autoptr (RelaisMailRoute) mail = answer;
+    g_autoptr (RelaisMailRoute) mail = g_steal_pointer (&destination->mail);
     gint64 now = relais_loop_now_us (destination->queue->loop);
 
-    destination->lookup = NULL;
+    if (destination->fixed == NULL)
+        relais_tlsrpt_looked_up (destination->queue, destination->name, mail,
+                                 destination->sts_trouble, destination->sts_text);
     switch (mail->outcome) {
     case RELAIS_ROUTE_HOSTS: use_route (destination, mail); return;
     case RELAIS_ROUTE_TEMPORARY:
@@ -129,6 +133,45 @@ on_route (gpointer data, RelaisMailRoute *answer)
 }
 
 static void
+on_route (gpointer data, RelaisMailRoute *mail)
+{
+    RelaisDestination *destination = data;
+
+    destination->lookup = NULL;
+    destination->mail = mail;
+    if (mail->outcome != RELAIS_ROUTE_HOSTS)
+        relais_sts_cancel (g_steal_pointer (&destination->sts_lookup));
+    if (destination->sts_lookup == NULL)
+        take_answers (destination);
+}
+
+static void
+on_sts (gpointer data, const RelaisStsResult *result)
+{
+    RelaisDestination *destination = data;
+
+    destination->sts_lookup = NULL;
+    destination->sts_trouble = result->trouble;
+    destination->sts_text = g_strdup (result->text);
+    if (result->policy != NULL)
+        destination->sts = relais_sts_policy_ref (result->policy);
+    if (destination->mail != NULL)
+        take_answers (destination);
+}
+
+/* Address literals have no policies. */
+static void
+look_up_sts (RelaisDestination *destination)
+{
+    g_clear_pointer (&destination->sts, relais_sts_policy_unref);
+    g_clear_pointer (&destination->sts_text, g_free);
+    destination->sts_trouble = RELAIS_STS_FINE;
+    if (destination->queue->sts != NULL && destination->name[0] != '[')
+        destination->sts_lookup =
+            relais_sts_lookup (destination->queue->sts, destination->name, on_sts, destination);
+}
+
+static void
 look_up (RelaisDestination *destination)
 {
     RelaisQueue *queue = destination->queue;
@@ -138,9 +181,11 @@ look_up (RelaisDestination *destination)
     if (destination->fixed != NULL)
         destination->lookup =
             relais_dns_lookup_host (queue->dns, destination->fixed->host, on_route, destination);
-    else
+    else {
+        look_up_sts (destination);
         destination->lookup =
             relais_dns_lookup_mail (queue->dns, destination->name, on_route, destination);
+    }
 }
 
 /* The configuration was read again: the same hosts may be of another site now. */
@@ -266,6 +311,8 @@ relais_destination_stop (RelaisDestination *destination)
 {
     if (destination->lookup != NULL)
         relais_dns_cancel_mail (g_steal_pointer (&destination->lookup));
+    relais_sts_cancel (g_steal_pointer (&destination->sts_lookup));
+    g_clear_pointer (&destination->mail, relais_mail_route_free);
     relais_timer_stop (&destination->nap.timer);
     for (GList *link = destination->flows.head; link != NULL; link = link->next)
         relais_lane_detach_flow (link->data);
@@ -297,6 +344,8 @@ relais_destination_release (RelaisDestination *destination)
     relais_destination_stop (destination);
     relais_route_unref (destination->route);
     g_hash_table_remove (destination->queue->destinations, destination->name);
+    relais_sts_policy_unref (destination->sts);
+    g_free (destination->sts_text);
     g_free (destination->text);
     g_free (destination->name);
     g_free (destination);

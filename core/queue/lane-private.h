@@ -23,7 +23,7 @@ typedef enum {
 
 struct RelaisPath {
     RelaisLane *lane;
-    char *set;
+    char *name; /* see relais_terms_name_path () */
     RelaisPathState state;
     RelaisNap nap;
     guint uses; /* strands and connections */
@@ -48,7 +48,7 @@ struct RelaisLane {
     RelaisHold opening_hold; /* no connection is opened while it lasts */
     guint64 served;          /* in units of weight, of what any source might have taken */
     guint uses;              /* strands, paths and connections */
-    GHashTable *paths;       /* set -> RelaisPath */
+    GHashTable *paths;       /* name -> RelaisPath */
     bool dirty;
     bool waited;  /* let another source of a pool go first */
     bool starved; /* waits for a place of the daemon's total */

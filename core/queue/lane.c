@@ -14,6 +14,7 @@
 #include "queue/attempt-private.h"
 #include "queue/connection-private.h"
 #include "queue/permit-private.h"
+#include "queue/terms-private.h"
 
 #include <string.h>
 
@@ -539,16 +540,16 @@ on_nap_over (gpointer data)
 }
 
 static RelaisPath *
-path_get (RelaisLane *lane, const char *set)
+path_get (RelaisLane *lane, const char *name)
 {
-    RelaisPath *path = g_hash_table_lookup (lane->paths, set);
+    RelaisPath *path = g_hash_table_lookup (lane->paths, name);
 
     if (path == NULL) {
         path = g_new0 (RelaisPath, 1);
         path->lane = lane;
-        path->set = g_strdup (set);
+        path->name = g_strdup (name);
         relais_timer_init (&path->nap.timer, lane->queue->loop, on_nap_over, path);
-        g_hash_table_insert (lane->paths, path->set, path);
+        g_hash_table_insert (lane->paths, path->name, path);
         lane->uses++;
     }
     return relais_path_ref (path);
@@ -567,9 +568,9 @@ relais_path_unref (RelaisPath *path)
     if (--path->uses > 0)
         return;
     relais_timer_stop (&path->nap.timer);
-    g_hash_table_remove (path->lane->paths, path->set);
+    g_hash_table_remove (path->lane->paths, path->name);
     lane_unref (path->lane);
-    g_free (path->set);
+    g_free (path->name);
     g_free (path->text);
     g_free (path);
 }
@@ -628,12 +629,14 @@ relais_strand_is_usable (const RelaisStrand *strand)
 void
 relais_lane_attach_flow (RelaisFlow *flow, const RelaisRoute *route)
 {
+    g_autofree char *path = relais_terms_name_path (flow->queue, route);
+
     for (guint i = 0; i < flow->pool->sources->len; i++) {
         RelaisStrand *strand = &flow->strands[i];
 
         strand->link.data = strand->path_link.data = strand;
         strand->lane = lane_get (flow->queue, g_ptr_array_index (flow->pool->sources, i), route);
-        strand->path = path_get (strand->lane, route->set);
+        strand->path = path_get (strand->lane, path);
         g_queue_push_tail_link (&strand->path->strands, &strand->path_link);
     }
     relais_lane_update_flow (flow);

@@ -22,9 +22,13 @@ libcore_la_SOURCES += \
     core/queue/permit.c core/queue/permit-private.h \
     core/queue/prepare.c \
     core/queue/queue.c \
+    core/queue/reach.c core/queue/reach-private.h \
     core/queue/reload.c \
     core/queue/report.c core/queue/report-private.h \
     core/queue/route.c core/queue/route-private.h \
+    core/queue/tally.c core/queue/tally-private.h core/queue/tally-report.c \
+    core/queue/tlsrpt.c core/queue/tlsrpt-private.h core/queue/tlsrpt-count.c \
+    core/queue/terms-show.c \
     core/queue/schedule.c core/queue/schedule-private.h \
     core/queue/shaper.c core/queue/shaper-private.h \
     core/queue/settings.c core/queue/settings-private.h \
@@ -32,6 +36,7 @@ libcore_la_SOURCES += \
     core/queue/source.c core/queue/source-private.h \
     core/queue/suppressed.c core/queue/suppressed-private.h \
     core/queue/slab.c core/queue/slab-private.h \
+    core/queue/terms.c core/queue/terms-private.h \
     core/queue/verbs.c core/queue/verbs-private.h \
     core/queue/wheel.c core/queue/wheel-private.h
 
@@ -131,3 +136,9 @@ TESTS += tests/queue/test-queue-trouble
 tests_queue_test_queue_trouble_SOURCES = tests/queue/test-queue-trouble.c $(QUEUE_SCENE)
 tests_queue_test_queue_trouble_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_trouble_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-tally
+TESTS += tests/queue/test-tally
+tests_queue_test_tally_SOURCES = tests/queue/test-tally.c
+tests_queue_test_tally_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_queue_test_tally_LDADD = $(CORE_TEST_LDADD)

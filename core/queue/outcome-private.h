@@ -37,7 +37,8 @@ typedef struct {
 typedef struct {
     const char *source, *pool, *host, *address, *site, *provider;
     const char *tls_version, *tls_cipher, *tls_verify;
-    guint32 source_hash; /* kept for the retry; 0: any source may take it */
+    const char *tls_policy; /* what was asked for */
+    guint32 source_hash;    /* kept for the retry; 0: any source may take it */
     RelaisPin *pin;
     guint64 size;
     bool peer_reports; /* it took over the DSN parameters */

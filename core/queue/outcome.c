@@ -134,6 +134,7 @@ add_facts (RelaisEventLine *line, const RelaisResultFacts *facts)
     relais_event_line_add (line, "source", facts->source);
     relais_event_line_add (line, "host", facts->host);
     relais_event_line_add (line, "address", facts->address);
+    relais_event_line_add (line, "tls_policy", facts->tls_policy);
     relais_event_line_add (line, "tls_version", facts->tls_version);
     relais_event_line_add (line, "tls_cipher", facts->tls_cipher);
     relais_event_line_add (line, "tls_verify", facts->tls_verify);

@@ -10,16 +10,21 @@
 #include "dns/dns-private.h"
 #include "event/event-private.h"
 #include "module/host-private.h"
+#include "smtp/sts-private.h"
 #include "spool/spool-private.h"
 #include "suppress/suppress-private.h"
 
 typedef struct RelaisQueue RelaisQueue;
+
+typedef struct RelaisTlsrpt RelaisTlsrpt;
 
 typedef struct {
     RelaisLoop *loop;
     RelaisPool *pool;
     RelaisSpool *spool;
     RelaisDns *dns;
+    RelaisSts *sts;       /* must outlive the queue; NULL: nobody is asked for an MTA-STS policy */
+    RelaisTlsrpt *tlsrpt; /* must outlive the queue; NULL: nothing is counted for TLS reports */
     RelaisHost *host;
     RelaisSuppression *suppression; /* must outlive the queue; NULL: nobody is suppressed */
 } RelaisQueueOptions;
@@ -48,8 +53,9 @@ typedef struct {
     guint64 flows_in_order;            /* flows that could go and wait for a turn in a lane */
     guint64 flows, lanes, connections;
     guint64 delivered_total, deferred_total, bounced_total, expired_total, suppressed_total;
-    guint64 parked;              /* outcomes whose evidence or report cannot be kept now */
-    guint64 evidence_lost_total; /* outcomes that were written without theirs in the end */
+    guint64 parked; /* outcomes whose evidence or report cannot be kept now */
+    guint64 evidence_lost_total, tls_handshakes_total,
+        tls_resumed_total; /* outcomes that were written without theirs in the end */
 } RelaisQueueFigures;
 /* Counts that are kept; costs the same however much is queued. */
 void relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures);

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "queue/commands-private.h"
 #include "queue/connection-private.h"
 #include "queue/keep-private.h"
 #include "queue/local-private.h"
@@ -13,6 +14,7 @@
 #include "queue/shaper-private.h"
 #include "queue/source-private.h"
 #include "queue/suppressed-private.h"
+#include "queue/tlsrpt-private.h"
 
 #include <string.h>
 
@@ -498,6 +500,7 @@ init_tables (RelaisQueue *queue)
     queue->lanes = g_hash_table_new (g_str_hash, g_str_equal);
     queue->lives = g_hash_table_new (g_int64_hash, g_int64_equal);
     queue->clear_hosts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+    queue->out_of_reach = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
     queue->notices = g_array_new (FALSE, FALSE, sizeof (guint64));
     relais_timer_init (&queue->wheel_timer, queue->loop, on_wheel, queue);
     relais_timer_init (&queue->sweep_timer, queue->loop, sweep, queue);
@@ -527,10 +530,12 @@ tables_free (RelaisQueue *queue)
     g_hash_table_unref (queue->lanes);
     g_hash_table_unref (queue->lives);
     g_hash_table_unref (queue->clear_hosts);
+    g_hash_table_unref (queue->out_of_reach);
     g_array_unref (queue->notices);
     relais_queue_settings_clear (&queue->settings);
     g_clear_pointer (&queue->tls, relais_tls_context_unref);
     g_clear_pointer (&queue->tls_verify, relais_tls_context_unref);
+    relais_tls_sessions_unref (queue->tls_sessions);
     relais_config_unref (queue->config);
 }
 
@@ -544,19 +549,25 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     queue->pool = options->pool;
     queue->spool = options->spool;
     queue->dns = options->dns;
+    queue->sts = options->sts;
+    queue->tlsrpt = options->tlsrpt;
     queue->host = options->host;
     queue->suppression = options->suppression;
     queue->config = relais_config_ref (config);
     init_tables (queue);
     if (!relais_queue_settings_read (&queue->settings, config, error) ||
         (queue->tls = relais_tls_context_new_client (false, error)) == NULL ||
-        (queue->tls_verify = relais_tls_context_new_client (true, error)) == NULL) {
+        (queue->tls_verify = relais_tls_context_new_client (true, error)) == NULL ||
+        !relais_queue_settings_load (&queue->settings, config, error)) {
         relais_queue_unref (queue);
         return NULL;
     }
+    queue->tls_sessions = relais_tls_sessions_new (queue->settings.tls_sessions);
     relais_spool_set_resumed (queue->spool, on_spool_resumed, queue);
     relais_queue_begin_shaping (queue);
     relais_queue_begin_intake (queue);
+    if (queue->tlsrpt != NULL)
+        relais_tlsrpt_set_queue (queue->tlsrpt, queue);
     return queue;
 }
 
@@ -655,6 +666,9 @@ relais_queue_free (RelaisQueue *queue)
         if (queue->flow_table->pdata[i] != NULL)
             relais_timer_stop (&((RelaisFlow *)queue->flow_table->pdata[i])->timer);
     g_hash_table_foreach (queue->destinations, stop_destination, NULL);
+    relais_queue_end_tls_commands (queue);
+    if (queue->tlsrpt != NULL)
+        relais_tlsrpt_set_queue (g_steal_pointer (&queue->tlsrpt), NULL);
     relais_queue_unref (queue);
 }
 
@@ -678,6 +692,8 @@ relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures)
                                     .bounced_total = queue->bounced_total,
                                     .expired_total = queue->expired_total,
                                     .suppressed_total = queue->suppressed_total,
+                                    .tls_handshakes_total = queue->tls_handshakes_total,
+                                    .tls_resumed_total = queue->tls_resumed_total,
                                     .parked = queue->parked.length,
                                     .evidence_lost_total = queue->evidence_lost_total};
     for (guint i = 0; i < RELAIS_N_DESTINATION_STATES; i++)

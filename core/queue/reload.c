@@ -82,6 +82,7 @@ relais_queue_reload (RelaisQueue *queue, RelaisConfig *config)
     relais_config_unref (queue->config);
     queue->config = config;
     queue->settings_serial++;
+    relais_tls_sessions_set_most (queue->tls_sessions, queue->settings.tls_sessions);
     reload_tenants (queue);
     relais_lanes_reload (queue);
     if (!reset)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "queue/state-private.h"
+#include "smtp/sts-policy-private.h"
 
 typedef struct {
     guint host;                      /* in hosts */
@@ -16,26 +17,33 @@ typedef struct {
 
 struct RelaisRoute {
     guint refs;
-    guint64 serial;   /* no two routes of a queue share it */
-    guint settings;   /* of the queue's settings that it was made by */
-    GPtrArray *hosts; /* char *, by preference */
-    GArray *stops;    /* RelaisStop: by host, IPv6 before IPv4 */
-    char *set;        /* the hosts' names sorted, or the domain, or the static route's name */
-    char *site;       /* provider, or `set` */
-    bool is_provider; /* the site is one */
+    guint64 serial;       /* no two routes of a queue share it */
+    guint settings;       /* of the queue's settings that it was made by */
+    GPtrArray *hosts;     /* char *, by preference */
+    GArray *danes;        /* RelaisDane, one a host */
+    RelaisStsPolicy *sts; /* of the domain; or NULL */
+    GArray *stops;        /* RelaisStop: by host, IPv6 before IPv4 */
+    char *set;            /* the hosts' names sorted, or the domain, or the static route's name */
+    char *site;           /* provider, or `set` */
+    bool is_provider;     /* the site is one */
     guint16 port;
-    RelaisTlsPolicy tls;
+    char *domain; /* whose MX it is; NULL for a static route */
     bool implicit_mx;
     const RelaisStaticRoute *fixed; /* or NULL */
 };
 
-/* From the resolver's answer, which must have hosts. `fixed` is NULL for MX routes. */
+/* From the resolver's answer, which must have hosts. `fixed` is NULL for MX routes. `sts`
+ * (nullable) is referenced. */
 RelaisRoute *relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, const char *name,
-                               const RelaisStaticRoute *fixed);
-/* Of a static route whose host is an address; NULL if it is a name. */
+                               const RelaisStaticRoute *fixed, RelaisStsPolicy *sts);
+/* Of a static route whose host is an address or a socket of this machine; NULL if it is a name. */
 RelaisRoute *relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRoute *fixed);
 /* The same hosts, by the settings that are in force now. */
 RelaisRoute *relais_route_renew (RelaisQueue *queue, const RelaisRoute *route);
 RelaisRoute *relais_route_ref (RelaisRoute *route);
 void relais_route_unref (RelaisRoute *route);
+/* What DANE asks of a host of the route. */
+const RelaisDane *relais_route_dane (const RelaisRoute *route, const char *host);
+/* The provider whose site it is, by the settings in force; or NULL. */
+const RelaisProvider *relais_route_provider (const RelaisQueue *queue, const RelaisRoute *route);
 bool relais_route_has_host (const RelaisRoute *route, const char *host);

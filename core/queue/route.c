@@ -17,8 +17,24 @@ set_port (struct sockaddr_storage *address, guint16 port)
 {
     if (address->ss_family == AF_INET6)
         ((struct sockaddr_in6 *)address)->sin6_port = g_htons (port);
-    else
+    else if (address->ss_family == AF_INET)
         ((struct sockaddr_in *)address)->sin_port = g_htons (port);
+}
+
+static void
+dane_clear (gpointer dane)
+{
+    relais_dane_clear (dane);
+}
+
+static void
+add_dane (RelaisRoute *route, const RelaisDane *dane)
+{
+    RelaisDane copy = {0};
+
+    if (dane != NULL)
+        relais_dane_copy (&copy, dane);
+    g_array_append_val (route->danes, copy);
 }
 
 static RelaisRoute *
@@ -29,11 +45,12 @@ route_new (RelaisQueue *queue, const RelaisStaticRoute *fixed)
     route->refs = 1;
     route->serial = ++queue->route_serial;
     route->hosts = g_ptr_array_new_with_free_func (g_free);
+    route->danes = g_array_new (FALSE, TRUE, sizeof (RelaisDane));
+    g_array_set_clear_func (route->danes, dane_clear);
     route->stops = g_array_new (FALSE, TRUE, sizeof (RelaisStop));
     route->settings = queue->settings_serial;
     route->fixed = fixed;
     route->port = fixed != NULL ? fixed->port : queue->settings.smtp_port;
-    route->tls = fixed != NULL ? fixed->tls : queue->settings.tls;
     return route;
 }
 
@@ -52,6 +69,7 @@ add_host (RelaisRoute *route, const RelaisRouteHost *host)
     const sa_family_t order[] = {AF_INET6, AF_INET};
 
     g_ptr_array_add (route->hosts, g_strdup (host->name));
+    add_dane (route, &host->dane);
     for (gsize family = 0; family < G_N_ELEMENTS (order); family++)
         for (guint i = 0; host->addresses != NULL && i < host->addresses->len; i++) {
             const RelaisDnsAddress *address = &g_array_index (host->addresses, RelaisDnsAddress, i);
@@ -140,13 +158,16 @@ set_site (const RelaisQueue *queue, RelaisRoute *route)
 
 RelaisRoute *
 relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, const char *name,
-                  const RelaisStaticRoute *fixed)
+                  const RelaisStaticRoute *fixed, RelaisStsPolicy *sts)
 {
     RelaisRoute *route = route_new (queue, fixed);
+
+    route->sts = sts != NULL ? relais_sts_policy_ref (sts) : NULL;
 
     for (guint i = 0; i < mail->hosts->len; i++)
         add_host (route, g_ptr_array_index (mail->hosts, i));
     route->implicit_mx = mail->implicit_mx;
+    route->domain = fixed == NULL ? g_strdup (name) : NULL;
     route->set = fixed != NULL || mail->implicit_mx ? g_strdup (name) : sorted_names (route->hosts);
     set_site (queue, route);
     return route;
@@ -157,10 +178,14 @@ relais_route_renew (RelaisQueue *queue, const RelaisRoute *route)
 {
     RelaisRoute *fresh = route_new (queue, route->fixed);
 
-    for (guint i = 0; i < route->hosts->len; i++)
+    fresh->sts = route->sts != NULL ? relais_sts_policy_ref (route->sts) : NULL;
+    for (guint i = 0; i < route->hosts->len; i++) {
         g_ptr_array_add (fresh->hosts, g_strdup (g_ptr_array_index (route->hosts, i)));
+        add_dane (fresh, &g_array_index (route->danes, RelaisDane, i));
+    }
     g_array_append_vals (fresh->stops, route->stops->data, route->stops->len);
     fresh->implicit_mx = route->implicit_mx;
+    fresh->domain = g_strdup (route->domain);
     fresh->set = g_strdup (route->set);
     set_site (queue, fresh);
     return fresh;
@@ -173,10 +198,12 @@ relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRoute *fixed)
     socklen_t size;
     RelaisRoute *route;
 
-    if (!relais_address_from_text (fixed->host, fixed->port, &address, &size))
+    if (!relais_address_from_text (fixed->host, fixed->port, &address, &size) &&
+        !relais_address_from_unix (fixed->host, &address, &size))
         return NULL;
     route = route_new (queue, fixed);
     g_ptr_array_add (route->hosts, g_strdup (fixed->host));
+    add_dane (route, NULL);
     add_stop (route, &address, size);
     route->set = g_strconcat ("route:", fixed->name, NULL);
     set_site (queue, route);
@@ -196,10 +223,25 @@ relais_route_unref (RelaisRoute *route)
     if (route == NULL || --route->refs > 0)
         return;
     g_ptr_array_unref (route->hosts);
+    g_array_unref (route->danes);
+    relais_sts_policy_unref (route->sts);
     g_array_unref (route->stops);
+    g_free (route->domain);
     g_free (route->set);
     g_free (route->site);
     g_free (route);
+}
+
+const RelaisProvider *
+relais_route_provider (const RelaisQueue *queue, const RelaisRoute *route)
+{
+    for (guint i = 0; route->is_provider && i < queue->settings.providers->len; i++) {
+        const RelaisProvider *provider = g_ptr_array_index (queue->settings.providers, i);
+
+        if (strcmp (provider->name, route->site) == 0)
+            return provider;
+    }
+    return NULL;
 }
 
 bool
@@ -209,4 +251,15 @@ relais_route_has_host (const RelaisRoute *route, const char *host)
         if (strcmp (g_ptr_array_index (route->hosts, i), host) == 0)
             return true;
     return false;
+}
+
+const RelaisDane *
+relais_route_dane (const RelaisRoute *route, const char *host)
+{
+    static const RelaisDane none;
+
+    for (guint i = 0; i < route->hosts->len; i++)
+        if (strcmp (g_ptr_array_index (route->hosts, i), host) == 0)
+            return &g_array_index (route->danes, RelaisDane, i);
+    return &none;
 }

@@ -11,6 +11,20 @@
 
 typedef struct RelaisSourcePool RelaisSourcePool;
 
+/* Which addresses of a host are used, and which come first. In the order of the option's choices. */
+typedef enum {
+    RELAIS_FAMILIES_IPV6_FIRST,
+    RELAIS_FAMILIES_IPV4_FIRST,
+    RELAIS_FAMILIES_IPV6,
+    RELAIS_FAMILIES_IPV4
+} RelaisFamilies;
+
+/* What is known of a source's way out by one family, see reach.c. */
+typedef struct {
+    guint failed; /* connects, in a row */
+    gint64 bad_until_us;
+} RelaisFamilyState;
+
 /* A source: what the other side sees of us. */
 typedef struct {
     char *name, *helo;
@@ -18,10 +32,11 @@ typedef struct {
     socklen_t size4, size6; /* 0: not set */
     guint32 hash;           /* of the name, never 0: what RelaisState.source holds */
     guint weight;
-    guint place;             /* in its pool */
-    bool taken_out;          /* by a module */
-    bool unbound4, unbound6; /* this machine does not have the address */
-    bool out;                /* of use, for one of these: see relais_source_update () */
+    guint place;                   /* in its pool */
+    bool taken_out;                /* by a module */
+    bool unbound4, unbound6;       /* this machine does not have the address */
+    bool out;                      /* of use, for one of these: see relais_source_update () */
+    RelaisFamilyState families[2]; /* IPv4, IPv6 */
     RelaisSourcePool *pool;
 } RelaisSource;
 
@@ -30,18 +45,38 @@ struct RelaisSourcePool {
     GPtrArray *sources; /* RelaisSource, at least one */
 };
 
+/* What a section asks of TLS. */
+typedef struct {
+    bool is_set;
+    RelaisTlsPolicy policy;
+    char **names; /* for VERIFY; NULL: the host's */
+} RelaisTlsWish;
+
 /* A way that the configuration names, instead of the MX. */
 typedef struct {
     char *name, *host;
     guint16 port;
-    RelaisTlsPolicy tls;
+    RelaisTlsWish tls;
+    RelaisTlsContext *context; /* of its own; or NULL */
+    bool lmtp, implicit_tls, auth_in_clear;
+    RelaisCredentials *credentials; /* or NULL */
     guint connections, messages_per_connection;
     char **patterns;
 } RelaisStaticRoute;
 
+/* What is wanted of the MX hosts of some domains. */
+typedef struct {
+    char *name;
+    char **patterns;
+    RelaisTlsWish tls;
+} RelaisDestinationRule;
+
 typedef struct {
     char *name;
     char **suffixes;
+    RelaisTlsWish tls;
+    bool has_families;
+    RelaisFamilies families;
 } RelaisProvider;
 
 typedef struct {
@@ -64,17 +99,24 @@ typedef struct {
     GPtrArray *routes;           /* RelaisStaticRoute */
     GHashTable *own_domains;     /* domain -> RelaisStaticRoute, for those with an inbound route */
     GPtrArray *providers;        /* RelaisProvider */
+    GPtrArray *destinations;     /* RelaisDestinationRule */
     RelaisSchedule schedules[2]; /* by RelaisClass */
     guint connections, first_connections, messages_per_connection, recipients_per_transaction;
     guint connections_total;
     gint64 idle_us, sleep_first_us, sleep_last_us;
+    gint64 connect_us, fallback_us;
+    RelaisFamilies families;
     guint16 smtp_port;
     RelaisTlsPolicy tls;
-    bool pass_long_lines;
+    guint tls_sessions;
+    bool pass_long_lines, chunking;
 } RelaisQueueSettings;
 
 bool
 relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
+/* Loads the certificates and credentials that static routes name. May block: at the start, not at a reload, which leaves routes alone. */
+bool
+relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
 void relais_queue_settings_clear (RelaisQueueSettings *settings);
 /* Takes over from `fresh` what a reload may change. Sources and static routes stay where they are: others point at
  * them; what is new of them needs a restart. `fresh` is to be cleared after it. */
@@ -87,5 +129,8 @@ relais_queue_settings_pool (const RelaisQueueSettings *settings, const char *nam
  * most specific pattern (the name itself, the longest wildcard, "*"). */
 const RelaisStaticRoute *
 relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain);
+/* The rule for the MX hosts of a domain, by the most specific pattern; or NULL. */
+const RelaisDestinationRule *
+relais_queue_settings_destination (const RelaisQueueSettings *settings, const char *domain);
 /* A hash of a name that stays the same over restarts; never 0. */
 guint32 relais_queue_name_hash (const char *name);

@@ -156,6 +156,26 @@ relais_queue_settings_pool (const RelaisQueueSettings *settings, const char *nam
     return pool != NULL ? pool : g_ptr_array_index (settings->pools, 0);
 }
 
+/* --- TLS --- */
+
+static void
+wish_clear (RelaisTlsWish *wish)
+{
+    g_clear_pointer (&wish->names, g_strfreev);
+}
+
+/* `first` is the place in the enumeration of the policy "none"; what stands before it asks for nothing. */
+static void
+read_wish (RelaisTlsWish *wish, const RelaisSection *section, guint first)
+{
+    const char *const *names = relais_section_get_list (section, "tls_names");
+    guint32 value = relais_section_get_enum (section, "tls");
+
+    wish->is_set = value >= first;
+    wish->policy = wish->is_set ? (RelaisTlsPolicy)(value - first) : RELAIS_TLS_POLICY_NONE;
+    wish->names = names != NULL && names[0] != NULL ? g_strdupv ((char **)names) : NULL;
+}
+
 /* --- Routes ----------------------------------------------------------------------------------- */
 
 static void
@@ -166,6 +186,9 @@ route_free (gpointer data)
     g_free (route->name);
     g_free (route->host);
     g_strfreev (route->patterns);
+    wish_clear (&route->tls);
+    relais_tls_context_unref (route->context);
+    relais_credentials_unref (route->credentials);
     g_free (route);
 }
 
@@ -181,7 +204,10 @@ read_routes (RelaisQueueSettings *settings, RelaisConfig *config)
         route->name = g_strdup (relais_section_get_name (section));
         route->host = g_strdup (relais_section_get_string (section, "host"));
         route->port = (guint16)relais_section_get_int (section, "port");
-        route->tls = (RelaisTlsPolicy)relais_section_get_enum (section, "tls");
+        route->lmtp = relais_section_get_enum (section, "protocol") == 1;
+        route->implicit_tls = relais_section_get_enum (section, "tls_start") == 1;
+        route->auth_in_clear = relais_section_get_bool (section, "auth_in_clear");
+        read_wish (&route->tls, section, 0);
         route->connections = (guint)relais_section_get_int (section, "connections");
         route->messages_per_connection =
             (guint)relais_section_get_int (section, "messages_per_connection");
@@ -241,6 +267,16 @@ closeness (const char *pattern, const char *domain)
     return pattern[0] == '*' ? 1 + strlen (pattern) : G_MAXSIZE;
 }
 
+static gsize
+closest (char **patterns, const char *domain)
+{
+    gsize best = 0;
+
+    for (gsize i = 0; patterns != NULL && patterns[i] != NULL; i++)
+        best = MAX (best, closeness (patterns[i], domain));
+    return best;
+}
+
 const RelaisStaticRoute *
 relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain)
 {
@@ -251,14 +287,11 @@ relais_queue_settings_route (const RelaisQueueSettings *settings, const char *do
         return best;
     for (guint i = 0; i < settings->routes->len; i++) {
         const RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
+        gsize fit = closest (route->patterns, domain);
 
-        for (gsize j = 0; route->patterns != NULL && route->patterns[j] != NULL; j++) {
-            gsize fit = closeness (route->patterns[j], domain);
-
-            if (fit > best_fit) {
-                best_fit = fit;
-                best = route;
-            }
+        if (fit > best_fit) {
+            best_fit = fit;
+            best = route;
         }
     }
     return best;
@@ -273,6 +306,7 @@ provider_free (gpointer data)
 
     g_free (provider->name);
     g_strfreev (provider->suffixes);
+    wish_clear (&provider->tls);
     g_free (provider);
 }
 
@@ -287,8 +321,62 @@ read_providers (RelaisQueueSettings *settings, RelaisConfig *config)
 
         provider->name = g_strdup (relais_section_get_name (section));
         provider->suffixes = g_strdupv ((char **)relais_section_get_list (section, "mx"));
+        read_wish (&provider->tls, section, 1);
+        provider->has_families = relais_section_get_enum (section, "families") > 0;
+        if (provider->has_families)
+            provider->families =
+                (RelaisFamilies)(relais_section_get_enum (section, "families") - 1);
         g_ptr_array_add (settings->providers, provider);
     }
+}
+
+static void
+destination_free (gpointer data)
+{
+    RelaisDestinationRule *rule = data;
+
+    g_free (rule->name);
+    g_strfreev (rule->patterns);
+    wish_clear (&rule->tls);
+    g_free (rule);
+}
+
+static void
+read_destinations (RelaisQueueSettings *settings, RelaisConfig *config)
+{
+    guint n = relais_config_n_sections (config, "destination");
+
+    for (guint i = 0; i < n; i++) {
+        const RelaisSection *section = relais_config_nth_section (config, "destination", i);
+        RelaisDestinationRule *rule = g_new0 (RelaisDestinationRule, 1);
+
+        rule->name = g_strdup (relais_section_get_name (section));
+        rule->patterns = g_strdupv ((char **)relais_section_get_list (section, "domains"));
+        if (rule->patterns == NULL || rule->patterns[0] == NULL) {
+            g_strfreev (rule->patterns);
+            rule->patterns = g_strsplit (rule->name, ",", -1);
+        }
+        read_wish (&rule->tls, section, 1);
+        g_ptr_array_add (settings->destinations, rule);
+    }
+}
+
+const RelaisDestinationRule *
+relais_queue_settings_destination (const RelaisQueueSettings *settings, const char *domain)
+{
+    const RelaisDestinationRule *best = NULL;
+    gsize best_fit = 0;
+
+    for (guint i = 0; i < settings->destinations->len; i++) {
+        const RelaisDestinationRule *rule = g_ptr_array_index (settings->destinations, i);
+        gsize fit = closest (rule->patterns, domain);
+
+        if (fit > best_fit) {
+            best_fit = fit;
+            best = rule;
+        }
+    }
+    return best;
 }
 
 /* The configuration has both classes, whether a file names them or not. */
@@ -314,8 +402,10 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
                                        "messages_per_connection", "recipients_per_transaction",
                                        "connections_total"};
     gint64 *const times[] = {&settings->idle_us, &settings->sleep_first_us,
-                             &settings->sleep_last_us};
-    const char *const time_keys[] = {"idle_time", "sleep_first", "sleep_last"};
+                             &settings->sleep_last_us, &settings->connect_us,
+                             &settings->fallback_us};
+    const char *const time_keys[] = {"idle_time", "sleep_first", "sleep_last", "connect_timeout",
+                                     "fallback_time"};
 
     for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
         *numbers[i] = (guint)relais_section_get_int (queue, number_keys[i]);
@@ -323,6 +413,9 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
         *times[i] = relais_section_get_int (queue, time_keys[i]);
     settings->smtp_port = (guint16)relais_section_get_int (queue, "smtp_port");
     settings->tls = (RelaisTlsPolicy)relais_section_get_enum (queue, "tls");
+    settings->tls_sessions = (guint)relais_section_get_int (queue, "tls_sessions");
+    settings->families = (RelaisFamilies)relais_section_get_enum (queue, "families");
+    settings->chunking = relais_section_get_bool (queue, "chunking");
     settings->pass_long_lines = relais_section_get_bool (queue, "pass_long_lines");
 }
 
@@ -339,12 +432,61 @@ relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config,
     settings->routes = g_ptr_array_new_with_free_func (route_free);
     settings->own_domains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
     settings->providers = g_ptr_array_new_with_free_func (provider_free);
+    settings->destinations = g_ptr_array_new_with_free_func (destination_free);
     read_limits (settings, config);
     read_routes (settings, config);
     read_providers (settings, config);
+    read_destinations (settings, config);
     read_schedule (&settings->schedules[RELAIS_CLASS_TRANSACTIONAL], config, "transactional");
     read_schedule (&settings->schedules[RELAIS_CLASS_BULK], config, "bulk");
     return read_sources (settings, config, error) && read_own_domains (settings, config, error);
+}
+
+/* A client certificate makes a context of its own, so that no other peer is shown it. */
+static bool
+load_certificate (RelaisStaticRoute *route, const RelaisSection *section, GError **error)
+{
+    const char *certificate = relais_section_get_string (section, "tls_certificate");
+    g_autoptr (RelaisTlsContext) context = NULL;
+
+    if (certificate == NULL)
+        return true;
+    context = relais_tls_context_new_client (route->tls.policy == RELAIS_TLS_POLICY_VERIFY, error);
+    if (context == NULL ||
+        !relais_tls_context_use_certificate (
+            context, certificate, relais_section_get_string (section, "tls_key"), error)) {
+        g_prefix_error (error, "%s: ", relais_section_get_origin (section, "tls_certificate"));
+        return false;
+    }
+    route->context = g_steal_pointer (&context);
+    return true;
+}
+
+static bool
+load_credentials (RelaisStaticRoute *route, const RelaisSection *section, GError **error)
+{
+    const char *path = relais_section_get_string (section, "auth_file");
+
+    if (path == NULL)
+        return true;
+    route->credentials = relais_credentials_load (path, error);
+    if (route->credentials == NULL)
+        g_prefix_error (error, "%s: ", relais_section_get_origin (section, "auth_file"));
+    return route->credentials != NULL;
+}
+
+bool
+relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
+{
+    for (guint i = 0; i < settings->routes->len; i++) {
+        RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
+
+        const RelaisSection *section = relais_config_find_section (config, "route", route->name);
+
+        if (!load_certificate (route, section, error) || !load_credentials (route, section, error))
+            return false;
+    }
+    return true;
 }
 
 void
@@ -356,6 +498,7 @@ relais_queue_settings_clear (RelaisQueueSettings *settings)
     g_clear_pointer (&settings->own_domains, g_hash_table_unref);
     g_clear_pointer (&settings->routes, g_ptr_array_unref);
     g_clear_pointer (&settings->providers, g_ptr_array_unref);
+    g_clear_pointer (&settings->destinations, g_ptr_array_unref);
     for (gsize i = 0; i < G_N_ELEMENTS (settings->schedules); i++)
         g_clear_pointer (&settings->schedules[i].retry_us, g_free);
 }
@@ -420,5 +563,6 @@ relais_queue_settings_adopt (RelaisQueueSettings *settings, RelaisQueueSettings 
     settings->own_domains = old.own_domains;
     settings->smtp_port = old.smtp_port;
     fresh->providers = old.providers;
+    fresh->destinations = old.destinations;
     memcpy (fresh->schedules, old.schedules, sizeof fresh->schedules);
 }

@@ -45,6 +45,8 @@ struct RelaisQueue {
     RelaisPool *pool;
     RelaisSpool *spool;
     RelaisDns *dns;
+    RelaisSts *sts;       /* or NULL: nobody is asked for a policy */
+    RelaisTlsrpt *tlsrpt; /* or NULL: nobody counts */
     RelaisHost *host;
     RelaisSuppression *suppression; /* or NULL: nobody is on it */
     RelaisConfig *config;
@@ -53,6 +55,7 @@ struct RelaisQueue {
     guint32 next_deadline;   /* slot whose deadline is to be set anew; 0: none */
     RelaisTimer reset_timer; /* of that */
     RelaisTlsContext *tls, *tls_verify;
+    RelaisTlsSessions *tls_sessions;
 
     RelaisRecords records;
     RelaisWheel *wheel;
@@ -69,8 +72,11 @@ struct RelaisQueue {
     GArray *free_flows;
     GQueue idle_flows;
     GHashTable *lanes;       /* "source site" -> RelaisLane */
+    GQueue tls_commands;     /* under way: see terms-show.c */
     GHashTable *lives;       /* id -> RelaisLive */
     GHashTable *clear_hosts; /* host -> gint64 *: no STARTTLS there until */
+    GHashTable
+        *out_of_reach; /* "source address" -> gint64 *: comes last there until, see reach.c */
     guint64 route_serial;
 
     GQueue dirty_lanes;   /* RelaisLane, by dirty_link */
@@ -101,9 +107,10 @@ struct RelaisQueue {
     guint64 delivered_total, deferred_total, bounced_total, expired_total, suppressed_total;
     guint64
         evidence_lost_total; /* settlements written without the evidence that could not be kept */
-    guint64 asks;            /* calls of lane and admit; for the test of growth */
-    guint64 sifted;          /* attempts of which the suppression list left nothing */
-    guint64 steps;           /* things looked at to decide what goes next; for the test of growth */
+    guint64 tls_handshakes_total, tls_resumed_total; /* of connections that we opened */
+    guint64 asks;   /* calls of lane and admit; for the test of growth */
+    guint64 sifted; /* attempts of which the suppression list left nothing */
+    guint64 steps;  /* things looked at to decide what goes next; for the test of growth */
 };
 
 RelaisQueue *relais_queue_ref (RelaisQueue *queue);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * AUTH: what a client's SASL answer means, and whether a password is right. Hashing happens on the
- * pool given, one job at a time; a success is remembered for some minutes as an HMAC under a key of
+ * AUTH: what a client's SASL answer means, whether a password is right, and who a user is. Hashing
+ * happens on the pool given, one job at a time; a success is remembered for some minutes as an HMAC under a key of
  * this process. The file of users is looked at again by those jobs, never on the loop.
  *
- * Loop thread, but for relais_auth_parse_plain (), which is pure.
+ * Loop thread, but for what parses, which is pure.
  */
 #pragma once
 
@@ -22,6 +22,14 @@ typedef enum {
     RELAIS_PLAIN_REFUSED /* well coded, but no name and password, or on behalf of another */
 } RelaisPlainStatus;
 RelaisPlainStatus relais_auth_parse_plain (const char *text, gsize size, RelaisPlain *plain);
+/* The same of what is decoded already. */
+RelaisPlainStatus relais_auth_split_plain (const char *bytes, gsize size, RelaisPlain *plain);
+/* The same of name and password as they came one by one (AUTH LOGIN), without base64. */
+RelaisPlainStatus relais_auth_take_plain (const char *name, gsize name_size, const char *password,
+                                          gsize password_size, RelaisPlain *plain);
+/* What is coded in an answer ("=" for nothing, RFC 4954 section 4), with a NUL behind it; NULL if it
+ * is no base64. Owned; it may be a password. */
+char *relais_auth_decode (const char *text, gsize size, gsize *n);
 void relais_plain_clear (RelaisPlain *plain);
 
 typedef struct RelaisAuth RelaisAuth;
@@ -39,5 +47,13 @@ typedef enum {
 } RelaisAuthStart;
 /* `user` is borrowed; NULL: wrong name or password, which take the same time. */
 typedef void (*RelaisAuthDone) (gpointer data, const RelaisUser *user);
+/* Whether SCRAM is offered: only if all users can use it, since clients take what is best of an offer
+ * and fail if it is not for them. Has the file looked at if that was not done for a while. */
+bool relais_auth_offers_scram (RelaisAuth *auth);
+/* Finds a user by name in the file as it is now; never RELAIS_AUTH_KNOWN. */
+RelaisAuthStart
+relais_auth_find (RelaisAuth *auth, const char *name, RelaisAuthDone done, gpointer data);
+/* The salt that a name has which is no user's: always the same one, and of use to nobody. */
+void relais_auth_salt_of_nobody (const RelaisAuth *auth, const char *name, guint8 salt[16]);
 RelaisAuthStart relais_auth_start (RelaisAuth *auth, const RelaisPlain *plain, RelaisUser **user,
                                    RelaisAuthDone done, gpointer data);

@@ -13,6 +13,8 @@
 
 #include "smtp/auth-private.h"
 
+#include "smtp/scram-private.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -54,10 +56,17 @@ typedef struct {
     gpointer data;
 } Waiter;
 
+typedef enum {
+    JOB_CHECK, /* hashes a password */
+    JOB_FIND,  /* finds a user by name */
+    JOB_LOOK   /* only looks at the file */
+} JobKind;
+
 typedef struct {
     RelaisAuth *auth;
+    JobKind kind;
     guint8 key[KEY_BYTES];
-    RelaisPlain plain;  /* without a name: only look at the file */
+    RelaisPlain plain;  /* FIND: the name alone */
     RelaisUsers *users; /* those that were asked */
     guint64 version;    /* of them */
     RelaisUser *user;   /* the answer */
@@ -82,62 +91,72 @@ relais_plain_clear (RelaisPlain *plain)
     *plain = (RelaisPlain){0};
 }
 
-static bool
-is_base64 (const char *text, gsize size)
+RelaisPlainStatus
+relais_auth_take_plain (const char *name, gsize name_size, const char *password,
+                        gsize password_size, RelaisPlain *plain)
 {
-    gsize padding = 0;
-
-    if (size == 0 || size % 4 != 0)
-        return false;
-    while (padding < 2 && text[size - padding - 1] == '=')
-        padding++;
-    for (gsize i = 0; i < size - padding; i++)
-        if (!g_ascii_isalnum (text[i]) && text[i] != '+' && text[i] != '/')
-            return false;
-    return true;
+    if (name_size == 0 || name_size > RELAIS_USER_NAME_BYTES || password_size == 0 ||
+        password_size > RELAIS_PASSWORD_BYTES || memchr (name, '\0', name_size) != NULL ||
+        memchr (password, '\0', password_size) != NULL)
+        return RELAIS_PLAIN_REFUSED;
+    plain->name = g_strndup (name, name_size);
+    plain->password = g_strndup (password, password_size);
+    return RELAIS_PLAIN_OK;
 }
 
 /* authzid NUL authcid NUL passwd; nobody acts for another. */
-static RelaisPlainStatus
-split_plain (const char *bytes, gsize size, RelaisPlain *plain)
+RelaisPlainStatus
+relais_auth_split_plain (const char *bytes, gsize size, RelaisPlain *plain)
 {
     const char *end = bytes + size;
     const char *name = memchr (bytes, '\0', size);
     const char *password = name != NULL ? memchr (name + 1, '\0', (gsize)(end - name - 1)) : NULL;
-    gsize name_size, password_size;
+    gsize name_size;
 
-    if (password == NULL || memchr (password + 1, '\0', (gsize)(end - password - 1)) != NULL)
+    if (password == NULL)
         return RELAIS_PLAIN_REFUSED;
     name_size = (gsize)(password - name - 1);
-    password_size = (gsize)(end - password - 1);
-    if (name_size == 0 || name_size > RELAIS_USER_NAME_BYTES || password_size == 0 ||
-        password_size > RELAIS_PASSWORD_BYTES)
-        return RELAIS_PLAIN_REFUSED;
     if (name > bytes &&
         ((gsize)(name - bytes) != name_size || memcmp (bytes, name + 1, name_size) != 0))
         return RELAIS_PLAIN_REFUSED;
-    plain->name = g_strndup (name + 1, name_size);
-    plain->password = g_strndup (password + 1, password_size);
-    return RELAIS_PLAIN_OK;
+    return relais_auth_take_plain (name + 1, name_size, password + 1, (gsize)(end - password - 1),
+                                   plain);
+}
+
+char *
+relais_auth_decode (const char *text, gsize size, gsize *n)
+{
+    g_autofree char *coded = NULL;
+    guchar *bytes;
+    char *copy;
+
+    *n = 0;
+    if (size == 1 && text[0] == '=')
+        return g_strdup ("");
+    if (!relais_base64_is_good (text, size))
+        return NULL;
+    coded = g_strndup (text, size);
+    bytes = g_base64_decode (coded, n);
+    copy = g_malloc (*n + 1);
+    memcpy (copy, bytes, *n);
+    copy[*n] = '\0';
+    OPENSSL_cleanse (bytes, *n);
+    OPENSSL_cleanse (coded, size);
+    g_free (bytes);
+    return copy;
 }
 
 RelaisPlainStatus
 relais_auth_parse_plain (const char *text, gsize size, RelaisPlain *plain)
 {
-    g_autofree char *coded = NULL;
-    guchar *bytes;
     gsize n;
+    char *bytes = relais_auth_decode (text, size, &n);
     RelaisPlainStatus status;
 
-    if (size == 1 && text[0] == '=') /* RFC 4954: an empty initial response */
-        return RELAIS_PLAIN_REFUSED;
-    if (!is_base64 (text, size))
+    if (bytes == NULL)
         return RELAIS_PLAIN_NOT_BASE64;
-    coded = g_strndup (text, size);
-    bytes = g_base64_decode (coded, &n);
-    status = split_plain ((const char *)bytes, n, plain);
+    status = relais_auth_split_plain (bytes, n, plain);
     OPENSSL_cleanse (bytes, n);
-    OPENSSL_cleanse (coded, size);
     g_free (bytes);
     return status;
 }
@@ -315,10 +334,11 @@ work (gpointer data)
     RelaisUser *user;
 
     refresh (job);
-    if (job->plain.name == NULL)
+    if (job->kind == JOB_LOOK)
         return;
     user = relais_users_find (job->users, job->plain.name);
-    if (relais_users_check (job->users, user, job->plain.password))
+    if (job->kind == JOB_FIND ? user != NULL
+                              : relais_users_check (job->users, user, job->plain.password))
         job->user = relais_user_ref (user);
 }
 
@@ -329,9 +349,9 @@ finish (gpointer data)
     RelaisAuth *auth = job->auth;
 
     auth->checked_us = relais_loop_now_us (auth->loop);
-    if (job->plain.name == NULL)
+    if (job->kind == JOB_LOOK)
         auth->rechecking = false;
-    else
+    if (job->kind == JOB_CHECK)
         g_hash_table_remove (auth->jobs, job->key);
     if (job->version > auth->version) {
         relais_users_unref (auth->users);
@@ -340,7 +360,7 @@ finish (gpointer data)
         drop_successes (auth);
     }
     /* Not if a job behind this one found yet another file. */
-    if (job->user != NULL && job->version == auth->version)
+    if (job->kind == JOB_CHECK && job->user != NULL && job->version == auth->version)
         add_success (auth, job->key, job->user);
     for (guint i = 0; i < job->waiters->len; i++) {
         const Waiter *waiter = &g_array_index (job->waiters, Waiter, i);
@@ -351,11 +371,12 @@ finish (gpointer data)
 }
 
 static Job *
-job_new (RelaisAuth *auth)
+job_new (RelaisAuth *auth, JobKind kind)
 {
     Job *job = g_new0 (Job, 1);
 
     auth->refs++;
+    job->kind = kind;
     job->auth = auth;
     job->waiters = g_array_new (FALSE, FALSE, sizeof (Waiter));
     return job;
@@ -369,7 +390,7 @@ recheck (RelaisAuth *auth)
 
     if (auth->rechecking || relais_loop_now_us (auth->loop) - auth->checked_us < RECHECK_US)
         return;
-    job = job_new (auth);
+    job = job_new (auth, JOB_LOOK);
     auth->rechecking = relais_pool_run (auth->pool, work, finish, job);
     if (!auth->rechecking)
         job_free (job);
@@ -379,7 +400,7 @@ recheck (RelaisAuth *auth)
 static Job *
 start_job (RelaisAuth *auth, const RelaisPlain *plain, const guint8 key[KEY_BYTES])
 {
-    Job *job = job_new (auth);
+    Job *job = job_new (auth, JOB_CHECK);
 
     memcpy (job->key, key, KEY_BYTES);
     job->plain.name = g_strdup (plain->name);
@@ -413,4 +434,36 @@ relais_auth_start (RelaisAuth *auth, const RelaisPlain *plain, RelaisUser **user
         return RELAIS_AUTH_BUSY;
     g_array_append_val (job->waiters, waiter);
     return RELAIS_AUTH_STARTED;
+}
+
+/* --- SCRAM ------------------------------------------------------------------------------------ */
+
+bool
+relais_auth_offers_scram (RelaisAuth *auth)
+{
+    recheck (auth);
+    return relais_users_all_have_scram (auth->users);
+}
+
+RelaisAuthStart
+relais_auth_find (RelaisAuth *auth, const char *name, RelaisAuthDone done, gpointer data)
+{
+    const Waiter waiter = {done, data};
+    Job *job = job_new (auth, JOB_FIND);
+
+    job->plain.name = g_strdup (name);
+    g_array_append_val (job->waiters, waiter);
+    if (relais_pool_run (auth->pool, work, finish, job))
+        return RELAIS_AUTH_STARTED;
+    job_free (job);
+    return RELAIS_AUTH_BUSY;
+}
+
+void
+relais_auth_salt_of_nobody (const RelaisAuth *auth, const char *name, guint8 salt[16])
+{
+    guint8 key[KEY_BYTES];
+
+    HMAC (EVP_sha256 (), auth->secret, KEY_BYTES, (const guint8 *)name, strlen (name), key, NULL);
+    memcpy (salt, key, 16);
 }

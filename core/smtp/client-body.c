@@ -4,6 +4,8 @@
  * lies, what lies on disk through chunks that the pool reads, one ahead of the one being sent. Owns
  * the chunks and the read under way.
  *
+ * In BDAT (RFC 3030) the message is one chunk, the last, whose size is told before.
+ *
  * Loop thread, but for read_chunk (). Must never write the final dot behind anything but the whole
  * message.
  */
@@ -82,6 +84,16 @@ smtp_body_is_clean (const RelaisRope *rope)
         offset += n;
     }
     return relais_dot_stuff_end (&stuff, emit_nothing, NULL);
+}
+
+bool
+smtp_body_ends_a_line (const RelaisRope *rope)
+{
+    const guint64 size = relais_rope_size (rope);
+    const guint8 *cr, *lf;
+
+    return size >= 2 && relais_rope_peek (rope, size - 2, &cr) > 0 &&
+           relais_rope_peek (rope, size - 1, &lf) > 0 && *cr == '\r' && *lf == '\n';
 }
 
 /* --- Reading from disk ------------------------------------------------------------------------ */
@@ -192,6 +204,21 @@ emit_to_stream (gpointer data, const guint8 *bytes, gsize size)
     client->tx->body.room = relais_stream_write (client->stream, bytes, size);
 }
 
+/* Hands on some octets; false if a bare CR or LF is among them. In a chunk they go as they are, but the same check
+ * holds: the next hop may well send them on by DATA. A chunk that is cut short is no message. */
+static bool
+pass_on (RelaisSmtpClient *client, const guint8 *bytes, gsize size)
+{
+    SmtpTransaction *tx = client->tx;
+
+    if (!tx->chunked)
+        return relais_dot_stuff (&tx->body.stuff, bytes, size, emit_to_stream, client);
+    if (!relais_dot_stuff (&tx->body.stuff, bytes, size, emit_nothing, NULL))
+        return false;
+    emit_to_stream (client, bytes, size);
+    return true;
+}
+
 static void
 refuse_line_ends (RelaisSmtpClient *client)
 {
@@ -206,11 +233,12 @@ end_body (RelaisSmtpClient *client)
     /* A reply that came, or began, before the dot must not be taken for the answer to it. */
     if (smtp_client_input_waits (client))
         return;
-    if (!relais_dot_stuff_end (&body->stuff, emit_to_stream, client)) {
+    if (!relais_dot_stuff_end (&body->stuff, client->tx->chunked ? emit_nothing : emit_to_stream,
+                               client)) {
         refuse_line_ends (client);
         return;
     }
-    client->owed++;
+    client->owed += smtp_transaction_n_final (client);
     smtp_client_set_phase (client, RELAIS_PHASE_DOT);
 }
 
@@ -228,7 +256,7 @@ smtp_body_pump (RelaisSmtpClient *client)
         if (size == 0)
             break;
         size = (gsize)MIN (size, body->size - body->offset);
-        if (!relais_dot_stuff (&body->stuff, bytes, size, emit_to_stream, client)) {
+        if (!pass_on (client, bytes, size)) {
             refuse_line_ends (client);
             return;
         }
@@ -246,6 +274,8 @@ smtp_body_start (RelaisSmtpClient *client)
     SmtpBody *body = &client->tx->body;
 
     body->size = relais_rope_size (client->tx->rope);
+    if (client->tx->chunked)
+        relais_stream_printf (client->stream, "BDAT %" G_GUINT64_FORMAT " LAST\r\n", body->size);
     body->written_mark = relais_stream_bytes_out (client->stream);
     smtp_body_pump (client);
 }

@@ -11,8 +11,11 @@
 
 #include "loop/pool-private.h"
 #include "message/rope-private.h"
+#include "smtp/caps-private.h"
+#include "smtp/credentials-private.h"
 #include "smtp/reply-private.h"
 #include "tls/stream-private.h"
+#include "tls/terms-private.h"
 
 typedef struct RelaisSmtpClient RelaisSmtpClient;
 
@@ -22,6 +25,7 @@ typedef enum {
     RELAIS_PHASE_EHLO,
     RELAIS_PHASE_STARTTLS,
     RELAIS_PHASE_TLS, /* the handshake */
+    RELAIS_PHASE_AUTH,
     RELAIS_PHASE_MAIL,
     RELAIS_PHASE_RCPT,
     RELAIS_PHASE_DATA,
@@ -33,28 +37,22 @@ typedef enum {
 } RelaisSmtpPhase;
 const char *relais_smtp_phase_to_string (RelaisSmtpPhase phase);
 
-/* What the peer said it can, after the last EHLO (RFC 5321 section 4.1.1.1). */
-typedef struct {
-    bool pipelining, size, eight_bit, enhanced, starttls, dsn, smtputf8, chunking;
-    guint64 max_size;     /* 0: no limit said */
-    guint limits_rcptmax; /* RFC 9422, 0: none */
-    guint limits_mailmax;
-} RelaisSmtpCaps;
-
-typedef enum {
-    RELAIS_TLS_POLICY_NONE,          /* never (loopback, static routes that say so) */
-    RELAIS_TLS_POLICY_OPPORTUNISTIC, /* STARTTLS when offered, any certificate */
-    RELAIS_TLS_POLICY_REQUIRE,       /* no mail in clear, any certificate */
-    RELAIS_TLS_POLICY_VERIFY         /* no mail but to the named host */
-} RelaisTlsPolicy;
-
 typedef struct {
     struct sockaddr_storage peer; /* with port */
     socklen_t peer_size;
     struct sockaddr_storage local; /* source address; local_size 0: the system's choice */
     socklen_t local_size;
     const char *host; /* name of the MX host, for SNI, checks, log */
-    const char *helo; /* our EHLO name */
+    const char *const
+        *tls_names;      /* which the certificate must bear one of instead; NULL: the host's */
+    const char *helo;    /* our EHLO name */
+    RelaisTlsaSet *tlsa; /* which the certificate must match; by reference; or NULL */
+    bool lmtp;           /* the peer speaks LMTP (RFC 2033) */
+    RelaisTlsSessions *sessions; /* to resume, or NULL; referenced */
+    const char *session_key;
+    RelaisCredentials *credentials; /* to log in with, or NULL; referenced */
+    bool auth_in_clear;             /* also without TLS */
+    bool implicit_tls; /* the handshake comes first (RFC 8314); the policy asks for TLS then */
     RelaisTlsPolicy tls_policy;
     RelaisTlsContext *tls; /* client context; borrowed by reference */
 } RelaisSmtpClientOptions;
@@ -86,6 +84,7 @@ typedef struct {
     bool timeout;       /* deadline or watchdog, else the connection broke or the protocol did */
     bool tls_handshake; /* the handshake failed: under an opportunistic policy one retry in clear,
                               on a new connection, is right (user-demands.md 19) */
+    long verify_code;   /* with it: relais_stream_verify_code () */
     char *text;         /* one line */
 } RelaisSmtpFailure;
 
@@ -97,7 +96,7 @@ typedef struct {
 } RelaisSmtpOutcome;
 
 typedef struct {
-    /* EHLO (and STARTTLS by policy) is done; transactions may be sent. */
+    /* EHLO (and STARTTLS by policy, and AUTH) is done; transactions may be sent. */
     void (*ready) (RelaisSmtpClient *client, const RelaisSmtpCaps *caps, gpointer data);
     /* The transaction ended; `outcomes` one a recipient, borrowed. `failure` is NULL unless the
      * session broke within it (then `closed` follows). Afterwards the client is idle: another
@@ -119,6 +118,8 @@ typedef struct {
     RelaisRope *rope; /* what is sent: CRLF lines, not dot-stuffed; the client refs it */
     bool
         eight_bit; /* BODY=8BITMIME is said if the peer can; if it cannot, converting is the owner's */
+    bool
+        chunking; /* BDAT instead of DATA where the peer can and the message ends in CRLF (RFC 3030) */
     bool smtputf8;     /* refused (RELAIS_REFUSED_SMTPUTF8) if the peer cannot */
     const char *envid; /* DSN parameters are sent only to peers that can */
     RelaisRet ret;

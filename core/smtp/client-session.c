@@ -19,18 +19,40 @@ needs_tls (const RelaisSmtpClient *client)
            !relais_stream_is_tls (client->stream);
 }
 
-void
-smtp_session_start (RelaisSmtpClient *client)
+static void
+await_banner (RelaisSmtpClient *client)
 {
     smtp_client_set_phase (client, RELAIS_PHASE_BANNER);
     client->owed = 1;
 }
 
 static void
+begin_tls (RelaisSmtpClient *client)
+{
+    const RelaisTlsPeer peer = {.host = client->host,
+                                .names = (const char *const *)client->tls_names,
+                                .tlsa = client->tlsa,
+                                .sessions = client->sessions,
+                                .session_key = client->session_key};
+
+    smtp_client_set_phase (client, RELAIS_PHASE_TLS);
+    relais_stream_start_tls_to (client->stream, client->tls, &peer);
+}
+
+void
+smtp_session_on_connect (RelaisSmtpClient *client)
+{
+    if (client->implicit_tls)
+        begin_tls (client);
+    else
+        await_banner (client);
+}
+
+static void
 greet (RelaisSmtpClient *client)
 {
-    g_autofree char *line =
-        g_strdup_printf ("%s %s\r\n", client->helo_only ? "HELO" : "EHLO", client->helo);
+    const char *verb = client->lmtp ? "LHLO" : client->helo_only ? "HELO" : "EHLO";
+    g_autofree char *line = g_strdup_printf ("%s %s\r\n", verb, client->helo);
 
     memset (&client->caps, 0, sizeof client->caps);
     client->ehlo_lines = 0;
@@ -49,73 +71,19 @@ smtp_session_on_banner (RelaisSmtpClient *client)
         smtp_client_fail_by_reply (client, false, "no banner");
 }
 
-/* --- What EHLO offers ------------------------------------------------------------------------- */
-
-typedef struct {
-    const char *keyword;
-    gsize flag; /* offset of the bool in RelaisSmtpCaps */
-} Keyword;
-
-static const Keyword keywords[] = {
-    {"PIPELINING", offsetof (RelaisSmtpCaps, pipelining)},
-    {"SIZE", offsetof (RelaisSmtpCaps, size)},
-    {"8BITMIME", offsetof (RelaisSmtpCaps, eight_bit)},
-    {"ENHANCEDSTATUSCODES", offsetof (RelaisSmtpCaps, enhanced)},
-    {"STARTTLS", offsetof (RelaisSmtpCaps, starttls)},
-    {"DSN", offsetof (RelaisSmtpCaps, dsn)},
-    {"SMTPUTF8", offsetof (RelaisSmtpCaps, smtputf8)},
-    {"CHUNKING", offsetof (RelaisSmtpCaps, chunking)},
-};
-
-/* A peer's number, or 0 if it is none (both "no limit said"). */
-static guint64
-parse_limit (const char *text)
-{
-    guint64 value;
-
-    return g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, &value, NULL) ? value : 0;
-}
-
-/* RFC 9422: "RCPTMAX=20 MAILMAX=100". */
-static void
-parse_limits (RelaisSmtpCaps *caps, char **words)
-{
-    for (; *words != NULL; words++) {
-        const char *value = strchr (*words, '=');
-        guint limit = value != NULL ? (guint)MIN (parse_limit (value + 1), G_MAXUINT) : 0;
-
-        if (g_ascii_strncasecmp (*words, "RCPTMAX=", 8) == 0)
-            caps->limits_rcptmax = limit;
-        else if (g_ascii_strncasecmp (*words, "MAILMAX=", 8) == 0)
-            caps->limits_mailmax = limit;
-    }
-}
-
 /* One line of EHLO's reply; the first one is the peer's name and greeting. The reply is bounded as
  * a whole, so these are too. */
 void
 smtp_session_on_ehlo_line (RelaisSmtpClient *client)
 {
-    g_auto (GStrv) words = NULL;
-
-    if (client->ehlo_lines++ == 0 || client->helo_only)
-        return;
-    words = g_strsplit (relais_reply_parser_line (client->parser), " ", -1);
-    if (words[0] == NULL)
-        return;
-    for (guint i = 0; i < G_N_ELEMENTS (keywords); i++)
-        if (g_ascii_strcasecmp (words[0], keywords[i].keyword) == 0)
-            *(bool *)((char *)&client->caps + keywords[i].flag) = true;
-    if (g_ascii_strcasecmp (words[0], "SIZE") == 0 && words[1] != NULL)
-        client->caps.max_size = parse_limit (words[1]);
-    else if (g_ascii_strcasecmp (words[0], "LIMITS") == 0)
-        parse_limits (&client->caps, words + 1);
+    if (client->ehlo_lines++ > 0 && !client->helo_only)
+        relais_smtp_caps_add_line (&client->caps, relais_reply_parser_line (client->parser));
 }
 
 /* --- EHLO and STARTTLS ------------------------------------------------------------------------ */
 
-static void
-become_ready (RelaisSmtpClient *client)
+void
+smtp_session_become_ready (RelaisSmtpClient *client)
 {
     if (needs_tls (client)) {
         RelaisSmtpFailure failure = {
@@ -123,6 +91,10 @@ become_ready (RelaisSmtpClient *client)
             .text = (char *)"the peer does not offer STARTTLS, which is required"};
 
         smtp_client_end (client, NULL, &failure);
+        return;
+    }
+    if (client->credentials != NULL && !client->authenticated) {
+        smtp_auth_start (client);
         return;
     }
     smtp_client_set_phase (client, RELAIS_PHASE_IDLE);
@@ -145,8 +117,8 @@ smtp_session_on_ehlo (RelaisSmtpClient *client)
         relais_reply_parser_set_strict (client->parser, true);
         smtp_client_command (client, "STARTTLS\r\n", 10, 1);
     } else if (smtp_reply_is_success (&client->reply)) {
-        become_ready (client);
-    } else if (client->reply.code >= 500 && !client->helo_only) {
+        smtp_session_become_ready (client);
+    } else if (client->reply.code >= 500 && !client->helo_only && !client->lmtp) {
         client->helo_only = true;
         greet (client);
     } else {
@@ -165,15 +137,14 @@ smtp_session_on_starttls (RelaisSmtpClient *client)
                               "cleartext behind the reply to STARTTLS: an injection is likely");
             return;
         }
-        smtp_client_set_phase (client, RELAIS_PHASE_TLS);
-        relais_stream_start_tls (client->stream, client->tls, client->host);
+        begin_tls (client);
     } else if (!smtp_reply_is_refusal (&client->reply)) {
         smtp_client_fail_by_reply (client, false, "no answer to STARTTLS");
     } else if (needs_tls (client)) {
         smtp_client_fail_by_reply (client, true, "STARTTLS was refused, which is required");
     } else {
         relais_reply_parser_set_strict (client->parser, false);
-        become_ready (client);
+        smtp_session_become_ready (client);
     }
 }
 
@@ -195,7 +166,10 @@ smtp_session_on_tls (RelaisSmtpClient *client, const GError *error)
     }
     relais_reply_parser_set_strict (client->parser, false);
     client->helo_only = false;
-    greet (client);
+    if (client->implicit_tls)
+        await_banner (client);
+    else
+        greet (client);
 }
 
 /* --- QUIT ------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * What the parts of the SMTP client share: client.c (life, phases, deadlines, the end of a
- * session), client-session.c (banner, EHLO, STARTTLS, QUIT), client-transaction.c (MAIL to the
+ * session), client-session.c (banner, EHLO, STARTTLS, QUIT), client-auth.c (AUTH), client-transaction.c (MAIL to the
  * final reply) and client-body.c (the message itself). For these files alone.
  *
  * Two rules hold all of it together. A reply is only taken for the answer to a command if one is
@@ -18,6 +18,7 @@
 enum { SMTP_PHASE_CLOSED = RELAIS_PHASE_QUIT + 1, SMTP_N_PHASES };
 
 typedef struct SmtpRead SmtpRead;
+typedef struct SmtpAuth SmtpAuth;
 
 typedef struct {
     guint8 *bytes;
@@ -39,7 +40,9 @@ typedef struct {
     GString *commands; /* MAIL and RCPTs, a line each */
     gsize command_at;  /* where the first one not sent begins */
     bool pipelined;
+    bool chunked;                    /* BDAT */
     guint n, n_answered, n_accepted; /* recipients */
+    guint n_final;                   /* LMTP: of those accepted, answered behind the message */
     RelaisSmtpOutcome *outcomes;     /* code 0: not decided; of those answered: accepted */
     SmtpBody body;
 } SmtpTransaction;
@@ -54,8 +57,16 @@ struct RelaisSmtpClient {
     RelaisSmtpTimeouts timeouts;
     char *host;
     char *helo;
+    bool lmtp; /* LHLO, and a reply for each recipient behind the message (RFC 2033) */
     RelaisTlsPolicy tls_policy;
     RelaisTlsContext *tls;
+    RelaisTlsaSet *tlsa; /* or NULL */
+    RelaisTlsSessions *sessions;
+    char *session_key;
+    RelaisCredentials *credentials; /* NULL: we do not log in */
+    bool auth_in_clear, authenticated, implicit_tls;
+    SmtpAuth *auth;   /* while it is under way */
+    char **tls_names; /* NULL: the host's */
 
     guint phase; /* RelaisSmtpPhase or SMTP_PHASE_CLOSED; by smtp_client_set_phase () */
     RelaisSmtpPhase last_phase;
@@ -116,7 +127,7 @@ void smtp_client_refuse (RelaisSmtpClient *client, RelaisSmtpRefusal refused, co
                          ...) G_GNUC_PRINTF (3, 4);
 
 /* client-session.c: what replies mean outside of transactions. */
-void smtp_session_start (RelaisSmtpClient *client);
+void smtp_session_on_connect (RelaisSmtpClient *client);
 void smtp_session_on_banner (RelaisSmtpClient *client);
 void smtp_session_on_ehlo_line (RelaisSmtpClient *client);
 void smtp_session_on_ehlo (RelaisSmtpClient *client);
@@ -124,6 +135,23 @@ void smtp_session_on_starttls (RelaisSmtpClient *client);
 void smtp_session_on_tls (RelaisSmtpClient *client, const GError *error);
 void smtp_session_quit (RelaisSmtpClient *client);
 void smtp_session_on_quit (RelaisSmtpClient *client);
+
+/* EHLO is done: the terms are looked at, and AUTH or the owner comes next. */
+void smtp_session_become_ready (RelaisSmtpClient *client);
+
+/* client-auth.c */
+void smtp_auth_start (RelaisSmtpClient *client);
+void smtp_auth_on_reply (RelaisSmtpClient *client);
+/* Has the pool take the step that it had no place for. */
+void smtp_auth_go_on (RelaisSmtpClient *client);
+void smtp_auth_clear (RelaisSmtpClient *client);
+enum {
+    /* RFC 7677 has 4 096 as the least; more than this is no strength but an attack on us. */
+    SMTP_AUTH_ITERATIONS = 1000 * 1000,
+    SMTP_AUTH_CHALLENGE_BYTES = 2048
+};
+/* Whether SCRAM's first challenge asks for work within these bounds. Pure. */
+bool smtp_auth_challenge_is_sane (const char *challenge);
 
 /* client-transaction.c */
 SmtpTransaction *smtp_transaction_new (RelaisSmtpClient *client, const RelaisSmtpTransaction *tx,
@@ -140,10 +168,15 @@ void smtp_transaction_decide_rest (RelaisSmtpClient *client, RelaisSmtpPhase pha
 /* Calls `sent` and forgets the transaction. */
 void smtp_transaction_finish (RelaisSmtpClient *client, const RelaisSmtpFailure *failure);
 
+/* Replies that the peer owes behind the message. */
+guint smtp_transaction_n_final (const RelaisSmtpClient *client);
+
 /* client-body.c */
 void smtp_body_start (RelaisSmtpClient *client);
 /* Hands on as much as the stream takes. */
 void smtp_body_pump (RelaisSmtpClient *client);
 void smtp_body_clear (RelaisSmtpClient *client, SmtpBody *body);
+/* True if the last octets are CRLF and in memory: what BDAT sends must be whole as it stands. */
+bool smtp_body_ends_a_line (const RelaisRope *rope);
 /* True if no bare CR or LF is in the rope, or if it is too long or too far to look. */
 bool smtp_body_is_clean (const RelaisRope *rope);

@@ -165,6 +165,7 @@ smtp_transaction_new (RelaisSmtpClient *client, const RelaisSmtpTransaction *fro
     tx->n = from->n_recipients;
     tx->outcomes = g_new0 (RelaisSmtpOutcome, tx->n);
     tx->pipelined = client->caps.pipelining;
+    tx->chunked = from->chunking && client->caps.chunking && smtp_body_ends_a_line (from->rope);
     if (!check_transaction (client, from, refusal))
         return tx;
     tx->commands = g_string_sized_new (64 + 64 * (gsize)tx->n);
@@ -212,8 +213,10 @@ smtp_transaction_start (RelaisSmtpClient *client)
     if (tx->pipelined) {
         if (rset)
             g_string_prepend (tx->commands, "RSET\r\n");
-        g_string_append (tx->commands, "DATA\r\n");
-        smtp_client_command (client, tx->commands->str, tx->commands->len, tx->n + 2 + rset);
+        if (!tx->chunked)
+            g_string_append (tx->commands, "DATA\r\n");
+        smtp_client_command (client, tx->commands->str, tx->commands->len,
+                             tx->n + 1 + !tx->chunked + rset);
         g_string_free (g_steal_pointer (&tx->commands), TRUE);
     } else if (rset) {
         smtp_client_command (client, "RSET\r\n", 6, 1);
@@ -294,11 +297,25 @@ smtp_transaction_on_mail (RelaisSmtpClient *client)
         send_next_command (client);
 }
 
+/* The message follows the command without waiting; a reply that was there before it would be taken for its answer. */
+static void
+start_chunk (RelaisSmtpClient *client)
+{
+    if (smtp_client_input_waits (client))
+        return; /* unsolicited: ends the session */
+    smtp_client_set_phase (client, RELAIS_PHASE_BODY);
+    smtp_body_start (client);
+}
+
 static void
 after_recipients (RelaisSmtpClient *client)
 {
-    if (!client->tx->pipelined && client->tx->n_accepted == 0) {
+    if ((!client->tx->pipelined || client->tx->chunked) && client->tx->n_accepted == 0) {
         end_well (client);
+        return;
+    }
+    if (client->tx->chunked) {
+        start_chunk (client);
         return;
     }
     smtp_client_set_phase (client, RELAIS_PHASE_DATA);
@@ -345,12 +362,38 @@ smtp_transaction_on_data (RelaisSmtpClient *client)
     } else if (client->tx->n_accepted > 0) {
         smtp_client_set_phase (client, RELAIS_PHASE_BODY);
         smtp_body_start (client);
+    } else if (client->lmtp) {
+        fail_odd (client,
+                  "DATA without recipients"); /* no dot ends it: it has no reply (RFC 2033) */
     } else {
         /* Pipelined, and the peer opens the data phase for nobody: RFC 2920 section 3.1 has us end
          * it at once. */
         smtp_client_set_phase (client, RELAIS_PHASE_DOT);
         smtp_client_command (client, ".\r\n", 3, 1);
     }
+}
+
+guint
+smtp_transaction_n_final (const RelaisSmtpClient *client)
+{
+    return client->lmtp ? client->tx->n_accepted : 1;
+}
+
+/* RFC 2033 section 4.2: one reply for each recipient that RCPT accepted, in their order. */
+static void
+decide_one (RelaisSmtpClient *client)
+{
+    SmtpTransaction *tx = client->tx;
+    guint i = 0;
+
+    while (tx->outcomes[i].reply.code != 0)
+        i++;
+    relais_smtp_reply_copy (&tx->outcomes[i].reply, &client->reply);
+    tx->outcomes[i].phase = RELAIS_PHASE_DOT;
+    if (++tx->n_final < tx->n_accepted)
+        smtp_client_set_phase (client, RELAIS_PHASE_DOT);
+    else
+        end_well (client);
 }
 
 void
@@ -362,6 +405,10 @@ smtp_transaction_on_dot (RelaisSmtpClient *client)
     }
     if (smtp_reply_is_success (&client->reply) && client->tx->n_accepted > 0)
         client->needs_rset = false;
+    if (client->lmtp) {
+        decide_one (client);
+        return;
+    }
     smtp_transaction_decide_rest (client, RELAIS_PHASE_DOT);
     end_well (client);
 }

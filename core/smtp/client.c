@@ -10,6 +10,8 @@
  *                         ^ |     |         (back to IDLE from MAIL, RCPT, DATA, DOT)
  *                         | v     v
  *                TLS <- STARTTLS QUIT       any -> CLOSED
+ *
+ * AUTH stands between EHLO (or a STARTTLS that was refused) and IDLE; with implicit TLS, TLS between CONNECT and BANNER.
  */
 #include "config.h"
 
@@ -46,25 +48,33 @@ typedef struct {
 } Phase;
 
 static const Phase phases[SMTP_N_PHASES] = {
-    [RELAIS_PHASE_CONNECT] = {"connect", TO (RELAIS_PHASE_BANNER), TIMEOUT (connect_us), NULL},
+    [RELAIS_PHASE_CONNECT] = {"connect", TO (RELAIS_PHASE_BANNER) | TO (RELAIS_PHASE_TLS),
+                              TIMEOUT (connect_us), NULL},
     [RELAIS_PHASE_BANNER] = {"banner", TO (RELAIS_PHASE_EHLO), TIMEOUT (banner_us),
                              smtp_session_on_banner},
     [RELAIS_PHASE_EHLO] = {"ehlo",
                            TO (RELAIS_PHASE_EHLO) | TO (RELAIS_PHASE_STARTTLS) |
-                               TO (RELAIS_PHASE_IDLE),
+                               TO (RELAIS_PHASE_AUTH) | TO (RELAIS_PHASE_IDLE),
                            TIMEOUT (ehlo_us), smtp_session_on_ehlo},
-    [RELAIS_PHASE_STARTTLS] = {"starttls", TO (RELAIS_PHASE_TLS) | TO (RELAIS_PHASE_IDLE),
+    [RELAIS_PHASE_STARTTLS] = {"starttls",
+                               TO (RELAIS_PHASE_TLS) | TO (RELAIS_PHASE_AUTH) |
+                                   TO (RELAIS_PHASE_IDLE),
                                TIMEOUT (ehlo_us), smtp_session_on_starttls},
-    [RELAIS_PHASE_TLS] = {"tls", TO (RELAIS_PHASE_EHLO), TIMEOUT (tls_us), NULL},
+    [RELAIS_PHASE_TLS] = {"tls", TO (RELAIS_PHASE_EHLO) | TO (RELAIS_PHASE_BANNER),
+                          TIMEOUT (tls_us), NULL},
+    [RELAIS_PHASE_AUTH] = {"auth", TO (RELAIS_PHASE_AUTH) | TO (RELAIS_PHASE_IDLE),
+                           TIMEOUT (ehlo_us), smtp_auth_on_reply},
     [RELAIS_PHASE_MAIL] = {"mail", TO (RELAIS_PHASE_RCPT) | TO (RELAIS_PHASE_IDLE),
                            TIMEOUT (mail_us), smtp_transaction_on_mail},
-    [RELAIS_PHASE_RCPT] = {"rcpt", TO (RELAIS_PHASE_DATA) | TO (RELAIS_PHASE_IDLE),
+    [RELAIS_PHASE_RCPT] = {"rcpt",
+                           TO (RELAIS_PHASE_DATA) | TO (RELAIS_PHASE_BODY) | TO (RELAIS_PHASE_IDLE),
                            TIMEOUT (rcpt_us), smtp_transaction_on_rcpt},
     [RELAIS_PHASE_DATA] = {"data",
                            TO (RELAIS_PHASE_BODY) | TO (RELAIS_PHASE_DOT) | TO (RELAIS_PHASE_IDLE),
                            TIMEOUT (data_us), smtp_transaction_on_data},
     [RELAIS_PHASE_BODY] = {"body", TO (RELAIS_PHASE_DOT), TIMEOUT (body_us), NULL},
-    [RELAIS_PHASE_DOT] = {"dot", TO (RELAIS_PHASE_IDLE), TIMEOUT (dot_us), smtp_transaction_on_dot},
+    [RELAIS_PHASE_DOT] = {"dot", TO (RELAIS_PHASE_IDLE) | TO (RELAIS_PHASE_DOT), TIMEOUT (dot_us),
+                          smtp_transaction_on_dot},
     [RELAIS_PHASE_RSET] = {"rset", TO (RELAIS_PHASE_MAIL), TIMEOUT (mail_us),
                            smtp_transaction_on_rset},
     [RELAIS_PHASE_IDLE] = {"idle",
@@ -149,6 +159,11 @@ smtp_client_unref (RelaisSmtpClient *client)
     g_assert (client->gone);
     g_free (client->host);
     g_free (client->helo);
+    g_strfreev (client->tls_names);
+    relais_tlsa_set_unref (client->tlsa);
+    relais_credentials_unref (client->credentials);
+    g_free (client->session_key);
+    relais_tls_sessions_unref (client->sessions);
     g_free (client->planned.text);
     g_clear_pointer (&client->tls, relais_tls_context_unref);
     relais_reply_parser_free (client->parser);
@@ -171,6 +186,7 @@ let_go (RelaisSmtpClient *client)
     relais_timer_stop (&client->retry);
     if (client->tx != NULL)
         smtp_transaction_free (client, g_steal_pointer (&client->tx));
+    smtp_auth_clear (client);
     g_clear_pointer (&client->stream, relais_stream_free);
     smtp_client_unref (client);
 }
@@ -220,6 +236,9 @@ smtp_client_fail (RelaisSmtpClient *client, guint flags, const char *format, ...
                                  .timeout = (flags & SMTP_FAIL_TIMEOUT) != 0,
                                  .tls_handshake = (flags & SMTP_FAIL_TLS) != 0};
     va_list args;
+
+    if (failure.tls_handshake && client->stream != NULL)
+        failure.verify_code = relais_stream_verify_code (client->stream);
 
     va_start (args, format);
     failure.text = g_strdup_vprintf (format, args);
@@ -374,7 +393,7 @@ on_ready (RelaisStream *stream, const GError *error, gpointer data)
     else if (error != NULL)
         smtp_client_fail (client, SMTP_FAIL_PLAIN, "%s", error->message);
     else
-        smtp_session_start (client);
+        smtp_session_on_connect (client);
     smtp_client_unref (client);
 }
 
@@ -472,6 +491,8 @@ on_retry (gpointer data)
     smtp_client_ref (client);
     if (client->phase == RELAIS_PHASE_BODY)
         smtp_body_pump (client);
+    else if (client->phase == RELAIS_PHASE_AUTH)
+        smtp_auth_go_on (client);
     smtp_client_unref (client);
 }
 
@@ -484,7 +505,8 @@ relais_smtp_client_new (RelaisLoop *loop, RelaisPool *pool, const RelaisSmtpClie
 {
     RelaisSmtpClient *client = g_new0 (RelaisSmtpClient, 1);
 
-    g_assert (options->tls != NULL || options->tls_policy < RELAIS_TLS_POLICY_REQUIRE);
+    g_assert (options->tls != NULL ||
+              (options->tls_policy < RELAIS_TLS_POLICY_REQUIRE && !options->implicit_tls));
     client->refs = 1;
     client->loop = loop;
     client->pool = pool;
@@ -493,7 +515,17 @@ relais_smtp_client_new (RelaisLoop *loop, RelaisPool *pool, const RelaisSmtpClie
     client->timeouts = *timeouts;
     client->host = g_strdup (options->host);
     client->helo = g_strdup (options->helo);
+    client->lmtp = options->lmtp;
     client->tls_policy = options->tls_policy;
+    if (options->credentials != NULL)
+        client->credentials = relais_credentials_ref (options->credentials);
+    client->auth_in_clear = options->auth_in_clear;
+    client->implicit_tls = options->implicit_tls;
+    client->session_key = g_strdup (options->session_key);
+    if (options->sessions != NULL)
+        client->sessions = relais_tls_sessions_ref (options->sessions);
+    client->tls_names = g_strdupv ((char **)options->tls_names);
+    client->tlsa = options->tlsa != NULL ? relais_tlsa_set_ref (options->tlsa) : NULL;
     client->tls = options->tls != NULL ? relais_tls_context_ref (options->tls) : NULL;
     client->parser = relais_reply_parser_new ();
     relais_timer_init (&client->deadline, loop, on_deadline, client);

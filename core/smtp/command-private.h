@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The grammar of commands that the server takes (RFC 5321 section 4.1, RFC 1870, 3461, 4954, 6152).
- * Pure and bounded: bytes in, values or a refusing reply out. Any thread.
+ * The grammar of commands that the server takes (RFC 5321 section 4.1, RFC 1870, 3030, 3461, 4954,
+ * 6152, 6531). Pure and bounded: bytes in, values or a refusing reply out. Any thread.
  */
 #pragma once
 
@@ -42,15 +42,21 @@ typedef struct {
     char *envid;
     RelaisRet ret;
     guint8 notify;
-    char *orcpt;
+    char *orcpt; /* ASCII: one that came in UTF-8 is in the form of utf-8-addr-xtext (RFC 6533) */
+    bool smtputf8;
     guint seen; /* parameters that were given, one bit each */
 } RelaisPathCommand;
 void relais_path_command_clear (RelaisPathCommand *command);
 /* `args` is what follows the verb: "FROM:<...> SIZE=1". NULL if it is well-formed. */
 const RelaisServerReply *
 relais_command_parse_mail (const char *args, gsize size, RelaisPathCommand *command);
+/* `smtputf8`: MAIL had that parameter, without which nothing beyond ASCII is taken (553 5.6.7). */
 const RelaisServerReply *
-relais_command_parse_rcpt (const char *args, gsize size, RelaisPathCommand *command);
+relais_command_parse_rcpt (const char *args, gsize size, bool smtputf8, RelaisPathCommand *command);
+
+/* What follows BDAT: "1000" or "1000 LAST" (RFC 3030 section 2). False if it is something else, or a
+ * number that nobody could mean; then nobody knows where the next command begins. */
+bool relais_command_parse_bdat (const char *args, gsize size, guint64 *chunk_bytes, bool *last);
 
 /* The name after HELO or EHLO: a domain, an address literal, or near enough to one to be written
  * into a header (letters, digits, "-._:[]"); at most 255 octets. */

@@ -150,9 +150,33 @@ parse_number (const char *text, gsize size, guint64 *number)
 }
 
 static bool
+has_eight_bit (const char *text, gsize size)
+{
+    for (gsize i = 0; i < size; i++)
+        if ((guint8)text[i] >= 0x80)
+            return true;
+    return false;
+}
+
+static bool
 text_is (const char *text, gsize size, const char *word)
 {
     return strlen (word) == size && g_ascii_strncasecmp (text, word, size) == 0;
+}
+
+bool
+relais_command_parse_bdat (const char *args, gsize size, guint64 *chunk_bytes, bool *last)
+{
+    const char *end = args + size;
+    const char *blank = memchr (args, ' ', size);
+    const char *digits_end = blank != NULL ? blank : end;
+
+    while (blank != NULL && blank < end && *blank == ' ')
+        blank++;
+    if (blank != NULL && !text_is (blank, (gsize)(end - blank), "LAST"))
+        return false;
+    *last = blank != NULL;
+    return parse_number (args, (gsize)(digits_end - args), chunk_bytes);
 }
 
 /* --- Parameters ------------------------------------------------------------------------------- */
@@ -232,8 +256,38 @@ take_notify (const char *value, gsize size, RelaisPathCommand *command)
     return (command->notify & RELAIS_NOTIFY_NEVER) == 0 || command->notify == RELAIS_NOTIFY_NEVER;
 }
 
+/* RFC 6531 section 3.4; that it was given says nothing yet of what the message needs. */
 static bool
-take_orcpt (const char *value, gsize size, RelaisPathCommand *command)
+take_smtputf8 (const char *value, gsize size, RelaisPathCommand *command)
+{
+    command->smtputf8 = true;
+    return true;
+}
+
+/* An ORCPT of type utf-8 may hold UTF-8 as it is where SMTPUTF8 holds (RFC 6533 section 3). It is kept
+ * in the form that may be told on to anyone. */
+static char *
+orcpt_to_ascii (const char *value, gsize size)
+{
+    GString *ascii;
+
+    if (g_ascii_strncasecmp (value, "utf-8;", MIN (size, 6)) != 0 ||
+        !g_utf8_validate (value, (gssize)size, NULL))
+        return NULL;
+    ascii = g_string_new (NULL);
+    for (const char *p = value; p < value + size; p = g_utf8_next_char (p)) {
+        const gunichar c = g_utf8_get_char (p);
+
+        if (c < 0x80)
+            g_string_append_c (ascii, (char)c);
+        else
+            g_string_append_printf (ascii, "\\x{%02X}", c);
+    }
+    return g_string_free (ascii, FALSE);
+}
+
+static bool
+take_ascii_orcpt (const char *value, gsize size, RelaisPathCommand *command)
 {
     const char *semicolon = memchr (value, ';', size);
     gsize type_size;
@@ -250,14 +304,29 @@ take_orcpt (const char *value, gsize size, RelaisPathCommand *command)
     return true;
 }
 
+static bool
+take_orcpt (const char *value, gsize size, RelaisPathCommand *command)
+{
+    g_autofree char *ascii = NULL;
+
+    if (!has_eight_bit (value, size))
+        return take_ascii_orcpt (value, size, command);
+    if (!command->smtputf8 || size > ORCPT_BYTES)
+        return false;
+    ascii = orcpt_to_ascii (value, size);
+    return ascii != NULL && take_ascii_orcpt (ascii, strlen (ascii), command);
+}
+
 typedef struct {
     const char *key;
     bool (*take) (const char *value, gsize size, RelaisPathCommand *command);
+    bool bare; /* it has no value */
 } Parameter;
 
 static const Parameter mail_parameters[] = {{"SIZE", take_size}, {"BODY", take_body},
                                             {"RET", take_ret},   {"ENVID", take_envid},
-                                            {"AUTH", take_auth}, {NULL, NULL}};
+                                            {"AUTH", take_auth}, {"SMTPUTF8", take_smtputf8, true},
+                                            {NULL, NULL}};
 static const Parameter rcpt_parameters[] = {
     {"NOTIFY", take_notify}, {"ORCPT", take_orcpt}, {NULL, NULL}};
 
@@ -272,8 +341,9 @@ take_parameter (const char *text, gsize size, const Parameter *table, RelaisPath
 
         if (!text_is (text, key_size, table[i].key))
             continue;
-        if (equals == NULL || (command->seen & bit) != 0 ||
-            !table[i].take (equals + 1, size - key_size - 1, command))
+        if ((equals == NULL) != table[i].bare || (command->seen & bit) != 0 ||
+            !table[i].take (equals != NULL ? equals + 1 : NULL,
+                            equals != NULL ? size - key_size - 1 : 0, command))
             return &parameter_syntax;
         command->seen |= bit;
         return NULL;
@@ -337,7 +407,7 @@ parse_address (const char *text, const char *end, const RelaisServerReply *bad, 
     g_autofree char *parsed = NULL;
     gsize used = 0;
 
-    switch (relais_address_parse (text, (gsize)(end - text), false, &parsed, &used)) {
+    switch (relais_address_parse (text, (gsize)(end - text), true, &parsed, &used)) {
     case RELAIS_ADDRESS_OK: break;
     case RELAIS_ADDRESS_NEEDS_UTF8: return &needs_utf8;
     case RELAIS_ADDRESS_SYNTAX:
@@ -355,6 +425,7 @@ relais_command_parse_mail (const char *args, gsize size, RelaisPathCommand *comm
 {
     const char *end = args + size;
     const char *path = after_keyword (args, end, "FROM:");
+    const char *start = path;
     const RelaisServerReply *refusal = NULL;
 
     if (path == NULL)
@@ -364,25 +435,33 @@ relais_command_parse_mail (const char *args, gsize size, RelaisPathCommand *comm
         path++;
     } else
         refusal = parse_address (path, end, &sender_syntax, &command->address, &path);
-    return refusal != NULL ? refusal : take_parameters (path, end, mail_parameters, command);
+    if (refusal == NULL)
+        refusal = take_parameters (path, end, mail_parameters, command);
+    if (refusal == NULL && !command->smtputf8 && has_eight_bit (start, (gsize)(path - start)))
+        refusal = &needs_utf8;
+    return refusal;
 }
 
 const RelaisServerReply *
-relais_command_parse_rcpt (const char *args, gsize size, RelaisPathCommand *command)
+relais_command_parse_rcpt (const char *args, gsize size, bool smtputf8, RelaisPathCommand *command)
 {
     static const char postmaster[] = "postmaster>"; /* RFC 5321 section 4.5.1 */
     const gsize postmaster_size = sizeof postmaster - 1;
     const char *end = args + size;
     const char *path = after_keyword (args, end, "TO:");
+    const char *start = path;
     const RelaisServerReply *refusal = NULL;
 
     if (path == NULL)
         return &rcpt_syntax;
+    command->smtputf8 = smtputf8;
     if ((gsize)(end - path) >= postmaster_size &&
         g_ascii_strncasecmp (path, postmaster, postmaster_size) == 0) {
         command->address = g_strdup ("postmaster");
         path += postmaster_size;
     } else
         refusal = parse_address (path, end, &recipient_syntax, &command->address, &path);
+    if (refusal == NULL && !smtputf8 && has_eight_bit (start, (gsize)(path - start)))
+        refusal = &needs_utf8;
     return refusal != NULL ? refusal : take_parameters (path, end, rcpt_parameters, command);
 }

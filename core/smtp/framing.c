@@ -25,7 +25,13 @@ typedef struct {
 void
 relais_framing_init (RelaisFraming *framing, bool normalise)
 {
-    *framing = (RelaisFraming){RELAIS_FRAME_LINE, normalise};
+    *framing = (RelaisFraming){RELAIS_FRAME_LINE, normalise, false};
+}
+
+void
+relais_framing_init_chunks (RelaisFraming *framing, bool normalise)
+{
+    *framing = (RelaisFraming){RELAIS_FRAME_LINE, normalise, true};
 }
 
 static void
@@ -45,7 +51,8 @@ bare_newline (Decoding *d, gsize place, gsize next)
     flush (d, place);
     d->sink (d->data, crlf, sizeof crlf);
     d->at = d->run = next;
-    d->framing->state = RELAIS_FRAME_TEXT;
+    /* In DATA a dot behind it is no end. */
+    d->framing->state = d->framing->chunks ? RELAIS_FRAME_LINE : RELAIS_FRAME_TEXT;
     return true;
 }
 
@@ -75,6 +82,11 @@ decode_text (Decoding *d)
         return true;
     if (d->bytes[d->at] != '.')
         return decode_newline (d);
+    if (d->framing->chunks) {
+        d->at++;
+        d->framing->state = RELAIS_FRAME_TEXT;
+        return true;
+    }
     flush (d, d->at);
     d->run = ++d->at;
     d->framing->state = RELAIS_FRAME_DOT;
@@ -132,4 +144,16 @@ relais_framing_decode (RelaisFraming *framing, const guint8 *bytes, gsize size, 
         return RELAIS_FRAMING_BARE;
     flush (&d, size);
     return RELAIS_FRAMING_MORE;
+}
+
+RelaisFramingStatus
+relais_framing_end (RelaisFraming *framing, RelaisFramingSink sink, gpointer data)
+{
+    g_assert (framing->chunks);
+    if (framing->state == RELAIS_FRAME_CR && !framing->normalise)
+        return RELAIS_FRAMING_BARE;
+    if (framing->state != RELAIS_FRAME_LINE)
+        sink (data, crlf, sizeof crlf);
+    framing->state = RELAIS_FRAME_LINE;
+    return RELAIS_FRAMING_END;
 }

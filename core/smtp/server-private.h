@@ -46,5 +46,6 @@ typedef struct {
     guint sessions, in_transaction;
     guint commits; /* messages that are being synced */
     guint64 sessions_total, messages_total, rejected_total;
+    guint64 turned_away_total; /* connections that were too many */
 } RelaisSmtpServerFigures;
 void relais_smtp_server_figures (const RelaisSmtpServer *server, RelaisSmtpServerFigures *figures);

@@ -8,19 +8,21 @@
 
 #include "conf/conf-private.h"
 #include "conf/net-private.h"
-#include "tls/tls-private.h"
+#include "tls/certificates-private.h"
 
 typedef struct {
     gint64 message_size, recipients, command_line, auth_line, text_line, header_size, header_fields,
-        hops, errors, auth_failures, pipelined, sessions, sessions_per_client, transactions,
-        greeting_timeout, command_timeout, data_timeout, tls_timeout;
+        hops, errors, auth_failures, auth_failures_per_client, idle_commands, pipelined, sessions,
+        sessions_per_client, sessions_per_net, connections_per_client, connections_per_net,
+        transactions, greeting_timeout, command_timeout, stress_timeout, data_timeout, tls_timeout;
 } RelaisServerLimits;
 
 /* The order of the choices of listener.tls, .auth, .class and .bare_newline in schema.c. */
 typedef enum {
     RELAIS_LISTENER_TLS_NONE,
     RELAIS_LISTENER_TLS_STARTTLS,
-    RELAIS_LISTENER_TLS_REQUIRED
+    RELAIS_LISTENER_TLS_REQUIRED,
+    RELAIS_LISTENER_TLS_IMPLICIT
 } RelaisListenerTls;
 typedef enum {
     RELAIS_LISTENER_AUTH_NO,
@@ -41,7 +43,7 @@ typedef struct {
     char **addresses;
     guint16 port;
     RelaisListenerTls tls;
-    RelaisTlsContext *tls_context; /* NULL: STARTTLS is not offered */
+    RelaisCertificates *certificates; /* NULL: STARTTLS is not offered */
     RelaisListenerAuth auth;
     GArray *trusted_nets; /* RelaisNet */
     char *tenant;         /* or NULL */
@@ -50,17 +52,20 @@ typedef struct {
     bool normalise; /* bare_newline = normalize */
     guint missing_headers, duplicate_headers;
     bool proxy;
-    GArray *proxy_nets; /* RelaisNet */
+    GArray *proxy_nets;   /* RelaisNet */
+    GArray *xclient_nets; /* RelaisNet */
 } RelaisServerListener;
 
 /* Counted, any thread: each session keeps those that it began with. */
 typedef struct {
     gatomicrefcount refs;
     RelaisServerLimits limits;
+    GArray *exempt_nets; /* RelaisNet: of limits of a client or a network */
     char *hostname;
     char *authserv_id;
     char *postmaster; /* or NULL */
     char *users_file;
+    gint64 certificate_interval_us;
     bool takes_suppressed;    /* at RCPT; the queue ends such mail */
     GPtrArray *listeners;     /* RelaisServerListener * */
     GHashTable *tenants;      /* name -> RelaisDomainSet */

@@ -200,12 +200,18 @@ read_limits (RelaisServerLimits *limits, const RelaisSection *section)
     READ (hops);
     READ (errors);
     READ (auth_failures);
+    READ (auth_failures_per_client);
+    READ (idle_commands);
     READ (pipelined);
     READ (sessions);
     READ (sessions_per_client);
+    READ (sessions_per_net);
+    READ (connections_per_client);
+    READ (connections_per_net);
     READ (transactions);
     READ (greeting_timeout);
     READ (command_timeout);
+    READ (stress_timeout);
     READ (data_timeout);
     READ (tls_timeout);
 #undef READ
@@ -231,9 +237,10 @@ listener_free (gpointer data)
 
     g_free (listener->name);
     g_strfreev (listener->addresses);
-    g_clear_pointer (&listener->tls_context, relais_tls_context_unref);
+    g_clear_pointer (&listener->certificates, relais_certificates_unref);
     g_clear_pointer (&listener->trusted_nets, g_array_unref);
     g_clear_pointer (&listener->proxy_nets, g_array_unref);
+    g_clear_pointer (&listener->xclient_nets, g_array_unref);
     g_free (listener->tenant);
     g_free (listener);
 }
@@ -249,10 +256,13 @@ read_certificate (RelaisServerListener *listener, const RelaisSection *section, 
     if (certificate == NULL && listener->tls == RELAIS_LISTENER_TLS_STARTTLS)
         return true;
     if (certificate == NULL)
-        return fail (error, section, "tls", "required, but no certificate is set");
-    listener->tls_context =
-        relais_tls_context_new_server (certificate, key != NULL ? key : certificate, error);
-    return listener->tls_context != NULL;
+        return fail (error, section, "tls", "TLS is asked for, but no certificate is set");
+    /* A PROXY header and the first record may come in one segment. */
+    if (listener->tls == RELAIS_LISTENER_TLS_IMPLICIT && listener->proxy)
+        return fail (error, section, "tls", "implicit TLS behind a PROXY header is not understood");
+    listener->certificates = relais_certificates_new (
+        certificate, key, relais_section_get_list (section, "certificates"), error);
+    return listener->certificates != NULL;
 }
 
 static bool
@@ -272,6 +282,7 @@ read_listener (RelaisServerListener *listener, const RelaisSection *section, GEr
     listener->proxy = relais_section_get_bool (section, "proxy");
     return read_nets (section, "trusted_nets", &listener->trusted_nets, error) &&
            read_nets (section, "proxy_nets", &listener->proxy_nets, error) &&
+           read_nets (section, "xclient_nets", &listener->xclient_nets, error) &&
            read_certificate (listener, section, error);
 }
 
@@ -360,6 +371,7 @@ read_general (RelaisServerSettings *settings, RelaisConfig *config, GError **err
 
     settings->hostname = g_strdup (hostname != NULL ? hostname : g_get_host_name ());
     settings->authserv_id = g_strdup (authserv_id != NULL ? authserv_id : settings->hostname);
+    settings->certificate_interval_us = relais_section_get_int (section, "certificate_interval");
     settings->users_file = g_strdup (relais_section_get_string (section, "users_file"));
     settings->takes_suppressed =
         relais_section_get_enum (relais_config_find_section (config, "suppression", NULL),
@@ -385,7 +397,9 @@ relais_server_settings_new (RelaisConfig *config, GError **error)
     settings->own = domain_set_new ();
     settings->inbound = domain_set_new ();
     read_limits (&settings->limits, relais_config_find_section (config, "limits", NULL));
-    if (read_general (settings, config, error) && read_tenants (settings, config, error) &&
+    if (read_nets (relais_config_find_section (config, "limits", NULL), "exempt_nets",
+                   &settings->exempt_nets, error) &&
+        read_general (settings, config, error) && read_tenants (settings, config, error) &&
         read_domains (settings, config, error) && read_listeners (settings, config, error))
         return settings;
     relais_server_settings_unref (settings);
@@ -420,6 +434,7 @@ relais_server_settings_unref (RelaisServerSettings *settings)
     g_hash_table_unref (settings->tenants);
     domain_set_free (settings->own);
     domain_set_free (settings->inbound);
+    g_clear_pointer (&settings->exempt_nets, g_array_unref);
     g_free (settings->hostname);
     g_free (settings->authserv_id);
     g_free (settings->postmaster);

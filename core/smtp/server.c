@@ -21,7 +21,13 @@ enum { ACCEPTS_PER_EVENT = 64 };
 /* How long a listener rests when the process has no descriptors left. */
 static const gint64 REST_US = 250 * RELAIS_USEC_PER_MSEC;
 
-static const char server_full[] = "421 4.7.0 too many sessions\r\n";
+static const RelaisServerReply server_full = {421, "4.7.0", "too many sessions"};
+static const RelaisServerReply client_replies[] = {
+    [RELAIS_CLIENT_FULL] = {421, "4.7.0", "too many sessions from your address"},
+    [RELAIS_CLIENT_NET_FULL] = {421, "4.7.0", "too many sessions from your network"},
+    [RELAIS_CLIENT_FAST] = {421, "4.7.0", "too many connections from your address in a minute"},
+    [RELAIS_CLIENT_NET_FAST] = {421, "4.7.0", "too many connections from your network in a minute"},
+};
 
 typedef struct {
     RelaisSmtpServer *server;
@@ -48,7 +54,7 @@ relais_smtp_server_unref (RelaisSmtpServer *server)
         return;
     g_ptr_array_unref (server->sockets);
     g_ptr_array_unref (server->sessions);
-    g_hash_table_unref (server->clients);
+    relais_clients_free (server->clients);
     relais_auth_free (server->auth);
     relais_server_settings_unref (server->settings);
     g_free (server);
@@ -81,6 +87,7 @@ relais_smtp_server_free (RelaisSmtpServer *server)
         return;
     server->freed = true;
     server->drained = NULL;
+    relais_timer_stop (&server->certificates);
     for (guint i = 0; i < server->sockets->len; i++)
         stop_listening (g_ptr_array_index (server->sockets, i));
     while (server->sessions->len > 0)
@@ -90,10 +97,16 @@ relais_smtp_server_free (RelaisSmtpServer *server)
 
 /* --- Accepting -------------------------------------------------------------------------------- */
 
+/* Without a session, and without waiting for the peer to go: there may be thousands of them. */
 static void
-turn_away (int fd)
+turn_away (RelaisSmtpServer *server, int fd, const RelaisServerReply *reply)
 {
-    (void)!send (fd, server_full, sizeof server_full - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    char text[128];
+    const int size =
+        g_snprintf (text, sizeof text, "%u %s %s\r\n", reply->code, reply->enhanced, reply->text);
+
+    server->figures.turned_away_total++;
+    (void)!send (fd, text, (gsize)size, MSG_DONTWAIT | MSG_NOSIGNAL);
     close (fd);
 }
 
@@ -103,10 +116,27 @@ on_rested (gpointer data)
     relais_io_set_events (((Socket *)data)->io, EPOLLIN);
 }
 
+/* Behind a proxy it is the clients that count. */
+static void
+admit (Socket *socket_, int fd, const struct sockaddr *peer)
+{
+    RelaisSmtpServer *server = socket_->server;
+    RelaisAdmission admission = {0};
+    const RelaisServerReply *refusal = NULL;
+
+    if (server->sessions->len >= (guint)server->settings->limits.sessions)
+        refusal = &server_full;
+    else if (!socket_->listener->proxy)
+        refusal = relais_smtp_server_enter (server, peer, &admission);
+    if (refusal != NULL)
+        turn_away (server, fd, refusal);
+    else
+        relais_session_start (server, socket_->listener, fd, peer, &admission);
+}
+
 static bool
 accept_one (Socket *socket_)
 {
-    RelaisSmtpServer *server = socket_->server;
     struct sockaddr_storage peer = {0};
     socklen_t size = sizeof peer;
     const int fd =
@@ -121,10 +151,7 @@ accept_one (Socket *socket_)
         }
         return false;
     }
-    if (server->sessions->len >= (guint)server->settings->limits.sessions)
-        turn_away (fd);
-    else
-        relais_session_start (server, socket_->listener, fd, (const struct sockaddr *)&peer);
+    admit (socket_, fd, (const struct sockaddr *)&peer);
     return true;
 }
 
@@ -133,6 +160,30 @@ on_connection (gpointer data, guint32 events)
 {
     for (int i = 0; i < ACCEPTS_PER_EVENT && accept_one (data); i++)
         continue;
+}
+
+/* --- Certificates ----------------------------------------------------------------------------- */
+
+static void
+set_certificate_timer (RelaisSmtpServer *server)
+{
+    relais_timer_set (&server->certificates, server->settings->certificate_interval_us);
+}
+
+/* On the thread for passwords, which has time. */
+static void
+on_certificate_time (gpointer data)
+{
+    RelaisSmtpServer *server = data;
+    const GPtrArray *listeners = server->settings->listeners;
+
+    for (guint i = 0; i < listeners->len; i++) {
+        const RelaisServerListener *listener = g_ptr_array_index (listeners, i);
+
+        if (listener->certificates != NULL)
+            relais_certificates_check (listener->certificates, server->options.auth_pool);
+    }
+    set_certificate_timer (server);
 }
 
 /* --- Listening -------------------------------------------------------------------------------- */
@@ -183,14 +234,16 @@ relais_smtp_server_new (const RelaisSmtpServerOptions *options, RelaisConfig *co
     server->options = *options;
     server->sockets = g_ptr_array_new_with_free_func (socket_free);
     server->sessions = g_ptr_array_new ();
-    server->clients =
-        g_hash_table_new_full (relais_client_key_hash, relais_client_key_equal, g_free, NULL);
+    server->clients = relais_clients_new ();
+    relais_timer_init (&server->certificates, options->loop, on_certificate_time, server);
     server->settings = relais_server_settings_new (config, error);
     if (server->settings != NULL)
         server->auth = relais_auth_new (options->loop, options->auth_pool,
                                         server->settings->users_file, error);
-    if (server->auth != NULL && open_listeners (server, error))
+    if (server->auth != NULL && open_listeners (server, error)) {
+        set_certificate_timer (server);
         return server;
+    }
     relais_smtp_server_free (server);
     return NULL;
 }
@@ -207,6 +260,7 @@ relais_smtp_server_use (RelaisSmtpServer *server, RelaisServerSettings *settings
     }
     relais_server_settings_unref (server->settings);
     server->settings = relais_server_settings_ref (settings);
+    set_certificate_timer (server);
 }
 
 const char *
@@ -244,26 +298,68 @@ relais_smtp_server_remove_session (RelaisSmtpServer *server, RelaisSession *sess
     relais_session_unref (session);
 }
 
-bool
-relais_smtp_server_count_client (RelaisSmtpServer *server, const guint8 key[16])
+/* The limits in force, not those that a session began with: they are of all sessions together. */
+static RelaisClientLimits
+client_limits (const RelaisSmtpServer *server)
 {
-    const guint n = GPOINTER_TO_UINT (g_hash_table_lookup (server->clients, key));
+    const RelaisServerLimits *limits = &server->settings->limits;
 
-    if (n >= (guint)server->settings->limits.sessions_per_client)
-        return false;
-    g_hash_table_insert (server->clients, g_memdup2 (key, 16), GUINT_TO_POINTER (n + 1));
-    return true;
+    return (RelaisClientLimits){
+        .sessions_per_client = (guint)limits->sessions_per_client,
+        .sessions_per_net = (guint)limits->sessions_per_net,
+        .connections_per_client = (guint)limits->connections_per_client,
+        .connections_per_net = (guint)limits->connections_per_net,
+        .login_failures = (guint)limits->auth_failures_per_client,
+    };
+}
+
+const RelaisServerReply *
+relais_smtp_server_enter (RelaisSmtpServer *server, const struct sockaddr *address,
+                          RelaisAdmission *admission)
+{
+    const RelaisClientLimits limits = client_limits (server);
+    RelaisClientVerdict verdict;
+
+    *admission = (RelaisAdmission){0};
+    if (relais_nets_contain (server->settings->exempt_nets, address))
+        return NULL;
+    relais_client_key (address, admission->key);
+    verdict = relais_clients_enter (server->clients, admission->key, &limits,
+                                    relais_loop_now_us (server->options.loop));
+    admission->counted = verdict == RELAIS_CLIENT_ADMITTED;
+    return admission->counted ? NULL : &client_replies[verdict];
 }
 
 void
-relais_smtp_server_uncount_client (RelaisSmtpServer *server, const guint8 key[16])
+relais_smtp_server_leave (RelaisSmtpServer *server, RelaisAdmission *admission)
 {
-    const guint n = GPOINTER_TO_UINT (g_hash_table_lookup (server->clients, key));
+    if (admission->counted)
+        relais_clients_leave (server->clients, admission->key);
+    admission->counted = false;
+}
 
-    if (n > 1)
-        g_hash_table_insert (server->clients, g_memdup2 (key, 16), GUINT_TO_POINTER (n - 1));
-    else
-        g_hash_table_remove (server->clients, key);
+bool
+relais_smtp_server_may_log_in (RelaisSmtpServer *server, const RelaisAdmission *admission)
+{
+    const RelaisClientLimits limits = client_limits (server);
+
+    return !admission->counted ||
+           relais_clients_may_log_in (server->clients, admission->key, &limits,
+                                      relais_loop_now_us (server->options.loop));
+}
+
+void
+relais_smtp_server_note_failed_login (RelaisSmtpServer *server, const RelaisAdmission *admission)
+{
+    if (admission->counted)
+        relais_clients_note_failed_login (server->clients, admission->key,
+                                          relais_loop_now_us (server->options.loop));
+}
+
+bool
+relais_smtp_server_is_stressed (const RelaisSmtpServer *server)
+{
+    return server->sessions->len >= (guint)server->settings->limits.sessions / 8 * 7;
 }
 
 void

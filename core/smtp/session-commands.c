@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define BIT(state) (1u << RELAIS_SESSION_##state)
-#define COMMANDS (BIT (START) | BIT (READY) | BIT (MAIL) | BIT (RCPT))
+#define COMMANDS (BIT (START) | BIT (READY) | BIT (MAIL) | BIT (RCPT) | BIT (CHUNKS))
 
 static const RelaisServerReply unknown = {500, "5.5.1", "command not known"};
 static const RelaisServerReply not_text = {500, "5.5.2", "control characters in a command"};
@@ -24,6 +24,7 @@ static const RelaisServerReply cannot_verify = {252, "2.5.0", "send mail and it 
 static const RelaisServerReply help = {214, "2.0.0", "see RFC 5321"};
 static const RelaisServerReply bye = {221, "2.0.0", "bye"};
 static const RelaisServerReply too_many = {421, "4.7.0", "too many transactions"};
+static const RelaisServerReply too_idle = {421, "4.7.0", "too many commands without a message"};
 
 /* --- Checks ----------------------------------------------------------------------------------- */
 
@@ -44,7 +45,8 @@ check_helo (RelaisSession *session, const char *args, gsize size)
 {
     if (!relais_command_is_helo_name (args, size))
         return &bad_name;
-    session->command.name = g_strndup (args, size);
+    session->command.name =
+        session->given_helo != NULL ? g_strdup (session->given_helo) : g_strndup (args, size);
     return NULL;
 }
 
@@ -55,7 +57,7 @@ proceed_connect (RelaisSession *session, const RelaisHookResult *result)
 {
     relais_stream_printf (session->stream, "220 %s ESMTP Relais\r\n", session->settings->hostname);
     relais_session_set_state (session, RELAIS_SESSION_START);
-    relais_session_set_deadline (session, session->settings->limits.greeting_timeout);
+    relais_session_await_command (session, session->settings->limits.greeting_timeout);
 }
 
 const RelaisSessionStep relais_step_connect = {
@@ -84,13 +86,21 @@ static void
 proceed_ehlo (RelaisSession *session, const RelaisHookResult *result)
 {
     const RelaisServerSettings *settings = session->settings;
+    g_autoptr (GString) more = g_string_new ("250-");
 
+    if (relais_session_append_auth (session, more))
+        g_string_append (more, "\r\n");
+    else
+        g_string_truncate (more, 0);
+    if (session->may_xclient)
+        g_string_append_printf (more, "250-XCLIENT %s\r\n", relais_xclient_attributes ());
     relais_stream_printf (session->stream,
                           "250-%s\r\n250-PIPELINING\r\n250-SIZE %" G_GINT64_FORMAT
-                          "\r\n250-8BITMIME\r\n250-DSN\r\n%s%s250 ENHANCEDSTATUSCODES\r\n",
+                          "\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DSN\r\n%s%s"
+                          "250 ENHANCEDSTATUSCODES\r\n",
                           settings->hostname, settings->limits.message_size,
                           relais_session_offers_starttls (session) ? "250-STARTTLS\r\n" : "",
-                          relais_session_offers_auth (session) ? "250-AUTH PLAIN\r\n" : "");
+                          more->str);
     begin_session (session, true);
 }
 
@@ -143,16 +153,20 @@ static const RelaisSessionStep commands[] = {
     {"RCPT", BIT (MAIL) | BIT (RCPT), RELAIS_HOOK_RCPT, relais_check_rcpt, relais_proceed_rcpt,
      NULL, RELAIS_STEP_REJECTS | RELAIS_STEP_FREE_FOR_SENDERS},
     {"DATA", BIT (MAIL) | BIT (RCPT), -1, relais_check_data, relais_proceed_data, NULL, 0},
-    {"EHLO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_ehlo, NULL, 0},
-    {"HELO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_helo, NULL, 0},
-    {"RSET", COMMANDS, -1, check_no_arguments, proceed_rset, NULL, 0},
-    {"NOOP", COMMANDS, -1, NULL, proceed_noop, NULL, 0},
+    {"BDAT", COMMANDS, -1, relais_check_bdat, relais_proceed_bdat, NULL,
+     RELAIS_STEP_REJECTS | RELAIS_STEP_FATAL},
+    {"EHLO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_ehlo, NULL, RELAIS_STEP_IDLE},
+    {"HELO", COMMANDS, RELAIS_HOOK_HELO, check_helo, proceed_helo, NULL, RELAIS_STEP_IDLE},
+    {"RSET", COMMANDS, -1, check_no_arguments, proceed_rset, NULL, RELAIS_STEP_IDLE},
+    {"NOOP", COMMANDS, -1, NULL, proceed_noop, NULL, RELAIS_STEP_IDLE},
     {"QUIT", COMMANDS, -1, check_no_arguments, proceed_quit, NULL, 0},
-    {"VRFY", COMMANDS, -1, check_argument, proceed_vrfy, NULL, 0},
-    {"HELP", COMMANDS, -1, NULL, proceed_help, NULL, 0},
+    {"VRFY", COMMANDS, -1, check_argument, proceed_vrfy, NULL, RELAIS_STEP_IDLE},
+    {"HELP", COMMANDS, -1, NULL, proceed_help, NULL, RELAIS_STEP_IDLE},
     {"STARTTLS", BIT (START) | BIT (READY), -1, relais_check_starttls, relais_proceed_starttls,
      NULL, 0},
     {"AUTH", BIT (READY), -1, relais_check_auth, relais_proceed_auth, NULL, 0},
+    {"XCLIENT", BIT (START) | BIT (READY), -1, relais_check_xclient, relais_proceed_xclient, NULL,
+     RELAIS_STEP_XCLIENT | RELAIS_STEP_IDLE},
 };
 
 /* Words that HTTP clients, and pages that make browsers post to port 25, begin with. */
@@ -177,6 +191,23 @@ take_unknown (RelaisSession *session, const RelaisCommandLine *line)
     relais_session_reply (session, &unknown);
 }
 
+static bool
+is_known_to (const RelaisSession *session, const RelaisSessionStep *step)
+{
+    return (step->flags & RELAIS_STEP_XCLIENT) == 0 || session->may_xclient;
+}
+
+static void
+take_command (RelaisSession *session, const RelaisSessionStep *step,
+              const RelaisCommandLine *command)
+{
+    if ((step->flags & RELAIS_STEP_IDLE) != 0 &&
+        ++session->idle_commands > (guint)session->settings->limits.idle_commands)
+        relais_session_reply_and_finish (session, &too_idle);
+    else
+        relais_session_run_step (session, step, command->args, command->args_size);
+}
+
 void
 relais_session_take_line (RelaisSession *session, const char *line, gsize size)
 {
@@ -188,8 +219,8 @@ relais_session_take_line (RelaisSession *session, const char *line, gsize size)
         return;
     }
     for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
-        if (is_verb (&command, commands[i].verb)) {
-            relais_session_run_step (session, &commands[i], command.args, command.args_size);
+        if (is_verb (&command, commands[i].verb) && is_known_to (session, &commands[i])) {
+            take_command (session, &commands[i], &command);
             return;
         }
     take_unknown (session, &command);

@@ -23,17 +23,19 @@ typedef struct {
 
 static const RelaisServerReply go_ahead = {354, NULL, "end data with <CRLF>.<CRLF>"};
 static const RelaisServerReply no_arguments = {501, "5.5.4", "no arguments are taken"};
-static const RelaisServerReply no_recipients = {554, "5.5.1", "no valid recipients"};
-static const RelaisServerReply bare_newline = {
-    550, "5.5.2", "a CR or LF stands alone in the data; the connection is closed"};
-static const RelaisServerReply too_big = {552, "5.3.4", "message too big"};
 static const RelaisServerReply header_too_big = {552, "5.3.4", "header too big"};
 static const RelaisServerReply line_too_long = {550, "5.6.0", "line too long"};
 static const RelaisServerReply has_nul = {550, "5.6.0", "NUL in the message"};
+static const RelaisServerReply not_utf8 = {550, "5.6.0", "the header is not UTF-8"};
 static const RelaisServerReply disk_full = {452, "4.3.1", "no room for the message now"};
 static const RelaisServerReply disk_failed = {451, "4.3.0", "the message cannot be kept now"};
 static const RelaisServerReply foreign_from = {
     550, "5.7.1", "you may not use the domain of the From header, or there is not exactly one"};
+
+const RelaisServerReply relais_reply_no_recipients = {554, "5.5.1", "no valid recipients"};
+const RelaisServerReply relais_reply_bare_newline = {
+    550, "5.5.2", "a CR or LF stands alone in the data; the connection is closed"};
+const RelaisServerReply relais_reply_too_big = {552, "5.3.4", "message too big"};
 
 static const RelaisServerReply *
 reply_of_error (const GError *error)
@@ -47,16 +49,21 @@ reply_of_error (const GError *error)
 /* --- DATA ------------------------------------------------------------------------------------- */
 
 const RelaisServerReply *
+relais_session_spool_refusal (RelaisSession *session, guint64 size_bytes)
+{
+    const GError *error = relais_spool_refusal (session->server->options.spool, size_bytes);
+
+    return error != NULL ? reply_of_error (error) : NULL;
+}
+
+const RelaisServerReply *
 relais_check_data (RelaisSession *session, const char *args, gsize size)
 {
-    const GError *error;
-
     if (size > 0)
         return &no_arguments;
     if (session->tx->message->envelope.recipients->len == 0)
-        return &no_recipients;
-    error = relais_spool_refusal (session->server->options.spool, session->tx->declared_bytes);
-    return error != NULL ? reply_of_error (error) : NULL;
+        return &relais_reply_no_recipients;
+    return relais_session_spool_refusal (session, session->tx->declared_bytes);
 }
 
 static void
@@ -67,35 +74,41 @@ on_resume (gpointer data)
     if (!session->tx->stalled)
         return;
     session->tx->stalled = false;
-    session->tx->unpaid_bytes = 0;
+    session->unpaid_bytes = 0;
     relais_session_set_deadline (session, session->settings->limits.data_timeout);
     relais_session_continue (session);
 }
 
 void
-relais_proceed_data (RelaisSession *session, const RelaisHookResult *result)
+relais_session_begin_data (RelaisSession *session)
 {
     RelaisTransaction *tx = session->tx;
 
     tx->draft = relais_draft_new (session->server->options.spool);
     relais_draft_set_resume (tx->draft, on_resume, session);
-    relais_framing_init (&tx->framing, session->listener->normalise);
-    relais_session_set_state (session, RELAIS_SESSION_DATA);
-    relais_session_reply (session, &go_ahead);
+    session->unpaid_bytes = 0;
     relais_session_set_deadline (session, session->settings->limits.data_timeout);
 }
 
-/* What follows up to the end of data is read and dropped. */
-static void
-fail (RelaisTransaction *tx, const RelaisServerReply *reply)
+void
+relais_proceed_data (RelaisSession *session, const RelaisHookResult *result)
+{
+    relais_framing_init (&session->tx->framing, session->listener->normalise);
+    relais_session_set_state (session, RELAIS_SESSION_DATA);
+    relais_session_reply (session, &go_ahead);
+    relais_session_begin_data (session);
+}
+
+void
+relais_transaction_fail (RelaisTransaction *tx, const RelaisServerReply *reply)
 {
     tx->failure = reply;
     tx->stalled = false;
     g_clear_pointer (&tx->draft, relais_draft_free);
 }
 
-static void
-take_bytes (gpointer data, const guint8 *bytes, gsize size)
+void
+relais_session_append_data (gpointer data, const guint8 *bytes, gsize size)
 {
     RelaisSession *session = data;
     const RelaisServerLimits *limits = &session->settings->limits;
@@ -106,32 +119,27 @@ take_bytes (gpointer data, const guint8 *bytes, gsize size)
     if (tx->failure != NULL)
         return;
     if (tx->received_bytes > (guint64)limits->message_size) {
-        fail (tx, &too_big);
+        relais_transaction_fail (tx, &relais_reply_too_big);
         return;
     }
     if (!relais_draft_append (tx->draft, bytes, size))
         tx->stalled = true;
     relais_draft_header (tx->draft, &header_size);
     if (header_size > (gsize)limits->header_size)
-        fail (tx, &header_too_big);
+        relais_transaction_fail (tx, &header_too_big);
     else if (relais_draft_failure (tx->draft) != NULL)
-        fail (tx, reply_of_error (relais_draft_failure (tx->draft)));
+        relais_transaction_fail (tx, reply_of_error (relais_draft_failure (tx->draft)));
 }
 
-/* Each 64 KiB of data buy a new deadline. */
-static void
-pay (RelaisSession *session, gsize size)
+void
+relais_session_pay (RelaisSession *session, gsize size)
 {
-    RelaisTransaction *tx = session->tx;
-
-    tx->unpaid_bytes += size;
-    if (tx->unpaid_bytes < PAID_BYTES)
+    session->unpaid_bytes += size;
+    if (session->unpaid_bytes < PAID_BYTES)
         return;
-    tx->unpaid_bytes %= PAID_BYTES;
+    session->unpaid_bytes %= PAID_BYTES;
     relais_session_set_deadline (session, session->settings->limits.data_timeout);
 }
-
-static const RelaisSessionStep end_of_data;
 
 bool
 relais_session_take_data (RelaisSession *session)
@@ -142,22 +150,23 @@ relais_session_take_data (RelaisSession *session)
 
     if (size == 0)
         return false;
-    status = relais_framing_decode (&session->tx->framing, bytes, size, &used, take_bytes, session);
+    status = relais_framing_decode (&session->tx->framing, bytes, size, &used,
+                                    relais_session_append_data, session);
     relais_stream_consume (session->stream, used);
     switch (status) {
-    case RELAIS_FRAMING_MORE: pay (session, used); break;
+    case RELAIS_FRAMING_MORE: relais_session_pay (session, used); break;
     case RELAIS_FRAMING_BARE:
         session->server->figures.rejected_total++;
-        relais_session_reply_and_finish (session, &bare_newline);
+        relais_session_reply_and_finish (session, &relais_reply_bare_newline);
         return false;
     case RELAIS_FRAMING_END:
         session->tx->stalled = false;
-        relais_session_run_step (session, &end_of_data, NULL, 0);
+        relais_session_run_step (session, &relais_step_end_of_data, NULL, 0);
         return true;
     }
     /* Who goes on for as long again after a message too big never means to end it. */
     if (session->tx->received_bytes / 2 > (guint64)session->settings->limits.message_size) {
-        relais_session_reply_and_finish (session, &too_big);
+        relais_session_reply_and_finish (session, &relais_reply_too_big);
         return false;
     }
     return true;
@@ -173,14 +182,17 @@ describe_client (const RelaisSession *session)
     return g_strdup_printf ("%s ([%s%s])", session->helo, tag, session->client);
 }
 
+/* RFC 3848, and RFC 6531 section 4.3. */
 static const char *
 protocol_of (const RelaisSession *session)
 {
-    static const char *const names[] = {"ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"};
+    static const char *const names[2][4] = {{"ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"},
+                                            {"UTF8SMTP", "UTF8SMTPA", "UTF8SMTPS", "UTF8SMTPSA"}};
 
     if (!session->esmtp)
         return "SMTP";
-    return names[(session->tls ? 2 : 0) + (session->user != NULL ? 1 : 0)];
+    return names[session->tx->message->envelope.smtputf8]
+                [(session->tls ? 2 : 0) + (session->user != NULL ? 1 : 0)];
 }
 
 static bool
@@ -237,6 +249,18 @@ check_facts (const RelaisServerLimits *limits, const RelaisBodyFacts *facts)
     return facts->header_bytes > (guint64)limits->header_size ? &header_too_big : NULL;
 }
 
+/* Octets above 127 that were not announced as UTF-8 are passed on as the client's affair. */
+static const RelaisServerReply *
+check_encoding (const RelaisTransaction *tx, const RelaisBodyFacts *facts)
+{
+    gsize size;
+    const char *header = (const char *)relais_draft_header (tx->draft, &size);
+
+    if (!tx->message->envelope.smtputf8 || !facts->eight_bit_header)
+        return NULL;
+    return g_utf8_validate (header, (gssize)size, NULL) ? NULL : &not_utf8;
+}
+
 static const RelaisServerReply *
 check_end_of_data (RelaisSession *session, const char *args, gsize size)
 {
@@ -252,6 +276,8 @@ check_end_of_data (RelaisSession *session, const char *args, gsize size)
     facts = relais_draft_end (tx->draft);
     tx->received_bytes = facts->size_bytes;
     refusal = check_facts (&settings->limits, facts);
+    if (refusal == NULL)
+        refusal = check_encoding (tx, facts);
     if (refusal != NULL)
         return refusal;
     if (relais_host_has (session->server->options.host, RELAIS_HOOK_MESSAGE))
@@ -266,9 +292,8 @@ check_end_of_data (RelaisSession *session, const char *args, gsize size)
     return refusal;
 }
 
-/* A refused message takes the transaction with it: nothing of it is kept for the next one. */
-static void
-drop_transaction (RelaisSession *session)
+void
+relais_session_drop_transaction (RelaisSession *session)
 {
     relais_session_end_transaction (session);
     relais_session_set_state (session, RELAIS_SESSION_READY);
@@ -309,6 +334,7 @@ reply_accepted (RelaisSession *session, guint64 message_id)
 {
     char id[RELAIS_ID_TEXT_BYTES];
 
+    session->idle_commands = 0;
     relais_id_to_text (message_id, id);
     relais_session_reply (session,
                           relais_session_make_reply (session, 250, "2.0.0", "queued as %s", id));
@@ -327,7 +353,7 @@ on_synced (gpointer data, const GError *error)
         server->options.accepted (server->options.data, commit->message);
     }
     if (session->state != RELAIS_SESSION_ENDED) {
-        drop_transaction (session);
+        relais_session_drop_transaction (session);
         if (error == NULL)
             reply_accepted (session, commit->message->id);
         else
@@ -392,10 +418,12 @@ proceed_end_of_data (RelaisSession *session, const RelaisHookResult *result)
         commit (session, result);
         return;
     }
-    drop_transaction (session);
+    relais_session_drop_transaction (session);
     reply_accepted (session, id);
 }
 
-static const RelaisSessionStep end_of_data = {
-    "(end of data)",     1u << RELAIS_SESSION_DATA, RELAIS_HOOK_MESSAGE, check_end_of_data,
-    proceed_end_of_data, drop_transaction,          RELAIS_STEP_REJECTS};
+const RelaisSessionStep relais_step_end_of_data = {
+    "(end of data)",     1u << RELAIS_SESSION_DATA | 1u << RELAIS_SESSION_CHUNK,
+    RELAIS_HOOK_MESSAGE, check_end_of_data,
+    proceed_end_of_data, relais_session_drop_transaction,
+    RELAIS_STEP_REJECTS};

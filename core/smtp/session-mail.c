@@ -64,6 +64,7 @@ make_message (RelaisSession *session, RelaisPathCommand *path)
     envelope->sender = g_steal_pointer (&path->address);
     envelope->envid = g_steal_pointer (&path->envid);
     envelope->ret = path->ret;
+    envelope->smtputf8 = path->smtputf8;
     envelope->klass = class_of (session);
     envelope->user = session->user != NULL ? g_strdup (session->user->name) : NULL;
     envelope->listener = g_strdup (session->listener->name);
@@ -154,10 +155,11 @@ relais_check_rcpt (RelaisSession *session, const char *args, gsize size)
     const RelaisServerSettings *settings = session->settings;
     RelaisPathCommand path = {0};
     RelaisRelay relay = RELAIS_RELAY_DENIED;
-    const RelaisServerReply *refusal = relais_command_parse_rcpt (args, size, &path);
+    const RelaisEnvelope *envelope = &session->tx->message->envelope;
+    const RelaisServerReply *refusal =
+        relais_command_parse_rcpt (args, size, envelope->smtputf8, &path);
 
-    if (refusal == NULL &&
-        session->tx->message->envelope.recipients->len >= (guint)settings->limits.recipients)
+    if (refusal == NULL && envelope->recipients->len >= (guint)settings->limits.recipients)
         refusal = &too_many_recipients;
     if (refusal == NULL) {
         relay = relais_server_relay (settings, relais_session_may_relay (session), path.address);

@@ -38,7 +38,6 @@ static const RelaisServerReply bare_newline = {500, "5.5.2",
 static const RelaisServerReply not_smtp = {554, "5.5.1", "SMTP is spoken here"};
 static const RelaisServerReply proxy_only = {554, NULL, "a PROXY header must come first"};
 static const RelaisServerReply proxy_foreign = {554, NULL, "not a proxy of ours"};
-static const RelaisServerReply client_full = {421, "4.7.0", "too many sessions from your address"};
 
 /* --- States ----------------------------------------------------------------------------------- */
 
@@ -49,16 +48,19 @@ static const struct {
     guint32 next; /* states that may follow; ENDED always may */
 } states[RELAIS_N_SESSION_STATES] = {
     [RELAIS_SESSION_PROXY] = {"proxy", BIT (GREET)},
-    [RELAIS_SESSION_GREET] = {"greet", BIT (START)},
-    [RELAIS_SESSION_START] = {"start", BIT (READY) | BIT (TLS)},
-    [RELAIS_SESSION_TLS] = {"tls", BIT (START)},
-    [RELAIS_SESSION_READY] = {"ready",
-                              BIT (READY) | BIT (TLS) | BIT (AUTH) | BIT (VERIFY) | BIT (MAIL)},
-    [RELAIS_SESSION_AUTH] = {"auth", BIT (VERIFY) | BIT (READY)},
-    [RELAIS_SESSION_VERIFY] = {"verify", BIT (READY)},
-    [RELAIS_SESSION_MAIL] = {"mail", BIT (RCPT) | BIT (READY)},
-    [RELAIS_SESSION_RCPT] = {"rcpt", BIT (RCPT) | BIT (DATA) | BIT (READY)},
+    [RELAIS_SESSION_GREET] = {"greet", BIT (START) | BIT (TLS)},
+    [RELAIS_SESSION_START] = {"start",
+                              BIT (GREET) | BIT (READY) | BIT (TLS) | BIT (VERIFY) | BIT (CHUNK)},
+    [RELAIS_SESSION_TLS] = {"tls", BIT (START) | BIT (GREET)},
+    [RELAIS_SESSION_READY] = {"ready", BIT (GREET) | BIT (READY) | BIT (TLS) | BIT (AUTH) |
+                                           BIT (VERIFY) | BIT (MAIL) | BIT (CHUNK)},
+    [RELAIS_SESSION_AUTH] = {"auth", BIT (AUTH) | BIT (VERIFY) | BIT (READY)},
+    [RELAIS_SESSION_VERIFY] = {"verify", BIT (GREET) | BIT (START) | BIT (AUTH) | BIT (READY)},
+    [RELAIS_SESSION_MAIL] = {"mail", BIT (RCPT) | BIT (READY) | BIT (CHUNK)},
+    [RELAIS_SESSION_RCPT] = {"rcpt", BIT (RCPT) | BIT (DATA) | BIT (READY) | BIT (CHUNK)},
     [RELAIS_SESSION_DATA] = {"data", BIT (COMMIT) | BIT (READY)},
+    [RELAIS_SESSION_CHUNK] = {"chunk", BIT (START) | BIT (READY) | BIT (CHUNKS) | BIT (COMMIT)},
+    [RELAIS_SESSION_CHUNKS] = {"chunks", BIT (CHUNK) | BIT (READY)},
     [RELAIS_SESSION_COMMIT] = {"commit", BIT (READY)},
     [RELAIS_SESSION_ENDED] = {"ended", 0},
 };
@@ -109,7 +111,7 @@ clear_command (RelaisSession *session)
         g_free (command->recipient->orcpt);
         g_free (command->recipient);
     }
-    relais_plain_clear (&command->plain);
+    g_free (command->answer);
     relais_user_unref (command->user);
     *command = (RelaisSessionCommand){0};
 }
@@ -131,14 +133,16 @@ end (RelaisSession *session)
     relais_timer_stop (&session->deadline);
     drop_run (session);
     relais_session_end_transaction (session);
+    relais_session_end_login (session);
+    relais_session_drop_xclient (session);
     clear_command (session);
-    if (session->counted)
-        relais_smtp_server_uncount_client (session->server, session->client_key);
+    relais_smtp_server_leave (session->server, &session->admission);
     g_clear_pointer (&session->slots, g_hash_table_unref);
     g_clear_pointer (&session->pin, relais_pin_unref);
     g_clear_pointer (&session->dynamic, g_free);
     g_clear_pointer (&session->client, g_free);
     g_clear_pointer (&session->helo, g_free);
+    g_clear_pointer (&session->given_helo, g_free);
     g_clear_pointer (&session->user, relais_user_unref);
     relais_smtp_server_remove_session (session->server, session);
 }
@@ -339,7 +343,7 @@ refuse (RelaisSession *session, const RelaisServerReply *reply)
 {
     if (session->step->refused != NULL)
         session->step->refused (session);
-    if (session->state == RELAIS_SESSION_GREET)
+    if (session->state == RELAIS_SESSION_GREET || (session->step->flags & RELAIS_STEP_FATAL) != 0)
         relais_session_reply_and_finish (session, reply);
     else
         relais_session_reply (session, reply);
@@ -428,9 +432,11 @@ is_listening (const RelaisSession *session)
     case RELAIS_SESSION_READY:
     case RELAIS_SESSION_AUTH:
     case RELAIS_SESSION_MAIL:
-    case RELAIS_SESSION_RCPT: break;
+    case RELAIS_SESSION_RCPT:
+    case RELAIS_SESSION_CHUNKS: break;
     case RELAIS_SESSION_DATA:
-        if (session->tx->stalled)
+    case RELAIS_SESSION_CHUNK:
+        if (session->tx != NULL && session->tx->stalled)
             return false;
         break;
     case RELAIS_SESSION_GREET:
@@ -445,10 +451,24 @@ is_listening (const RelaisSession *session)
            relais_stream_unwritten (session->stream) < RELAIS_STREAM_HIGH_BYTES;
 }
 
+/* To whoever connected, or is told of by a proxy. */
+static void
+greet (RelaisSession *session)
+{
+    if (session->listener->tls == RELAIS_LISTENER_TLS_IMPLICIT) {
+        relais_session_begin_tls (session);
+        return;
+    }
+    if (session->state != RELAIS_SESSION_GREET)
+        relais_session_set_state (session, RELAIS_SESSION_GREET);
+    relais_session_run_step (session, &relais_step_connect, "", 0);
+}
+
 static bool
 take_proxy_header (RelaisSession *session)
 {
     struct sockaddr_storage address;
+    const RelaisServerReply *refusal = NULL;
     gsize size, used = 0;
     const guint8 *bytes = relais_stream_peek (session->stream, &size);
     const RelaisProxyStatus status = relais_proxy_parse (bytes, size, &used, &address);
@@ -460,13 +480,16 @@ take_proxy_header (RelaisSession *session)
         return false;
     }
     relais_stream_consume (session->stream, used);
-    if (status == RELAIS_PROXY_CLIENT &&
-        !relais_session_set_client (session, (const struct sockaddr *)&address)) {
-        relais_session_reply_and_finish (session, &client_full);
+    if (status == RELAIS_PROXY_CLIENT) {
+        refusal = relais_session_change_client (session, (const struct sockaddr *)&address);
+        session->may_xclient = relais_nets_contain (session->listener->xclient_nets,
+                                                    (const struct sockaddr *)&address);
+    }
+    if (refusal != NULL) {
+        relais_session_reply_and_finish (session, refusal);
         return false;
     }
-    relais_session_set_state (session, RELAIS_SESSION_GREET);
-    relais_session_run_step (session, &relais_step_connect, "", 0);
+    greet (session);
     return true;
 }
 
@@ -532,6 +555,8 @@ take_input (RelaisSession *session)
         return take_proxy_header (session);
     if (session->state == RELAIS_SESSION_DATA)
         return relais_session_take_data (session);
+    if (session->state == RELAIS_SESSION_CHUNK)
+        return relais_session_take_chunk (session);
     return take_line (session);
 }
 
@@ -572,6 +597,14 @@ waits_for_us (const RelaisSession *session)
            session->state == RELAIS_SESSION_COMMIT || is_stalled (session);
 }
 
+/* Here octets buy time, not commands: see relais_session_pay (). */
+static bool
+takes_data (const RelaisSession *session)
+{
+    return session->state == RELAIS_SESSION_DATA || session->state == RELAIS_SESSION_CHUNK ||
+           session->state == RELAIS_SESSION_CHUNKS;
+}
+
 /* Nothing more can be done now: sees to the deadline and to how much may pile up. */
 static void
 settle (RelaisSession *session)
@@ -598,8 +631,8 @@ settle (RelaisSession *session)
         return;
     }
     pause_if (session, false);
-    if (session->answered && session->state != RELAIS_SESSION_DATA)
-        relais_session_set_deadline (session, limits->command_timeout);
+    if (session->answered && !takes_data (session))
+        relais_session_await_command (session, limits->command_timeout);
     session->answered = false;
 }
 
@@ -662,6 +695,16 @@ relais_session_set_deadline (RelaisSession *session, gint64 delay_us)
     relais_timer_set (&session->deadline, delay_us);
 }
 
+void
+relais_session_await_command (RelaisSession *session, gint64 usual_us)
+{
+    const gint64 stress_us = session->settings->limits.stress_timeout;
+
+    relais_session_set_deadline (session, relais_smtp_server_is_stressed (session->server)
+                                              ? MIN (usual_us, stress_us)
+                                              : usual_us);
+}
+
 static void
 on_deadline (gpointer data)
 {
@@ -675,20 +718,24 @@ on_deadline (gpointer data)
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
-bool
+void
 relais_session_set_client (RelaisSession *session, const struct sockaddr *address)
 {
-    RelaisSmtpServer *server = session->server;
-
-    if (session->counted)
-        relais_smtp_server_uncount_client (server, session->client_key);
-    relais_client_key (address, session->client_key);
-    session->counted = relais_smtp_server_count_client (server, session->client_key);
     g_free (session->client);
     session->client = relais_address_to_text (address);
     session->client_port = relais_address_port (address);
     session->trusted = relais_nets_contain (session->listener->trusted_nets, address);
-    return session->counted;
+}
+
+const RelaisServerReply *
+relais_session_change_client (RelaisSession *session, const struct sockaddr *address)
+{
+    const RelaisServerReply *refusal;
+
+    relais_smtp_server_leave (session->server, &session->admission);
+    refusal = relais_smtp_server_enter (session->server, address, &session->admission);
+    relais_session_set_client (session, address);
+    return refusal;
 }
 
 /* Behind a proxy the rights are those of the client that it names; without a name there are none. */
@@ -698,22 +745,20 @@ begin (RelaisSession *session, const struct sockaddr *peer)
     const RelaisServerListener *listener = session->listener;
 
     relais_session_set_deadline (session, session->settings->limits.greeting_timeout);
-    if (!relais_session_set_client (session, peer)) {
-        relais_session_reply_and_finish (session, &client_full);
-        return;
-    }
+    relais_session_set_client (session, peer);
+    session->may_xclient = relais_nets_contain (listener->xclient_nets, peer);
     if (!listener->proxy) {
-        relais_session_run_step (session, &relais_step_connect, "", 0);
+        greet (session);
         return;
     }
-    session->trusted = false;
+    session->trusted = session->may_xclient = false;
     if (!relais_nets_contain (listener->proxy_nets, peer))
         relais_session_reply_and_finish (session, &proxy_foreign);
 }
 
 void
 relais_session_start (RelaisSmtpServer *server, const RelaisServerListener *listener, int fd,
-                      const struct sockaddr *peer)
+                      const struct sockaddr *peer, const RelaisAdmission *admission)
 {
     RelaisSession *session = g_new0 (RelaisSession, 1);
 
@@ -722,10 +767,12 @@ relais_session_start (RelaisSmtpServer *server, const RelaisServerListener *list
     session->settings = relais_server_settings_ref (server->settings);
     session->listener = listener;
     session->state = listener->proxy ? RELAIS_SESSION_PROXY : RELAIS_SESSION_GREET;
+    session->admission = *admission;
     relais_timer_init (&session->deadline, server->options.loop, on_deadline, session);
     session->stream =
         relais_stream_new (server->options.loop, fd, &stream_callbacks, session, NULL);
     if (session->stream == NULL) {
+        relais_smtp_server_leave (server, &session->admission);
         session->state = RELAIS_SESSION_ENDED;
         relais_session_unref (session);
         return;

@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include "smtp/scram-private.h"
 #include "smtp/users-private.h"
 
 #include <relais/option.h>
@@ -79,19 +80,23 @@ get_password (char *first, char *second, gsize size)
     return NULL;
 }
 
-static char *
-ask_hash (RelaisCommandCall *call)
+/* Asks for a password; `*scram` is set if it is wanted. False after the call was failed. */
+static bool
+ask_hash (RelaisCommandCall *call, bool wants_scram, char **hash, char **scram)
 {
     char first[RELAIS_PASSWORD_BYTES] = "", second[RELAIS_PASSWORD_BYTES] = "";
     g_autoptr (GError) error = NULL;
     const char *problem = get_password (first, second, sizeof first);
-    char *hash = problem == NULL ? relais_users_hash (first, &error) : NULL;
 
+    *hash = problem == NULL ? relais_users_hash (first, &error) : NULL;
+    if (*hash != NULL && wants_scram)
+        *scram = relais_scram_hash (first, &error);
     OPENSSL_cleanse (first, sizeof first);
     OPENSSL_cleanse (second, sizeof second);
-    if (hash == NULL)
-        relais_command_fail (call, RELAIS_EXIT_REFUSED, problem != NULL ? problem : error->message);
-    return hash;
+    if (*hash != NULL && (*scram != NULL || !wants_scram))
+        return true;
+    relais_command_fail (call, RELAIS_EXIT_REFUSED, problem != NULL ? problem : error->message);
+    return false;
 }
 
 /* --- Commands --------------------------------------------------------------------------------- */
@@ -149,17 +154,15 @@ static void
 user_add (RelaisCommandCall *call, gpointer data)
 {
     const char *name = name_argument (call);
-    g_autofree char *hash = NULL;
+    g_autofree char *hash = NULL, *scram = NULL;
     g_autoptr (RelaisUser) user = NULL;
     const char *tenant;
     guint klass;
 
-    if (name == NULL || !add_options (call, &tenant, &klass))
+    if (name == NULL || !add_options (call, &tenant, &klass) ||
+        !ask_hash (call, relais_command_option (call, "scram") != NULL, &hash, &scram))
         return;
-    hash = ask_hash (call);
-    if (hash == NULL)
-        return;
-    user = relais_user_new (name, hash, tenant, klass);
+    user = relais_user_new (name, hash, tenant, klass, scram);
     change (call, RELAIS_USERS_ADD, name, user);
 }
 
@@ -170,7 +173,7 @@ user_password (RelaisCommandCall *call, gpointer data)
     g_autoptr (RelaisUsers) users = NULL;
     g_autoptr (RelaisUser) user = NULL;
     g_autoptr (GError) error = NULL;
-    g_autofree char *hash = NULL;
+    g_autofree char *hash = NULL, *scram = NULL;
     const RelaisUser *old;
 
     if (name == NULL)
@@ -185,10 +188,10 @@ user_password (RelaisCommandCall *call, gpointer data)
         relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("there is no such user"));
         return;
     }
-    hash = ask_hash (call);
-    if (hash == NULL)
+    if (!ask_hash (call, old->scram != NULL || relais_command_option (call, "scram") != NULL, &hash,
+                   &scram))
         return;
-    user = relais_user_new (name, hash, old->tenant, old->klass);
+    user = relais_user_new (name, hash, old->tenant, old->klass, scram);
     change (call, RELAIS_USERS_REPLACE, name, user);
 }
 
@@ -217,18 +220,21 @@ user_list (RelaisCommandCall *call, gpointer data)
         relais_command_put (call, "user", user->name);
         relais_command_put (call, "tenant", user->tenant != NULL ? user->tenant : "");
         relais_command_put (call, "class", relais_user_class_to_string (user->klass));
+        relais_command_put (call, "scram", user->scram != NULL ? "yes" : "no");
         relais_command_end_row (call);
     }
     relais_command_finish (call);
 }
 
 static const RelaisCommand commands[] = {
-    {"user", "add", N_ ("NAME [--tenant=TENANT] [--class=CLASS]"), "tenant= class=",
-     N_ ("Let a user log in; the password is asked for, or read from standard input."),
+    {"user", "add", N_ ("NAME [--tenant=TENANT] [--class=CLASS] [--scram]"), "tenant= class= scram",
+     N_ ("Let a user log in; the password is asked for, or read from standard input. --scram: by "
+         "SCRAM-SHA-256 too, which is offered once all users have it."),
      RELAIS_COMMAND_OFFLINE, 0, user_add},
     {"user", "list", "", "", N_ ("Show who may log in."), RELAIS_COMMAND_OFFLINE, 0, user_list},
-    {"user", "password", N_ ("NAME"), "", N_ ("Change a user's password."), RELAIS_COMMAND_OFFLINE,
-     0, user_password},
+    {"user", "password", N_ ("NAME [--scram]"), "scram",
+     N_ ("Change a user's password. --scram: as for add; who has it keeps it."),
+     RELAIS_COMMAND_OFFLINE, 0, user_password},
     {"user", "remove", N_ ("NAME"), "", N_ ("Let a user log in no more."), RELAIS_COMMAND_OFFLINE,
      0, user_remove},
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The file of users that may log in: "NAME:HASH:TENANT:CLASS" a line, written by `relaisctl user`,
- * read by the daemon. Everything here may block, but for what looks at a table in memory; a table is
+ * The file of users that may log in: "NAME:HASH:TENANT:CLASS" a line, and ":KEYS" behind it for who
+ * can log in by SCRAM (see scram-private.h), written by `relaisctl user`, read by the daemon. Everything here may block, but for what looks at a table in memory; a table is
  * immutable and counted, any thread.
  */
 #pragma once
@@ -17,8 +17,11 @@ typedef struct {
     char *hash;
     char *tenant; /* or NULL: the listener's */
     guint klass;  /* as listener.class: 0 auto, 1 transactional, 2 bulk */
+    char *scram;  /* keys, or NULL */
 } RelaisUser;
-RelaisUser *relais_user_new (const char *name, const char *hash, const char *tenant, guint klass);
+/* `tenant` and `scram` are nullable. */
+RelaisUser *relais_user_new (const char *name, const char *hash, const char *tenant, guint klass,
+                             const char *scram);
 RelaisUser *relais_user_ref (RelaisUser *user);
 void relais_user_unref (RelaisUser *user);
 const char *relais_user_class_to_string (guint klass);
@@ -38,6 +41,8 @@ bool relais_users_is_current (const RelaisUsers *users, const char *path);
 /* Borrowed; NULL if there is none. */
 RelaisUser *relais_users_find (const RelaisUsers *users, const char *name);
 guint relais_users_count (const RelaisUsers *users);
+/* Whether there are users and all of them have SCRAM's keys. */
+bool relais_users_all_have_scram (const RelaisUsers *users);
 RelaisUser *relais_users_nth (const RelaisUsers *users, guint n);
 
 /* Hashes (tens of milliseconds) and compares; a NULL user costs the same and is never right. */

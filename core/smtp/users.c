@@ -9,6 +9,7 @@
 #include "smtp/users-private.h"
 
 #include "loop/loop-private.h"
+#include "smtp/scram-private.h"
 
 #include <crypt.h>
 #include <errno.h>
@@ -22,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_BYTES = 64 * 1024 * 1024, FIELDS = 4, FIELD_BYTES = 512 };
+enum { FILE_BYTES = 64 * 1024 * 1024, FIELDS = 4, FIELD_BYTES = 512 }; /* FIELDS: at least */
 
 static const char *const class_names[] = {"auto", "transactional", "bulk"};
 
@@ -30,6 +31,7 @@ struct RelaisUsers {
     gatomicrefcount refs;
     GPtrArray *list;    /* RelaisUser * */
     GHashTable *names;  /* name -> RelaisUser, borrowed from the list */
+    guint n_scram;      /* those with SCRAM's keys */
     struct stat origin; /* all zero: there was no file */
     char *setting;      /* for hashing the passwords of nobody */
 };
@@ -37,7 +39,8 @@ struct RelaisUsers {
 /* --- One user --------------------------------------------------------------------------------- */
 
 RelaisUser *
-relais_user_new (const char *name, const char *hash, const char *tenant, guint klass)
+relais_user_new (const char *name, const char *hash, const char *tenant, guint klass,
+                 const char *scram)
 {
     RelaisUser *user = g_new0 (RelaisUser, 1);
 
@@ -46,6 +49,7 @@ relais_user_new (const char *name, const char *hash, const char *tenant, guint k
     user->hash = g_strdup (hash);
     user->tenant = tenant != NULL && tenant[0] != '\0' ? g_strdup (tenant) : NULL;
     user->klass = klass;
+    user->scram = g_strdup (scram);
     return user;
 }
 
@@ -64,6 +68,7 @@ relais_user_unref (RelaisUser *user)
     g_free (user->name);
     g_free (user->hash);
     g_free (user->tenant);
+    g_free (user->scram);
     g_free (user);
 }
 
@@ -130,6 +135,7 @@ static void
 users_add (RelaisUsers *users, RelaisUser *user)
 {
     g_ptr_array_add (users->list, user);
+    users->n_scram += user->scram != NULL;
     g_hash_table_insert (users->names, user->name, user);
 }
 
@@ -149,6 +155,12 @@ RelaisUser *
 relais_users_nth (const RelaisUsers *users, guint n)
 {
     return g_ptr_array_index (users->list, n);
+}
+
+bool
+relais_users_all_have_scram (const RelaisUsers *users)
+{
+    return users->list->len > 0 && users->n_scram == users->list->len;
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -172,17 +184,19 @@ static bool
 parse_line (RelaisUsers *users, const char *line)
 {
     g_auto (GStrv) fields = NULL;
-    guint klass;
+    guint klass, n;
 
     if (line[0] == '\0' || line[0] == '#')
         return true;
-    fields = g_strsplit (line, ":", FIELDS + 1);
-    if (g_strv_length (fields) != FIELDS || !relais_user_name_is_good (fields[0]) ||
+    fields = g_strsplit (line, ":", FIELDS + 2);
+    n = g_strv_length (fields);
+    if (n < FIELDS || n > FIELDS + 1 || !relais_user_name_is_good (fields[0]) ||
         fields[1][0] == '\0' || strlen (fields[1]) > FIELD_BYTES ||
         strlen (fields[2]) > FIELD_BYTES || !relais_user_class_from_string (fields[3], &klass) ||
-        relais_users_find (users, fields[0]) != NULL)
+        relais_users_find (users, fields[0]) != NULL ||
+        (n > FIELDS && !relais_scram_keys_are_good (fields[FIELDS])))
         return false;
-    users_add (users, relais_user_new (fields[0], fields[1], fields[2], klass));
+    users_add (users, relais_user_new (fields[0], fields[1], fields[2], klass, fields[FIELDS]));
     return true;
 }
 
@@ -194,8 +208,9 @@ parse (RelaisUsers *users, const char *path, char *text, GError **error)
     for (guint i = 0; lines[i] != NULL; i++)
         if (!parse_line (users, lines[i])) {
             g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                         _ ("%s:%u: expected NAME:HASH:TENANT:CLASS with a name of its own"), path,
-                         i + 1);
+                         _ ("%s:%u: expected NAME:HASH:TENANT:CLASS or NAME:HASH:TENANT:CLASS:KEYS "
+                            "with a name of its own"),
+                         path, i + 1);
             return false;
         }
     return true;
@@ -319,14 +334,15 @@ relais_users_hash (const char *password, GError **error)
 static GString *
 to_text (const RelaisUsers *users)
 {
-    GString *text = g_string_new ("# Written by `relaisctl user`: NAME:HASH:TENANT:CLASS\n");
+    GString *text = g_string_new ("# Written by `relaisctl user`: NAME:HASH:TENANT:CLASS[:KEYS]\n");
 
     for (guint i = 0; i < users->list->len; i++) {
         const RelaisUser *user = relais_users_nth (users, i);
 
-        g_string_append_printf (text, "%s:%s:%s:%s\n", user->name, user->hash,
-                                user->tenant != NULL ? user->tenant : "",
-                                relais_user_class_to_string (user->klass));
+        g_string_append_printf (
+            text, "%s:%s:%s:%s%s%s\n", user->name, user->hash,
+            user->tenant != NULL ? user->tenant : "", relais_user_class_to_string (user->klass),
+            user->scram != NULL ? ":" : "", user->scram != NULL ? user->scram : "");
     }
     return text;
 }

@@ -12,7 +12,9 @@
 #pragma once
 
 #include "loop/loop-private.h"
+#include "tls/sessions-private.h"
 #include "tls/tls-private.h"
+#include "tls/tlsa-private.h"
 
 #include <gio/gio.h>
 #include <sys/socket.h>
@@ -85,16 +87,45 @@ enum { RELAIS_STREAM_HIGH_BYTES = 256 * 1024, RELAIS_STREAM_LOW_BYTES = 64 * 102
 guint64 relais_stream_bytes_in (const RelaisStream *stream);
 guint64 relais_stream_bytes_out (const RelaisStream *stream);
 
+/* Whom we speak TLS to, as a client. Borrowed for the call. */
+typedef struct {
+    const char
+        *host; /* sent as SNI; and the certificate's name, if the context verifies. NULL: neither */
+    const char *const *names; /* of which the certificate must bear one instead; NULL: the host's */
+    /* Or NULL. Else the certificate must match one of its records (DANE, RFC 7672 section 3.1), whatever the context
+     * says of verification; its base is sent as SNI, and a DANE-TA certificate must be for it or one of `names`. */
+    RelaisTlsaSet *tlsa;
+    RelaisTlsSessions
+        *sessions; /* where to look for a session to resume, and to keep new ones; or NULL */
+    const char *session_key;
+} RelaisTlsPeer;
+/* As relais_stream_start_tls (), for a client that has more to say of its peer. */
+void relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context,
+                                 const RelaisTlsPeer *peer);
+
 /* Begins TLS on a stream whose input is empty and whose output is drained or drains first. As a
  * client, `host` (nullable) is sent as SNI and, if the context verifies, checked. `ready` tells the
  * end. Cleartext bytes that stood before or within the handshake never reach the input. */
 void relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, const char *host);
+/* OpenSSL's number for the verification's outcome, 0 (X509_V_OK) for a good one; -1 while there is none. After a
+ * failed handshake it tells what was wrong. */
+long relais_stream_verify_code (const RelaisStream *stream);
+/* What such a number is called in TLS reports (RFC 8460 section 4.3.1): "certificate-expired", ...; NULL for a good
+ * one, and while there is none. */
+const char *relais_tls_verify_failure (long code);
+/* The handshake resumed a session. */
+bool relais_stream_tls_resumed (const RelaisStream *stream);
 bool relais_stream_is_tls (const RelaisStream *stream);
 /* "TLSv1.3", "TLS_AES_256_GCM_SHA384", the verify result ("ok", "self-signed certificate", ...);
  * NULL in clear. Borrowed. */
 const char *relais_stream_tls_version (const RelaisStream *stream);
 const char *relais_stream_tls_cipher (const RelaisStream *stream);
 const char *relais_stream_tls_verify (const RelaisStream *stream);
+
+/* The tls-exporter channel binding (RFC 9266); false where it is not defined: in clear, before TLS 1.3. */
+enum { RELAIS_TLS_BINDING_BYTES = 32 };
+bool
+relais_stream_tls_binding (const RelaisStream *stream, guint8 binding[RELAIS_TLS_BINDING_BYTES]);
 
 /* Addresses, as text without port ("192.0.2.1", "2001:db8::1"); IPv4-mapped ones come as IPv4.
  * Borrowed; "unix" for unix sockets. */

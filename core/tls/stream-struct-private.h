@@ -77,6 +77,10 @@ struct RelaisStream {
     SSL *ssl;
     RelaisTlsContext *tls;
     char *tls_host;
+    char **tls_names;
+    RelaisTlsaSet *tlsa; /* or NULL */
+    RelaisTlsSessions *tls_sessions;
+    char *tls_session_key;
     guint64 clear_in, clear_out;
 
     GError *error; /* met early, to be told from a later turn */
@@ -126,6 +130,10 @@ void relais_stream_drop_output (RelaisStream *stream);
 /* --- connect.c */
 void relais_stream_connect_step (RelaisStream *stream);
 
+/* --- stream-dane.c */
+/* Has OpenSSL match the stream's TLSA records. False: it will not. */
+bool relais_stream_apply_tlsa (RelaisStream *stream);
+
 /* --- stream-tls.c */
 void relais_stream_begin_handshake (RelaisStream *stream);
 void relais_stream_handshake_step (RelaisStream *stream);
@@ -133,5 +141,7 @@ StreamIoResult
 relais_stream_tls_read (RelaisStream *stream, guint8 *to, gsize room, gsize *got, GError **error);
 StreamIoResult relais_stream_tls_write (RelaisStream *stream, const guint8 *from, gsize size,
                                         gsize *taken, GError **error);
+/* Has new sessions of a client's context kept by the streams that are made of it. */
+void relais_stream_tls_keep_sessions (SSL_CTX *native);
 /* Sends close_notify if the connection is in a state for it. */
 void relais_stream_tls_end (RelaisStream *stream);

@@ -19,12 +19,27 @@
 void
 relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, const char *host)
 {
+    const RelaisTlsPeer peer = {.host = host};
+
+    relais_stream_start_tls_to (stream, context, &peer);
+}
+
+void
+relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context,
+                            const RelaisTlsPeer *peer)
+{
     g_return_if_fail (stream->ssl == NULL);
     relais_stream_discard_input (stream);
     if (stream->state != STREAM_CLEAR || stream->freed || stream->finishing)
         return;
     stream->tls = relais_tls_context_ref (context);
-    stream->tls_host = g_strdup (host);
+    stream->tls_host = g_strdup (peer->host);
+    stream->tls_names = g_strdupv ((char **)peer->names);
+    stream->tlsa = peer->tlsa != NULL ? relais_tlsa_set_ref (peer->tlsa) : NULL;
+    if (peer->sessions != NULL) {
+        stream->tls_sessions = relais_tls_sessions_ref (peer->sessions);
+        stream->tls_session_key = g_strdup (peer->session_key);
+    }
     stream->clear_left = relais_stream_unwritten (stream);
     stream->state = STREAM_DRAINING;
     stream->more = stream->resumed = false;
@@ -32,6 +47,60 @@ relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, const 
         relais_stream_mark_dirty (stream);
     relais_stream_update_watch (stream);
 }
+
+/* --- Sessions to resume ----------------------------------------------------------------------- */
+
+/* OpenSSL met a session that the peer would resume: at the handshake's end, or, in TLS 1.3, in any read. */
+static int
+on_new_session (SSL *ssl, SSL_SESSION *session)
+{
+    RelaisStream *stream = SSL_get_app_data (ssl);
+
+    if (stream == NULL || stream->tls_sessions == NULL || SSL_SESSION_is_resumable (session) == 0)
+        return 0;
+    relais_tls_sessions_put (stream->tls_sessions, stream->tls_session_key, session);
+    return 1; /* the reference is the table's */
+}
+
+void
+relais_stream_tls_keep_sessions (SSL_CTX *native)
+{
+    SSL_CTX_set_session_cache_mode (native, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb (native, on_new_session);
+}
+
+static void
+offer_session (RelaisStream *stream)
+{
+    SSL_SESSION *session;
+
+    SSL_set_app_data (stream->ssl, stream);
+    if (stream->tls_sessions == NULL)
+        return;
+    session = relais_tls_sessions_take (stream->tls_sessions, stream->tls_session_key);
+    if (session == NULL)
+        return;
+    (void)SSL_set_session (stream->ssl, session); /* else it is a full handshake */
+    SSL_SESSION_free (session);
+}
+
+/* Before TLS 1.3 a session that was resumed may be so again, and no new one is told of. */
+static void
+give_session_back (RelaisStream *stream)
+{
+    if (stream->tls_sessions != NULL && SSL_session_reused (stream->ssl) == 1 &&
+        SSL_version (stream->ssl) < TLS1_3_VERSION)
+        relais_tls_sessions_put (stream->tls_sessions, stream->tls_session_key,
+                                 SSL_get1_session (stream->ssl));
+}
+
+bool
+relais_stream_tls_resumed (const RelaisStream *stream)
+{
+    return relais_stream_is_tls (stream) && SSL_session_reused (stream->ssl) == 1;
+}
+
+/* --- The handshake ---------------------------------------------------------------------------- */
 
 static bool
 is_address (const char *host)
@@ -41,19 +110,39 @@ is_address (const char *host)
     return inet_pton (AF_INET, host, &address) == 1 || inet_pton (AF_INET6, host, &address) == 1;
 }
 
+static char *
+without_dot (const char *host)
+{
+    gsize size = strlen (host);
+
+    return g_strndup (host, size > 0 && host[size - 1] == '.' ? size - 1 : size);
+}
+
+/* One of them is enough. A name that begins with a dot stands for all below it. */
+static bool
+set_names (SSL *ssl, char **names)
+{
+    for (; *names != NULL; names++)
+        if (SSL_add1_host (ssl, *names) != 1)
+            return false;
+    return true;
+}
+
 /* Names the peer for SNI (RFC 6066 section 3: host names only) and for the check. */
 static bool
-set_host (SSL *ssl, const char *host)
+set_host (SSL *ssl, const char *host, char **names)
 {
-    g_autofree char *name = g_strdup (host);
-    gsize size = strlen (name);
+    g_autofree char *name = without_dot (host);
+    bool address = is_address (name);
 
-    if (is_address (name))
-        return X509_VERIFY_PARAM_set1_ip_asc (SSL_get0_param (ssl), name) == 1;
-    if (size > 0 && name[size - 1] == '.')
-        name[size - 1] = '\0';
     SSL_set_hostflags (ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name (ssl, name) == 1 && SSL_set1_host (ssl, name) == 1;
+    if (!address && SSL_set_tlsext_host_name (ssl, name) != 1)
+        return false;
+    if (names != NULL)
+        return set_names (ssl, names);
+    if (address)
+        return X509_VERIFY_PARAM_set1_ip_asc (SSL_get0_param (ssl), name) == 1;
+    return SSL_set1_host (ssl, name) == 1;
 }
 
 static const char *
@@ -94,20 +183,26 @@ void
 relais_stream_begin_handshake (RelaisStream *stream)
 {
     SSL_CTX *native = relais_tls_context_native (stream->tls);
+    const char *host =
+        stream->tlsa != NULL ? relais_tlsa_set_base (stream->tlsa) : stream->tls_host;
+    char **names = stream->tlsa != NULL ? NULL : stream->tls_names;
 
     ERR_clear_error ();
     stream->ssl = SSL_new (native);
     stream->state = STREAM_HANDSHAKE;
     if (stream->ssl == NULL || SSL_set_fd (stream->ssl, stream->fd) != 1 ||
-        (stream->tls_host != NULL && !set_host (stream->ssl, stream->tls_host))) {
+        (host != NULL && !set_host (stream->ssl, host, names)) ||
+        (stream->tlsa != NULL && !relais_stream_apply_tlsa (stream))) {
         fail_handshake (stream, g_error_new (RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_HANDSHAKE,
                                              "TLS handshake failed: %s", first_reason ()));
         return;
     }
-    if (relais_tls_context_is_server (stream->tls))
+    if (relais_tls_context_is_server (stream->tls)) {
         SSL_set_accept_state (stream->ssl);
-    else
+    } else {
         SSL_set_connect_state (stream->ssl);
+        offer_session (stream);
+    }
     relais_stream_handshake_step (stream);
 }
 
@@ -122,6 +217,7 @@ relais_stream_handshake_step (RelaisStream *stream)
     code = errno;
     if (result == 1) {
         stream->read_wants_write = false;
+        give_session_back (stream);
         /* The first command may have come in the handshake's last flight. */
         stream->more = SSL_has_pending (stream->ssl) == 1;
         if (stream->more)
@@ -250,6 +346,16 @@ relais_stream_tls_verify (const RelaisStream *stream)
     if (SSL_get0_peer_certificate (stream->ssl) == NULL)
         return "no certificate";
     return X509_verify_cert_error_string (SSL_get_verify_result (stream->ssl));
+}
+
+bool
+relais_stream_tls_binding (const RelaisStream *stream, guint8 binding[RELAIS_TLS_BINDING_BYTES])
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+
+    return relais_stream_is_tls (stream) && SSL_version (stream->ssl) >= TLS1_3_VERSION &&
+           SSL_export_keying_material (stream->ssl, binding, RELAIS_TLS_BINDING_BYTES, label,
+                                       sizeof label - 1, NULL, 0, 0) == 1;
 }
 
 guint64

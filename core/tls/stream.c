@@ -62,6 +62,10 @@ relais_stream_unref (RelaisStream *stream)
     g_free (stream->kept);
     g_free (stream->out);
     g_free (stream->tls_host);
+    g_strfreev (stream->tls_names);
+    relais_tlsa_set_unref (stream->tlsa);
+    g_free (stream->tls_session_key);
+    relais_tls_sessions_unref (stream->tls_sessions);
     g_free (stream->peer_text);
     g_free (stream->local_text);
     g_clear_error (&stream->error);

@@ -8,10 +8,12 @@
 #include "tls/tls-private.h"
 
 #include "loop/loop-private.h"
+#include "tls/stream-struct-private.h"
 
 #include <glib/gstdio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 G_DEFINE_QUARK (relais - tls - error - quark, relais_tls_error)
 
@@ -19,7 +21,11 @@ struct RelaisTlsContext {
     gatomicrefcount refs;
     SSL_CTX *native;
     bool server;
+    GPtrArray *others; /* RelaisTlsContext *: for other names; or NULL */
 };
+
+/* Of TLS 1.2; those of 1.3 are all like that. */
+static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 /* The one protocol spoken behind a context (RFC 7301). */
 static const guint8 alpn_smtp[] = {4, 's', 'm', 't', 'p'};
@@ -89,6 +95,27 @@ new_context (const SSL_METHOD *method, bool server, GError **error)
     return context;
 }
 
+bool
+relais_tls_context_use_certificate (RelaisTlsContext *context, const char *certificate_file,
+                                    const char *key_file, GError **error)
+{
+    relais_assert_may_block ();
+    ERR_clear_error ();
+    if (SSL_CTX_use_certificate_chain_file (context->native, certificate_file) != 1) {
+        set_tls_error (error, "cannot load the certificate", certificate_file);
+        return false;
+    }
+    if (SSL_CTX_use_PrivateKey_file (context->native, key_file, SSL_FILETYPE_PEM) != 1) {
+        set_tls_error (error, "cannot load the key", key_file);
+        return false;
+    }
+    if (SSL_CTX_check_private_key (context->native) != 1) {
+        set_tls_error (error, "the certificate does not belong to the key", key_file);
+        return false;
+    }
+    return true;
+}
+
 RelaisTlsContext *
 relais_tls_context_new_server (const char *certificate_file, const char *key_file, GError **error)
 {
@@ -98,25 +125,59 @@ relais_tls_context_new_server (const char *certificate_file, const char *key_fil
     context = new_context (TLS_server_method (), true, error);
     if (context == NULL)
         return NULL;
-    if (SSL_CTX_use_certificate_chain_file (context->native, certificate_file) != 1) {
-        set_tls_error (error, "cannot load the certificate", certificate_file);
+    if (!relais_tls_context_use_certificate (context, certificate_file, key_file, error))
+        return NULL;
+    if (SSL_CTX_set_cipher_list (context->native, server_ciphers) != 1) {
+        set_tls_error (error, "cannot choose ciphers", NULL);
         return NULL;
     }
-    if (SSL_CTX_use_PrivateKey_file (context->native, key_file, SSL_FILETYPE_PEM) != 1) {
-        set_tls_error (error, "cannot load the key", key_file);
-        return NULL;
-    }
-    if (SSL_CTX_check_private_key (context->native) != 1) {
-        set_tls_error (error, "the certificate does not belong to the key", key_file);
-        return NULL;
-    }
-    SSL_CTX_set_dh_auto (context->native, 1);
+    SSL_CTX_set_options (context->native,
+                         SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     /* Tickets alone resume sessions: no cache to grow. Their key lives in this context, so they are
      * bound to it. */
     SSL_CTX_set_session_cache_mode (context->native, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets (context->native, 1);
     SSL_CTX_set_alpn_select_cb (context->native, choose_alpn, (gpointer)alpn_smtp);
     return g_steal_pointer (&context);
+}
+
+static bool
+is_for (const RelaisTlsContext *context, const char *name)
+{
+    X509 *certificate = SSL_CTX_get0_certificate (context->native);
+
+    return X509_check_host (certificate, name, 0, 0, NULL) == 1;
+}
+
+/* A name that nobody here has is served by the default: a client that cares will see for itself. */
+static int
+choose_certificate (SSL *ssl, int *alert, void *data)
+{
+    const RelaisTlsContext *context = data;
+    const char *name = SSL_get_servername (ssl, TLSEXT_NAMETYPE_host_name);
+
+    if (name == NULL || is_for (context, name))
+        return SSL_TLSEXT_ERR_OK;
+    for (guint i = 0; i < context->others->len; i++) {
+        const RelaisTlsContext *other = g_ptr_array_index (context->others, i);
+
+        if (is_for (other, name)) {
+            SSL_set_SSL_CTX (ssl, other->native);
+            break;
+        }
+    }
+    return SSL_TLSEXT_ERR_OK;
+}
+
+void
+relais_tls_context_add_names (RelaisTlsContext *context, RelaisTlsContext *other)
+{
+    if (context->others == NULL) {
+        context->others = g_ptr_array_new_with_free_func ((GDestroyNotify)relais_tls_context_unref);
+        SSL_CTX_set_tlsext_servername_callback (context->native, choose_certificate);
+        SSL_CTX_set_tlsext_servername_arg (context->native, context);
+    }
+    g_ptr_array_add (context->others, other);
 }
 
 void
@@ -157,7 +218,14 @@ relais_tls_context_new_client (bool verify, GError **error)
     /* Where the alternative is cleartext, weak encryption is the better one (RFC 7435). */
     if (!verify)
         SSL_CTX_set_security_level (context->native, 0);
+    relais_stream_tls_keep_sessions (context->native);
     SSL_CTX_set_verify (context->native, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    /* RFC 7672 section 3.1.1: what a DANE-EE record names is good whatever name it carries. */
+    if (SSL_CTX_dane_enable (context->native) != 1) {
+        set_tls_error (error, "cannot enable DANE", NULL);
+        return NULL;
+    }
+    SSL_CTX_dane_set_flags (context->native, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
     return g_steal_pointer (&context);
 }
 
@@ -174,6 +242,7 @@ relais_tls_context_unref (RelaisTlsContext *context)
     if (context == NULL || !g_atomic_ref_count_dec (&context->refs))
         return;
     SSL_CTX_free (context->native);
+    g_clear_pointer (&context->others, g_ptr_array_unref);
     g_free (context);
 }
 

@@ -85,12 +85,17 @@ from_text (const char *text, gsize size, gsize *n)
 
 /* --- Sealing ---------------------------------------------------------------------------------- */
 
+/* The last whole one that a time has; it fits into 32 bits. */
+static const gint64 LAST_HOUR = G_MAXINT64 / RELAIS_USEC_PER_HOUR;
+
 static void
 put_expiry (guint8 *to, gint64 expires_us)
 {
-    const gint64 us = MAX (expires_us, 0);
-    const gint64 hours = us / RELAIS_USEC_PER_HOUR + (us % RELAIS_USEC_PER_HOUR != 0);
-    const guint32 big = GUINT32_TO_BE ((guint32)MIN (hours, (gint64)G_MAXUINT32));
+    const gint64 left_us = MAX (expires_us, 0);
+    const gint64 up =
+        left_us / RELAIS_USEC_PER_HOUR + (left_us % RELAIS_USEC_PER_HOUR != 0 ? 1 : 0);
+    const gint64 hours = MIN (up, LAST_HOUR);
+    const guint32 big = GUINT32_TO_BE ((guint32)hours);
 
     memcpy (to, &big, sizeof big);
 }
@@ -127,8 +132,7 @@ get_expiry (const guint8 *from)
     guint32 big;
 
     memcpy (&big, from, sizeof big);
-    return MIN ((gint64)GUINT32_FROM_BE (big), G_MAXINT64 / RELAIS_USEC_PER_HOUR) *
-           RELAIS_USEC_PER_HOUR;
+    return MIN ((gint64)GUINT32_FROM_BE (big), LAST_HOUR) * RELAIS_USEC_PER_HOUR;
 }
 
 RelaisTokenState

@@ -105,7 +105,8 @@ RELAIS_API void relais_module_set_data (RelaisModule *module, gpointer data);
 RELAIS_API gpointer relais_module_get_data (const RelaisModule *module);
 
 /* Jobs: `work` runs on a worker and may block, then `done` (nullable) on the loop, always. FALSE, and
- * nothing happens, when too many jobs wait. Loop or worker thread. */
+ * nothing happens, when too many jobs wait. Work that does not return for as long as [relais] watchdog
+ * says (30 s) ends the daemon, unless a command or start began it. Loop or worker thread. */
 typedef void (*RelaisWorkFunc) (gpointer data);
 RELAIS_API gboolean relais_worker_run (RelaisModule *module, RelaisWorkFunc work,
                                        RelaisWorkFunc done, gpointer data);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The harness for tests of modules: a core in the test's own process, without listeners, queue or disk.
- * It loads modules from a directory, configures them from text, builds a message from bytes, runs a
- * hook and says what came of it. Not for modules themselves; its functions stand in a symbol node of
+ * The harness for tests of modules: a core in the test's own process, without listeners, and without queue and disk
+ * unless they are asked for. It loads modules from a directory, configures them from text, builds a message from bytes,
+ * runs a hook and says what came of it. Not for modules themselves; its functions stand in a symbol node of
  * their own and may change with every release.
  *
  * One thread, which is the loop's while a hook runs. Everything returned is borrowed until the next
@@ -95,6 +95,10 @@ RELAIS_API void relais_test_add_page (RelaisTest *test, const gchar *url, guint3
                                       const gchar *header, const gchar *body);
 RELAIS_API void
 relais_test_fail_page (RelaisTest *test, const gchar *url, RelaisFetchOutcome outcome);
+/* From now on a request for it gets no answer: it waits for its time to be over, or until it is cancelled. */
+RELAIS_API void relais_test_hold_page (RelaisTest *test, const gchar *url);
+/* Fetches that were begun, and not ended or cancelled. */
+RELAIS_API guint32 relais_test_n_fetches (RelaisTest *test);
 /* The oldest request that was made and not taken yet: "METHOD URL", and its body; NULL if there is none. Owned,
  * both; `body` may be NULL. */
 RELAIS_API gchar *relais_test_take_request (RelaisTest *test, GBytes **body);
@@ -111,6 +115,32 @@ RELAIS_API void relais_test_add_queued (RelaisTest *test, const gchar *queue_id,
                                         guint32 attempts, gint64 next_us, const gchar *reply);
 /* From now on nobody can be told what is queued, for that reason; NULL: they can. */
 RELAIS_API void relais_test_fail_queued (RelaisTest *test, const gchar *error);
+
+/* The daemon's own queue, with a spool in a directory of the test's and an event log (relais_test_use_event_log ()), and
+ * one SMTP peer on loopback, without TLS, to which mail for every domain goes; before relais_test_load (). Nobody is
+ * suppressed, and no DNS is asked. What modules submit is checked, synced and delivered there, through route, lane,
+ * admit, rewrite, seal and result, and relais_test_take_submission () has nothing. */
+RELAIS_API void relais_test_use_queue (RelaisTest *test);
+/* Queues the message that is set, with sender, recipients, tenant, class, campaign, attributes and edits of its header, as
+ * if it had just been accepted, and settles. It needs a recipient. Returns its queue id; borrowed until the next call. */
+RELAIS_API const gchar *relais_test_deliver (RelaisTest *test);
+/* Turns the loop until nothing is under way but what waits for the clock: deliveries that are due later, and peers that
+ * keep silent. A clock that stands still stays where it is. */
+RELAIS_API void relais_test_settle_queue (RelaisTest *test);
+/* What comes next, in this order, in what the peer is told: to a command that begins with `command` (in either case; ""
+ * for a connection, "." for the end of a message) it answers `reply`, lines with LF between them ("450 4.2.1 later"); ""
+ * keeps silent, NULL hangs up. Whatever else it is told on the way it answers as one who takes all mail. */
+RELAIS_API void relais_test_expect (RelaisTest *test, const gchar *command, const gchar *reply);
+/* How much of that has not come yet. */
+RELAIS_API guint32 relais_test_n_expected (const RelaisTest *test);
+/* The oldest command that the peer got ("MAIL FROM:<a@b.test> BODY=8BITMIME"; "." for the end of a message) and that was
+ * not taken yet; NULL if there is none. Owned. */
+RELAIS_API gchar *relais_test_take_command (RelaisTest *test);
+/* The oldest message that the peer took, as it was before dots were doubled, and that was not taken yet; NULL if there is
+ * none. Owned. */
+RELAIS_API GBytes *relais_test_take_delivered (RelaisTest *test);
+/* Where the spool lies, for a test that looks at it (`relaisctl spool dump DIR`); NULL without a queue. Borrowed. */
+RELAIS_API const gchar *relais_test_get_spool_dir (const RelaisTest *test);
 
 /* A result as if a module before had added it; for the next run of message alone. See
  * relais_hook_add_auth_result (). */

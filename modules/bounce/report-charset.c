@@ -1,94 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Octets of a report as text: transfer encodings, charsets, encoded words, HTML. Lenient: what is malformed is read as
- * far as it can be. Only charsets of a list are handed to the system's converter, whatever a message names.
- * Pure, linear; any thread.
+ * far as it can be. Pure, linear; any thread.
  */
 #include "report-mail.h"
+
+#include <relais/text.h>
 
 #include <string.h>
 
 /* --- Charsets --------------------------------------------------------------------------------- */
-
-static const struct {
-    const char *prefix; /* of the name in lower case, without '-' and '_' */
-    const char *charset;
-} charsets[] = {{"usascii", "UTF-8"},
-                {"utf8", "UTF-8"},
-                {"unicode11utf8", "UTF-8"},
-                {"iso2022jp", "ISO-2022-JP"},
-                {"csiso2022jp", "ISO-2022-JP"},
-                {"shiftjis", "CP932"},
-                {"sjis", "CP932"},
-                {"xsjis", "CP932"},
-                {"cp932", "CP932"},
-                {"windows31j", "CP932"},
-                {"eucjp", "EUC-JP"},
-                {"xeucjp", "EUC-JP"},
-                {"gb2312", "GB18030"},
-                {"gbk", "GB18030"},
-                {"gb18030", "GB18030"},
-                {"cp936", "GB18030"},
-                {"big5", "BIG5"},
-                {"euckr", "CP949"},
-                {"ksc5601", "CP949"},
-                {"cp949", "CP949"},
-                {"iso2022kr", "ISO-2022-KR"},
-                {"koi8u", "KOI8-U"},
-                {"koi8", "KOI8-R"},
-                {"windows1250", "CP1250"},
-                {"windows1251", "CP1251"},
-                {"windows1252", "CP1252"},
-                {"windows1253", "CP1253"},
-                {"windows1254", "CP1254"},
-                {"windows1255", "CP1255"},
-                {"windows1256", "CP1256"},
-                {"windows1257", "CP1257"},
-                {"windows1258", "CP1258"},
-                {"windows874", "CP874"},
-                {"tis620", "CP874"},
-                {"cp1250", "CP1250"},
-                {"cp1251", "CP1251"},
-                {"cp1252", "CP1252"},
-                {"cp866", "CP866"},
-                {"ibm866", "CP866"},
-                {"iso885910", "ISO-8859-10"},
-                {"iso885913", "ISO-8859-13"},
-                {"iso885914", "ISO-8859-14"},
-                {"iso885915", "ISO-8859-15"},
-                {"iso885916", "ISO-8859-16"},
-                {"iso88591", "CP1252"},
-                {"iso88592", "ISO-8859-2"},
-                {"iso88593", "ISO-8859-3"},
-                {"iso88594", "ISO-8859-4"},
-                {"iso88595", "ISO-8859-5"},
-                {"iso88596", "ISO-8859-6"},
-                {"iso88597", "ISO-8859-7"},
-                {"iso88598", "ISO-8859-8"},
-                {"iso88599", "CP1254"},
-                {"latin1", "CP1252"}};
-
-static const char *
-find_charset (const char *name)
-{
-    char plain[32];
-    gsize size = 0;
-
-    for (; name != NULL && *name != '\0' && size < sizeof plain - 1; name++)
-        if (g_ascii_isalnum (*name))
-            plain[size++] = g_ascii_tolower (*name);
-    plain[size] = '\0';
-    for (guint i = 0; size > 0 && i < G_N_ELEMENTS (charsets); i++)
-        if (g_str_has_prefix (plain, charsets[i].prefix))
-            return charsets[i].charset;
-    return NULL;
-}
-
-static char *
-convert (const char *octets, gsize size, const char *charset)
-{
-    return g_convert (octets, (gssize)size, "UTF-8", charset, NULL, NULL, NULL);
-}
 
 /* Every octet is something; what Windows-1252 leaves open is nothing that anyone reads. */
 static char *
@@ -99,20 +20,27 @@ from_western (const char *octets, gsize size)
     for (gsize i = 0; i < size; i++)
         if (memchr ("\x81\x8d\x8f\x90\x9d", plain[i], 5) != NULL)
             plain[i] = '?';
-    return convert (plain, size, "CP1252");
+    return relais_text_from_charset (plain, size, "windows-1252");
+}
+
+/* What is called so may still be written with escapes, which are ASCII. */
+static bool
+is_called_ascii (const char *name)
+{
+    return name == NULL || g_ascii_strncasecmp (name, "utf", 3) == 0 ||
+           g_ascii_strncasecmp (name, "us", 2) == 0;
 }
 
 char *
 bounce_charset_to_utf8 (const char *octets, gsize size, const char *name)
 {
-    const char *charset = find_charset (name);
     const bool escapes = g_strstr_len (octets, (gssize)size, "\033$") != NULL;
     char *text = NULL;
 
-    if (charset != NULL && strcmp (charset, "UTF-8") != 0)
-        text = convert (octets, size, charset);
+    if (!escapes || !is_called_ascii (name))
+        text = relais_text_from_charset (octets, size, name);
     if (text == NULL && escapes)
-        text = convert (octets, size, "ISO-2022-JP");
+        text = relais_text_from_charset (octets, size, "iso-2022-jp");
     if (text == NULL && g_utf8_validate (octets, (gssize)size, NULL))
         return g_strndup (octets, size);
     if (text == NULL)

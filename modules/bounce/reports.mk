@@ -16,6 +16,6 @@ check_PROGRAMS += tests/modules/bounce/test-reports
 TESTS += tests/modules/bounce/test-reports tests/modules/bounce/test-parse.py
 tests_modules_bounce_test_reports_SOURCES = tests/modules/bounce/test-reports.c $(bounce_report_test_sources)
 tests_modules_bounce_test_reports_CPPFLAGS = $(bounce_report_cppflags)
-tests_modules_bounce_test_reports_LDADD = $(GLIB_LIBS) $(JSON_LIBS)
+tests_modules_bounce_test_reports_LDADD = librelais.la $(GLIB_LIBS) $(JSON_LIBS)
 EXTRA_DIST += tests/modules/bounce/disputed.tsv tests/modules/bounce/forms tests/modules/bounce/reports \
     tests/modules/bounce/test-parse.py

@@ -8,7 +8,7 @@ ABI_PROJECTS = \
     tests/abi/recipient-callout/Makefile.am tests/abi/recipient-callout/configure.ac \
     tests/abi/recipient-callout/recipient-callout.c tests/abi/recipient-callout/recipient-callout.conf \
     tests/abi/recipient-callout/test-recipient-callout.c
-EXTRA_DIST += $(ABI_PROJECTS) tests/abi/grow.py tests/abi/installed.py tests/abi/public.py
+EXTRA_DIST += $(ABI_PROJECTS) tests/abi/grow.py tests/abi/symbols.py tests/abi/installed.py tests/abi/public.py
 
 TESTS += tests/abi/test-layout.py tests/abi/test-abidiff.py tests/abi/test-inspect.py tests/abi/test-manual.py
 EXTRA_DIST += tests/abi/test-layout.py tests/abi/layout.c tests/abi/test-abidiff.py tests/abi/baseline.xml tests/abi/ledger \

@@ -154,8 +154,8 @@ assert_fetch (RelaisTest *test, const char *url, GBytes *body, const char *text)
     const RelaisFetchInfo info = {.struct_size = sizeof info, .url = url, .body = body};
     Found found = {0};
 
-    g_assert_true (
-        relais_fetch (relais_test_find_module (test, "puppet"), &info, on_fetched, &found));
+    g_assert_cmpuint (
+        relais_fetch (relais_test_find_module (test, "puppet"), &info, on_fetched, &found), !=, 0);
     g_assert_false (found.told);
     stage_wait (test, &found.told);
     g_assert_cmpstr (found.text, ==, text);
@@ -186,9 +186,54 @@ test_fetch (void)
     stage_free (test);
 }
 
+static void
+on_never (const RelaisFetchResult *result, gpointer data)
+{
+    g_assert_not_reached ();
+}
+
+static void
+on_ended (const RelaisFetchResult *result, gpointer data)
+{
+    *(RelaisFetchOutcome *)data = result->outcome;
+}
+
+static void
+test_fetch_cancel (void)
+{
+    RelaisTest *test = begin ();
+    RelaisModule *module = relais_test_find_module (test, "puppet");
+    RelaisFetchInfo info = {
+        .struct_size = sizeof info, .url = "https://slow.test/", .timeout_us = 5 * G_USEC_PER_SEC};
+    RelaisFetchOutcome outcome = RELAIS_FETCH_OK;
+    guint64 fetch;
+
+    relais_test_use_clock (test, 0);
+    relais_test_hold_page (test, info.url);
+    fetch = relais_fetch (module, &info, on_never, NULL); /* on its way to the loop */
+    g_assert_cmpuint (relais_test_n_fetches (test), ==, 1);
+    g_assert_true (relais_fetch_cancel (module, fetch));
+    g_assert_false (relais_fetch_cancel (module, fetch));
+    fetch = relais_fetch (module, &info, on_never, NULL);
+    relais_test_advance (test, 4 * G_USEC_PER_SEC); /* it waits */
+    g_assert_cmpuint (relais_test_n_fetches (test), ==, 1);
+    g_assert_true (relais_fetch_cancel (module, fetch));
+    g_assert_cmpuint (relais_test_n_fetches (test), ==, 0);
+    relais_test_advance (test, 4 * G_USEC_PER_SEC);
+    fetch = relais_fetch (module, &info, on_ended, &outcome);
+    relais_test_advance (test, 5 * G_USEC_PER_SEC);
+    g_assert_cmpuint (outcome, ==, RELAIS_FETCH_TIMEOUT);
+    g_assert_false (relais_fetch_cancel (module, fetch));
+    relais_fetch (module, &info, on_ended, &outcome);
+    relais_test_advance (test, 0);
+    stage_free (test);
+    g_assert_cmpuint (outcome, ==, RELAIS_FETCH_STOPPED);
+}
+
 void
 intake_add_tests (void)
 {
+    g_test_add_func ("/api/fetch/cancel", test_fetch_cancel);
     g_test_add_func ("/api/submit", test_submit);
     g_test_add_func ("/api/queued", test_queued);
     g_test_add_func ("/api/fetch", test_fetch);

@@ -20,6 +20,7 @@ tests_api_test_api_SOURCES = tests/api/test-api.c tests/api/stage.c tests/api/st
     tests/api/edit.c \
     tests/api/intake.c \
     tests/api/job.c \
+    tests/api/queue.c \
     tests/api/service.c
 tests_api_test_api_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -I$(srcdir)/tests/api
 tests_api_test_api_LDFLAGS = $(AM_LDFLAGS) -export-dynamic

@@ -31,4 +31,5 @@ void cursor_add_tests (void);
 void edit_add_tests (void);
 void intake_add_tests (void);
 void job_add_tests (void);
+void queue_add_tests (void);
 void service_add_tests (void);

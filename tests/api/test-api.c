@@ -15,6 +15,7 @@ main (int argc, char **argv)
     edit_add_tests ();
     intake_add_tests ();
     job_add_tests ();
+    queue_add_tests ();
     service_add_tests ();
     return g_test_run ();
 }

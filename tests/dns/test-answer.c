@@ -373,10 +373,34 @@ test_names (void)
     }
 }
 
+/* Asked for itself an alias is a record; asked for otherwise it is followed, and where it leads to is told. */
+static void
+test_alias (void)
+{
+    GByteArray *alias = begin (0, RELAIS_DNS_CNAME, 1, 0);
+    GByteArray *address = begin (0, RELAIS_DNS_A, 2, 0);
+    const guint8 owner[] = {1, 'b', 4, 't', 'e', 's', 't', 0,   0, 1, 0,
+                            1, 0,   0, 1,   44,  0,   4,   192, 0, 2, 1};
+    g_autoptr (RelaisDnsAnswer) found = NULL;
+
+    RECORD (alias, 5, "\1b\4test\0");
+    found = parse_array (alias, RELAIS_DNS_CNAME);
+    g_assert_cmpint (found->outcome, ==, RELAIS_DNS_DATA);
+    g_assert_cmpstr (g_array_index (found->records, RelaisDnsRecord, 0).name, ==, "b.test");
+    g_assert_null (found->canonical);
+    g_clear_pointer (&found, relais_dns_answer_free);
+    RECORD (address, 5, "\1b\4test\0");
+    g_byte_array_append (address, owner, sizeof owner);
+    found = parse_array (address, RELAIS_DNS_A);
+    g_assert_cmpint (found->outcome, ==, RELAIS_DNS_DATA);
+    g_assert_cmpstr (found->canonical, ==, "b.test");
+}
+
 int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
+    g_test_add_func ("/dns/answer/alias", test_alias);
     g_test_add_func ("/dns/answer/good", test_good);
     g_test_add_func ("/dns/answer/negative-ttl", test_negative_ttl);
     g_test_add_func ("/dns/answer/hostile-names", test_hostile_names);

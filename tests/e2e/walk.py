@@ -26,6 +26,9 @@ ERRORS, LOGINS = 20, 3
 TENANT = ("sender.test", "in.sender.test")
 POSTMASTER = "postmaster@in.sender.test"
 
+# What a chunk holds that nobody asked for: commands, if it were taken for such.
+STRAY = [b"", b"QUIT\r\n", b"NOOP\r\nNOOP\r\n", b"MAIL FROM:<evil@sender.test>\r\nRCPT TO:<evil@one.rcpt.test>\r\n", b"\0\r\xff"]
+
 # What a move sends and what it means: `kind` picks the model's method, `value` is its argument.
 Move = collections.namedtuple("Move", "kind value data")
 
@@ -37,7 +40,7 @@ SENDERS = [("FROM:<ann@sender.test>", 250, "ann@sender.test"), ("from:<Bob@Sende
            ("", 501, None), ("FROM:ann@sender.test", 501, None), ("TO:<ann@sender.test>", 501, None), ("FROM:<a@b@c.test>", 501, None),
            ("FROM:<@a.test:b@c.test>", 501, None), ("FROM:<ann@sender.test", 501, None), ("FROM:<ann@sender.test> SIZE=x", 501, None),
            ("FROM:<ann@sender.test> SIZE=1 SIZE=1", 501, None), ("FROM:<ann@sender.test>SIZE=1", 501, None),
-           ("FROM:<ann@sender.test> FOO=1", 555, None), ("FROM:<ann@sender.test> NOTIFY=NEVER", 555, None),
+           ("FROM:<ann@sender.test> SMTPUTF8=1", 501, None), ("FROM:<ann@sender.test> FOO=1", 555, None), ("FROM:<ann@sender.test> NOTIFY=NEVER", 555, None),
            ("FROM:<ann@sender.test> SIZE=%d" % (MESSAGE_SIZE + 1), 552, None), ("FROM:<j\u00f6@sender.test>", 553, None)]
 # What a recipient is: inbound (anybody), forward (to the postmaster), right (who may relay), own (a
 # mailbox that is not there for strangers), never; or a code.
@@ -54,7 +57,7 @@ CONTENTS = [("From: <ann@sender.test>\r\n", "hello\r\n", 250, 250), ("From: Ann 
             ("From: <ann@sender.test>\r\n" + "Received: x\r\n" * 51, "x\r\n", 554, 554),
             ("From: <ann@sender.test>\r\n", "0123456789abcde\r\n" * (MESSAGE_SIZE // 16), 552, 552)]
 GARBAGE = [b"", b" ", b"FOO bar", b"MAILFROM:<a@b.test>", b"DATAX", b"\xff\xfe\xfd", b"QUIT\x01", b"NOOP\0", b"\x7fEHLO x", b".", b"HELO\tclient.test",
-           b"ETRN x", b"BDAT 10 LAST", b"XCLIENT ADDR=127.0.0.1", b"354 go", b"x" * 1000]
+           b"ETRN x", b"BDATA 10 LAST", b"XCLIENT ADDR=127.0.0.1", b"354 go", b"x" * 1000]
 
 
 class Model:
@@ -66,7 +69,7 @@ class Model:
         self.forget()
 
     def forget(self):
-        self.sender, self.recipients, self.relayed = None, [], False
+        self.sender, self.recipients, self.relayed, self.received = None, [], False, 0
 
     def refuse(self, code, free=False):
         """A refusal; too many end the session."""
@@ -140,6 +143,20 @@ class Model:
             return self.close(550)
         return self.refuse(code)
 
+    def chunk(self, value):
+        """A chunk of BDAT; a refused one ends the transaction, and its octets are nothing else."""
+        size, last, outcome = value
+        if self.state in ("start", "ready"):
+            return self.refuse(503)
+        self.received += size
+        code = 554 if self.state == "mail" else 552 if self.received > MESSAGE_SIZE else 250
+        if last and (code == 250 or code == 552 and outcome[2]):
+            return self.content(outcome)
+        self.state = "chunks" if code == 250 else "ready"
+        if code != 250:
+            self.forget()
+        return self.refuse(code)
+
     def rset(self, arguments):
         if arguments:
             return self.refuse(501)
@@ -200,6 +217,7 @@ class Walk:
         self.walker, self.random, self.port = walker, walker.random, port
         self.model = Model(relays, offers_tls)
         self.moves, self.steps = [], 0
+        self.chunks, self.outcome = [], None  # of the message under way, that are to come
 
     # --- Moves
 
@@ -209,12 +227,12 @@ class Walk:
     def pick(self):
         """A move that makes sense more often than not, so that walks come far."""
         r = self.random.random()
-        towards = {"start": "hello", "ready": "mail", "mail": "rcpt", "rcpt": "data"}[self.model.state]
+        towards = {"start": "hello", "ready": "mail", "mail": "rcpt", "rcpt": self.random.choice(("data", "chunk")), "chunks": "chunk"}[self.model.state]
         if r < 0.45:
             return getattr(self, "pick_" + towards)(True)
         if r < 0.6 and self.model.state == "rcpt":
             return self.pick_rcpt(True)
-        kinds = ["hello"] * 2 + ["mail"] * 4 + ["rcpt"] * 5 + ["data"] * 3 + ["rset"] * 3 + ["small"] * 3 + ["garbage"] * 2 + ["starttls", "auth", "quit"]
+        kinds = ["hello"] * 2 + ["mail"] * 4 + ["rcpt"] * 5 + ["data"] * 3 + ["rset"] * 3 + ["small"] * 3 + ["garbage", "chunk"] * 2 + ["starttls", "auth", "quit"]
         if self.random.random() < 0.08:
             kinds = ["broken", "foreign"]
         return getattr(self, "pick_" + self.random.choice(kinds))(False)
@@ -262,22 +280,50 @@ class Walk:
         return self.line("starttls", argument, "STARTTLS " + argument)
 
     def pick_auth(self, _):
-        text, code = self.random.choice((("LOGIN", 504), ("PLAIN not-base64", 501), ("CRAM-MD5", 504), ("PLAIN =", 535)))
+        text, code = self.random.choice((("LOGIN !", 501), ("SCRAM-SHA-256", 504), ("PLAIN not-base64", 501), ("CRAM-MD5", 504), ("PLAIN =", 535)))
         return self.line("auth", code, "AUTH " + text)
+
+    def pick_chunk(self, _):
+        if self.model.state == "rcpt":
+            self.begin_chunks()
+        if self.model.state not in ("rcpt", "chunks"):
+            data, last = self.random.choice(STRAY), self.random.random() < 0.5
+        else:
+            data, last = self.chunks.pop(0), not self.chunks
+        if last and self.outcome and self.model.state in ("rcpt", "chunks"):
+            number, body, relaying, other, bare = self.outcome
+            if (relaying if self.model.relayed else other) == 250 and not bare and self.model.received + len(data) <= MESSAGE_SIZE:
+                self.walker.expect[number] = (self.model.sender, list(self.model.recipients), body)
+        return Move("chunk", (len(data), last, self.outcome and self.outcome[2:]), b"BDAT %d%s\r\n" % (len(data), b" LAST" if last else b"") + data)
+
+    def begin_chunks(self):
+        """Cuts a message into chunks: anywhere, unless a CR or LF alone in it would end the session before the last one."""
+        number, text, body, relaying, other, bare = self.make_content()
+        data, cuts = text.encode(), [0]
+        if not bare:
+            cuts += sorted(self.random.randrange(len(data) + 1) for _ in range(self.random.randrange(4)))
+        self.chunks = [data[a:b] for a, b in zip(cuts, cuts[1:] + [len(data)])]
+        if not bare and self.random.random() < 0.3:
+            self.chunks.append(b"")
+        self.outcome = (number, body, relaying, other, bare)
 
     def pick_broken(self, _):
         return Move("broken", None, self.random.choice((b"NOOP " + b"x" * 3000 + b"\r\n", b"NOOP\n", b"RSET\rNOOP\r\n", b"EHLO a\r\r\n", b"DATA\n\r\n")))
 
-    def pick_foreign(self, _):
-        return Move("foreign", None, self.random.choice((b"GET / HTTP/1.1\r\n", b"POST /x HTTP/1.0\r\n", b"CONNECT x:25\r\n")))
-
-    def pick_content(self):
+    def make_content(self):
         header, body, relaying, other = self.random.choice(CONTENTS[:3] if self.random.random() < 0.5 else CONTENTS)
         number = self.walker.next_number()
         bare = self.random.random() < 0.05
         text = "Subject: walk-%s\r\n%s\r\n%s" % (number, header, body)
         if bare:
             text += self.random.choice(("a\nb", "\n.\n", "a\r.\r\n"))
+        return number, text, body, relaying, other, bare
+
+    def pick_foreign(self, _):
+        return Move("foreign", None, self.random.choice((b"GET / HTTP/1.1\r\n", b"POST /x HTTP/1.0\r\n", b"CONNECT x:25\r\n")))
+
+    def pick_content(self):
+        number, text, body, relaying, other, bare = self.make_content()
         wire = text.replace("\r\n.", "\r\n..").encode()
         code = relaying if self.model.relayed else other
         if code == 250 and not bare:
@@ -400,7 +446,7 @@ def main(steps):
     tap = harness.Tap()
     port = laboratory.free_port()
     with harness.Lab("--set", "listener.stranger.address=127.0.0.1", "--set", "listener.stranger.port=%d" % port,
-                     "--set", "limits.message_size=%d" % MESSAGE_SIZE, "--set", "limits.errors=%d" % ERRORS) as lab:
+                     "--set", "limits.message_size=%d" % MESSAGE_SIZE, "--set", "limits.errors=%d" % ERRORS, "--set", "limits.idle_commands=100000") as lab:
         walkers = [Walker(i, options.seed, options.steps // THREADS, (lab.port, port)) for i in range(THREADS)]
         [walker.start() for walker in walkers]
         [walker.join() for walker in walkers]

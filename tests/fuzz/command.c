@@ -12,12 +12,14 @@
 #include "smtp/command-private.h"
 
 static const char *const words[] = {
-    "MAIL FROM:<", "RCPT TO:<",   "EHLO ",         "HELO ",        "> SIZE=",
-    "> BODY=",     "8BITMIME",    "> RET=HDRS",    " ENVID=",      "> AUTH=<>",
-    "> NOTIFY=",   "NEVER",       "SUCCESS,",      "DELAY",        " ORCPT=rfc822;",
-    "+2B",         "postmaster>", "@[127.0.0.1]>", "@[IPv6:::1]>", "\"a b\"@x.test>",
-    "a@x.test>",   NULL};
+    "MAIL FROM:<", "RCPT TO:<",   "EHLO ",         "HELO ",         "> SIZE=",
+    "> BODY=",     "8BITMIME",    "> RET=HDRS",    " ENVID=",       "> AUTH=<>",
+    "> NOTIFY=",   "NEVER",       "SUCCESS,",      "DELAY",         " ORCPT=rfc822;",
+    "+2B",         "postmaster>", "@[127.0.0.1]>", "@[IPv6:::1]>",  "\"a b\"@x.test>",
+    "a@x.test>",   "> SMTPUTF8",  "\xc3\xbc",      " ORCPT=utf-8;", NULL};
 const FuzzTarget fuzz_target = {50000, words};
+
+typedef enum { MAIL, RCPT, RCPT_UTF8, N_KINDS } Kind;
 
 static const char *
 or_none (const char *text)
@@ -26,13 +28,15 @@ or_none (const char *text)
 }
 
 static char *
-print (const RelaisPathCommand *command, bool mail)
+print (const RelaisPathCommand *command, Kind kind)
 {
     GString *text = g_string_new (NULL);
 
-    g_string_append_printf (text, "%s:<%s>", mail ? "FROM" : "TO", command->address);
-    if (mail && command->size > 0)
+    g_string_append_printf (text, "%s:<%s>", kind == MAIL ? "FROM" : "TO", command->address);
+    if (kind == MAIL && command->size > 0)
         g_string_append_printf (text, " SIZE=%" G_GUINT64_FORMAT, command->size);
+    if (kind == MAIL && command->smtputf8)
+        g_string_append (text, " SMTPUTF8");
     if (command->ret != RELAIS_RET_NONE)
         g_string_append_printf (text, " RET=%s", command->ret == RELAIS_RET_FULL ? "FULL" : "HDRS");
     if (command->envid != NULL)
@@ -52,10 +56,11 @@ print (const RelaisPathCommand *command, bool mail)
 }
 
 static const RelaisServerReply *
-parse (const char *args, gsize size, bool mail, RelaisPathCommand *command)
+parse (const char *args, gsize size, Kind kind, RelaisPathCommand *command)
 {
-    const RelaisServerReply *refusal = mail ? relais_command_parse_mail (args, size, command)
-                                            : relais_command_parse_rcpt (args, size, command);
+    const RelaisServerReply *refusal =
+        kind == MAIL ? relais_command_parse_mail (args, size, command)
+                     : relais_command_parse_rcpt (args, size, kind == RCPT_UTF8, command);
 
     if (refusal != NULL) {
         g_assert_cmpuint (refusal->code, >=, 500);
@@ -74,18 +79,30 @@ check_clean (const char *text)
 }
 
 static void
-check_path (const char *args, gsize size, bool mail)
+check_clean_utf8 (const char *text)
+{
+    g_assert_true (g_utf8_validate (text, -1, NULL));
+    for (; *text != '\0'; text = g_utf8_next_char (text))
+        g_assert_true (g_utf8_get_char (text) >= 0x20 && g_utf8_get_char (text) != 0x7f &&
+                       g_utf8_get_char (text) != 0x2028);
+}
+
+static void
+check_path (const char *args, gsize size, Kind kind)
 {
     RelaisPathCommand first = {0}, second = {0};
     g_autofree char *printed = NULL, *again = NULL;
 
-    if (parse (args, size, mail, &first) == NULL) {
-        check_clean (first.address);
+    if (parse (args, size, kind, &first) == NULL) {
+        if (first.smtputf8)
+            check_clean_utf8 (first.address);
+        else
+            check_clean (first.address);
         check_clean (first.envid);
         check_clean (first.orcpt);
-        printed = print (&first, mail);
-        g_assert_null (parse (printed, strlen (printed), mail, &second));
-        again = print (&second, mail);
+        printed = print (&first, kind);
+        g_assert_null (parse (printed, strlen (printed), kind, &second));
+        again = print (&second, kind);
         g_assert_cmpstr (printed, ==, again);
         g_assert_cmpstr (or_none (first.orcpt), ==, or_none (second.orcpt));
     }
@@ -98,11 +115,17 @@ check_values (const char *text, gsize size)
 {
     g_autofree char *string = fuzz_string ((const guint8 *)text, size);
     g_autofree char *xtext = relais_command_to_xtext (string);
-    bool printable = true;
+    bool printable = true, last;
+    guint64 chunk_bytes;
 
     for (const char *p = string; *p != '\0'; p++)
         printable &= *p >= ' ' && *p <= '~';
     g_assert_true (relais_command_is_xtext (xtext, strlen (xtext)) == printable);
+    if (relais_command_parse_bdat (text, size, &chunk_bytes, &last)) {
+        g_assert_true (g_ascii_isdigit (text[0]));
+        g_assert_true (last == (memchr (text, ' ', size) != NULL));
+        g_assert_cmpuint (chunk_bytes, ==, g_ascii_strtoull (string, NULL, 10));
+    }
     if (relais_command_is_helo_name (text, size)) {
         g_assert_cmpuint (size, <=, 255);
         g_assert_cmpuint (strlen (string), ==, size);
@@ -122,8 +145,8 @@ check_line (const char *line, gsize size)
     g_assert_null (memchr (command.verb, ' ', command.verb_size));
     for (gsize i = 0; i < size; i++)
         g_assert_true ((guint8)line[i] >= 0x20 && line[i] != 0x7f);
-    check_path (command.args, command.args_size, true);
-    check_path (command.args, command.args_size, false);
+    for (Kind kind = 0; kind < N_KINDS; kind++)
+        check_path (command.args, command.args_size, kind);
     check_values (command.args, command.args_size);
 }
 
@@ -156,8 +179,8 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
     gsize n;
 
     check_line ((const char *)bytes, size);
-    check_path ((const char *)bytes, size, true);
-    check_path ((const char *)bytes, size, false);
+    for (Kind kind = 0; kind < N_KINDS; kind++)
+        check_path ((const char *)bytes, size, kind);
     while ((n = check_find (bytes, size, limit, &random)) > 0) {
         check_line ((const char *)bytes, n - 2);
         bytes += n;

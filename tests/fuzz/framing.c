@@ -2,7 +2,8 @@
  *
  * Message data (core/smtp/framing.c, dotstuff.c). Properties: status, octets used and decoded bytes
  * do not depend on where the input is cut; what is decoded holds no bare CR or LF; only CRLF.CRLF
- * ends it; and what is stuffed again by the sending side decodes to the same bytes.
+ * ends it; and what is stuffed again by the sending side decodes to the same bytes. In chunks no dot
+ * means anything, and what is taken as it is comes out as it is.
  */
 #include "config.h"
 
@@ -46,6 +47,32 @@ decode (const guint8 *bytes, gsize size, bool normalise, guint way)
             g_assert_cmpuint (used, ==, piece);
         outcome.used += used;
     }
+    return outcome;
+}
+
+/* The same of chunks, whose end is told; the pieces are both chunks and what comes at a time. */
+static Outcome
+decode_chunks (const guint8 *bytes, gsize size, bool normalise, guint way)
+{
+    Outcome outcome = {RELAIS_FRAMING_MORE, 0, g_byte_array_new ()};
+    FuzzRandom random = fuzz_random_from (bytes, size);
+    RelaisFraming framing;
+
+    relais_framing_init_chunks (&framing, normalise);
+    while (outcome.used < size && outcome.status == RELAIS_FRAMING_MORE) {
+        const gsize piece = fuzz_next_piece (&random, way, size - outcome.used);
+        guint8 *exact = fuzz_exact (bytes + outcome.used, piece);
+        gsize used = 0;
+
+        outcome.status = relais_framing_decode (&framing, exact, piece, &used, append, outcome.out);
+        free (exact);
+        outcome.used += used;
+        if (outcome.status == RELAIS_FRAMING_MORE)
+            g_assert_cmpuint (used, ==, piece);
+    }
+    g_assert_cmpint (outcome.status, !=, RELAIS_FRAMING_END);
+    if (outcome.status == RELAIS_FRAMING_MORE)
+        outcome.status = relais_framing_end (&framing, append, outcome.out);
     return outcome;
 }
 
@@ -111,9 +138,34 @@ check (const guint8 *bytes, gsize size, bool normalise)
     g_byte_array_unref (whole.out);
 }
 
+static void
+check_chunks (const guint8 *bytes, gsize size, bool normalise)
+{
+    Outcome whole = decode_chunks (bytes, size, normalise, 0);
+
+    for (guint way = 1; way < 4; way++) {
+        Outcome other = decode_chunks (bytes, size, normalise, way);
+
+        g_assert_cmpint (other.status, ==, whole.status);
+        if (whole.status == RELAIS_FRAMING_END)
+            fuzz_assert_same (other.out->data, other.out->len, whole.out->data, whole.out->len);
+        g_byte_array_unref (other.out);
+    }
+    g_assert_true (!normalise || whole.status == RELAIS_FRAMING_END);
+    if (whole.status == RELAIS_FRAMING_END)
+        check_clean (whole.out);
+    if (whole.status == RELAIS_FRAMING_END && !normalise) {
+        g_assert_cmpuint (whole.out->len, >=, size);
+        fuzz_assert_same (whole.out->data, size, bytes, size);
+    }
+    g_byte_array_unref (whole.out);
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
+    check_chunks (bytes, size, false);
+    check_chunks (bytes, size, true);
     check (bytes, size, false);
     check (bytes, size, true);
     return 0;

@@ -13,7 +13,54 @@ fuzz_ldflags = $(AM_LDFLAGS) $(RELAIS_FUZZ_LD)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
 
 FUZZ_TARGETS = \
-    tests/fuzz/address tests/fuzz/bounce-rules tests/fuzz/catalogue tests/fuzz/command tests/fuzz/conf tests/fuzz/descriptor tests/fuzz/dkim tests/fuzz/dkim-key tests/fuzz/dkim-signature tests/fuzz/dkim-verify tests/fuzz/dmarc-record tests/fuzz/dns tests/fuzz/event tests/fuzz/framing tests/fuzz/header tests/fuzz/html tests/fuzz/http-head tests/fuzz/language tests/fuzz/leaf tests/fuzz/mime tests/fuzz/options tests/fuzz/outgoing tests/fuzz/plain tests/fuzz/proxy tests/fuzz/record tests/fuzz/recovery tests/fuzz/reply tests/fuzz/report tests/fuzz/serial tests/fuzz/spf-macro tests/fuzz/spf-record tests/fuzz/suppress-line tests/fuzz/suppress-rows tests/fuzz/throttle-rates tests/fuzz/throttle-rules tests/fuzz/tracking-rules tests/fuzz/transfer tests/fuzz/unsubscribe tests/fuzz/url tests/fuzz/wire
+    tests/fuzz/address \
+    tests/fuzz/bounce-rules \
+    tests/fuzz/caps \
+    tests/fuzz/catalogue \
+    tests/fuzz/command \
+    tests/fuzz/conf \
+    tests/fuzz/crash \
+    tests/fuzz/descriptor \
+    tests/fuzz/dkim \
+    tests/fuzz/dkim-key \
+    tests/fuzz/dkim-signature \
+    tests/fuzz/dkim-verify \
+    tests/fuzz/dmarc-record \
+    tests/fuzz/dns \
+    tests/fuzz/event \
+    tests/fuzz/framing \
+    tests/fuzz/header \
+    tests/fuzz/html \
+    tests/fuzz/http-head \
+    tests/fuzz/language \
+    tests/fuzz/leaf \
+    tests/fuzz/mime \
+    tests/fuzz/options \
+    tests/fuzz/outgoing \
+    tests/fuzz/plain \
+    tests/fuzz/proxy \
+    tests/fuzz/record \
+    tests/fuzz/recovery \
+    tests/fuzz/reply \
+    tests/fuzz/report \
+    tests/fuzz/scram \
+    tests/fuzz/serial \
+    tests/fuzz/spf-macro \
+    tests/fuzz/spf-record \
+    tests/fuzz/sts \
+    tests/fuzz/suppress-line \
+    tests/fuzz/suppress-rows \
+    tests/fuzz/text \
+    tests/fuzz/throttle-rates \
+    tests/fuzz/throttle-rules \
+    tests/fuzz/tlsa \
+    tests/fuzz/tlsrpt \
+    tests/fuzz/tracking-rules \
+    tests/fuzz/transfer \
+    tests/fuzz/unsubscribe \
+    tests/fuzz/url \
+    tests/fuzz/wire \
+    tests/fuzz/xclient
 if GDBM
 FUZZ_TARGETS += tests/fuzz/store-record
 tests_fuzz_store_record_SOURCES = tests/fuzz/store-record.c modules/store-gdbm/record.c
@@ -30,6 +77,10 @@ tests_fuzz_bounce_rules_SOURCES = tests/fuzz/bounce-rules.c tests/fuzz/shipped.h
 tests_fuzz_bounce_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(bounce_test_cppflags)
 tests_fuzz_bounce_rules_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_bounce_rules_LDADD = $(fuzz_ldadd) $(REPLIES_LIBS)
+tests_fuzz_caps_SOURCES = tests/fuzz/caps.c
+tests_fuzz_caps_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_caps_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_caps_LDADD = $(fuzz_ldadd)
 tests_fuzz_catalogue_SOURCES = tests/fuzz/catalogue.c
 tests_fuzz_catalogue_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_catalogue_LDFLAGS = $(fuzz_ldflags)
@@ -38,6 +89,10 @@ tests_fuzz_command_SOURCES = tests/fuzz/command.c
 tests_fuzz_command_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_command_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_command_LDADD = $(fuzz_ldadd)
+tests_fuzz_crash_SOURCES = tests/fuzz/crash.c
+tests_fuzz_crash_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_crash_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_crash_LDADD = $(fuzz_ldadd)
 tests_fuzz_conf_SOURCES = tests/fuzz/conf.c
 tests_fuzz_conf_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_conf_LDFLAGS = $(fuzz_ldflags)
@@ -87,6 +142,10 @@ tests_fuzz_http_head_SOURCES = tests/fuzz/http-head.c
 tests_fuzz_http_head_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_http_head_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_http_head_LDADD = $(fuzz_ldadd)
+tests_fuzz_text_SOURCES = tests/fuzz/text.c
+tests_fuzz_text_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_text_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_text_LDADD = $(fuzz_ldadd)
 tests_fuzz_language_SOURCES = tests/fuzz/language.c
 tests_fuzz_language_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_language_LDFLAGS = $(fuzz_ldflags)
@@ -127,6 +186,10 @@ tests_fuzz_report_SOURCES = tests/fuzz/report.c $(bounce_report_test_sources)
 tests_fuzz_report_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/bounce -I$(top_builddir) $(REPLIES_CPPFLAGS) $(RELAIS_MODULE_CPPFLAGS)
 tests_fuzz_report_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_report_LDADD = $(fuzz_ldadd)
+tests_fuzz_scram_SOURCES = tests/fuzz/scram.c
+tests_fuzz_scram_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_scram_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_scram_LDADD = $(fuzz_ldadd)
 tests_fuzz_serial_SOURCES = tests/fuzz/serial.c
 tests_fuzz_serial_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_serial_LDFLAGS = $(fuzz_ldflags)
@@ -147,10 +210,22 @@ tests_fuzz_throttle_rules_SOURCES = tests/fuzz/throttle-rules.c tests/fuzz/shipp
 tests_fuzz_throttle_rules_CPPFLAGS = $(CORE_CPPFLAGS) $(THROTTLE_RULES_CPPFLAGS)
 tests_fuzz_throttle_rules_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_throttle_rules_LDADD = $(fuzz_ldadd) $(REPLIES_LIBS)
+tests_fuzz_tlsa_SOURCES = tests/fuzz/tlsa.c
+tests_fuzz_tlsa_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_tlsa_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_tlsa_LDADD = $(fuzz_ldadd)
+tests_fuzz_tlsrpt_SOURCES = tests/fuzz/tlsrpt.c
+tests_fuzz_tlsrpt_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_tlsrpt_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_tlsrpt_LDADD = $(fuzz_ldadd)
 tests_fuzz_tracking_rules_SOURCES = tests/fuzz/tracking-rules.c $(tracking_who_sources)
 tests_fuzz_tracking_rules_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(CORE_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 tests_fuzz_tracking_rules_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_tracking_rules_LDADD = $(fuzz_ldadd)
+tests_fuzz_sts_SOURCES = tests/fuzz/sts.c
+tests_fuzz_sts_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_sts_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_sts_LDADD = $(fuzz_ldadd)
 tests_fuzz_suppress_line_SOURCES = tests/fuzz/suppress-line.c
 tests_fuzz_suppress_line_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_suppress_line_LDFLAGS = $(fuzz_ldflags)
@@ -175,6 +250,10 @@ tests_fuzz_wire_SOURCES = tests/fuzz/wire.c
 tests_fuzz_wire_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_wire_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_wire_LDADD = $(fuzz_ldadd)
+tests_fuzz_xclient_SOURCES = tests/fuzz/xclient.c
+tests_fuzz_xclient_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_xclient_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_xclient_LDADD = $(fuzz_ldadd)
 tests_fuzz_descriptor_SOURCES = tests/fuzz/descriptor.c
 tests_fuzz_descriptor_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_descriptor_LDFLAGS = $(fuzz_ldflags)

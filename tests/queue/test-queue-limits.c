@@ -219,6 +219,107 @@ test_too_large_for_the_peer (void)
     test_close (&test);
 }
 
+/* --- What EHLO offers ------------------------------------------------------------------------- */
+
+/* RFC 9422: every transaction keeps to what the peer said, and every recipient is served. */
+static void
+test_limits_of_the_peer (void)
+{
+    static const char *const recipients[] = {
+        "1@a.rcpt.test", "2@b.rcpt.test", "3@a.rcpt.test", "4@a.rcpt.test",
+        "5@c.rcpt.test", "6@c.rcpt.test", "7@c.rcpt.test", NULL};
+    const Mail mail = {.sender = "a@sender.test", .recipients = recipients};
+    Test test;
+    guint n = 0, per_connection[16] = {0};
+
+    test_open (&test, "");
+    test.sink->extension = "250-LIMITS RCPTMAX=2 RCPTDOMAINMAX=1 MAILMAX=2";
+    fixture_submit (&test.fixture, &mail);
+    fixture_submit (&test.fixture, &mail);
+    fixture_settle (&test.fixture);
+    for (guint i = 0; i < test.sink->messages->len; i++) {
+        const SinkMessage *message = sink_message (test.sink, i);
+        const char *first = message->recipients->pdata[0];
+
+        g_assert_cmpuint (message->recipients->len, <=, 2);
+        for (guint j = 0; j < message->recipients->len; j++)
+            g_assert_cmpstr (strchr (message->recipients->pdata[j], '@'), ==, strchr (first, '@'));
+        n += message->recipients->len;
+        g_assert_cmpuint (message->connection, <, G_N_ELEMENTS (per_connection));
+        g_assert_cmpuint (++per_connection[message->connection], <=, 2);
+    }
+    g_assert_cmpuint (n, ==, 14);
+    g_assert_cmpuint (fixture_count (&test.fixture, "delivered"), ==, 14);
+    test_close (&test);
+}
+
+/* RFC 6531 section 3.2: what needs the extension goes back where it is not offered; a domain alone does not need it. */
+static void
+test_internationalised (void)
+{
+    for (guint offered = 0; offered < 2; offered++) {
+        Test test;
+
+        test_open (&test, "");
+        test.sink->extension = offered ? "250-SMTPUTF8" : NULL;
+        fake_dns_set ("sender.test", "mx.sender.test=127.0.0.1"); /* for the report */
+        fixture_mail (&test.fixture, "j\xc3\xb6rg@a.rcpt.test");
+        fixture_mail (&test.fixture, "x@xn--bcher-kva.rcpt.test");
+        fixture_settle (&test.fixture);
+        g_assert_cmpuint (fixture_count (&test.fixture, "bounced"), ==, offered ? 0 : 1);
+        g_assert_cmpuint (fixture_count (&test.fixture, "delivered"), ==, 2);
+        if (!offered)
+            g_assert_nonnull (
+                strstr (fixture_last (&test.fixture, "bounced"), "\"enhanced\":\"5.6.7\""));
+        test_close (&test);
+    }
+}
+
+typedef struct {
+    GString *lines;
+} Heard;
+
+static const char *
+hear (gpointer data, Sink *sink, const char *line)
+{
+    Heard *heard = data;
+
+    if (g_str_has_prefix (line, "MAIL") || g_str_has_prefix (line, "RCPT"))
+        g_string_append_printf (heard->lines, "%s\n", line);
+    return NULL;
+}
+
+/* RFC 3461: to a peer that can report the wishes go on; else the report that it was passed on is ours. */
+static void
+test_reports_relayed (void)
+{
+    static const char *const recipients[] = {"x@a.rcpt.test", NULL};
+    const Mail mail = {.sender = "a@sender.test",
+                       .recipients = recipients,
+                       .notify = RELAIS_NOTIFY_SUCCESS | RELAIS_NOTIFY_FAILURE,
+                       .ret = RELAIS_RET_HDRS};
+
+    for (guint offered = 0; offered < 2; offered++) {
+        Test test;
+        Heard heard = {g_string_new (NULL)};
+
+        test_open (&test, "");
+        test.sink->extension = offered ? "250-DSN" : NULL;
+        test.sink->answer = hear;
+        test.sink->data = &heard;
+        fake_dns_set ("sender.test", "mx.sender.test=127.0.0.1");
+        fixture_submit (&test.fixture, &mail);
+        fixture_settle (&test.fixture);
+        g_assert_true ((strstr (heard.lines->str, " NOTIFY=SUCCESS,FAILURE") != NULL) == offered);
+        g_assert_true ((strstr (heard.lines->str, " RET=HDRS") != NULL) == offered);
+        g_assert_cmpuint (test.sink->messages->len, ==, offered ? 1 : 2);
+        if (!offered)
+            g_assert_nonnull (strstr (sink_message (test.sink, 1)->data->str, "Action: relayed"));
+        test_close (&test);
+        g_string_free (heard.lines, TRUE);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -231,5 +332,8 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/limits/peer-without-8bitmime", test_peer_without_8bitmime);
     g_test_add_func ("/queue/limits/signed-and-no-8bitmime", test_signed_and_no_8bitmime);
     g_test_add_func ("/queue/limits/too-large-for-the-peer", test_too_large_for_the_peer);
+    g_test_add_func ("/queue/limits/limits-of-the-peer", test_limits_of_the_peer);
+    g_test_add_func ("/queue/limits/internationalised", test_internationalised);
+    g_test_add_func ("/queue/limits/reports-relayed", test_reports_relayed);
     return g_test_run ();
 }

@@ -7,7 +7,13 @@
 
 #include "scene.h"
 
+#include "conf/net-private.h"
+#include "queue/reach-private.h"
+
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define TWO_SOURCES                                                                                \
     "[source one]\naddress4 = 127.0.0.2\nhelo = one.relais.test\n"                                 \
@@ -170,6 +176,196 @@ test_providers (void)
     test_close (&test);
 }
 
+/* --- Families --------------------------------------------------------------------------------- */
+
+#define BOTH "mx.ok.test=::1,127.0.0.1"
+
+/* A port of ::1 that listens but takes nothing more: a connect there hangs. -1: no IPv6 here. */
+typedef struct {
+    int listener, full[8];
+} Hole;
+
+static bool
+hole_open (Hole *hole, guint16 port)
+{
+    struct sockaddr_in6 address = {
+        .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback, .sin6_port = g_htons (port)};
+    const int on = 1;
+
+    hole->listener = socket (AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (hole->listener < 0)
+        return false;
+    setsockopt (hole->listener, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    setsockopt (hole->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind (hole->listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen (hole->listener, 0) < 0) {
+        close (hole->listener);
+        return false;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS (hole->full); i++) {
+        hole->full[i] = socket (AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect (hole->full[i], (struct sockaddr *)&address, sizeof address);
+    }
+    return true;
+}
+
+static void
+hole_close (Hole *hole)
+{
+    for (guint i = 0; i < G_N_ELEMENTS (hole->full); i++)
+        close (hole->full[i]);
+    close (hole->listener);
+}
+
+static bool
+has_connection (gpointer data)
+{
+    return ((RelaisQueue *)data)->n_connections > 0;
+}
+
+/* A path that swallows everything costs the fallback time once, then nothing. */
+static void
+test_broken_ipv6 (void)
+{
+    Test test;
+    Hole hole;
+
+    test_open (&test, "");
+    if (!hole_open (&hole, test.sink->port)) {
+        g_test_skip ("no IPv6");
+        test_close (&test);
+        return;
+    }
+    fake_dns_set ("ok.test", BOTH);
+    fake_dns_set ("two.test", BOTH);
+    fixture_mail (&test.fixture, "x@ok.test");
+    fixture_until (&test.fixture, has_connection, test.fixture.queue);
+    fixture_advance (&test.fixture, 5 * RELAIS_USEC_PER_SEC - 1);
+    g_assert_cmpuint (test.sink->messages->len, ==, 0);
+    fixture_advance (&test.fixture, 1);
+    fixture_until_messages (&test.fixture, test.sink, 1);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 0);
+    g_assert_cmpuint (fixture_count (&test.fixture, "delivered"), ==, 1);
+
+    /* remembered: no time passes */
+    fixture_advance (&test.fixture, 10 * RELAIS_USEC_PER_SEC); /* the idle connection goes */
+    fixture_settle (&test.fixture);
+    fixture_mail (&test.fixture, "x@two.test");
+    fixture_until_messages (&test.fixture, test.sink, 2);
+    fixture_settle (&test.fixture);
+
+    /* and tried again when the memory has ended */
+    fixture_advance (&test.fixture, 10 * RELAIS_USEC_PER_MIN);
+    fixture_settle (&test.fixture);
+    fixture_mail (&test.fixture, "x@ok.test");
+    fixture_until (&test.fixture, has_connection, test.fixture.queue);
+    g_assert_cmpuint (test.sink->messages->len, ==, 2);
+    fixture_advance (&test.fixture, 5 * RELAIS_USEC_PER_SEC);
+    fixture_until_messages (&test.fixture, test.sink, 3);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 0);
+    hole_close (&hole);
+    test_close (&test);
+}
+
+static RelaisRoute *
+make_dual_route (RelaisQueue *queue)
+{
+    RelaisRouteHost host = {.name = (char *)"mx.ok.test"};
+    g_autoptr (GPtrArray) hosts = g_ptr_array_new ();
+    g_autoptr (GArray) addresses = g_array_new (FALSE, TRUE, sizeof (RelaisDnsAddress));
+    RelaisMailRoute mail = {.hosts = hosts};
+    static const char *const texts[] = {"127.0.0.1", "::1"};
+
+    for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+        RelaisDnsAddress address = {0};
+
+        g_assert_true (relais_address_from_text (texts[i], 0, &address.address, &address.size));
+        g_array_append_val (addresses, address);
+    }
+    host.addresses = addresses;
+    g_ptr_array_add (hosts, &host);
+    return relais_route_new (queue, &mail, "ok.test", NULL);
+}
+
+static const RelaisStop *
+first_stop (const RelaisRoute *route, const GArray *order)
+{
+    return &g_array_index (route->stops, RelaisStop, g_array_index (order, guint, 0));
+}
+
+/* The order by preference, by what the source has, and by what was met. */
+static void
+test_order_of_addresses (void)
+{
+    static const struct {
+        const char *conf;
+        guint n, first;
+    } cases[] = {
+        {"", 2, AF_INET6},
+        {"[queue]\nfamilies = ipv4-first\n", 2, AF_INET},
+        {"[queue]\nfamilies = ipv4\n", 1, AF_INET},
+        {"[queue]\nfamilies = ipv6\n", 1, AF_INET6},
+        {"[provider ok]\nmx = ok.test\nfamilies = ipv4-first\n", 2, AF_INET},
+        {"[queue]\nfamilies = ipv4\n[provider ok]\nmx = ok.test\nfamilies = ipv6-first\n", 2,
+         AF_INET6},
+        {"[source one]\naddress4 = 127.0.0.1\n", 1, AF_INET},
+        {"[source one]\naddress6 = ::1\n", 1, AF_INET6},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+        Test test;
+        RelaisRoute *route;
+        RelaisSource *source;
+        GArray *order;
+
+        test_open (&test, cases[i].conf);
+        source =
+            ((RelaisSourcePool *)test.fixture.queue->settings.pools->pdata[0])->sources->pdata[0];
+        route = make_dual_route (test.fixture.queue);
+        order = relais_reach_order (test.fixture.queue, source, route);
+        g_assert_cmpuint (order->len, ==, cases[i].n);
+        g_assert_cmpuint (first_stop (route, order)->address.ss_family, ==, cases[i].first);
+        if (order->len == 2) {
+            const RelaisStop *bad = first_stop (route, order);
+
+            relais_reach_failed (test.fixture.queue, source, bad);
+            g_array_unref (order);
+            order = relais_reach_order (test.fixture.queue, source, route);
+            g_assert_true (first_stop (route, order) != bad);
+            relais_reach_worked (test.fixture.queue, source, bad);
+            g_array_unref (order);
+            order = relais_reach_order (test.fixture.queue, source, route);
+            g_assert_true (first_stop (route, order) == bad);
+        }
+        g_array_unref (order);
+        relais_route_unref (route);
+        test_close (&test);
+    }
+}
+
+static void
+test_reach_is_bounded (void)
+{
+    Test test;
+    RelaisSource *source;
+
+    test_open (&test, "");
+    source = ((RelaisSourcePool *)test.fixture.queue->settings.pools->pdata[0])->sources->pdata[0];
+    for (guint i = 0; i < RELAIS_REACH_ADDRESSES + 100; i++) {
+        g_autofree char *text = g_strdup_printf ("10.0.%u.%u", i / 256, i % 256);
+        RelaisStop stop = {0};
+
+        g_assert_true (relais_address_from_text (text, 25, &stop.address, &stop.size));
+        relais_reach_failed (test.fixture.queue, source, &stop);
+        g_assert_true (relais_reach_is_bad (test.fixture.queue, source, &stop));
+        g_assert_cmpuint (g_hash_table_size (test.fixture.queue->out_of_reach), <=,
+                          RELAIS_REACH_ADDRESSES);
+    }
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -179,5 +375,8 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/sources/retry-keeps-its-source", test_retry_keeps_its_source);
     g_test_add_func ("/queue/sources/other-source-takes-over", test_other_source_takes_over);
     g_test_add_func ("/queue/sources/providers", test_providers);
+    g_test_add_func ("/queue/families/broken-ipv6", test_broken_ipv6);
+    g_test_add_func ("/queue/families/order", test_order_of_addresses);
+    g_test_add_func ("/queue/families/bounded", test_reach_is_bounded);
     return g_test_run ();
 }

@@ -7,6 +7,8 @@
 
 #include "scene.h"
 
+#include "queue/terms-private.h"
+
 #include <string.h>
 
 typedef struct {
@@ -136,6 +138,211 @@ test_memory_is_bounded (void)
     test_close (&test);
 }
 
+/* --- Who decides ------------------------------------------------------------------------------ */
+
+#define RULES                                                                                      \
+    "[provider big]\nmx = big.test\ntls = verify\ntls_names = .big.test\n"                         \
+    "[destination strict]\ndomains = strict.test, *.strict.test\ntls = require\n"                  \
+    "[destination open]\ndomains = open.strict.test, b.test\ntls = none\n"                         \
+    "[destination c.test]\n"                                                                       \
+    "[route fixed]\nhost = 127.0.0.1\nport = @PORT@\ndomains = fixed.test\n"
+
+typedef struct {
+    const char *domain, *host; /* host NULL: by the static route */
+    RelaisTlsPolicy policy;
+    const char *origin, *name;
+} Decision;
+
+static const Decision decisions[] = {
+    {"a.test", "mx.other.test", RELAIS_TLS_POLICY_OPPORTUNISTIC, "queue", NULL},
+    {"a.test", "mx.big.test", RELAIS_TLS_POLICY_VERIFY, "provider", ".big.test"},
+    {"strict.test", "mx.other.test", RELAIS_TLS_POLICY_REQUIRE, "destination", NULL},
+    {"x.strict.test", "mx.big.test", RELAIS_TLS_POLICY_REQUIRE, "destination", NULL},
+    {"open.strict.test", "mx.other.test", RELAIS_TLS_POLICY_NONE, "destination", NULL},
+    {"b.test", "mx.big.test", RELAIS_TLS_POLICY_NONE, "destination", NULL},
+    {"c.test", "mx.big.test", RELAIS_TLS_POLICY_VERIFY, "provider", ".big.test"},
+    {"c.test", "mx.other.test", RELAIS_TLS_POLICY_OPPORTUNISTIC, "queue", NULL},
+    {"fixed.test", NULL, RELAIS_TLS_POLICY_OPPORTUNISTIC, "route", NULL},
+};
+
+static RelaisRoute *
+make_route (RelaisQueue *queue, const Decision *c)
+{
+    RelaisRouteHost host = {.name = (char *)c->host};
+    g_autoptr (GPtrArray) hosts = g_ptr_array_new ();
+    RelaisMailRoute mail = {.hosts = hosts};
+    const RelaisStaticRoute *fixed = relais_queue_settings_route (&queue->settings, c->domain);
+
+    if (c->host == NULL)
+        return relais_route_new_literal (queue, fixed);
+    g_ptr_array_add (hosts, &host);
+    return relais_route_new (queue, &mail, c->domain, NULL, NULL);
+}
+
+static void
+test_decisions (void)
+{
+    Test test;
+
+    test_open (&test, RULES);
+    test.fixture.queue->settings.tls = RELAIS_TLS_POLICY_OPPORTUNISTIC;
+    for (guint i = 0; i < G_N_ELEMENTS (decisions); i++) {
+        const Decision *c = &decisions[i];
+        RelaisRoute *route = make_route (test.fixture.queue, c);
+        g_autoptr (RelaisTlsTerms) terms = relais_terms_decide (
+            test.fixture.queue, route, c->host != NULL ? c->host : "127.0.0.1");
+
+        g_test_message ("%s at %s", c->domain, c->host);
+        g_assert_cmpint (terms->policy, ==, c->policy);
+        g_assert_cmpstr (terms->origin, ==, c->origin);
+        g_assert_true ((terms->names != NULL) == (c->name != NULL));
+        if (c->name != NULL)
+            g_assert_cmpstr (terms->names[0], ==, c->name);
+        relais_route_unref (route);
+    }
+    test_close (&test);
+}
+
+/* What is published, against what is set: the table of terms.c. */
+typedef struct {
+    const char *domain;
+    RelaisDaneOutcome dane;
+    const char *sts;         /* mode; NULL: no policy */
+    RelaisTlsPolicy setting; /* of [queue] */
+    RelaisTlsPolicy policy;
+    const char *origin;
+    bool refused, tlsa;
+} Publication;
+
+#define NONE RELAIS_TLS_POLICY_NONE
+#define MAY RELAIS_TLS_POLICY_OPPORTUNISTIC
+#define REQUIRE RELAIS_TLS_POLICY_REQUIRE
+#define VERIFY RELAIS_TLS_POLICY_VERIFY
+
+static const Publication publications[] = {
+    {"a.test", RELAIS_DANE_NONE, NULL, MAY, MAY, "queue", false, false},
+    {"a.test", RELAIS_DANE_USABLE, NULL, MAY, VERIFY, "dane", false, true},
+    {"a.test", RELAIS_DANE_USABLE, NULL, REQUIRE, VERIFY, "dane", false, true},
+    {"a.test", RELAIS_DANE_UNUSABLE, NULL, MAY, REQUIRE, "dane", false, false},
+    {"a.test", RELAIS_DANE_UNUSABLE, NULL, REQUIRE, REQUIRE, "queue", false, false},
+    {"a.test", RELAIS_DANE_FAILED, NULL, MAY, VERIFY, "dane", true, false},
+    {"a.test", RELAIS_DANE_NONE, "enforce", MAY, VERIFY, "mta-sts", false, false},
+    {"a.test", RELAIS_DANE_NONE, "testing", MAY, MAY, "queue", false, false},
+    {"a.test", RELAIS_DANE_NONE, "none", MAY, MAY, "queue", false, false},
+    {"a.test", RELAIS_DANE_NONE, "other", MAY, VERIFY, "mta-sts", true, false},
+    /* DANE wins, whatever MTA-STS says; what it cannot check MTA-STS may */
+    {"a.test", RELAIS_DANE_USABLE, "other", MAY, VERIFY, "dane", false, true},
+    {"a.test", RELAIS_DANE_FAILED, "enforce", MAY, VERIFY, "dane", true, false},
+    {"a.test", RELAIS_DANE_UNUSABLE, "enforce", MAY, VERIFY, "mta-sts", false, false},
+    {"a.test", RELAIS_DANE_UNUSABLE, "testing", MAY, REQUIRE, "dane", false, false},
+    /* the administrator's way out */
+    {"strict.test", RELAIS_DANE_USABLE, "enforce", MAY, REQUIRE, "destination", false, false},
+    {"open.strict.test", RELAIS_DANE_FAILED, "other", MAY, NONE, "destination", false, false},
+    {"a.test", RELAIS_DANE_USABLE, "enforce", NONE, NONE, "queue", false, false},
+};
+
+static RelaisStsPolicy *
+make_sts (const char *mode)
+{
+    bool other = g_strcmp0 (mode, "other") == 0;
+    g_autofree char *text =
+        g_strdup_printf ("version: STSv1\nmode: %s\nmx: %s\nmax_age: 5", other ? "enforce" : mode,
+                         other ? "else.test" : "*.ok.test");
+    const char *problem;
+
+    return mode != NULL ? relais_sts_policy_parse ((const guint8 *)text, strlen (text), &problem)
+                        : NULL;
+}
+
+static RelaisRoute *
+make_published (RelaisQueue *queue, const Publication *c)
+{
+    static const guint8 digest[32];
+    const RelaisTlsa tlsa = {RELAIS_TLSA_DANE_TA, 0, 1, digest, sizeof digest};
+    g_autoptr (RelaisTlsaSet) set = relais_tlsa_set_new ("mx.ok.test");
+    RelaisRouteHost host = {
+        .name = (char *)"mx.ok.test",
+        .dane = {.outcome = c->dane, .set = c->dane == RELAIS_DANE_USABLE ? set : NULL}};
+    g_autoptr (GPtrArray) hosts = g_ptr_array_new ();
+    const RelaisMailRoute mail = {.hosts = hosts};
+    g_autoptr (RelaisStsPolicy) sts = make_sts (c->sts);
+
+    relais_tlsa_set_add (set, &tlsa);
+    g_ptr_array_add (hosts, &host);
+    return relais_route_new (queue, &mail, c->domain, NULL, sts);
+}
+
+static void
+check_publication (RelaisQueue *queue, const Publication *c)
+{
+    RelaisRoute *first = make_published (queue, c);
+    RelaisRoute *route = relais_route_renew (queue, first);
+    g_autoptr (RelaisTlsTerms) terms = relais_terms_decide (queue, route, "mx.ok.test");
+
+    g_assert_cmpint (terms->policy, ==, c->policy);
+    g_assert_cmpstr (terms->origin, ==, c->origin);
+    g_assert_true (terms->refused == c->refused);
+    g_assert_true ((terms->tlsa != NULL) == c->tlsa);
+    if (c->tlsa) /* for DANE-TA: the host, and the domain that its MX is of */
+        g_assert_true (g_strv_contains ((const char *const *)terms->names, "a.test") &&
+                       g_strv_contains ((const char *const *)terms->names, "mx.ok.test"));
+    relais_route_unref (first);
+    relais_route_unref (route);
+}
+
+static void
+test_publications (void)
+{
+    Test test;
+
+    test_open (&test, RULES);
+    for (guint i = 0; i < G_N_ELEMENTS (publications); i++) {
+        g_test_message ("row %u", i);
+        test.fixture.queue->settings.tls = publications[i].setting;
+        check_publication (test.fixture.queue, &publications[i]);
+    }
+    test_close (&test);
+}
+
+/* Two domains with one host and different rules do not share a connection. */
+static void
+test_connections_apart (void)
+{
+    Test test;
+
+    test_open (&test, RULES);
+    fake_dns_set ("a.test", "mx.ok.test=127.0.0.1");
+    fake_dns_set ("strict.test", "mx.ok.test=127.0.0.1");
+    fixture_mail (&test.fixture, "x@a.test");
+    fixture_until_messages (&test.fixture, test.sink, 1);
+    fixture_mail (&test.fixture, "x@strict.test");
+    fixture_mail (&test.fixture, "y@a.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 2);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 1);
+    g_assert_nonnull (
+        strstr (fixture_last (&test.fixture, "deferred"), "STARTTLS, which is required"));
+    test_close (&test);
+}
+
+/* A reload's rule holds for what waits, and for connections that are open. */
+static void
+test_rules_reloaded (void)
+{
+    Test test;
+
+    test_open (&test, "");
+    fake_dns_set ("a.test", "mx.ok.test=127.0.0.1");
+    fixture_mail (&test.fixture, "x@a.test");
+    fixture_until_messages (&test.fixture, test.sink, 1);
+    fixture_reload (&test.fixture, "[destination a]\ndomains = a.test\ntls = require\n");
+    fixture_mail (&test.fixture, "x@a.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 1);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -147,5 +354,9 @@ main (int argc, char **argv)
                           test_never_in_clear);
     g_test_add_func ("/queue/tls/memory-is-not-shared", test_memory_is_not_shared);
     g_test_add_func ("/queue/tls/memory-is-bounded", test_memory_is_bounded);
+    g_test_add_func ("/queue/tls/decisions", test_decisions);
+    g_test_add_func ("/queue/tls/publications", test_publications);
+    g_test_add_func ("/queue/tls/connections-apart", test_connections_apart);
+    g_test_add_func ("/queue/tls/rules-reloaded", test_rules_reloaded);
     return g_test_run ();
 }

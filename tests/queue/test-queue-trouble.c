@@ -7,12 +7,18 @@
 
 #include "scene.h"
 
+#include "conf/conf-private.h"
+
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* --- The spool stops -------------------------------------------------------------------------- */
@@ -287,6 +293,144 @@ without_slices (char **argv)
     g_error ("cannot begin again: %s", g_strerror (errno));
 }
 
+/* --- Peers that stop -------------------------------------------------------------------------- */
+
+/* A host that takes connections and says nothing. */
+static int
+silent_host (const char *address, guint16 port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = g_htons (port)};
+    const int on = 1;
+    int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint (inet_pton (AF_INET, address, &in.sin_addr), ==, 1);
+    setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    g_assert_cmpint (bind (fd, (struct sockaddr *)&in, sizeof in), ==, 0);
+    g_assert_cmpint (listen (fd, 64), ==, 0);
+    return fd;
+}
+
+static bool
+is_talking (gpointer data)
+{
+    return ((RelaisQueue *)data)->n_connections >= 3;
+}
+
+static bool
+is_idle (gpointer data)
+{
+    const RelaisQueue *queue = data;
+
+    return queue->n_connections == 3 + queue->idle_connections.length && queue->active == 3;
+}
+
+static bool
+has_the_silent_alone (gpointer data)
+{
+    return ((RelaisQueue *)data)->n_connections == 3;
+}
+
+/* Tarpits hold their own slots, and those no longer than the phase's deadline; who comes meanwhile is served. */
+static void
+test_tarpits (void)
+{
+    Test test;
+    int fd;
+
+    test_open (&test, "");
+    fd = silent_host ("127.0.0.77", test.sink->port);
+    for (guint i = 0; i < 3; i++) {
+        g_autofree char *domain = g_strdup_printf ("tar%u.test", i);
+        g_autofree char *route = g_strdup_printf ("mx.%s=127.0.0.77", domain);
+        g_autofree char *recipient = g_strdup_printf ("x@%s", domain);
+
+        fake_dns_set (domain, route);
+        fixture_mail (&test.fixture, recipient);
+    }
+    fixture_until (&test.fixture, is_talking, test.fixture.queue);
+    for (guint i = 0; i < 5; i++)
+        fixture_mail (&test.fixture, "y@a.rcpt.test");
+    fixture_until_messages (&test.fixture, test.sink, 5);
+    fixture_until (&test.fixture, is_idle, test.fixture.queue);
+    fixture_advance (&test.fixture, 10 * RELAIS_USEC_PER_SEC); /* the good ones' connection goes */
+    fixture_until (&test.fixture, has_the_silent_alone, test.fixture.queue);
+    fixture_advance (&test.fixture, 4 * RELAIS_USEC_PER_MIN + 49 * RELAIS_USEC_PER_SEC);
+    g_assert_cmpuint (test.fixture.queue->n_connections, ==, 3);
+    fixture_advance (&test.fixture, 2 * RELAIS_USEC_PER_SEC); /* 5 min of the banner, and 1 s */
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.fixture.queue->n_connections, ==, 0);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 3);
+    close (fd);
+    test_close (&test);
+}
+
+/* --- Logins ----------------------------------------------------------------------------------- */
+
+/* A next hop of ours that wants a login is a slip in the configuration, no fault of the mail; an MX host that says so
+ * wants no mail. */
+static void
+test_login_wanted (void)
+{
+    static const char *const answers[] = {"530 5.7.0 log in", "535 5.7.8 not you",
+                                          "534 5.7.9 other", "538 5.7.11 TLS"};
+
+    for (guint i = 0; i < G_N_ELEMENTS (answers); i++) {
+        Test test;
+        Rule rules[] = {{"MAIL FROM:<a@", answers[i], 0}, {NULL, NULL, 0}};
+
+        test_open (&test, "");
+        test.sink->answer = by_rules;
+        test.sink->data = rules;
+        fake_dns_set ("mx.test", "mx.mx.test=127.0.0.1");
+        fake_dns_set ("sender.test", "mx.sender.test=127.0.0.1");
+        fixture_mail (&test.fixture, "x@a.rcpt.test");
+        fixture_mail (&test.fixture, "x@mx.test");
+        fixture_settle (&test.fixture);
+        g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 1);
+        g_assert_nonnull (strstr (fixture_last (&test.fixture, "deferred"), "x@a.rcpt.test"));
+        g_assert_nonnull (strstr (fixture_last (&test.fixture, "bounced"), "x@mx.test"));
+        test_close (&test);
+    }
+}
+
+/* --- What routes name ------------------------------------------------------------------------- */
+
+/* Files that a route names are read at the start, and what is wrong with them is said with their line. */
+static void
+test_files_of_routes (void)
+{
+    static const char *const routes[] = {
+        "[route x]\nhost = mx.test\nauth_file = /nonexistent\n",
+        "[route x]\nhost = mx.test\ntls_certificate = /nonexistent\ntls_key = /nonexistent\n"};
+    Test test;
+
+    test_open (&test, "");
+    for (guint i = 0; i < G_N_ELEMENTS (routes); i++) {
+        g_autofree char *dir = g_dir_make_tmp ("relais-routes-XXXXXX", NULL);
+        g_autofree char *file = g_build_filename (dir, "a.conf", NULL);
+        const char *const dirs[] = {dir, NULL};
+        RelaisSchema *schema = relais_schema_new ();
+        g_autoptr (GPtrArray) findings = relais_config_findings_new ();
+        RelaisConfig *config;
+        RelaisQueueSettings settings;
+        g_autoptr (GError) error = NULL;
+
+        g_assert_true (g_file_set_contents (file, routes[i], -1, NULL));
+        config = relais_config_read (schema, dirs, findings);
+        relais_schema_free (schema);
+        g_assert_nonnull (config);
+        g_assert_true (relais_queue_settings_read (&settings, config, NULL));
+        g_assert_false (relais_queue_settings_load (&settings, config, &error));
+        g_assert_nonnull (strstr (error->message, "a.conf:3: "));
+        g_assert_nonnull (strstr (error->message, "/nonexistent"));
+        relais_queue_settings_clear (&settings);
+        relais_config_unref (config);
+        g_unlink (file);
+        g_rmdir (dir);
+    }
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -304,5 +448,8 @@ main (int argc, char **argv)
     g_test_add_data_func ("/queue/trouble/report-waits-over-a-stop", GINT_TO_POINTER (true),
                           test_report_waits_for_room);
     g_test_add_func ("/queue/trouble/memory-of-a-delivery", test_memory_of_a_delivery);
+    g_test_add_func ("/queue/trouble/tarpits", test_tarpits);
+    g_test_add_func ("/queue/trouble/login-wanted", test_login_wanted);
+    g_test_add_func ("/queue/trouble/files-of-routes", test_files_of_routes);
     return g_test_run ();
 }

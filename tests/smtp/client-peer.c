@@ -137,6 +137,20 @@ talk_message (Talk *talk)
     }
 }
 
+static void
+talk_octets (Talk *talk, guint64 n)
+{
+    char byte;
+
+    for (; n > 0; n--) {
+        if (!talk_byte (talk, &byte)) {
+            talk->peer->cut = true;
+            return;
+        }
+        g_string_append_c (talk->peer->message, byte);
+    }
+}
+
 static SSL_CTX *
 make_server_context (void)
 {
@@ -224,6 +238,9 @@ talk_step (Talk *talk, const char *step)
         else
             talk_message (talk);
         return !talk->peer->cut;
+    case 'c': return send (talk->fd, text, strlen (text), MSG_NOSIGNAL) > 0;
+    case 'n': return SSL_shutdown (talk->ssl) >= 0;
+    case 'N': talk_octets (talk, g_ascii_strtoull (text, NULL, 10)); return !talk->peer->cut;
     case 'T': return talk_begin_tls (talk);
     case 'H': talk->at = talk->end; return talk_fill (talk) && (talk->at = talk->end) > 0;
     case 'X': talk_end (talk, false, false); return false;
@@ -418,6 +435,10 @@ run_begin (Run *run, const char *const *script)
         .peer_size = sizeof (struct sockaddr_in),
         .host = run->host,
         .helo = "client.test",
+        .lmtp = run->lmtp,
+        .implicit_tls = run->implicit_tls,
+        .auth_in_clear = run->auth_in_clear,
+        .credentials = run->credentials,
         .tls_policy = run->policy,
         .tls = run->tls,
     };
@@ -485,6 +506,7 @@ run_clear (Run *run)
     g_free (run->sent_failure.text);
     g_free (run->failure.text);
     relais_smtp_reply_clear (&run->reply);
+    g_clear_pointer (&run->credentials, relais_credentials_unref);
     g_clear_pointer (&run->tls, relais_tls_context_unref);
     peer_clear (&run->peer);
 }

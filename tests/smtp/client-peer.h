@@ -11,6 +11,8 @@
  *   "C text"   reads a line and finds that it begins so
  *   "E text"   reads a line and finds that it is so
  *   "B"        reads a message up to its dot, into `message` (dots undoubled)
+ *   "N n"      reads n octets into `message`, as after BDAT
+ *   "c text"   says text past TLS, in clear; "n": ends TLS (close_notify)
  *   "T"        begins TLS as the server
  *   "X"        reads until the client goes, and finds that it says nothing; "x": whatever it says
  *   "K"        does the same, but holds the socket's reading back until the client went
@@ -53,6 +55,8 @@ typedef struct {
     RelaisTlsPolicy policy;
     RelaisTlsContext *tls;
     const char *host;
+    bool lmtp, implicit_tls, auth_in_clear;
+    RelaisCredentials *credentials;
     guint16 refused_port; /* connect here, where nobody listens, and not to the peer */
 
     /* What the owner does. */

@@ -6,6 +6,8 @@
 
 #include "server-bed.h"
 
+#include "smtp/scram-private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
@@ -42,11 +44,10 @@ note_accepted (gpointer data, RelaisMessage *message)
     g_ptr_array_add (((Bed *)data)->accepted, relais_message_ref (message));
 }
 
-/* One file with a key and a certificate for it. */
 static void
-write_certificate (const char *dir)
+write_certificate (const char *dir, const char *file_name, const char *host)
 {
-    g_autofree char *path = g_build_filename (dir, "tls.pem", NULL);
+    g_autofree char *path = g_build_filename (dir, file_name, NULL);
     EVP_PKEY *key = EVP_EC_gen ("P-256");
     X509 *x509 = X509_new ();
     X509_NAME *name = X509_get_subject_name (x509);
@@ -57,7 +58,7 @@ write_certificate (const char *dir)
     X509_gmtime_adj (X509_getm_notBefore (x509), -3600);
     X509_gmtime_adj (X509_getm_notAfter (x509), 86400);
     X509_set_pubkey (x509, key);
-    X509_NAME_add_entry_by_txt (name, "CN", MBSTRING_ASC, (const guchar *)"mx.test", -1, -1, 0);
+    X509_NAME_add_entry_by_txt (name, "CN", MBSTRING_ASC, (const guchar *)host, -1, -1, 0);
     X509_set_issuer_name (x509, name);
     g_assert_cmpint (X509_sign (x509, key, EVP_sha256 ()), >, 0);
     g_assert_cmpint (PEM_write_PrivateKey (file, key, NULL, NULL, 0, NULL, NULL), ==, 1);
@@ -65,6 +66,12 @@ write_certificate (const char *dir)
     g_assert_cmpint (fclose (file), ==, 0);
     X509_free (x509);
     EVP_PKEY_free (key);
+}
+
+void
+bed_write_certificate (Bed *bed, const char *file_name, const char *host)
+{
+    write_certificate (bed->dir, file_name, host);
 }
 
 static RelaisConfig *
@@ -150,7 +157,8 @@ bed_new (const char *conf)
     bed->loop = relais_loop_new (&bed->clock, NULL);
     bed->pool = relais_pool_new (bed->loop, "test", 2, 1000);
     bed->auth_pool = relais_pool_new (bed->loop, "test-auth", 1, 2);
-    write_certificate (bed->dir);
+    write_certificate (bed->dir, "tls.pem", "mx.test");
+    write_certificate (bed->dir, "other.pem", "other.test");
     bed->config = read_conf (bed->dir, conf);
     g_assert_nonnull (bed->config);
     open_spool (bed);
@@ -158,17 +166,34 @@ bed_new (const char *conf)
     return bed;
 }
 
-void
-bed_set_user (Bed *bed, RelaisUsersChange change, const char *name, const char *password,
-              const char *tenant)
+static void
+change_user (Bed *bed, RelaisUsersChange change, const char *name, RelaisUser *user)
 {
     g_autofree char *path = g_build_filename (bed->dir, "users", NULL);
-    g_autofree char *hash = password != NULL ? relais_users_hash (password, NULL) : NULL;
-    g_autoptr (RelaisUser) user = hash != NULL ? relais_user_new (name, hash, tenant, 0) : NULL;
     GError *error = NULL;
 
     relais_users_change (path, change, name, user, NULL, &error);
     g_assert_no_error (error);
+    relais_user_unref (user);
+}
+
+void
+bed_set_user (Bed *bed, RelaisUsersChange change, const char *name, const char *password,
+              const char *tenant)
+{
+    g_autofree char *hash = password != NULL ? relais_users_hash (password, NULL) : NULL;
+
+    change_user (bed, change, name,
+                 hash != NULL ? relais_user_new (name, hash, tenant, 0, NULL) : NULL);
+}
+
+void
+bed_add_scram_user (Bed *bed, const char *name, const char *password)
+{
+    g_autofree char *hash = relais_users_hash (password, NULL);
+    g_autofree char *scram = relais_scram_hash (password, NULL);
+
+    change_user (bed, RELAIS_USERS_ADD, name, relais_user_new (name, hash, NULL, 0, scram));
 }
 
 static void
@@ -424,6 +449,12 @@ peer_run (Peer *peer, const char *script)
 void
 peer_start_tls (Peer *peer)
 {
+    peer_start_tls_for (peer, NULL);
+}
+
+void
+peer_start_tls_for (Peer *peer, const char *host)
+{
     const gint64 until = g_get_monotonic_time () + PATIENCE_US;
 
     peer->context = SSL_CTX_new (TLS_client_method ());
@@ -431,10 +462,28 @@ peer_start_tls (Peer *peer)
                       SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     peer->ssl = SSL_new (peer->context);
     SSL_set_fd (peer->ssl, peer->fd);
+    if (host != NULL)
+        SSL_set_tlsext_host_name (peer->ssl, host);
     while (SSL_connect (peer->ssl) != 1) {
         turn (peer);
         g_assert_cmpint (g_get_monotonic_time (), <, until);
     }
+}
+
+void
+peer_clear (Peer *peer, bool notify)
+{
+    if (notify)
+        (void)SSL_shutdown (peer->ssl);
+    SSL_set_quiet_shutdown (peer->ssl, 1);
+    g_clear_pointer (&peer->ssl, SSL_free);
+    turn (peer);
+}
+
+gpointer
+peer_tls (Peer *peer)
+{
+    return peer->ssl;
 }
 
 void

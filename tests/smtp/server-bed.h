@@ -58,6 +58,11 @@ Bed *bed_new (const char *conf);
 void bed_free (Bed *bed);
 void bed_set_user (Bed *bed, RelaisUsersChange change, const char *name, const char *password,
                    const char *tenant);
+/* Writes a file with a key and a certificate for it and a host. "tls.pem" is for mx.test, "other.pem" for
+ * other.test. */
+void bed_write_certificate (Bed *bed, const char *file_name, const char *host);
+/* Adds one who can log in by SCRAM too, for no tenant. */
+void bed_add_scram_user (Bed *bed, const char *name, const char *password);
 /* Turns the loop until nothing has happened for a while. */
 void bed_settle (Bed *bed);
 RelaisMessage *bed_message (Bed *bed, guint n);
@@ -76,6 +81,12 @@ char *peer_reply (Peer *peer);
 void peer_run (Peer *peer, const char *script);
 /* Starts TLS as a client (no certificate is checked); later scripts go through it. */
 void peer_start_tls (Peer *peer);
+/* The same, and names a host (SNI). */
+void peer_start_tls_for (Peer *peer, const char *host);
+/* Goes on in clear on the same connection; with or without close_notify before. */
+void peer_clear (Peer *peer, bool notify);
+/* The client's side of its TLS; NULL in clear. */
+gpointer peer_tls (Peer *peer);
 /* Connects, runs, disconnects. */
 void bed_run (Bed *bed, const char *script);
 /* The same in a bed of its own. */

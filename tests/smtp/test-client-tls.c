@@ -70,6 +70,17 @@ static const Case cases[] = {
      SCRIPT (OFFERED, "E STARTTLS", "s 220 go\r\n2", "X"), false, AT_STARTTLS, false, 0},
     {"injected-blank-line", OPPORTUNISTIC | REQUIRE | VERIFY,
      SCRIPT (OFFERED, "E STARTTLS", "s 220 go\r\n\r\n", "X"), false, AT_STARTTLS, false, 0},
+    /* Said before it was asked for: it is not the answer. */
+    {"early-220", OPPORTUNISTIC | REQUIRE | VERIFY,
+     SCRIPT ("S 220 mx.test", "E EHLO client.test", "s 250-mx.test\r\n250 STARTTLS\r\n220 go\r\n",
+             "X"),
+     false, AT_STARTTLS, false, 0},
+    {"early-250", OPPORTUNISTIC | REQUIRE | VERIFY,
+     SCRIPT ("S 220 mx.test", "E EHLO client.test", "s 250-mx.test\r\n250 STARTTLS\r\n250 ok\r\n",
+             "X"),
+     false, AT_STARTTLS, false, 0},
+    {"stall", OPPORTUNISTIC | REQUIRE | VERIFY, SCRIPT (OFFERED, "E STARTTLS", "x"), false,
+     AT_STARTTLS, false, 0},
     {"handshake-garbage", OPPORTUNISTIC | REQUIRE | VERIFY,
      SCRIPT (OFFERED, "E STARTTLS", "S 220 go", "H", "S 250 mx.test", "x"), false, AT_TLS, true, 0},
     {"handshake-close", OPPORTUNISTIC | REQUIRE | VERIFY,
@@ -95,7 +106,7 @@ check (const Case *c, RelaisTlsPolicy policy)
     run_init (&run);
     mail_init (&mail, 1, "x\r\n");
     run.policy = policy;
-    run.timeouts.tls_us = 300000;
+    run.timeouts.tls_us = run.timeouts.ehlo_us = 300000;
     run.tls = relais_tls_context_new_client (policy == RELAIS_TLS_POLICY_VERIFY, NULL);
     run_mail (&run, &mail, c->script);
     g_assert_cmpuint (run.closed, ==, 1);
@@ -147,6 +158,53 @@ test_large_under_tls (void)
     check_octets (run.peer.message, text->str, text->len);
 }
 
+/* --- What comes past TLS ---------------------------------------------------------------------- */
+
+#define SECURED OFFERED, "E STARTTLS", "S 220 go", "T"
+#define AT_EHLO SECURED, "E EHLO client.test"
+#define AT_MAIL AT_EHLO, "S 250 mx.test", "E MAIL FROM:<s@a.test>"
+#define AT_RCPT AT_MAIL, "S 250 ok", "E RCPT TO:<r0@b.test>"
+#define AT_DATA AT_RCPT, "S 250 ok", "E DATA"
+#define AT_BODY AT_DATA, "S 354 go", "B"
+
+/* At each state under TLS: clear octets, a close_notify and clear octets behind it, or a reset. None of them is a
+ * reply, and no message counts as taken. */
+static void
+test_past_tls (void)
+{
+    const char *const *const scripts[] = {SCRIPT (AT_EHLO, "c 250 mx.test\r\n", "x"),
+                                          SCRIPT (AT_MAIL, "c 250 ok\r\n", "x"),
+                                          SCRIPT (AT_RCPT, "c 250 ok\r\n", "x"),
+                                          SCRIPT (AT_DATA, "c 354 go\r\n", "x"),
+                                          SCRIPT (AT_BODY, "c 250 ok\r\n", "x"),
+                                          SCRIPT (AT_EHLO, "n", "c 250 mx.test\r\n", "x"),
+                                          SCRIPT (AT_MAIL, "n", "c 250 ok\r\n", "x"),
+                                          SCRIPT (AT_RCPT, "n", "c 250 ok\r\n", "x"),
+                                          SCRIPT (AT_DATA, "n", "c 354 go\r\n", "x"),
+                                          SCRIPT (AT_BODY, "n", "c 250 ok\r\n", "x"),
+                                          SCRIPT (AT_EHLO, "R"),
+                                          SCRIPT (AT_MAIL, "R"),
+                                          SCRIPT (AT_RCPT, "R"),
+                                          SCRIPT (AT_DATA, "R"),
+                                          SCRIPT (AT_BODY, "R")};
+
+    for (guint i = 0; i < G_N_ELEMENTS (scripts); i++) {
+        g_auto (Run) run;
+        g_auto (Mail) mail;
+
+        run_init (&run);
+        mail_init (&mail, 1, "x\r\n");
+        run.policy = RELAIS_TLS_POLICY_REQUIRE;
+        run.tls = relais_tls_context_new_client (false, NULL);
+        run_mail (&run, &mail, scripts[i]);
+        g_assert_cmpuint (run.closed, ==, 1);
+        g_assert_false (run.good_end);
+        g_assert_false (run.failure.tls_handshake);
+        if (run.sent > 0)
+            g_assert_cmpuint (run_code (&run, 0), ==, 0);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -156,6 +214,7 @@ main (int argc, char **argv)
 
         g_test_add_data_func (path, &cases[i], test_case);
     }
+    g_test_add_func ("/smtp/client/tls/past-tls", test_past_tls);
     g_test_add_func ("/smtp/client/tls/large", test_large_under_tls);
     return g_test_run ();
 }

@@ -113,7 +113,20 @@ test_mail (void)
         {"FROM:<a@b.example> ENVID=a=b", 501, "5.5.4", NULL},
         {"FROM:<a@b.example> ENVID=", 501, "5.5.4", NULL},
         {"FROM:<a@b.example> ENVID=+4", 501, "5.5.4", NULL},
-        {"FROM:<a@b.example> SMTPUTF8", 555, "5.5.4", NULL},
+        {"FROM:<a@b.example> SMTPUTF8", 0, NULL, "a@b.example"},
+        {"FROM:<a@b.example> SMTPUTF8=yes", 501, "5.5.4", NULL},
+        {"FROM:<a@b.example> SMTPUTF8 smtputf8", 501, "5.5.4", NULL},
+        {"FROM:<\xc3\xa4@b.example> BODY=8BITMIME SMTPUTF8", 0, NULL, "\xc3\xa4@b.example"},
+        {"FROM:<a@B\xc3\xbc"
+         "cher.example> SMTPUTF8",
+         0, NULL, "a@xn--bcher-kva.example"},
+        {"FROM:<a@xn--bcher-kva.example>", 0, NULL, "a@xn--bcher-kva.example"},
+        {"FROM:<a@b\xc3\xbc"
+         "cher.example>",
+         553, "5.6.7", NULL},
+        {"FROM:<\xc3@b.example> SMTPUTF8", 501, "5.1.7", NULL},
+        {"FROM:<\xe2\x80\xa8@b.example> SMTPUTF8", 501, "5.1.7", NULL},
+        {"FROM:<\xff@b.example>", 501, "5.1.7", NULL},
         {"FROM:<a@b.example> NOTIFY=NEVER", 555, "5.5.4", NULL},
         {"FROM:<a@b.example>SIZE=1", 501, "5.5.4", NULL},
         {"FROM:a@b.example", 501, "5.5.4", NULL},
@@ -132,6 +145,18 @@ test_mail (void)
 
     for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
         check_path (relais_command_parse_mail, &cases[i]);
+}
+
+static const RelaisServerReply *
+parse_ascii_rcpt (const char *args, gsize size, RelaisPathCommand *command)
+{
+    return relais_command_parse_rcpt (args, size, false, command);
+}
+
+static const RelaisServerReply *
+parse_utf8_rcpt (const char *args, gsize size, RelaisPathCommand *command)
+{
+    return relais_command_parse_rcpt (args, size, true, command);
 }
 
 static void
@@ -160,10 +185,37 @@ test_rcpt (void)
         {"TO:<a@.example>", 501, "5.1.3", NULL},
         {"TO:< a@b.example>", 501, "5.1.3", NULL},
         {"TO:<a@b.example >", 501, "5.1.3", NULL},
+        {"TO:<\xc3\xa4@b.example>", 553, "5.6.7", NULL},
+        {"TO:<a@b.example> ORCPT=utf-8;\xc3\xa4@b.example", 501, "5.5.4", NULL},
+        {"TO:<a@b.example> ORCPT=utf-8;\\x{E4}@b.example", 0, NULL, "a@b.example"},
+    };
+    static const PathCase utf8_cases[] = {
+        {"TO:<\xc3\xa4@b.example>", 0, NULL, "\xc3\xa4@b.example"},
+        {"TO:<a@b\xc3\xbc"
+         "cher.example>",
+         0, NULL, "a@xn--bcher-kva.example"},
+        {"TO:<\xff@b.example>", 501, "5.1.3", NULL},
+        {"TO:<a@b.example> ORCPT=rfc822;\xc3\xa4@b.example", 501, "5.5.4", NULL},
+        {"TO:<a@b.example> ORCPT=utf-8;\xc3@b.example", 501, "5.5.4", NULL},
+        {"TO:<a@b.example> SMTPUTF8", 555, "5.5.4", NULL},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-        check_path (relais_command_parse_rcpt, &cases[i]);
+        check_path (parse_ascii_rcpt, &cases[i]);
+    for (guint i = 0; i < G_N_ELEMENTS (utf8_cases); i++)
+        check_path (parse_utf8_rcpt, &utf8_cases[i]);
+}
+
+/* What a peer without SMTPUTF8 could not be told is not kept as it came. */
+static void
+test_utf8_orcpt (void)
+{
+    static const char args[] = "TO:<a@b.example> ORCPT=UTF-8;\xe2\x82\xac+2B@\xc3\xa4";
+    RelaisPathCommand command = {0};
+
+    g_assert_null (relais_command_parse_rcpt (args, sizeof args - 1, true, &command));
+    g_assert_cmpstr (command.orcpt, ==, "UTF-8;\\x{20AC}+2B@\\x{E4}");
+    relais_path_command_clear (&command);
 }
 
 /* Limits of the values, at their boundaries. */
@@ -184,7 +236,7 @@ test_value_limits (void)
         g_autofree char *args = g_strdup_printf ("TO:<a@b.example> ORCPT=rfc822;%s", value);
         RelaisPathCommand command = {0};
 
-        g_assert_true ((relais_command_parse_rcpt (args, strlen (args), &command) == NULL) ==
+        g_assert_true ((relais_command_parse_rcpt (args, strlen (args), false, &command) == NULL) ==
                        (n <= 500));
         relais_path_command_clear (&command);
     }
@@ -353,6 +405,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/command/split", test_split);
     g_test_add_func ("/smtp/command/mail", test_mail);
     g_test_add_func ("/smtp/command/rcpt", test_rcpt);
+    g_test_add_func ("/smtp/command/utf8-orcpt", test_utf8_orcpt);
     g_test_add_func ("/smtp/command/value-limits", test_value_limits);
     g_test_add_func ("/smtp/command/xtext", test_xtext);
     g_test_add_func ("/smtp/proxy/headers", test_proxy);

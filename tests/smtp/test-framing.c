@@ -223,6 +223,73 @@ test_known (void)
     }
 }
 
+/* --- Chunks ------------------------------------------------------------------------------------- */
+
+/* What chunks that together hold these octets mean. */
+static void
+refer_chunks (const char *bytes, gsize size, bool normalise, Outcome *outcome)
+{
+    bool ended = true;
+
+    for (gsize at = 0; at < size; at++) {
+        const bool crlf = bytes[at] == '\r' && at + 1 < size && bytes[at + 1] == '\n';
+
+        ended = bytes[at] == '\r' || bytes[at] == '\n';
+        if (ended && !crlf && !normalise) {
+            outcome->status = RELAIS_FRAMING_BARE;
+            return;
+        }
+        g_byte_array_append (outcome->out, (const guint8 *)(ended ? "\r\n" : bytes + at),
+                             ended ? 2 : 1);
+        at += crlf;
+    }
+    if (!ended)
+        g_byte_array_append (outcome->out, (const guint8 *)"\r\n", 2);
+    outcome->status = RELAIS_FRAMING_END;
+}
+
+static void
+check_chunks (const char *bytes, gsize size, bool normalise, gsize first, gsize rest,
+              const Outcome *expected)
+{
+    Outcome got = outcome_new ();
+    RelaisFraming framing;
+    gsize at = MIN (first, size);
+    bool more;
+
+    relais_framing_init_chunks (&framing, normalise);
+    more = feed (&framing, bytes, at, &got);
+    for (; more && at < size; at += rest)
+        more = feed (&framing, bytes + at, MIN (rest, size - at), &got);
+    if (more)
+        got.status = relais_framing_end (&framing, collect, got.out);
+    got.used = expected->used;
+    compare (&got, expected);
+    g_byte_array_unref (got.out);
+}
+
+/* Every text of up to seven octets over those that matter, in chunks cut everywhere. */
+static void
+test_chunks (void)
+{
+    static const char alphabet[] = {'\r', '\n', '.', 'a'};
+    char text[7];
+
+    for (gsize size = 0; size <= sizeof text; size++)
+        for (guint n = 0; n < 2u << (2 * size); n++) {
+            Outcome expected = outcome_new ();
+            const bool normalise = n % 2 == 1;
+
+            for (gsize i = 0; i < size; i++)
+                text[i] = alphabet[(n >> (2 * i + 1)) & 3];
+            refer_chunks (text, size, normalise, &expected);
+            check_chunks (text, size, normalise, 1, 1, &expected);
+            for (gsize split = 0; split <= size; split++)
+                check_chunks (text, size, normalise, split, MAX (size, 1), &expected);
+            g_byte_array_unref (expected.out);
+        }
+}
+
 /* A megabyte of the octets that could make the search for line ends go over the same ground again. */
 static void
 test_linear (void)
@@ -254,6 +321,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/framing/known", test_known);
     g_test_add_func ("/smtp/framing/product", test_product);
     g_test_add_func ("/smtp/framing/exhaustive", test_exhaustive);
+    g_test_add_func ("/smtp/framing/chunks", test_chunks);
     g_test_add_func ("/smtp/framing/linear", test_linear);
     return g_test_run ();
 }

@@ -345,7 +345,7 @@ test_starttls (void)
     peer_start_tls (peer);
     /* What was said in clear is forgotten; AUTH is offered, STARTTLS no more. */
     peer_run (peer, "> MAIL FROM:<a@one.test>\n< 503 5.5.1 *\n"
-                    "> EHLO d\n< 250-* 250-DSN 250-AUTH PLAIN 250 ENHANCEDSTATUSCODES\n"
+                    "> EHLO d\n< 250-* 250-DSN 250-AUTH PLAIN LOGIN 250 ENHANCEDSTATUSCODES\n"
                     "> STARTTLS\n< 503 5.5.1 *\n"
                     "> MAIL FROM:<a@one.test>\n< 250 *\n> RCPT TO:<b@far.test>\n< 250 *\n"
                     "> DATA\n< 354 *\n" BED_MESSAGE "< 250 2.0.0 *\n");
@@ -440,9 +440,9 @@ test_auth_dialogue (void)
         g_strdup_printf ("> AUTH PLAIN\n< 334 \n> %s\n< 235 2.7.0 *\n", right);
 
     bed_set_user (bed, RELAIS_USERS_ADD, "anna", "secret", "one");
-    peer_run (peer, "< 220 *\n> EHLO c\n< 250-* 250-AUTH PLAIN 250 ENHANCEDSTATUSCODES\n"
+    peer_run (peer, "< 220 *\n> EHLO c\n< 250-* 250-AUTH PLAIN LOGIN 250 ENHANCEDSTATUSCODES\n"
                     "> AUTH\n< 504 5.5.4 *\n"
-                    "> AUTH LOGIN\n< 504 5.5.4 *\n"
+                    "> AUTH SCRAM-SHA-256 biws\n< 504 5.5.4 *\n"
                     "> AUTH PLAINER\n< 504 5.5.4 *\n"
                     "> AUTH PLAIN =\n< 535 5.7.8 *\n"
                     "> AUTH PLAIN !\n< 501 5.5.2 *\n"

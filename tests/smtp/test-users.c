@@ -36,7 +36,7 @@ tear_down (Fixture *fixture, gconstpointer data)
 static bool
 change (Fixture *fixture, RelaisUsersChange what, const char *name, const char *tenant)
 {
-    g_autoptr (RelaisUser) user = relais_user_new (name, "$y$x", tenant, 2);
+    g_autoptr (RelaisUser) user = relais_user_new (name, "$y$x", tenant, 2, NULL);
     g_autoptr (GError) error = NULL;
     const bool done = relais_users_change (fixture->path, what, name,
                                            what == RELAIS_USERS_REMOVE ? NULL : user, NULL, &error);
@@ -110,7 +110,7 @@ test_passwords (Fixture *fixture, gconstpointer data)
     g_autoptr (RelaisUsers) users = relais_users_load (fixture->path, NULL);
     g_autofree char *hash = relais_users_hash ("secret", NULL);
     g_autofree char *other = relais_users_hash ("secret", NULL);
-    g_autoptr (RelaisUser) user = relais_user_new ("anna", hash, NULL, 0);
+    g_autoptr (RelaisUser) user = relais_user_new ("anna", hash, NULL, 0, NULL);
 
     g_assert_true (g_str_has_prefix (hash, "$y$"));
     g_assert_cmpstr (hash, !=, other);
@@ -140,7 +140,7 @@ test_same_work (Fixture *fixture, gconstpointer data)
 {
     g_autoptr (RelaisUsers) users = relais_users_load (fixture->path, NULL);
     g_autofree char *hash = relais_users_hash ("secret", NULL);
-    g_autoptr (RelaisUser) user = relais_user_new ("anna", hash, NULL, 0);
+    g_autoptr (RelaisUser) user = relais_user_new ("anna", hash, NULL, 0, NULL);
     char cost[sizeof last_cost];
 
     n_hashed = 0;

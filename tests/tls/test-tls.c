@@ -463,7 +463,12 @@ test_verification (void)
     static const struct {
         const char *host;
         bool trusted, passes;
-    } cases[] = {{"mx.example.test", true, true},
+        const char *names[3];
+    } cases[] = {{"mx.example.test", true, true, {"other.test", "mx.example.test"}},
+                 {"mx.example.test", true, false, {"other.test"}},
+                 {"other.test", true, true, {".example.test"}},
+                 {"192.0.2.1", true, true, {"mx.example.test"}},
+                 {"mx.example.test", true, true},
                  {"mx.example.test.", true, true},
                  {"other.example.test", true, false},
                  {"192.0.2.1", true, false},
@@ -471,6 +476,7 @@ test_verification (void)
 
     for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
         g_autoptr (RelaisTlsContext) verifying = NULL;
+        RelaisTlsPeer peer;
         g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
         g_auto (End) server = {0};
         g_auto (End) client = {0};
@@ -484,7 +490,8 @@ test_verification (void)
             continue; /* no trust at all on this machine: refused even earlier */
         open_both (loop, &server, &client);
         relais_stream_start_tls (server.stream, fixture.server, NULL);
-        relais_stream_start_tls (client.stream, verifying, cases[i].host);
+        peer = (RelaisTlsPeer){cases[i].host, cases[i].names[0] != NULL ? cases[i].names : NULL};
+        relais_stream_start_tls_to (client.stream, verifying, &peer);
         run_turns (loop);
         g_assert_cmpint (client.ready, ==, 1);
         if (cases[i].passes)
@@ -493,6 +500,109 @@ test_verification (void)
             g_assert_error (client.error, RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_VERIFY);
     }
     g_unsetenv ("SSL_CERT_FILE");
+}
+
+/* --- Sessions --------------------------------------------------------------------------------- */
+
+/* One connection under `key`; says whether it resumed a session. */
+static bool
+connect_once (RelaisTlsSessions *sessions, const char *key, int version)
+{
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_auto (End) server = {0};
+    g_auto (End) client = {0};
+    const RelaisTlsPeer peer = {
+        .host = "mx.example.test", .sessions = sessions, .session_key = key};
+
+    SSL_CTX_set_max_proto_version (relais_tls_context_native (fixture.server), version);
+    open_both (loop, &server, &client);
+    relais_stream_start_tls (server.stream, fixture.server, NULL);
+    relais_stream_start_tls_to (client.stream, fixture.client, &peer);
+    run_turns (loop);
+    g_assert_cmpint (client.ready, ==, 1);
+    g_assert_no_error (client.error);
+    relais_stream_write (server.stream, "250 ok\r\n", 8); /* behind the ticket */
+    run_turns (loop);
+    g_assert_cmpstr (client.got->str, ==, "250 ok\r\n");
+    SSL_CTX_set_max_proto_version (relais_tls_context_native (fixture.server), 0);
+    return relais_stream_tls_resumed (client.stream);
+}
+
+static void
+test_resumption (gconstpointer data)
+{
+    const int version = GPOINTER_TO_INT (data);
+    RelaisTlsSessions *sessions = relais_tls_sessions_new (2);
+
+    g_assert_false (connect_once (sessions, "one", version));
+    g_assert_cmpuint (relais_tls_sessions_count (sessions), ==, 1);
+    g_assert_true (connect_once (sessions, "one", version));
+    g_assert_true (connect_once (sessions, "one", version));
+    /* another key has no part in it */
+    g_assert_false (connect_once (sessions, "two", version));
+    g_assert_cmpuint (relais_tls_sessions_count (sessions), ==, 2);
+    /* the oldest goes */
+    g_assert_false (connect_once (sessions, "three", version));
+    g_assert_cmpuint (relais_tls_sessions_count (sessions), ==, 2);
+    g_assert_false (connect_once (sessions, "one", version));
+    g_assert_true (connect_once (sessions, "three", version));
+    relais_tls_sessions_set_most (sessions, 0);
+    g_assert_cmpuint (relais_tls_sessions_count (sessions), ==, 0);
+    g_assert_false (connect_once (sessions, "three", version));
+    g_assert_cmpuint (relais_tls_sessions_count (sessions), ==, 0);
+    relais_tls_sessions_unref (sessions);
+}
+
+/* A server that has lost its ticket keys gets a full handshake. */
+static void
+test_resumption_refused (void)
+{
+    RelaisTlsSessions *sessions = relais_tls_sessions_new (2);
+    RelaisTlsContext *before = fixture.server;
+
+    g_assert_false (connect_once (sessions, "one", 0));
+    fixture.server = relais_tls_context_new_server (fixture.certificate, fixture.key, NULL);
+    g_assert_false (connect_once (sessions, "one", 0));
+    g_assert_true (connect_once (sessions, "one", 0));
+    relais_tls_context_unref (fixture.server);
+    fixture.server = before;
+    relais_tls_sessions_unref (sessions);
+}
+
+static int
+take_any (int ok, X509_STORE_CTX *store)
+{
+    return 1;
+}
+
+static void
+test_client_certificate (void)
+{
+    g_autoptr (RelaisTlsContext) asking =
+        relais_tls_context_new_server (fixture.certificate, fixture.key, NULL);
+    g_autoptr (RelaisTlsContext) showing = relais_tls_context_new_client (false, NULL);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_false (
+        relais_tls_context_use_certificate (showing, "/nonexistent", fixture.key, &error));
+    g_assert_error (error, RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_CERTIFICATE);
+    g_assert_true (
+        relais_tls_context_use_certificate (showing, fixture.certificate, fixture.key, NULL));
+    SSL_CTX_set_verify (relais_tls_context_native (asking),
+                        SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, take_any);
+    for (int i = 0; i < 2; i++) {
+        g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+        g_auto (End) server = {0};
+        g_auto (End) client = {0};
+
+        open_both (loop, &server, &client);
+        relais_stream_start_tls (server.stream, asking, NULL);
+        relais_stream_start_tls (client.stream, i == 0 ? showing : fixture.client, NULL);
+        run_turns (loop);
+        g_assert_true ((server.error == NULL) == (i == 0));
+        if (i == 0)
+            g_assert_cmpstr (relais_stream_tls_verify (server.stream), !=, "no certificate");
+    }
 }
 
 static void
@@ -538,6 +648,10 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
     signal (SIGPIPE, SIG_IGN); /* as the mains do */
     fixture_set_up (&fixture);
+    g_test_add_data_func ("/tls/resumption/1.3", GINT_TO_POINTER (TLS1_3_VERSION), test_resumption);
+    g_test_add_data_func ("/tls/resumption/1.2", GINT_TO_POINTER (TLS1_2_VERSION), test_resumption);
+    g_test_add_func ("/tls/resumption/refused", test_resumption_refused);
+    g_test_add_func ("/tls/client-certificate", test_client_certificate);
     g_test_add_func ("/tls/handshake-after-clear", test_handshake_after_clear);
     g_test_add_func ("/tls/echo", test_echo);
     g_test_add_func ("/tls/pause", test_pause_under_tls);

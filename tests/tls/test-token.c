@@ -97,13 +97,21 @@ test_expiry (void)
     g_assert (open_text (ring, "p", token, NOW + HOUR, NULL) == RELAIS_TOKEN_STATE_EXPIRED);
 }
 
+/* What never expires is good as long as time can be told. */
 static void
-test_no_expiry (void)
+test_last_hour (void)
 {
     g_autoptr (RelaisKeyRing) ring = ring_of (1);
-    g_autofree char *token = relais_token_make (ring, "p", (guint8 *)"x", 1, G_MAXINT64);
 
-    g_assert (open_text (ring, "p", token, NOW + 100000 * DAY, NULL) == RELAIS_TOKEN_STATE_GOOD);
+    for (gint64 ago_us = 0; ago_us < 3 * HOUR; ago_us += HOUR / 2) {
+        g_autofree char *token =
+            relais_token_make (ring, "p", (guint8 *)"x", 1, G_MAXINT64 - ago_us);
+
+        g_assert (open_text (ring, "p", token, NOW, NULL) == RELAIS_TOKEN_STATE_GOOD);
+        g_assert (open_text (ring, "p", token, G_MAXINT64 - 4 * HOUR, NULL) ==
+                  RELAIS_TOKEN_STATE_GOOD);
+        g_assert (open_text (ring, "p", token, G_MAXINT64, NULL) == RELAIS_TOKEN_STATE_EXPIRED);
+    }
 }
 
 /* A million changed tokens: none opens. A change of a character, of a bit, a cut, a longer one, a piece of another
@@ -320,7 +328,7 @@ main (int argc, char **argv)
     g_test_add_func ("/token/round", test_round);
     g_test_add_func ("/token/limit", test_limit);
     g_test_add_func ("/token/expiry", test_expiry);
-    g_test_add_func ("/token/no-expiry", test_no_expiry);
+    g_test_add_func ("/token/last-hour", test_last_hour);
     g_test_add_func ("/token/forged", test_forged);
     g_test_add_func ("/token/one-text", test_one_text);
     g_test_add_func ("/ring/rotation", test_rotation);

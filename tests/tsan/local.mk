@@ -14,6 +14,7 @@ TSAN_TESTS = \
     tests/module/test-tracking-url \
     tests/module/test-translate \
     tests/http/test-fetch \
+    tests/http/test-fetch-cancel \
     tests/http/test-tracking \
     tests/control/test-control \
     tests/smtp/test-users \
@@ -22,10 +23,12 @@ TSAN_TESTS = \
     tests/smtp/test-client-body \
     tests/queue/test-queue \
     tests/queue/test-queue-hooks \
+    tests/queue/test-queue-intake \
     tests/queue/test-queue-trouble \
     tests/queue/test-queue-verbs \
     tests/modules/dkim/test-dkim \
     tests/modules/dkim/test-verifier \
+    tests/api/test-api \
     tests/tsan/test-crowd \
     tests/fuzz/recovery
 if GDBM
@@ -48,4 +51,4 @@ tests_tsan_crowd_la_SOURCES = tests/tsan/crowd.c
 tests_tsan_crowd_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
 tests_tsan_crowd_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS) -rpath /nowhere
 tests_tsan_crowd_la_LIBADD = librelais.la $(GLIB_LIBS)
-tsan-tests: tests/tsan/crowd.la
+tsan-tests: tests/tsan/crowd.la tests/api/puppet.la tests/api/second.la

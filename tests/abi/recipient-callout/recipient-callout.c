@@ -31,10 +31,11 @@ typedef struct {
     GHashTable *known; /* address -> gint64 *, until when */
 } Callout;
 
-/* One question. It lives until the fetch is done, which may be after the client has gone. */
+/* One question. It lives until the fetch is done, or cancelled because the client has gone. */
 typedef struct {
     Callout *self;
     RelaisTicket *ticket;
+    guint64 fetch;
     char *address;
     const Settings *settings; /* pinned for the call: not to be looked at once that is over */
 } Question;
@@ -148,9 +149,19 @@ on_answer (const RelaisFetchResult *result, gpointer data)
     Question *question = data;
     RelaisHook *hook = relais_ticket_get_hook (question->ticket);
 
-    if (hook != NULL) /* the client has not gone, the ticket's time is not over */
+    if (hook != NULL) /* else the ticket is being ended */
         relais_ticket_complete (question->ticket, judge (question, result, hook));
     question_free (question);
+}
+
+/* The client has gone: nobody wants to know any more. */
+static void
+on_gone (gpointer data)
+{
+    Question *question = data;
+
+    if (relais_fetch_cancel (question->self->module, question->fetch))
+        question_free (question);
 }
 
 static gboolean
@@ -163,7 +174,8 @@ ask (Question *question)
                                   .timeout_us = question->settings->timeout_us,
                                   .max_bytes = 4096};
 
-    return relais_fetch (question->self->module, &info, on_answer, question);
+    question->fetch = relais_fetch (question->self->module, &info, on_answer, question);
+    return question->fetch != 0;
 }
 
 static RelaisVerdict
@@ -181,7 +193,7 @@ rcpt (RelaisHook *hook, gpointer data)
     question->self = data;
     question->settings = settings;
     question->ticket =
-        relais_hook_suspend (hook, "callout", settings->timeout_us + GRACE_US, NULL, NULL);
+        relais_hook_suspend (hook, "callout", settings->timeout_us + GRACE_US, on_gone, question);
     question->address = g_steal_pointer (&address);
     if (!ask (question)) { /* the daemon stops */
         relais_ticket_complete (question->ticket, RELAIS_VERDICT_TEMPFAIL);

@@ -91,6 +91,18 @@ test_trouble (void)
     g_assert_cmpuint (rcpt (tolerant, "a@rcpt.test"), ==, RELAIS_VERDICT_CONTINUE);
 }
 
+/* The service never answers: the fetch's time is over before the ticket's; what it asked is not asked for ever. */
+static void
+test_silence (void)
+{
+    g_autoptr (RelaisTest) test = load (CONFIG "timeout = 3s\n");
+
+    relais_test_hold_page (test, URL "a%40rcpt.test");
+    g_assert_cmpuint (rcpt (test, "a@rcpt.test"), ==, RELAIS_VERDICT_TEMPFAIL);
+    g_assert_cmpuint (relais_test_n_fetches (test), ==, 0);
+    g_assert_cmpuint (relais_test_n_tickets (test), ==, 0);
+}
+
 static void
 test_known (void)
 {
@@ -121,6 +133,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/recipient-callout/answers", test_answers);
     g_test_add_func ("/recipient-callout/trouble", test_trouble);
+    g_test_add_func ("/recipient-callout/silence", test_silence);
     g_test_add_func ("/recipient-callout/known", test_known);
     return g_test_run ();
 }

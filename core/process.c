@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the daemon's process is set to. See the header.
+ */
+#include "config.h"
+
+#include "process-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <locale.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include <signal.h>
+#include <sys/resource.h>
+
+/* Messages come and go by the thousand. What they leave is kept for the next ones: returned to the
+ * system with each lull, every page of it would have to be mapped and cleared again. */
+static void
+keep_freed_memory (void)
+{
+#ifdef M_TRIM_THRESHOLD
+    mallopt (M_TRIM_THRESHOLD, 64 << 20);
+    mallopt (M_TOP_PAD, 1 << 20);
+    mallopt (M_MMAP_THRESHOLD, 4 << 20);
+#endif
+}
+
+static void
+raise_descriptor_limit (void)
+{
+    struct rlimit limit;
+
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit (RLIMIT_NOFILE, &limit);
+    }
+}
+
+void
+relais_process_settle (void)
+{
+    setlocale (LC_ALL, "");
+    setlocale (LC_NUMERIC, "C"); /* what we write is read by machines */
+    bindtextdomain (GETTEXT_PACKAGE, RELAIS_LOCALE_DIR);
+    bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+    signal (SIGPIPE, SIG_IGN);
+    signal (SIGHUP, SIG_IGN); /* until there is something to read again */
+    keep_freed_memory ();
+    raise_descriptor_limit ();
+}

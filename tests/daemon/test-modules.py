@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What relaisd --check and relaisctl conf check say of modules that are on: one that cannot be loaded stops the start unless it is
+to go on without it, and one that declares a command of Relais' own is refused, both being named. Nothing is started. TAP."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.environ.get("RELAIS_BUILDDIR", os.getcwd())
+CHECKS = []
+
+
+def ok(good, name, detail=""):
+    CHECKS.append(name)
+    print("%sok %d - %s" % ("" if good else "not ", len(CHECKS), name))
+    if not good:
+        for line in str(detail).splitlines():
+            print("# " + line)
+
+
+class Place:
+    """A conf.d and a module directory of its own."""
+
+    def __init__(self, top):
+        self.conf, self.modules = os.path.join(top, "conf.d"), os.path.join(top, "modules")
+        for path in (self.conf, self.modules):
+            os.mkdir(path)
+            os.chmod(path, 0o755)
+
+    def put(self, fixture, name=None):
+        path = os.path.join(self.modules, (name or fixture) + ".so")
+        shutil.copyfile(os.path.join(BUILD, "tests/abi/.libs", fixture + ".so"), path)
+        os.chmod(path, 0o644)
+        return path
+
+    def write(self, text):
+        with open(os.path.join(self.conf, "test.conf"), "w") as file:
+            file.write(text)
+
+    def run(self, program, *arguments):
+        return subprocess.run([os.path.join(BUILD, program), "--conf", self.conf, "--module-dir", self.modules, *arguments],
+                              capture_output=True, text=True, timeout=120, env=dict(os.environ, LC_ALL="C"))
+
+    def check(self):
+        """Both say the same; what they say, and whether it was good."""
+        daemon, ctl = self.run("relaisd", "--check"), self.run("relaisctl", "conf", "check")
+        ok((daemon.returncode == 0) == (ctl.returncode == 0), "relaisd and relaisctl agree", daemon.stderr + ctl.stdout + ctl.stderr)
+        return daemon.returncode == 0, daemon.stderr, ctl.stdout + ctl.stderr
+
+
+def test_missing(place):
+    place.write("[module ghost]\nenable = yes\n")
+    good, said, _ = place.check()
+    ok(not good and "ghost.so: found No such file or directory" in said, "a module that is on and not there stops the start", said)
+    place.write("[module ghost]\nenable = yes\non_failure = bypass\n[ghost]\nzone = list.test\n[listener smtp]\nghost.limit = 5\n")
+    good, said, ctl = place.check()
+    for text in (said, ctl):
+        ok(good and "warning" in text and "ghost.so: found No such file" in text and "going on without module 'ghost', as its on_failure says" in text,
+           "unless its on_failure lets it: then it is a warning, and what else the files say of it is left alone", text)
+    with open(os.path.join(place.conf, "test2.conf"), "w") as file:
+        file.write("[module ghost]\non_failure = default\n")
+    ok(not place.check()[0], "the last file counts")
+    os.unlink(os.path.join(place.conf, "test2.conf"))
+
+
+def test_broken(place):
+    place.put("major")
+    place.put("guest")
+    place.write("[module major]\nenable = yes\non_failure = bypass\n[module guest]\nenable = yes\non_failure = bypass\n")
+    good, said, _ = place.check()
+    ok(good and "major.so: api_major: found 1, wanted 0" in said and "guest" not in said.replace("guest.so", ""), "so is one of another Relais, and the others are loaded", said)
+    place.put("cycle-a")
+    place.write("[module cycle-a]\nenable = yes\n[module cycle-b]\nenable = yes\non_failure = bypass\n")
+    good, said, _ = place.check()
+    ok(not good and "found no module 'cycle-b' loaded" in said, "who needs one that is missing stops the start", said)
+
+
+def test_command(place):
+    path = place.put("ours")
+    place.write("[module ours]\nenable = yes\n")
+    good, said, ctl = place.check()
+    wanted = "%s: commands: found 'status' declared by module 'ours' and by Relais itself, wanted it once; disable the module" % path
+    ok(not good and wanted in said, "a command of Relais' own is refused", said)
+    ok(wanted in ctl, "by relaisctl, too", ctl)
+    place.write("")
+    done = place.run("relaisctl", "module", "enable", "ours")
+    ok(done.returncode != 0 and wanted in done.stdout + done.stderr, "and by relaisctl module enable", done.stdout + done.stderr)
+    done = place.run("relaisctl", "help")
+    words = {tuple(line.split()[:2]) for line in done.stdout.splitlines()}
+    ok(any(word[:1] == ("status",) for word in words), "relaisctl has its own all the same", done.stdout)
+
+
+def main():
+    for case in (test_missing, test_broken, test_command):
+        with tempfile.TemporaryDirectory(prefix="relais-modules-") as top:
+            case(Place(top))
+    print("1..%d" % len(CHECKS))
+
+
+main()
+sys.exit(0)
