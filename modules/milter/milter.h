@@ -32,7 +32,6 @@ typedef struct {
     MilterFailure on_failure;
     char **listeners, **tenants;
     guint64 max_body;
-    guint idle;
 } MilterServer;
 
 MilterServer *milter_server_ref (MilterServer *server);
@@ -49,20 +48,8 @@ typedef struct {
     RelaisModule *module;
     RelaisSlot *session_slot;
     RelaisCounter *verdicts, *failures;
-    GHashTable *idle; /* address -> GQueue of MilterIdle */
-    GQueue sessions;  /* those with connections */
+    GQueue sessions; /* those with connections */
 } Milter;
-
-/* A connection that a session left behind with QUIT_NC. */
-typedef struct {
-    RelaisChannel *channel;
-    guint32 actions, steps;
-} MilterIdle;
-
-MilterIdle *milter_pool_take (Milter *self, const MilterServer *server);
-/* Keeps it, or closes it where enough are kept. Takes the channel. */
-void milter_pool_give (Milter *self, const MilterServer *server, const MilterIdle *idle);
-void milter_pool_clear (Milter *self);
 
 typedef struct MilterCall MilterCall;
 typedef struct MilterSession MilterSession;
@@ -73,7 +60,6 @@ typedef struct {
     MilterSession *session;
     RelaisChannel *channel; /* NULL: none yet, or it failed */
     guint32 actions, steps;
-    bool reused;       /* came out of the pool and has not answered yet */
     bool told_connect; /* what it was told */
     bool told_helo, in_mail;
     bool failed;       /* for this transaction */

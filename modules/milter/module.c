@@ -32,8 +32,6 @@ static const RelaisOption options[] = {
      N_ ("Tenants whose mail is filtered, from MAIL on; that of all, and of none, if unset.")},
     {"milter-filter", "max_body", RELAIS_OPTION_SIZE, RELOADABLE, "0", 0, G_MAXINT64, NULL,
      N_ ("The milter is shown that much of a message's body; 0: all of it.")},
-    {"milter-filter", "idle_connections", RELAIS_OPTION_INT, RELOADABLE, "0", 0, 100, NULL,
-     N_ ("Connections that are kept for later sessions; 0: each session has its own.")},
 };
 
 /* --- Configuration ---------------------------------------------------------------------------- */
@@ -76,7 +74,6 @@ read_server (const RelaisSection *section)
         .listeners = g_strdupv ((gchar **)relais_section_get_list (section, "listeners")),
         .tenants = g_strdupv ((gchar **)relais_section_get_list (section, "tenants")),
         .max_body = (guint64)relais_section_get_int (section, "max_body"),
-        .idle = (guint)relais_section_get_int (section, "idle_connections"),
     };
     return server;
 }
@@ -112,12 +109,6 @@ prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GE
                          read_server (relais_config_nth_section (config, "milter-filter", i)));
     *object = made;
     return TRUE;
-}
-
-static void
-commit_config (RelaisModule *module, gpointer object)
-{
-    milter_pool_clear (relais_module_get_data (module));
 }
 
 /* --- The module ------------------------------------------------------------------------------- */
@@ -157,7 +148,6 @@ init (RelaisModule *module, GError **error)
     self->verdicts = relais_counter_new (module, "verdicts", "verdict");
     self->failures = relais_counter_new (module, "failures", "milter");
     g_queue_init (&self->sessions);
-    milter_pool_clear (self);
     relais_module_set_data (module, self);
     return add_hooks (module, self, error);
 }
@@ -169,23 +159,18 @@ stop (RelaisModule *module)
 
     for (GList *node = self->sessions.head; node != NULL; node = node->next)
         milter_session_close (node->data);
-    g_clear_pointer (&self->idle, g_hash_table_unref);
 }
 
 static void
 finalize (RelaisModule *module)
 {
-    Milter *self = relais_module_get_data (module);
-
-    g_clear_pointer (&self->idle, g_hash_table_unref);
-    g_free (self);
+    g_free (relais_module_get_data (module));
 }
 
 static const RelaisModuleOps ops = {
     .struct_size = sizeof ops,
     .init = init,
     .prepare_config = prepare_config,
-    .commit_config = commit_config,
     .free_config = free_config,
     .stop = stop,
     .finalize = finalize,
