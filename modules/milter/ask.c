@@ -180,7 +180,8 @@ milter_ask (RelaisHook *hook, gpointer data)
     call->session = session;
     call->config = relais_hook_get_config (hook);
     call->hook = id;
-    call->ticket = relais_hook_suspend (hook, "milter", time_for (session), on_cancel, call);
+    call->ticket =
+        relais_hook_suspend (hook, "milter", time_for (session), milter_call_cancel, call);
     session->call = call;
     begin (call, hook);
     return RELAIS_VERDICT_PENDING;

@@ -1,5 +1,6 @@
 # modules/milter: the module, and its tests (tests/modules/milter).
-milter_pure_sources = modules/milter/edits.c modules/milter/edits.h modules/milter/wire.c modules/milter/wire.h
+milter_pure_sources = modules/milter/header-edits.c modules/milter/header-edits.h modules/milter/wire.c \
+    modules/milter/wire.h
 
 module_LTLIBRARIES += modules/milter/milter.la
 modules_milter_milter_la_SOURCES = modules/milter/answers.c modules/milter/ask.c modules/milter/call.c \

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "edits.h"
+#include "header-edits.h"
 #include "wire.h"
 
 #include <relais/channel.h>
@@ -15,6 +15,9 @@
 #include <relais/module.h>
 #include <relais/timer.h>
 
+#ifndef GETTEXT_PACKAGE
+#define GETTEXT_PACKAGE "relais"
+#endif
 #define MILTER_ATTRIBUTE "edits" /* "milter.edits": what rewrite and seal do */
 
 enum {

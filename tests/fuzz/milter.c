@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "edits.h"
+#include "header-edits.h"
 #include "fuzz.h"
 #include "wire.h"
 

@@ -3,7 +3,7 @@
  * The milter protocol's octets and the edits of headers, by cases: what is read of a milter, what is refused, what is
  * written, and that a changed field is found again below fields that were put above it.
  */
-#include "edits.h"
+#include "header-edits.h"
 #include "wire.h"
 
 #include <string.h>

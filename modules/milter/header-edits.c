@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Changes of a header, written and read (edits.h). Pure; any thread.
+ * Changes of a header, written and read (header-edits.h). Pure; any thread.
  */
-#include "edits.h"
+#include "header-edits.h"
 
 #include <relais/hook.h>
 
