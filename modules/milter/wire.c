@@ -108,7 +108,7 @@ one_line (const char *text, guint32 code, const char *enhanced)
         char *part = g_strstrip (lines[i]);
 
         if (i > 0 && strlen (part) > 4 && g_ascii_strtoull (part, &end, 10) == code &&
-            end == part + 3) {
+            end == part + 3 && (*end == ' ' || *end == '-')) {
             part += 4;
             if (enhanced != NULL && g_str_has_prefix (part, enhanced))
                 part += strlen (enhanced);
