@@ -330,12 +330,7 @@ recovered_message (gpointer data, RelaisMessage *message)
 static bool
 open_policies (Daemon *daemon, GError **error)
 {
-    const RelaisPoliciesParts parts = {
-        .loop = daemon->loop,
-        .pool = daemon->pool,
-        .dns = daemon->dns,
-        .fetcher = daemon->fetcher,
-    };
+    const RelaisPoliciesParts parts = {daemon->loop, daemon->pool, daemon->dns, daemon->fetcher};
 
     daemon->policies = relais_policies_new (&parts, daemon->config, error);
     return daemon->policies != NULL;

@@ -23,8 +23,8 @@ GArray *relais_nets_parse (const char *const *items, const char **bad);
 /* "ADDRESS" of either family, without port; false if it is neither. */
 bool relais_address_from_text (const char *text, guint16 port, struct sockaddr_storage *address,
                                socklen_t *size);
-/* "unix:/PATH": whether it is meant to be one; the address of the socket, false if the path is not absolute or longer
- * than RELAIS_UNIX_PATH_BYTES. */
+/* "unix:/PATH": whether it is meant to be one; the address of the socket, false if the path is not
+ * absolute or longer than RELAIS_UNIX_PATH_BYTES. */
 enum { RELAIS_UNIX_PATH_BYTES = 107 };
 bool relais_address_is_unix (const char *text);
 bool relais_address_from_unix (const char *text, struct sockaddr_storage *address, socklen_t *size);

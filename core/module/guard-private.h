@@ -47,6 +47,10 @@ const RelaisGuard *relais_guard_current (void);
 void relais_guard_set_loop_thread (void);
 /* What a callback may take before it is told of and counted; both for all threads, before they start. */
 void relais_guard_set_budgets (gint64 loop_us, gint64 worker_us);
+/* Who is told, on the thread of the callback; the host says relais_slow_tell (). Before threads start. */
+typedef void (*RelaisGuardSlowFunc) (const RelaisGuard *guard, gint64 took_us);
+void relais_guard_set_slow_func (RelaisGuardSlowFunc func);
+void relais_slow_tell (const RelaisGuard *guard, gint64 took_us);
 
 /* Calls `func` for a copy of what each thread is in that is in a module now; `thread` tells them apart. Any thread. */
 typedef void (*RelaisGuardFunc) (gpointer data, guint64 thread, bool is_loop,

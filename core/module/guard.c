@@ -7,14 +7,12 @@
 #include "config.h"
 
 #include "module/guard-private.h"
-#include "module/module-private.h"
 
-#include <relais/counter.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 
-enum { SIGNAL_STACK_BYTES = 65536, TOLD_EVERY_US = 1000000 };
+enum { SIGNAL_STACK_BYTES = 65536 };
 
 typedef struct {
     RelaisGuard now;
@@ -31,8 +29,7 @@ static GMutex mutex;
 static GQueue threads = G_QUEUE_INIT; /* Thread, under mutex */
 static guint64 last_number;           /* under mutex */
 static gint64 loop_budget_us = 50000, worker_budget_us = 5 * RELAIS_USEC_PER_SEC;
-static gint64 told_us; /* atomic: when the last slow callback was told of */
-static guint untold;   /* atomic: those since */
+static RelaisGuardSlowFunc slow_func; /* NULL: nobody is told */
 
 gint64
 relais_guard_now_us (void)
@@ -48,6 +45,12 @@ relais_guard_set_budgets (gint64 loop_us, gint64 worker_us)
 {
     loop_budget_us = loop_us;
     worker_budget_us = worker_us;
+}
+
+void
+relais_guard_set_slow_func (RelaisGuardSlowFunc func)
+{
+    slow_func = func;
 }
 
 /* --- Threads ---------------------------------------------------------------------------------- */
@@ -127,32 +130,6 @@ set (RelaisGuard *to, const RelaisGuard *from)
     __atomic_store_n (&to->began_us, from->began_us, __ATOMIC_RELAXED);
 }
 
-/* --- Slow callbacks --------------------------------------------------------------------------- */
-
-static void
-tell_slow (const RelaisGuard *guard, gint64 took_us)
-{
-    const gint64 now = relais_guard_now_us ();
-    gint64 last = __atomic_load_n (&told_us, __ATOMIC_RELAXED);
-    char id[RELAIS_ID_TEXT_BYTES] = "";
-    guint others;
-
-    if (guard->module->slow != NULL)
-        relais_counter_add (guard->module->slow, guard->what, 1);
-    if ((last != 0 && now - last < TOLD_EVERY_US) ||
-        !__atomic_compare_exchange_n (&told_us, &last, now, false, __ATOMIC_RELAXED,
-                                      __ATOMIC_RELAXED)) {
-        __atomic_fetch_add (&untold, 1, __ATOMIC_RELAXED);
-        return;
-    }
-    others = __atomic_exchange_n (&untold, 0, __ATOMIC_RELAXED);
-    if (guard->id != 0)
-        relais_id_to_text (guard->id, id);
-    relais_log (guard->module, RELAIS_LOG_NOTICE,
-                "%s took %" G_GINT64_FORMAT " ms%s%s; %u more were slow since the last such line",
-                guard->what, took_us / 1000, id[0] != '\0' ? ", message " : "", id, others);
-}
-
 /* --- Guards ----------------------------------------------------------------------------------- */
 
 void
@@ -176,8 +153,9 @@ relais_guard_leave (const RelaisGuard *outer)
     const gint64 took = relais_guard_now_us () - guard->began_us + guard->spent_us;
     const gint64 budget = thread->is_loop ? loop_budget_us : worker_budget_us;
 
-    if (G_UNLIKELY (took > budget && took > guard->allowed_us && guard->module != NULL))
-        tell_slow (guard, took);
+    if (G_UNLIKELY (took > budget && took > guard->allowed_us && guard->module != NULL &&
+                    slow_func != NULL))
+        slow_func (guard, took);
     set (&thread->now, outer);
 }
 

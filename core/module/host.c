@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "module/guard-private.h"
 #include "module/module-private.h"
 
 #include "module/crash-private.h"
@@ -29,6 +30,7 @@ relais_host_new (const RelaisHostOptions *options)
     host->locale_dir = g_strdup (options->locale_dir);
     host->program = g_strdup (options->program);
     host->is_core_command = options->is_core_command;
+    relais_guard_set_slow_func (relais_slow_tell);
     host->missing = g_ptr_array_new_with_free_func (relais_missing_free);
     host->modules = g_ptr_array_new_with_free_func (relais_module_free);
     host->off = g_ptr_array_new_with_free_func (relais_module_free);

@@ -37,7 +37,7 @@ libcore_la_SOURCES += \
     core/module/queued.c \
     core/module/routes.c \
     core/module/register.c \
-    core/module/service.c \
+    core/module/service.c core/module/slow.c \
     core/module/shaping.c \
     core/module/store.c \
     core/module/submit.c \

@@ -640,7 +640,8 @@ is_recipient_limit (const RelaisSmtpOutcome *outcome)
     return strstr (text, "too many recipients") != NULL;
 }
 
-/* RFC 4954 section 6: a smarthost that wants a login, or another one. The operator can mend that, and the mail is good. */
+/* RFC 4954 section 6: a smarthost that wants a login, or another one. The operator can mend that, and the
+ * mail is good. */
 static bool
 is_login_wanted (const RelaisSmtpOutcome *outcome)
 {

@@ -3,10 +3,10 @@
  * Connections. One is owned by its lane from the opening to the client's end; an outcome that is
  * being written keeps its memory.
  *
- * Opening tries the route's stops in the order of reach.c: host by host, the preferred family first, skipping what the
- * source has no address for. A refusing banner goes on to the next host as a failed connect does. A failed
- * handshake under an opportunistic policy is tried once more in clear, on a new connection, and
- * remembered for a day (user-demands 19).
+ * Opening tries the route's stops in the order of reach.c: host by host, the preferred family first,
+ * skipping what the source has no address for. A refusing banner goes on to the next host as a failed
+ * connect does. A failed handshake under an opportunistic policy is tried once more in clear, on a new
+ * connection, and remembered for a day (user-demands 19).
  */
 #include "config.h"
 

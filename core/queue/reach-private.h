@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * In which order the addresses of a route are tried, and what is remembered of those that could not be connected to: such
- * an address, or a whole family of a source after a row of failures, comes after the host's other ones for ten minutes,
- * so that a broken path delays the first connections alone. Loop thread.
+ * In which order the addresses of a route are tried, and what is remembered of those that could not be
+ * connected to: such an address, or a whole family of a source after a row of failures, comes after the
+ * host's other ones for ten minutes, so that a broken path delays the first connections alone. Loop
+ * thread.
  */
 #pragma once
 
@@ -13,8 +14,8 @@ enum {
     RELAIS_REACH_ROW = 3           /* failures after which the family is in doubt */
 };
 
-/* Indices of the route's stops (guint), by host, the preferred family first; of families that are switched off or that
- * the source does not have, none. The caller owns the array. */
+/* Indices of the route's stops (guint), by host, the preferred family first; of families that are switched
+ * off or that the source does not have, none. The caller owns the array. */
 GArray *
 relais_reach_order (RelaisQueue *queue, const RelaisSource *source, const RelaisRoute *route);
 /* The source can use addresses of this family. */

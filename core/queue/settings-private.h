@@ -114,7 +114,8 @@ typedef struct {
 
 bool
 relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
-/* Loads the certificates and credentials that static routes name. May block: at the start, not at a reload, which leaves routes alone. */
+/* Loads the certificates and credentials that static routes name. May block: at the start, not at a
+ * reload, which leaves routes alone. */
 bool
 relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
 void relais_queue_settings_clear (RelaisQueueSettings *settings);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What a peer offers in its answer to EHLO or LHLO, line by line. Pure; any thread. What is not understood is passed over.
+ * What a peer offers in its answer to EHLO or LHLO, line by line. Pure; any thread. What is not understood
+ * is passed over.
  */
 #include "config.h"
 

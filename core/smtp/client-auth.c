@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The SMTP client's AUTH (RFC 4954): SCRAM-SHA-256 (RFC 7677) where it is offered, else PLAIN, else LOGIN, and none of
- * them in clear unless that is allowed. Owns the state of the exchange.
+ * The SMTP client's AUTH (RFC 4954): SCRAM-SHA-256 (RFC 7677) where it is offered, else PLAIN, else LOGIN,
+ * and none of them in clear unless that is allowed. Owns the state of the exchange.
  *
- * Loop thread, but for derive (): the peer says how often SCRAM hashes the password, so that a worker does it. A peer that
- * says 235 before it proved that it knows the password itself is not believed.
+ * Loop thread, but for derive (): the peer says how often SCRAM hashes the password, so that a worker does
+ * it. A peer that says 235 before it proved that it knows the password itself is not believed.
  */
 #include "config.h"
 

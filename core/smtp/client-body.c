@@ -204,8 +204,9 @@ emit_to_stream (gpointer data, const guint8 *bytes, gsize size)
     client->tx->body.room = relais_stream_write (client->stream, bytes, size);
 }
 
-/* Hands on some octets; false if a bare CR or LF is among them. In a chunk they go as they are, but the same check
- * holds: the next hop may well send them on by DATA. A chunk that is cut short is no message. */
+/* Hands on some octets; false if a bare CR or LF is among them. In a chunk they go as they are, but the
+ * same check holds: the next hop may well send them on by DATA. A chunk that is cut short is no message.
+ * */
 static bool
 pass_on (RelaisSmtpClient *client, const guint8 *bytes, gsize size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What the parts of the SMTP client share: client.c (life, phases, deadlines, the end of a
- * session), client-session.c (banner, EHLO, STARTTLS, QUIT), client-auth.c (AUTH), client-transaction.c (MAIL to the
+ * What the parts of the SMTP client share: client.c (life, phases, deadlines, the end of a session),
+ * client-session.c (banner, EHLO, STARTTLS, QUIT), client-auth.c (AUTH), client-transaction.c (MAIL to the
  * final reply) and client-body.c (the message itself). For these files alone.
  *
  * Two rules hold all of it together. A reply is only taken for the answer to a command if one is

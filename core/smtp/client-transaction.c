@@ -297,7 +297,8 @@ smtp_transaction_on_mail (RelaisSmtpClient *client)
         send_next_command (client);
 }
 
-/* The message follows the command without waiting; a reply that was there before it would be taken for its answer. */
+/* The message follows the command without waiting; a reply that was there before it would be taken for its
+ * answer. */
 static void
 start_chunk (RelaisSmtpClient *client)
 {

@@ -11,7 +11,8 @@
  *                         | v     v
  *                TLS <- STARTTLS QUIT       any -> CLOSED
  *
- * AUTH stands between EHLO (or a STARTTLS that was refused) and IDLE; with implicit TLS, TLS between CONNECT and BANNER.
+ * AUTH stands between EHLO (or a STARTTLS that was refused) and IDLE; with implicit TLS, TLS between
+ * CONNECT and BANNER.
  */
 #include "config.h"
 

@@ -147,18 +147,25 @@ relais_clients_enter (RelaisClients *clients, const guint8 key[16],
     return RELAIS_CLIENT_ADMITTED;
 }
 
+/* Entries beyond those that are kept are there for their sessions alone. */
+static void
+end_session (GHashTable *table, const guint8 key[16])
+{
+    Entry *entry = g_hash_table_lookup (table, key);
+
+    g_assert (entry != NULL && entry->sessions > 0);
+    if (--entry->sessions == 0 && g_hash_table_size (table) > RELAIS_CLIENTS_KEPT)
+        g_hash_table_remove (table, key);
+}
+
 void
 relais_clients_leave (RelaisClients *clients, const guint8 key[16])
 {
     guint8 net_key[16];
-    Entry *client = g_hash_table_lookup (clients->clients, key);
-    Entry *net;
 
     relais_client_net_key (key, net_key);
-    net = g_hash_table_lookup (clients->nets, net_key);
-    g_assert (client != NULL && client->sessions > 0 && net != NULL && net->sessions > 0);
-    client->sessions--;
-    net->sessions--;
+    end_session (clients->clients, key);
+    end_session (clients->nets, net_key);
 }
 
 void

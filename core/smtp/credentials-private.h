@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What we log in with at a next hop: a name and a password out of a file of its own. Counted, immutable; the password is
- * wiped with the last reference, and no message or log ever holds it.
+ * What we log in with at a next hop: a name and a password out of a file of its own. Counted, immutable;
+ * the password is wiped with the last reference, and no message or log ever holds it.
  */
 #pragma once
 
@@ -14,8 +14,8 @@ typedef struct {
 
 enum { RELAIS_CREDENTIALS_BYTES = 4096 }; /* of the file */
 
-/* The first line of the file is the name, the second the password. Refused if anybody but its owner may read or write it.
- * Blocks. */
+/* The first line of the file is the name, the second the password. Refused if anybody but its owner may
+ * read or write it. Blocks. */
 RelaisCredentials *relais_credentials_load (const char *path, GError **error);
 RelaisCredentials *relais_credentials_new (const char *user, const char *password);
 /* Any thread. */

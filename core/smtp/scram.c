@@ -127,7 +127,7 @@ char *
 relais_scram_find_name (const char *first, gsize size)
 {
     const char *end = first + size;
-    const char *authzid = memchr (first, ',', size);
+    const char *authzid = size > 0 ? memchr (first, ',', size) : NULL;
     const char *bare, *name_end;
     g_autofree char *name = NULL, *other = NULL;
 

@@ -12,7 +12,8 @@
  *                                                |  ^
  *                                               CHUNKS
  *
- * Where TLS is implicit, it comes before GREET. XCLIENT leads from START and READY back to GREET, for the client that it names.
+ * Where TLS is implicit, it comes before GREET. XCLIENT leads from START and READY back to GREET, for
+ * the client that it names.
  *
  * BDAT may come at any time: what it announces is read and dropped in CHUNK, from where the session
  * goes back to START or READY, so that a refused chunk is never taken for commands.

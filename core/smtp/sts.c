@@ -124,6 +124,14 @@ forget_if_expired (Domain *domain)
     relais_state_file_mark (domain->sts->file);
 }
 
+/* There is something to look after. */
+static void
+look_later (RelaisSts *sts)
+{
+    if (!sts->stopped && !relais_timer_is_set (&sts->renew_timer))
+        relais_timer_set (&sts->renew_timer, LOOK_US);
+}
+
 /* Frees the record of a domain that nothing is known of. */
 static void
 release (Domain *domain)
@@ -180,6 +188,7 @@ note_failure (Domain *domain, RelaisStsTrouble trouble, const char *text)
     domain->trouble = trouble;
     g_free (domain->failure);
     domain->failure = g_strdup (text);
+    look_later (domain->sts);
     tell_failure (domain);
 }
 
@@ -204,6 +213,7 @@ keep_policy (Domain *domain, RelaisStsPolicy *policy)
     domain->failed_us = 0;
     g_clear_pointer (&domain->failure, g_free);
     sts->n_policies++;
+    look_later (sts);
     relais_state_file_mark (sts->file);
 }
 
@@ -395,7 +405,10 @@ on_renew (gpointer data)
             n++;
         }
     }
-    relais_timer_set (&sts->renew_timer, n < RENEWALS_AT_ONCE ? LOOK_US : FETCH_US);
+    if (n == RENEWALS_AT_ONCE)
+        relais_timer_set (&sts->renew_timer, FETCH_US);
+    else if (g_hash_table_size (sts->domains) > 0)
+        look_later (sts);
 }
 
 /* --- Keeping ------------------------------------------------------------------------------------ */
@@ -502,7 +515,8 @@ relais_sts_new (const RelaisStsOptions *options)
     sts->file = relais_state_file_new (&file);
     relais_timer_init (&sts->renew_timer, options->loop, on_renew, sts);
     read_kept (sts);
-    relais_timer_set (&sts->renew_timer, LOOK_US);
+    if (sts->n_policies > 0)
+        look_later (sts);
     return sts;
 }
 

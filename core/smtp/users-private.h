@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The file of users that may log in: "NAME:HASH:TENANT:CLASS" a line, and ":KEYS" behind it for who
- * can log in by SCRAM (see scram-private.h), written by `relaisctl user`, read by the daemon. Everything here may block, but for what looks at a table in memory; a table is
- * immutable and counted, any thread.
+ * can log in by SCRAM (see scram-private.h). Written by `relaisctl user`, read by the daemon. Everything
+ * here may block, but for what looks at a table in memory; a table is immutable and counted, any thread.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * TLS sessions that peers let us resume: a bounded table by a key that the owner makes of all that such a session is
- * bound to (source, host, address, port, terms). Counted, loop thread. The longest unused goes first.
+ * TLS sessions that peers let us resume: a bounded table by a key that the owner makes of all that such a
+ * session is bound to (source, host, address, port, terms). Counted, loop thread. The longest unused goes
+ * first.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The terms of a connection that we open: how much TLS it must have before mail goes over it, and whose
- * certificate counts. Immutable once made, counted, loop thread. Who decides on them is core/queue/terms.c; who
- * keeps them is the SMTP client.
+ * certificate counts. Immutable once made, counted, loop thread. Who decides on them is
+ * core/queue/terms.c; who keeps them is the SMTP client.
  */
 #pragma once
 
@@ -19,17 +19,18 @@ typedef enum {
 typedef struct {
     guint refs;
     RelaisTlsPolicy policy;
-    const char *
-        origin; /* who asks for it, for people: "queue", "provider", "destination", "route", "dane", "mta-sts"; static */
-    char **
-        names; /* VERIFY: of which the certificate must bear one, ".example.org" for any below; NULL: the host's */
-    RelaisTlsContext *
-        context; /* made for these terms alone (client certificate); NULL: the policy's common one */
-    RelaisTlsaSet
-        *tlsa;    /* VERIFY: the records that the certificate must match instead (DANE); or NULL */
-    bool refused; /* no connection to the host at all: `origin` says no */
-    char *
-        key; /* equal for equal terms: part of what connections and TLS sessions are told apart by */
+    /* Who asks for it, for people: "queue", "provider", "destination", "route", "dane", "mta-sts"; static. */
+    const char *origin;
+    /* VERIFY: of which the certificate must bear one, ".example.org" for any below; NULL: the host's. */
+    char **names;
+    /* Made for these terms alone (client certificate); NULL: the policy's common one. */
+    RelaisTlsContext *context;
+    /* VERIFY: the records that the certificate must match instead (DANE); or NULL. */
+    RelaisTlsaSet *tlsa;
+    /* No connection to the host at all: `origin` says no. */
+    bool refused;
+    /* Equal for equal terms: part of what connections and TLS sessions are told apart by. */
+    char *key;
 } RelaisTlsTerms;
 
 /* Copies `names` (nullable), references `context` (nullable). */

@@ -32,8 +32,8 @@ void relais_tls_context_serve_http (RelaisTlsContext *context);
  * recorded all the same. */
 RelaisTlsContext *relais_tls_context_new_client (bool verify, GError **error);
 
-/* The certificate that a client shows when it is asked for one, chain and key in PEM files. Before the context's first
- * use; may block. */
+/* The certificate that a client shows when it is asked for one, chain and key in PEM files. Before the
+ * context's first use; may block. */
 bool relais_tls_context_use_certificate (RelaisTlsContext *context, const char *certificate_file,
                                          const char *key_file, GError **error);
 

@@ -5,7 +5,6 @@ import glob
 import json
 import os
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -19,6 +18,7 @@ BUILD = os.environ.get("RELAIS_BUILDDIR") or os.path.join(SOURCE, "build")
 FULL = os.environ.get("RELAIS_TEST_MODE") == "full"
 SANITIZED = os.path.exists(os.path.join(BUILD, "config.h")) and "define RELAIS_SANITIZED 1" in open(os.path.join(BUILD, "config.h")).read()
 sys.path.insert(0, os.path.join(SOURCE, "tests", "lab"))
+import lab as laboratory
 
 
 class Tap:
@@ -80,8 +80,11 @@ class Lab:
         self.last_log = self.log() or getattr(self, "last_log", "")
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def kill(self):
+        laboratory.kill(self.pid)
+
     def kill_and_restart(self):
-        os.kill(self.pid, signal.SIGKILL)
+        self.kill()
         return self.up()
 
     def __enter__(self):

@@ -118,7 +118,7 @@ def test_damage(lab):
     lab.ctl("suppress", "add", "kept@three.example")
     lab.ctl("suppress", "add", "hit@three.example")
     lab.ctl("suppress", "add", "after@three.example")
-    os.kill(lab.pid, 9)
+    lab.kill()
     path = os.path.join(lab.directory, "state", "suppress", "journal")
     data = bytearray(open(path, "rb").read())
     data[data.index(b"hit@three.example")] ^= 1

@@ -17,7 +17,6 @@ import json
 import os
 import random
 import re
-import signal
 import sys
 import time
 
@@ -255,9 +254,8 @@ async def kills(lab, sending, n, tap):
         while len(sending.acked) < at:
             await asyncio.sleep(0.02)
         await asyncio.sleep(rng.random())
-        os.kill(lab.pid, signal.SIGKILL)
         began = sending.killed = time.time()
-        await loop.run_in_executor(None, lab.up)
+        await loop.run_in_executor(None, lab.kill_and_restart)
         longest = max(longest, time.time() - began)
     tap.note("%d kills; longest restart %.2f s" % (n, longest))
     sending.wanted, sending.calm = max(sending.wanted, len(sending.acked) + CALM), True

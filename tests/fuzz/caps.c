@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What peers offer the SMTP client (core/smtp/caps.c), and SCRAM's first challenge (core/smtp/client-auth.c). Properties:
- * a line that came twice says nothing new; letters' case says nothing; a keyword counts at the head of its line alone; a
- * challenge that is taken holds a count of rounds within its bound.
+ * What peers offer the SMTP client (core/smtp/caps.c), and SCRAM's first challenge
+ * (core/smtp/client-auth.c). Properties: a line that came twice says nothing new; letters' case says
+ * nothing; a keyword counts at the head of its line alone; a challenge that is taken holds a count of
+ * rounds within its bound.
  */
 #include "config.h"
 

@@ -10,6 +10,7 @@ import glob
 import ipaddress
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -47,6 +48,17 @@ def await_end(pid, patience=60):
         if time.time() > until:
             raise Trouble("process %d does not end" % pid)
         time.sleep(0.02)
+
+
+def kill(pid, patience=60):
+    """SIGKILL, and its end awaited: asked too early, it would seem to run still."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        if not select.select([descriptor], [], [], patience)[0]:
+            raise Trouble("process %d does not end" % pid)
+    finally:
+        os.close(descriptor)
 
 
 def threads(pid):

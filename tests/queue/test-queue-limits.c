@@ -253,7 +253,8 @@ test_limits_of_the_peer (void)
     test_close (&test);
 }
 
-/* RFC 6531 section 3.2: what needs the extension goes back where it is not offered; a domain alone does not need it. */
+/* RFC 6531 section 3.2: what needs the extension goes back where it is not offered; a domain alone does
+ * not need it. */
 static void
 test_internationalised (void)
 {

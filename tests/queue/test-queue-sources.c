@@ -286,7 +286,7 @@ make_dual_route (RelaisQueue *queue)
     }
     host.addresses = addresses;
     g_ptr_array_add (hosts, &host);
-    return relais_route_new (queue, &mail, "ok.test", NULL);
+    return relais_route_new (queue, &mail, "ok.test", NULL, NULL);
 }
 
 static const RelaisStop *

@@ -330,7 +330,8 @@ has_the_silent_alone (gpointer data)
     return ((RelaisQueue *)data)->n_connections == 3;
 }
 
-/* Tarpits hold their own slots, and those no longer than the phase's deadline; who comes meanwhile is served. */
+/* Tarpits hold their own slots, and those no longer than the phase's deadline; who comes meanwhile is
+ * served. */
 static void
 test_tarpits (void)
 {
@@ -366,8 +367,8 @@ test_tarpits (void)
 
 /* --- Logins ----------------------------------------------------------------------------------- */
 
-/* A next hop of ours that wants a login is a slip in the configuration, no fault of the mail; an MX host that says so
- * wants no mail. */
+/* A next hop of ours that wants a login is a slip in the configuration, no fault of the mail; an MX host
+ * that says so wants no mail. */
 static void
 test_login_wanted (void)
 {

@@ -208,9 +208,7 @@ class World:
         pids = lab.Pids(self.directory)
         pid = pids.alive("relaisd")
         if pid:
-            os.kill(pid, signal.SIGKILL)
-        while pids.alive("relaisd"):
-            time.sleep(0.01)
+            lab.kill(pid)
         self.up()
 
     def do_control(self, *words):

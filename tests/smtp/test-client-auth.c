@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * core/smtp/client, AUTH: which mechanism, never in clear unless allowed, what refusals mean, peers that play tricks in
- * the exchange; and the file of credentials. SCRAM's good end is met in tests/e2e (the peer there counts on its own).
+ * core/smtp/client, AUTH: which mechanism, never in clear unless allowed, what refusals mean, peers that
+ * play tricks in the exchange; and the file of credentials. SCRAM's good end is met in tests/e2e (the peer
+ * there counts on its own).
  */
 #include "config.h"
 
 #include "client-peer.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -210,6 +212,7 @@ int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
+    signal (SIGPIPE, SIG_IGN); /* as the mains do */
     for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
         g_autofree char *path = g_strdup_printf ("/smtp/client/auth/%s", cases[i].name);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * core/smtp/client, LMTP (RFC 2033): LHLO, and behind the message a reply for each recipient that RCPT accepted.
+ * core/smtp/client, LMTP (RFC 2033): LHLO, and behind the message a reply for each recipient that RCPT
+ * accepted.
  */
 #include "config.h"
 
 #include "client-peer.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define SCRIPT(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -126,6 +128,7 @@ int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
+    signal (SIGPIPE, SIG_IGN); /* as the mains do */
     for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
         g_autofree char *path = g_strdup_printf ("/smtp/client/lmtp/%s", cases[i].name);
 

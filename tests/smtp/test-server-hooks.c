@@ -358,7 +358,7 @@ test_cancelled (void)
 static void
 test_pipelined_is_bounded (void)
 {
-    Bed *bed = begin (BED_TRUSTED "[limits]\npipelined = 4096\n");
+    Bed *bed = begin (BED_TRUSTED "[limits]\npipelined = 4096\nidle_commands = 100000\n");
     const RelaisSession *session;
     Peer *peer;
     g_autoptr (GString) noops = g_string_new (NULL);
