@@ -47,6 +47,19 @@ apply (RelaisHook *hook, const MilterEdit *edit, const guint8 *header, gsize siz
                           : relais_hook_replace_header (hook, edit->name, (guint32)n, value);
 }
 
+/* Of several changes of one field the last counts: a field can be changed once. */
+static bool
+is_changed_later (const MilterEdit *edit, const guint8 *bytes, gsize size, gsize at)
+{
+    MilterEdit later;
+
+    while (edit->kind == MILTER_EDIT_CHANGE && milter_edits_next (bytes, size, &at, &later))
+        if (later.kind == MILTER_EDIT_CHANGE && later.below == edit->below &&
+            g_str_equal (later.was, edit->was) && g_ascii_strcasecmp (later.name, edit->name) == 0)
+            return true;
+    return false;
+}
+
 RelaisVerdict
 milter_rewrite (RelaisHook *hook, gpointer data)
 {
@@ -66,7 +79,8 @@ milter_rewrite (RelaisHook *hook, gpointer data)
         return RELAIS_VERDICT_DEFER;
     }
     while (milter_edits_next (bytes, size, &at, &edit))
-        if (edit.kind != MILTER_EDIT_INSERT && !apply (hook, &edit, header, (gsize)header_size))
+        if (edit.kind != MILTER_EDIT_INSERT && !is_changed_later (&edit, bytes, size, at) &&
+            !apply (hook, &edit, header, (gsize)header_size))
             relais_log (self->module, RELAIS_LOG_WARNING,
                         "a milter's change of header %s is not made: it must stay as it is",
                         edit.name);

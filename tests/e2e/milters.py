@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A milter on libmilter (python3-milter) for the end-to-end tests: milters.py ADDRESS LOG. What it does with a mail is
-said by its sender's local part; each connection and message is a line of LOG."""
+"""A milter on libmilter (python3-milter) for the end-to-end tests: milters.py ADDRESS LOG NAME. What it does with a mail
+is said by its sender's local part; each connection and message is a line of LOG."""
 import sys
+import time
 
 import Milter
 
@@ -44,14 +45,16 @@ class Filter(Milter.Base):
         if self.what == "spam":
             self.setreply("550", "5.7.1", "100%% spam, says the milter")
             return Milter.REJECT
+        if self.what == "slow":
+            time.sleep(3)
         if self.what == "drop":
             return Milter.DISCARD
         if self.what == "hold":
             self.quarantine("looks odd")
         if self.what == "edit":
-            self.addheader("X-Added", "yes")
-            self.addheader("X-Inserted", "first", 0)
-            self.chgheader("Subject", 1, "changed")
+            self.addheader("X-Added", sys.argv[3])
+            self.addheader("X-Inserted", sys.argv[3], 0)
+            self.chgheader("Subject", 1, "changed by " + sys.argv[3])
             self.chgheader("X-Gone", 2, "")
         return Milter.ACCEPT
 
