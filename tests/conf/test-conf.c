@@ -648,7 +648,7 @@ check_shipped (Fixture *f, const char *dir, bool uncommented)
     g_assert_cmpstr (found, ==, "");
     g_assert_nonnull (config);
     if (uncommented)
-        g_assert_cmpuint (relais_config_n_sections (config, "listener"), ==, 2);
+        g_assert_cmpuint (relais_config_n_sections (config, "listener"), ==, 3);
     else
         g_assert_cmpuint (relais_config_n_sections (config, "tenant"), ==, 0);
 }

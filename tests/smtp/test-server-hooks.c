@@ -408,7 +408,7 @@ test_deadline_after_wait (void)
 static void
 test_never_reads (void)
 {
-    Bed *bed = begin (BED_TRUSTED);
+    Bed *bed = begin (BED_TRUSTED "[limits]\nidle_commands = 1000000\n");
     Peer *peer;
     g_autoptr (GString) lines = g_string_new (NULL);
     const RelaisSession *session;

@@ -11,6 +11,7 @@
 #include <glib/gstdio.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <signal.h>
 #include <string.h>
 
 #define LISTEN BED_DOMAINS "[listener main]\nport = 0\n" BED_TLS
@@ -186,6 +187,7 @@ test_injection (void)
 int
 main (int argc, char **argv)
 {
+    signal (SIGPIPE, SIG_IGN); /* as the mains do */
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/smtp/server/tls/implicit", test_implicit);
     g_test_add_func ("/smtp/server/tls/names", test_names);
