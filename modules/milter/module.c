@@ -21,7 +21,8 @@ static const RelaisOption options[] = {
      600 * SECOND, NULL, N_ ("Time for each answer before the end of the message.")},
     {"milter-filter", "message_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "2m", SECOND / 10,
      1800 * SECOND, NULL,
-     N_ ("Time for the answer to the end of the message, and for each sign of life until then.")},
+     N_ ("Time for the answer to the end of the message; the three together: for all of one "
+         "message.")},
     {"milter-filter", "on_failure", RELAIS_OPTION_ENUM, RELOADABLE, "tempfail", 0, 0,
      "tempfail|accept|reject",
      N_ ("What is done with mail when the milter cannot be asked: accept lets it through "
