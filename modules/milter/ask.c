@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The hooks: a call of one asks the milters one after the other, each by the commands that the hook is made of. Loop.
+ * The hooks: a call of one asks the milters one after the other, each by the commands that the hook is made
+ * of. Loop.
  */
 #include "call.h"
 

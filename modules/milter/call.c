@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * How a call of a hook ends: with a verdict, by a milter that cannot be asked, or since nobody waits for it. Loop; the
- * references on any thread.
+ * How a call of a hook ends: with a verdict, by a milter that cannot be asked, or since nobody waits for
+ * it. Loop; the references on any thread.
  */
 #include "call.h"
 

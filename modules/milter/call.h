@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One call of a hook, suspended while its milters are asked (call.c), and what its parts ask of each other. Loop.
+ * One call of a hook, suspended while its milters are asked (call.c), and what its parts ask of each other.
+ * Loop.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Changes of a header that milters asked for, kept with the message as an attribute until it goes out. A field that is
- * changed is named by what it said and by how many of the same stand below it, so that fields which Relais
- * put above, or took out, since do not matter. Pure; any thread.
+ * Changes of a header that milters asked for, kept with the message as an attribute until it goes out. A
+ * field that is changed is named by what it said and by how many of the same stand below it, so that fields
+ * which Relais put above, or took out, since do not matter. Pure; any thread.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Macros of each step, as far as a hook can tell them: by which MTA, over which listener, from where, for whom. Loop.
+ * Macros of each step, as far as a hook can tell them: by which MTA, over which listener, from where, for
+ * whom. Loop.
  */
 #include "milter.h"
 

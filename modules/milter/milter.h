@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The parts of the module milter: what a configuration comes to, a session's connections to its milters, and one
- * suspended call of a hook. All on the loop but where a part says otherwise.
+ * The parts of the module milter: what a configuration comes to, a session's connections to its milters,
+ * and one suspended call of a hook. All on the loop but where a part says otherwise.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * milter: asks filters that speak Sendmail's milter protocol, as an MTA does: opendkim, rspamd, clamav-milter and others
- * run with Relais unchanged. Loop, but for rewrite and seal.
+ * milter: asks filters that speak Sendmail's milter protocol, as an MTA does: opendkim, rspamd,
+ * clamav-milter and others run with Relais unchanged. Loop, but for rewrite and seal.
  */
 #include "milter.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What milters asked to be changed in a header is done on the way out: fields are added, changed and removed in rewrite,
- * and put above the message in seal, where a signature stays valid however long they are. Worker.
+ * What milters asked to be changed in a header is done on the way out: fields are added, changed and
+ * removed in rewrite, and put above the message in seal, where a signature stays valid however long they
+ * are. Worker.
  */
 #include "milter.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The milter protocol's octets, version 6 (Sendmail's libmilter, mfdef.h and docs of smfi_...). A packet is its size in
- * four octets, most significant first, then a letter and what belongs to it. Pure and bounded; any thread. What a
- * milter sends is not trusted.
+ * The milter protocol's octets, version 6 (Sendmail's libmilter, mfdef.h and docs of smfi_...). A packet is
+ * its size in four octets, most significant first, then a letter and what belongs to it. Pure and bounded;
+ * any thread. What a milter sends is not trusted.
  */
 #pragma once
 

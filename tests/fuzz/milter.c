@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What milters answer (modules/milter/wire.c). Properties: the input's first octets are the packet's length as they are
- * on the wire; of a packet that is one, names and values end within it, a name is fit for a header field, and the text
- * of a reply is UTF-8 of bounded length without control characters; a change that is kept as an edit is read back as it
- * was, and what the octets are as edits is read to an end.
+ * What milters answer (modules/milter/wire.c). Properties: the input's first octets are the packet's length
+ * as they are on the wire; of a packet that is one, names and values end within it, a name is fit for a
+ * header field, and the text of a reply is UTF-8 of bounded length without control characters; a change
+ * that is kept as an edit is read back as it was, and what the octets are as edits is read to an end.
  */
 #include "config.h"
 
