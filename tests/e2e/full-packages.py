@@ -32,8 +32,8 @@ import elf  # noqa: E402
 
 NUMBER = dict(re.findall(r"(?m)^#define RELAIS_API_(MAJOR|MINOR) (\d+)$", open(os.path.join(harness.SOURCE, "include/relais/version.h")).read()))
 ABI = "relais-module-abi-%(MAJOR)s.%(MINOR)s" % NUMBER
-MODULES = ("bounce", "click-redirector", "dkim", "dmarc", "dnsbl-monitor", "open-tracker", "spf-check", "store-gdbm", "throttle",
-           "unsubscribe")
+MODULES = ("bounce", "click-redirector", "dkim", "dmarc", "dnsbl-monitor", "milter", "open-tracker", "spf-check", "store-gdbm",
+           "throttle", "unsubscribe")
 ON = ("store-gdbm", "throttle", "bounce", "spf-check", "dkim", "dmarc")
 OWN = "greeter"  # the module of an outsider
 TOOLS = ("build-essential", "autoconf", "automake", "libtool", "pkg-config", "debhelper", "libglib2.0-dev")

@@ -150,6 +150,17 @@ class Lab:
         tap.ok(not found, "the daemon ended well and its log is clean", self.last_log[-3000:])
 
 
+def sockets(pid):
+    """How many a process has open."""
+    directory, count = "/proc/%d/fd" % pid, 0
+    for name in os.listdir(directory):
+        try:
+            count += os.readlink(os.path.join(directory, name)).startswith("socket:")
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return count
+
+
 class Dialogue:
     """A raw SMTP connection: what is sent is sent as it is."""
 

@@ -34,6 +34,7 @@ FUZZ_TARGETS = \
     tests/fuzz/http-head \
     tests/fuzz/language \
     tests/fuzz/leaf \
+    tests/fuzz/milter \
     tests/fuzz/mime \
     tests/fuzz/options \
     tests/fuzz/outgoing \
@@ -154,6 +155,10 @@ tests_fuzz_leaf_SOURCES = tests/fuzz/leaf.c $(leaf_check)
 tests_fuzz_leaf_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/message
 tests_fuzz_leaf_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_leaf_LDADD = $(fuzz_ldadd)
+tests_fuzz_milter_SOURCES = tests/fuzz/milter.c $(milter_pure_sources)
+tests_fuzz_milter_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/milter -I$(top_builddir) $(RELAIS_MODULE_CPPFLAGS)
+tests_fuzz_milter_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_milter_LDADD = $(fuzz_ldadd)
 tests_fuzz_mime_SOURCES = tests/fuzz/mime.c
 tests_fuzz_mime_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_mime_LDFLAGS = $(fuzz_ldflags)
