@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The `sendmail` that programs call: relaisctl's `inject` and `queue list` under the options and exit statuses that
- * they expect. Runs as its caller, with no right of its own: where the daemon does not take the message, it says so.
+ * The `sendmail` that programs call: relaisctl's `inject` and `queue list` under the options and exit
+ * statuses that they expect. Runs as its caller, with no right of its own: where the daemon does not
+ * take the message, it says so.
  */
 #include "config.h"
 

@@ -56,8 +56,7 @@ typedef struct {
         *client_name_and_address; /* text for "from HELO (...)"; hostile parts already escaped */
     const char *tls;              /* "TLSv1.3 with cipher X" or NULL */
     gint64 wall_us;
-    const char *
-        author; /* of submitted mail without From: the address of the one that is added; NULL: none is */
+    const char *author;      /* of submitted mail without From: whose is added; NULL: none is */
     const char *author_name; /* its display name, or NULL */
 } RelaisHygieneOptions;
 

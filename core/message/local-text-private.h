@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Text of local files and programs on its way to a message: lines that end in LF or CRLF come out with CRLF. Pure,
- * linear, resumable at any split; any thread.
+ * Text of local files and programs on its way to a message: lines that end in LF or CRLF come out with
+ * CRLF. Pure, linear, resumable at any split; any thread.
  */
 #pragma once
 
 #include <glib.h>
 #include <stdbool.h>
 
-/* Zero-initialised, but for `dot_ends`: whether a line with a dot alone ends the text, as for sendmail without -i. */
+/* Zero-initialised, but for `dot_ends`: whether a line with a dot alone ends the text (sendmail without -i). */
 typedef struct {
     bool dot_ends;
     bool ended;     /* such a line came: what follows counts for nothing */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * relaisctl's `inject`, which the sendmail program uses, too: a message from the control socket into the queue. Who may
- * open that socket may send, but only as a tenant's addresses. The pieces go straight into a draft; what is submitted
- * is checked as by SMTP, and answered once it is on disk. Ends with RELAIS_EXIT_NO_DAEMON where the same message may be
- * taken later. Loop thread.
+ * relaisctl's `inject`, which the sendmail program uses, too: a message from the control socket into the
+ * queue. Who may open that socket may send, but only as a tenant's addresses. The pieces go straight
+ * into a draft; what is submitted is checked as by SMTP, and answered once it is on disk. Ends with
+ * RELAIS_EXIT_NO_DAEMON where the same message may be taken later. Loop thread.
  */
 #include "config.h"
 
