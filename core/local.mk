@@ -26,6 +26,7 @@ libcore_la_SOURCES += \
     core/privileges.c core/privileges-private.h \
     core/process.c core/process-private.h \
     core/reload.c core/reload-private.h \
+    core/sendmail.c core/sendmail-options.c core/sendmail-private.h \
     core/show-hooks.c core/show-hooks-private.h \
     core/status.c core/status-private.h
 
@@ -56,3 +57,16 @@ bin_PROGRAMS += relaisctl
 relaisctl_SOURCES = core/relaisctl.c
 relaisctl_CPPFLAGS = $(CORE_CPPFLAGS)
 relaisctl_LDADD = librelais.la $(GLIB_LIBS)
+
+# Where programs that want a sendmail find it without taking another MTA's place.
+relaislibexecdir = $(libdir)/relais
+relaislibexec_PROGRAMS = sendmail
+sendmail_SOURCES = core/relais-sendmail.c
+sendmail_CPPFLAGS = $(CORE_CPPFLAGS)
+sendmail_LDADD = librelais.la $(GLIB_LIBS)
+
+check_PROGRAMS += tests/daemon/test-sendmail
+TESTS += tests/daemon/test-sendmail
+tests_daemon_test_sendmail_SOURCES = tests/daemon/test-sendmail.c
+tests_daemon_test_sendmail_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_daemon_test_sendmail_LDADD = $(CORE_TEST_LDADD)

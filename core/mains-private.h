@@ -10,3 +10,4 @@
 RELAIS_API int relais_daemon_main (int argc, char **argv);
 RELAIS_API int relais_ctl_main (int argc, char **argv);
 RELAIS_API int relais_inspect_main (int argc, char **argv);
+RELAIS_API int relais_sendmail_main (int argc, char **argv);

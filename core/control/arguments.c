@@ -257,7 +257,8 @@ take_option (Run *run, RelaisCommandCall *call, const char *text, const char *ne
     const char *value = equals != NULL ? equals + 1 : "";
     RelaisCommandTakes takes;
 
-    if (name[0] == '\0' || !relais_command_find_option (command, name, &takes))
+    if (name[0] == '\0' || g_str_equal (name, "-") ||
+        !relais_command_find_option (command, name, &takes))
         return unknown_option (run, command, name);
     if (takes != RELAIS_COMMAND_TAKES_NOTHING && equals == NULL) {
         if (next == NULL) {
@@ -282,7 +283,7 @@ take_word (Run *run, RelaisCommandCall *call, const char *word)
     RelaisCommandTakes takes;
 
     relais_call_add_arg (call, word);
-    if (is_first && relais_call_has_stream (call))
+    if (is_first && relais_call_has_stream (call) && !relais_call_streams_stdin (call))
         return take_stream (run, call, word);
     return is_first && relais_command_find_option (relais_call_command (call), "", &takes)
                ? take_file (run, call, "", word)
@@ -309,6 +310,8 @@ take_arguments (Run *run, RelaisCommandCall *call, int argc, char **argv)
             status = unknown_option (run, relais_call_command (call), argv[i] + 1);
         i += used;
     }
+    if (status == 0 && relais_call_streams_stdin (call))
+        status = take_stream (run, call, "-");
     return status;
 }
 

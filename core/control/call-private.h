@@ -45,6 +45,8 @@ void relais_call_run (RelaisCommandCall *call, gpointer command_data, const Rela
 bool relais_call_resume (RelaisCommandCall *call);
 /* Whether the command has its file come in pieces, and whether it waits for one. */
 bool relais_call_has_stream (const RelaisCommandCall *call);
+/* Whether that file is standard input, whatever the arguments are. */
+bool relais_call_streams_stdin (const RelaisCommandCall *call);
 bool relais_call_wants_piece (const RelaisCommandCall *call);
 /* Calls the function that waits for it. NULL: that was all. */
 void relais_call_give_piece (RelaisCommandCall *call, GBytes *piece);

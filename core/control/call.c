@@ -241,7 +241,17 @@ relais_call_has_stream (const RelaisCommandCall *call)
 {
     RelaisCommandTakes takes;
 
-    return relais_command_find_option (call->command, "", &takes) &&
+    return (relais_command_find_option (call->command, "", &takes) &&
+            takes == RELAIS_COMMAND_TAKES_STREAM) ||
+           relais_call_streams_stdin (call);
+}
+
+bool
+relais_call_streams_stdin (const RelaisCommandCall *call)
+{
+    RelaisCommandTakes takes;
+
+    return relais_command_find_option (call->command, "-", &takes) &&
            takes == RELAIS_COMMAND_TAKES_STREAM;
 }
 

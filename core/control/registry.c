@@ -162,7 +162,7 @@ relais_command_option_names (const RelaisCommand *command)
         gsize size = strcspn (words, " ");
         bool marked = option_takes (words, size) != RELAIS_COMMAND_TAKES_NOTHING;
 
-        if (size > marked)
+        if (size > marked && words[0] != '-')
             g_ptr_array_add (names, g_strndup (words, size - marked));
         words += size;
     }

@@ -56,6 +56,8 @@ typedef struct {
         *client_name_and_address; /* text for "from HELO (...)"; hostile parts already escaped */
     const char *tls;              /* "TLSv1.3 with cipher X" or NULL */
     gint64 wall_us;
+    const char *author;      /* of submitted mail without From: whose is added; NULL: none is */
+    const char *author_name; /* its display name, or NULL */
 } RelaisHygieneOptions;
 
 /* Looks through the header of `message` (envelope filled in, `block` the header as it came) and
@@ -66,6 +68,8 @@ typedef struct {
 bool relais_hygiene_apply (RelaisMessage *message, const guint8 *block, gsize size,
                            const RelaisHygieneOptions *options, bool klass_header_allowed,
                            bool klass_fixed, RelaisHeaderRefusal *refusal);
+/* Whether X-Relais-Campaign could say so: 1 to 128 letters, digits, ".", "_", ":" or "-". */
+bool relais_campaign_is_valid (const char *text);
 void relais_header_refusal_clear (RelaisHeaderRefusal *refusal);
 /* RFC 5322 date of a moment, in UTC ("+0000"). */
 char *relais_date_to_string (gint64 wall_us);

@@ -24,6 +24,7 @@ enum {
     MESSAGE_ID_BYTES = 250,  /* a longer one is not kept in the envelope */
     CLIENT_TEXT_BYTES = 600, /* of the Received field's lines, so that each stays far under 998 */
     TLS_TEXT_BYTES = 100,
+    AUTHOR_NAME_BYTES = 200,
     DATE_BYTES = 40
 };
 
@@ -250,6 +251,11 @@ take_author (Hygiene *hygiene, const guint8 *block, gsize size)
     RelaisField other;
     bool good = false;
 
+    if (from->name == NULL && hygiene->options->author != NULL &&
+        hygiene->options->author[0] != '\0') {
+        envelope->header_from = g_strdup (hygiene->options->author);
+        return true;
+    }
     if (from->name == NULL)
         return !hygiene->options->submission ||
                refuse (hygiene, 550, "5.7.1", "the header has no From field; it needs exactly one");
@@ -283,8 +289,8 @@ take_class (Hygiene *hygiene, bool klass_fixed)
     return true;
 }
 
-static bool
-is_campaign (const char *text)
+bool
+relais_campaign_is_valid (const char *text)
 {
     const gsize size = strlen (text);
 
@@ -303,7 +309,7 @@ take_campaign (Hygiene *hygiene)
     if (field->name == NULL || !hygiene->options->submission)
         return true;
     value = relais_field_unfold (field);
-    if (!is_campaign (value))
+    if (!relais_campaign_is_valid (value))
         return refuse (
             hygiene, 550, "5.6.0",
             "X-Relais-Campaign must be 1 to %d letters, digits, \".\", \"_\", \":\" or \"-\"",
@@ -440,6 +446,23 @@ is_missing (const Hygiene *hygiene, FieldKind kind)
     return hygiene->first[kind].name == NULL || is_empty (&hygiene->first[kind]);
 }
 
+/* The display name quoted (RFC 5322 section 3.2.4), what is not printable ASCII as '?'. */
+static void
+append_author (GString *to, const RelaisHygieneOptions *options)
+{
+    const char *name = options->author_name != NULL ? options->author_name : "";
+
+    g_string_append (to, "From: ");
+    if (name[0] != '\0')
+        g_string_append_c (to, '"');
+    for (gsize i = 0; name[i] != '\0' && i < AUTHOR_NAME_BYTES; i++) {
+        if (name[i] == '"' || name[i] == '\\')
+            g_string_append_c (to, '\\');
+        append_outside (to, name + i, 1);
+    }
+    append_all (to, name[0] != '\0' ? "\" <" : "<", options->author, ">\r\n", NULL);
+}
+
 static bool
 add_missing (Hygiene *hygiene, GString *prepend)
 {
@@ -452,6 +475,8 @@ add_missing (Hygiene *hygiene, GString *prepend)
     if ((no_date || no_id) && options->missing == 1)
         return refuse (hygiene, 550, "5.6.0", "the header has no %s field",
                        no_date ? "Date" : "Message-ID");
+    if (hygiene->first[FIELD_FROM].name == NULL && options->submission && options->author != NULL)
+        append_author (prepend, options);
     if (no_date && fix) {
         g_autofree char *date = relais_date_to_string (options->wall_us);
 

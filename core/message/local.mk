@@ -10,7 +10,8 @@ libcore_la_SOURCES += \
     core/message/html-value.c core/message/hygiene.c core/message/id-table-private.h \
     core/message/leaf.c core/message/leaf-base64.c core/message/leaf-qp.c \
     core/message/leaf-codec-private.h core/message/leaf-private.h \
-    core/message/lines.c core/message/lines-private.h core/message/mailbox.c \
+    core/message/lines.c core/message/lines-private.h \
+    core/message/local-text.c core/message/local-text-private.h core/message/mailbox.c \
     core/message/mime.c core/message/mime-fields.c core/message/mime-private.h \
     core/message/outgoing.c core/message/outgoing-private.h \
     core/message/qp-private.h \

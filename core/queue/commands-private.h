@@ -17,6 +17,11 @@ void relais_queue_command_tls (RelaisCommandCall *call, gpointer queue);
 /* Ends those under way: the queue goes. */
 void relais_queue_end_tls_commands (RelaisQueue *queue);
 
+/* `inject`. */
+void relais_queue_command_inject (RelaisCommandCall *call, gpointer queue);
+/* Ends those whose message still comes: the queue goes. */
+void relais_queue_end_injects (RelaisQueue *queue);
+
 /* The queue id that is the call's one argument; false after the call was failed. */
 bool relais_queue_command_id (RelaisCommandCall *call, guint64 *id);
 /* Puts what a delivery waits for, and until when, into the row. */

@@ -515,6 +515,11 @@ static const RelaisCommand commands[] = {
      RELAIS_COMMAND_ONLINE, 0, relais_queue_command_tls_reports},
     {"why", NULL, "ID", "", N_ ("Tell what happened to a message, and what it waits for."),
      RELAIS_COMMAND_ONLINE, 0, relais_queue_command_why},
+    {"inject", NULL,
+     "[--from=ADDRESS] [--tenant=NAME] [--class=CLASS] [--campaign=NAME] [--t] RECIPIENT...",
+     "-< from= tenant= class= campaign= name= notify= ret= envid= t dot",
+     N_ ("Send the message on standard input; done once it is on disk."), RELAIS_COMMAND_ONLINE, 0,
+     relais_queue_command_inject},
 };
 
 const RelaisCommand *

@@ -97,16 +97,10 @@ take_bytes (Submitting *submitting)
 static bool
 check_facts (Submitting *submitting)
 {
-    const RelaisBodyFacts *facts = relais_draft_end (submitting->draft);
+    char *problem =
+        relais_queue_facts_problem (submitting->limits, relais_draft_end (submitting->draft));
 
-    if (facts->longest_line + 2 > limit (submitting, "text_line"))
-        return refuse (submitting, RELAIS_SUBMIT_REFUSED,
-                       g_strdup ("found a line longer than text_line of [limits]"));
-    if (facts->has_nul)
-        return refuse (submitting, RELAIS_SUBMIT_REFUSED, g_strdup ("found a NUL"));
-    return facts->header_bytes <= limit (submitting, "header_size") ||
-           refuse (submitting, RELAIS_SUBMIT_REFUSED,
-                   g_strdup ("found a header longer than header_size of [limits]"));
+    return problem == NULL || refuse (submitting, RELAIS_SUBMIT_REFUSED, problem);
 }
 
 static void
@@ -177,28 +171,6 @@ check_header (Submitting *submitting)
 
 /* --- Submissions: acceptance ---------------------------------------------------------------------- */
 
-static GBytes *
-event_of (const Submitting *submitting)
-{
-    const RelaisEnvelope *envelope = &submitting->message->envelope;
-    char id[RELAIS_ID_TEXT_BYTES];
-    RelaisEventLine *line;
-
-    relais_id_to_text (submitting->message->id, id);
-    line = relais_event_line_new ("accepted", envelope->received_us, id, -1, 0);
-    relais_event_line_add (line, "sender", envelope->sender);
-    relais_event_line_add_int (line, "recipients", envelope->recipients->len);
-    relais_event_line_add_int (line, "size", (gint64)submitting->size);
-    relais_event_line_add (line, "submitted_by",
-                           relais_submission_get_module (submitting->submission));
-    relais_event_line_add (line, "tenant", envelope->tenant);
-    relais_event_line_add (line, "campaign", envelope->campaign);
-    relais_event_line_add (line, "class", relais_class_to_string (envelope->klass));
-    relais_event_line_add (line, "message_id", envelope->message_id);
-    relais_event_line_add (line, "header_from", envelope->header_from);
-    return relais_event_line_end (line);
-}
-
 static void
 on_kept (gpointer data, const RelaisMessage *message, const GError *error)
 {
@@ -211,7 +183,9 @@ on_kept (gpointer data, const RelaisMessage *message, const GError *error)
 static void
 keep (Submitting *submitting)
 {
-    g_autoptr (GBytes) event = event_of (submitting);
+    g_autoptr (GBytes) event =
+        relais_queue_accepted_event (submitting->message, submitting->size,
+                                     relais_submission_get_module (submitting->submission));
 
     relais_message_init_states (submitting->message);
     relais_queue_keep (submitting->queue, g_steal_pointer (&submitting->message),

@@ -15,6 +15,12 @@ typedef void (*RelaisQueueKept) (gpointer data, const RelaisMessage *message, co
 void relais_queue_keep (RelaisQueue *queue, RelaisMessage *message, RelaisDraft *draft,
                         GBytes *event, RelaisQueueKept done, gpointer data);
 
+/* What is wrong with the bytes of a message, NULL if nothing is; owned. */
+char *relais_queue_facts_problem (const RelaisSection *limits, const RelaisBodyFacts *facts);
+/* The event that such a message was accepted; `by` is the module, or "inject". Owned. */
+GBytes *
+relais_queue_accepted_event (const RelaisMessage *message, guint64 size_bytes, const char *by);
+
 /* intake.c: from now on modules may submit and ask; and no longer. */
 void relais_queue_begin_intake (RelaisQueue *queue);
 void relais_queue_end_intake (RelaisQueue *queue);

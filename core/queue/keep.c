@@ -50,3 +50,39 @@ relais_queue_keep (RelaisQueue *queue, RelaisMessage *message, RelaisDraft *draf
     relais_group_add_event (group, event);
     relais_group_submit (group, RELAIS_GROUP_URGENT, NULL, on_synced, keeping);
 }
+
+char *
+relais_queue_facts_problem (const RelaisSection *limits, const RelaisBodyFacts *facts)
+{
+    const guint64 text_line = (guint64)relais_section_get_int (limits, "text_line");
+    const guint64 header_size = (guint64)relais_section_get_int (limits, "header_size");
+
+    if (facts->longest_line + 2 > text_line)
+        return g_strdup ("found a line longer than text_line of [limits]");
+    if (facts->has_nul)
+        return g_strdup ("found a NUL");
+    return facts->header_bytes > header_size
+               ? g_strdup ("found a header longer than header_size of [limits]")
+               : NULL;
+}
+
+GBytes *
+relais_queue_accepted_event (const RelaisMessage *message, guint64 size_bytes, const char *by)
+{
+    const RelaisEnvelope *envelope = &message->envelope;
+    char id[RELAIS_ID_TEXT_BYTES];
+    RelaisEventLine *line;
+
+    relais_id_to_text (message->id, id);
+    line = relais_event_line_new ("accepted", envelope->received_us, id, -1, 0);
+    relais_event_line_add (line, "sender", envelope->sender);
+    relais_event_line_add_int (line, "recipients", envelope->recipients->len);
+    relais_event_line_add_int (line, "size", (gint64)size_bytes);
+    relais_event_line_add (line, "submitted_by", by);
+    relais_event_line_add (line, "tenant", envelope->tenant);
+    relais_event_line_add (line, "campaign", envelope->campaign);
+    relais_event_line_add (line, "class", relais_class_to_string (envelope->klass));
+    relais_event_line_add (line, "message_id", envelope->message_id);
+    relais_event_line_add (line, "header_from", envelope->header_from);
+    return relais_event_line_end (line);
+}

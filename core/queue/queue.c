@@ -667,6 +667,7 @@ relais_queue_free (RelaisQueue *queue)
             relais_timer_stop (&((RelaisFlow *)queue->flow_table->pdata[i])->timer);
     g_hash_table_foreach (queue->destinations, stop_destination, NULL);
     relais_queue_end_tls_commands (queue);
+    relais_queue_end_injects (queue);
     if (queue->tlsrpt != NULL)
         relais_tlsrpt_set_queue (g_steal_pointer (&queue->tlsrpt), NULL);
     relais_queue_unref (queue);

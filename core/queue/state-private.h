@@ -73,6 +73,7 @@ struct RelaisQueue {
     GQueue idle_flows;
     GHashTable *lanes;       /* "source site" -> RelaisLane */
     GQueue tls_commands;     /* under way: see terms-show.c */
+    GQueue injects;          /* whose message still comes: see inject.c */
     GHashTable *lives;       /* id -> RelaisLive */
     GHashTable *clear_hosts; /* host -> gint64 *: no STARTTLS there until */
     GHashTable

@@ -32,7 +32,7 @@ typedef struct {
     const gchar *verb;  /* "list", "keygen"; NULL for the word alone */
     const gchar *usage; /* what follows: "DOMAIN [--selector=NAME]" */
     const gchar *
-        options; /* long options that are taken, "selector= bits= force key@"; "" for none. A trailing = takes a value, a trailing @ the name of a file (or - for stdin) that relaisctl reads and hands over; a lone @ does that for the first argument, whose file is named "". A lone < has the first argument's file come in pieces, however large it is: relais_command_when_piece (), ONLINE. --json is always taken. */
+        options; /* long options that are taken, "selector= bits= force key@"; "" for none. A trailing = takes a value, a trailing @ the name of a file (or - for stdin) that relaisctl reads and hands over; a lone @ does that for the first argument, whose file is named "". A lone < has the first argument's file come in pieces, however large it is: relais_command_when_piece (), ONLINE; -< does so for standard input, whatever the arguments are. --json is always taken. */
     const gchar *doc; /* one line, translatable (N_) */
     RelaisCommandKind kind;
     guint32 reserved; /* 0 */
@@ -48,7 +48,7 @@ RELAIS_API const gchar *relais_command_option (const RelaisCommandCall *call, co
 /* Content of the file that an option with @ named (at most 16 MiB), NULL if it was not given.
  * Borrowed. */
 RELAIS_API GBytes *relais_command_file (const RelaisCommandCall *call, const gchar *name);
-/* For a command with a lone <: calls `func` once, from a later turn, when the next piece of the file is there, or its end.
+/* For a command with a lone < or -<: calls `func` once, from a later turn, when the next piece of the file is there, or its end.
  * Loop. */
 RELAIS_API void
 relais_command_when_piece (RelaisCommandCall *call, RelaisCommandFunc func, gpointer data);

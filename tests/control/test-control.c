@@ -212,6 +212,7 @@ static const RelaisCommand commands[] = {
     {"flood", NULL, "", "", "Too many.", RELAIS_COMMAND_ONLINE, 0, flood},
     {"refuse", NULL, "", "", "Refuse.", RELAIS_COMMAND_ONLINE, 0, refuse},
     {"sum", NULL, "FILE [WORD]...", "flag @", "Sum up a file.", RELAIS_COMMAND_ONLINE, 0, sum},
+    {"stdin", NULL, "[WORD]...", "-<", "Sum up standard input.", RELAIS_COMMAND_ONLINE, 0, stream},
     {"stream", NULL, "FILE", "<", "Sum up a file in pieces.", RELAIS_COMMAND_ONLINE, 0, stream},
     {"off", "sum", "FILE [WORD]...", "@", "The same.", RELAIS_COMMAND_OFFLINE, 0, sum},
     {"later", NULL, "", NULL, "End in a later turn.", RELAIS_COMMAND_ONLINE, 0, later},
@@ -735,6 +736,29 @@ test_garbage (void)
     daemon_clear (&daemon);
 }
 
+/* Standard input in pieces, whatever the arguments are; no option is called "-". */
+static void
+test_stdin (void)
+{
+    Daemon daemon;
+    const int kept = dup (STDIN_FILENO);
+    FILE *file = tmpfile ();
+
+    daemon_init (&daemon);
+    g_assert_nonnull (file);
+    g_assert_cmpint (dup2 (fileno (file), STDIN_FILENO), ==, STDIN_FILENO);
+    expect (daemon.path, "stdin some words", 0,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0\n", "");
+    expect (daemon.path, "stdin", 0,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0\n", "");
+    expect (daemon.path, "stdin ---", RELAIS_EXIT_USAGE, "",
+            "relaisctl: unknown option ---\nUsage: relaisctl stdin [WORD]...\n");
+    g_assert_cmpint (dup2 (kept, STDIN_FILENO), ==, STDIN_FILENO);
+    close (kept);
+    fclose (file);
+    daemon_clear (&daemon);
+}
+
 /* Of any size, with rows coming while it goes; and a client that leaves in the middle of it. */
 static void
 test_stream (void)
@@ -874,6 +898,7 @@ main (int argc, char **argv)
     g_test_add_func ("/control/no-daemon", test_no_daemon);
     g_test_add_func ("/control/online", test_online);
     g_test_add_func ("/control/file", test_file);
+    g_test_add_func ("/control/stdin", test_stdin);
     g_test_add_func ("/control/stream", test_stream);
     g_test_add_func ("/control/first-argument", test_first_argument);
     g_test_add_func ("/control/many", test_many);

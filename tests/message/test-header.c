@@ -481,6 +481,35 @@ test_missing (void)
     result_clear (&result);
 }
 
+/* Local mail without From is given one of its sender; what has one keeps it, and <> is nobody's. */
+static void
+test_given_author (void)
+{
+    RelaisHygieneOptions options = submission;
+    Result result;
+
+    options.author = "ann@sender.test";
+    options.author_name = "A \"B\\C\"\r\n\xc3\xa9";
+    result = apply ("Date: d\r\nMessage-ID: <x@y>\r\n\r\n", &options, true, false);
+    g_assert_true (result.taken);
+    g_assert_cmpstr (result.text, ==,
+                     RECEIVED "From: \"A \\\"B\\\\C\\\"????\" <ann@sender.test>\r\n"
+                              "Date: d\r\nMessage-ID: <x@y>\r\n\r\n");
+    g_assert_cmpstr (result.message->envelope.header_from, ==, "ann@sender.test");
+    result_clear (&result);
+    options.author_name = NULL;
+    result = apply ("Date: d\r\nMessage-ID: <x@y>\r\n\r\n", &options, true, false);
+    g_assert_nonnull (strstr (result.text, "From: <ann@sender.test>\r\n"));
+    result_clear (&result);
+    result = apply ("From: b@c\r\nDate: d\r\nMessage-ID: <x@y>\r\n\r\n", &options, true, false);
+    g_assert_null (strstr (result.text, "ann@"));
+    result_clear (&result);
+    options.author = "";
+    result = apply ("Date: d\r\n\r\n", &options, true, false);
+    g_assert_nonnull (strstr (result.refusal.text, "no From"));
+    result_clear (&result);
+}
+
 static void
 test_inbound (void)
 {
@@ -640,6 +669,7 @@ main (int argc, char **argv)
     g_test_add_func ("/message/hygiene/inbound", test_inbound);
     g_test_add_func ("/message/hygiene/received-is-safe", test_received_is_safe);
     g_test_add_func ("/message/hygiene/received-names-one", test_received_names_one_only);
+    g_test_add_func ("/message/hygiene/given-author", test_given_author);
     g_test_add_func ("/message/hygiene/date", test_date);
     g_test_add_func ("/message/hygiene/random", test_random);
     return g_test_run ();
