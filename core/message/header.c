@@ -46,11 +46,14 @@ field_size (const guint8 *field, gsize size)
 bool
 relais_header_next (const guint8 *block, gsize size, gsize *position, RelaisField *field)
 {
-    const guint8 *start = block + *position;
-    gsize left = size - *position;
-    gsize name = name_size (start, left);
-    gsize whole, end;
+    const guint8 *start;
+    gsize left, name, whole, end;
 
+    if (*position >= size) /* of an empty block, which may be nowhere */
+        return false;
+    start = block + *position;
+    left = size - *position;
+    name = name_size (start, left);
     if (name == 0)
         return false;
     whole = field_size (start, left);

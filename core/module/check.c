@@ -159,6 +159,9 @@ check_array (const char *field, const char *size_field, gconstpointer array, gui
         return refuse (error, field, MEND, _ ("found no array of %u, wanted one"), n);
     if (!check_size (size_field, size, least, error))
         return false;
+    if (size % sizeof (gpointer) != 0)
+        return refuse (error, size_field, REBUILD, _ ("found %zu, wanted a multiple of %zu"), size,
+                       sizeof (gpointer));
     copy = g_malloc (known);
     for (guint i = 0; i < n; i++)
         if (!relais_copy_known (copy, known, (const guint8 *)array + i * size, size))

@@ -77,7 +77,7 @@ check_qp_line (const guint8 *line, gsize size)
 static void
 check_qp (const GByteArray *out, const guint8 *bytes, gsize size)
 {
-    const guint8 *at = out->data, *end = out->data + out->len;
+    const guint8 *at = out->data, *end = out->len > 0 ? out->data + out->len : at;
     g_autoptr (GByteArray) text = g_byte_array_new ();
 
     while (at < end) {

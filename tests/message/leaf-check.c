@@ -108,7 +108,8 @@ leaf_check_apply (const guint8 *bytes, gsize size, const GArray *edits)
                              (gssize)g_bytes_get_size (edit->bytes));
         at = edit->offset + edit->size;
     }
-    g_string_append_len (out, (const char *)bytes + at, (gssize)(size - at));
+    if (size > at)
+        g_string_append_len (out, (const char *)bytes + at, (gssize)(size - at));
     return g_string_free_to_bytes (out);
 }
 
