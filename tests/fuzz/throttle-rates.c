@@ -50,7 +50,7 @@ check_bucket (const ThrottleRate *rate)
     g_assert_cmpint (throttle_bucket_count (&bucket, ready_us), >=, 1);
     /* A burst may take longer to come back than that. */
     g_assert_cmpint (throttle_bucket_count (&bucket, late_us), ==,
-                     MIN (rate->burst, (gint64)((Wide)late_us * rate->n / rate->period_us)));
+                     (gint64)MIN ((Wide)rate->burst, (Wide)late_us * rate->n / rate->period_us));
 }
 
 int

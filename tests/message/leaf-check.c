@@ -98,6 +98,8 @@ leaf_check_apply (const guint8 *bytes, gsize size, const GArray *edits)
     GString *out = g_string_new (NULL);
     gsize at = 0;
 
+    if (bytes == NULL) /* an empty text is nowhere */
+        bytes = (const guint8 *)"";
     for (guint i = 0; i < edits->len; i++) {
         const RelaisLeafEdit *edit = edit_at (edits, i);
 
@@ -108,8 +110,7 @@ leaf_check_apply (const guint8 *bytes, gsize size, const GArray *edits)
                              (gssize)g_bytes_get_size (edit->bytes));
         at = edit->offset + edit->size;
     }
-    if (size > at)
-        g_string_append_len (out, (const char *)bytes + at, (gssize)(size - at));
+    g_string_append_len (out, (const char *)bytes + at, (gssize)(size - at));
     return g_string_free_to_bytes (out);
 }
 
