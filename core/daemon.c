@@ -3,7 +3,7 @@
  * The daemon: puts the rooms together, runs the loop, takes them apart again. It owns every part's
  * lifetime and no behaviour: what a part does stands in its room. Main thread.
  *
- * SIGHUP has the configuration read again (reload.c).
+ * SIGHUP has the configuration read again (reload.c); at SIGUSR2 a new program takes over (reexec.c).
  *
  * Up: configuration, modules, ports, user, pools, event log, spool, resolver, HTTP client, queue, SMTP and HTTP
  * servers, control socket, HTTP thread; then the service manager is told. Down (SIGTERM, SIGINT): listeners and queue
@@ -29,6 +29,7 @@
 #include "privileges-private.h"
 #include "process-private.h"
 #include "queue/queue-private.h"
+#include "reexec-private.h"
 #include "reload-private.h"
 #include "show-hooks-private.h"
 #include "smtp/server-private.h"
@@ -60,6 +61,7 @@ typedef struct {
     RelaisVirtualClock *clock; /* or NULL */
     RelaisLoop *loop;
     RelaisNotifier *notifier;
+    RelaisReexec *reexec;
     RelaisPorts *ports; /* until the servers have them */
     RelaisPool *pool;
     RelaisPool *spool_pool;
@@ -83,6 +85,7 @@ typedef struct {
     RelaisTimer drain_timer;
     guint draining; /* parts that have not drained yet */
     bool stopping;
+    bool replaced; /* a new program takes over in the end */
 } Daemon;
 
 static const char *const *
@@ -538,22 +541,49 @@ part_drained (gpointer data)
         quit_now (daemon);
 }
 
+static void
+drain (Daemon *daemon)
+{
+    daemon->stopping = true;
+    daemon->draining = 3;
+    relais_timer_set (&daemon->drain_timer, DRAIN_US);
+    relais_smtp_server_drain (daemon->server, part_drained, daemon);
+    relais_http_server_drain (daemon->http, part_drained, daemon);
+    relais_queue_drain (daemon->queue, part_drained, daemon);
+}
+
 static gboolean
 on_stop_signal (gpointer data)
 {
     Daemon *daemon = data;
 
+    daemon->replaced = false;
     if (daemon->stopping) {
         quit_now (daemon);
         return G_SOURCE_CONTINUE;
     }
-    daemon->stopping = true;
-    daemon->draining = 3;
     relais_notifier_stopping (daemon->notifier, "lets what is under way end");
-    relais_timer_set (&daemon->drain_timer, DRAIN_US);
-    relais_smtp_server_drain (daemon->server, part_drained, daemon);
-    relais_http_server_drain (daemon->http, part_drained, daemon);
-    relais_queue_drain (daemon->queue, part_drained, daemon);
+    drain (daemon);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+give_way (gpointer data)
+{
+    Daemon *daemon = data;
+
+    if (daemon->stopping)
+        return;
+    g_message ("a new program takes over");
+    daemon->replaced = true;
+    relais_notifier_reloading (daemon->notifier);
+    drain (daemon);
+}
+
+static gboolean
+on_reexec_signal (gpointer data)
+{
+    relais_reexec_begin (((Daemon *)data)->reexec, ((Daemon *)data)->loop, give_way, data);
     return G_SOURCE_CONTINUE;
 }
 
@@ -710,6 +740,7 @@ run (Daemon *daemon)
         watch_signal (daemon, SIGTERM, on_stop_signal);
         watch_signal (daemon, SIGINT, on_stop_signal);
         watch_signal (daemon, SIGHUP, on_reload_signal);
+        watch_signal (daemon, SIGUSR2, on_reexec_signal);
         if (daemon->clock != NULL) {
             relais_virtual_clock_set_waiting (daemon->clock, count_waiting, daemon);
             relais_virtual_clock_set_peers (daemon->clock, count_peers, daemon);
@@ -725,17 +756,16 @@ run (Daemon *daemon)
 int
 relais_daemon_main (int argc, char **argv)
 {
-    Daemon daemon = {0};
+    g_autoptr (RelaisReexec) reexec = relais_reexec_new (argv);
+    Daemon daemon = {.reexec = reexec};
     g_autoptr (GError) error = NULL;
     int status;
 
     relais_process_settle ();
     if (!relais_arguments_parse (&daemon.arguments, argc, argv))
         return EXIT_CONFIG;
-    if (daemon.arguments.version) {
-        puts ("relaisd " PACKAGE_VERSION_STRING);
-        return 0;
-    }
+    if (daemon.arguments.version)
+        return puts ("relaisd " PACKAGE_VERSION_STRING) < 0;
     daemon.module_dir_given = daemon.arguments.module_dir != NULL;
     if (!make_loop (&daemon, &error)) {
         say (error);
@@ -752,11 +782,16 @@ relais_daemon_main (int argc, char **argv)
     else if (!open_ports (&daemon, &error) || !drop_privileges (&daemon, &error))
         status = say (error) ? 0 : 1;
     else {
+        relais_reexec_keep (daemon.reexec, daemon.ports);
         relais_containment_arm (daemon.containment, daemon.loop, daemon.config);
         start_threads (&daemon);
         status = run (&daemon);
     }
     take_down (&daemon);
+    if (daemon.replaced) {
+        relais_reexec_go (daemon.reexec);
+        status = 1;
+    }
     relais_arguments_clear (&daemon.arguments);
     return status;
 }

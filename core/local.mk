@@ -25,6 +25,7 @@ libcore_la_SOURCES += \
     core/notify.c core/notify-private.h core/policies.c core/policies-private.h \
     core/privileges.c core/privileges-private.h \
     core/process.c core/process-private.h \
+    core/reexec.c core/reexec-private.h \
     core/reload.c core/reload-private.h \
     core/sendmail.c core/sendmail-options.c core/sendmail-private.h \
     core/show-hooks.c core/show-hooks-private.h \

@@ -46,6 +46,7 @@ relais_process_settle (void)
     bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
     signal (SIGPIPE, SIG_IGN);
     signal (SIGHUP, SIG_IGN); /* until there is something to read again */
+    signal (SIGUSR2, SIG_IGN);
     keep_freed_memory ();
     raise_descriptor_limit ();
 }

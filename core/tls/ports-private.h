@@ -11,6 +11,9 @@
 
 typedef struct RelaisPorts RelaisPorts;
 
+/* The label of sockets that the program before us kept: they go by their addresses, and what fits none is closed. */
+#define RELAIS_PORTS_KEPT "."
+
 /* One socket that listens; `name` is what it is bound to, "192.0.2.1:25" or "[2001:db8::1]:25". */
 typedef struct {
     int fd; /* whoever has the record closes it, unless it is -1 */
@@ -40,8 +43,12 @@ bool relais_ports_open (RelaisPorts *ports, const RelaisPortWish *wish, GError *
 /* The same of all sections of a kind. */
 bool
 relais_ports_open_all (RelaisPorts *ports, RelaisConfig *config, const char *kind, GError **error);
-/* After the last section: fails, and says what to do, if an inherited socket fits none. */
+/* After the last section: fails, and says what to do, if a socket of the service manager's fits none. */
 bool relais_ports_all_used (const RelaisPorts *ports, GError **error);
+
+/* Each socket that nobody took yet. */
+void
+relais_ports_each (const RelaisPorts *ports, void (*func) (gpointer data, int fd), gpointer data);
 
 /* The sockets of that section (RelaisPort, owned by the array, which is the caller's). Where it was not opened
  * before, or `ports` is NULL, that is done now. NULL on error. */

@@ -263,11 +263,22 @@ relais_ports_open_all (RelaisPorts *ports, RelaisConfig *config, const char *kin
     return true;
 }
 
+static const Inherited *
+find_unused (const RelaisPorts *ports)
+{
+    for (guint i = 0; i < ports->inherited->len; i++) {
+        const Inherited *inherited = g_ptr_array_index (ports->inherited, i);
+
+        if (!g_str_equal (inherited->label, RELAIS_PORTS_KEPT))
+            return inherited;
+    }
+    return NULL;
+}
+
 bool
 relais_ports_all_used (const RelaisPorts *ports, GError **error)
 {
-    const Inherited *first =
-        ports->inherited->len > 0 ? g_ptr_array_index (ports->inherited, 0) : NULL;
+    const Inherited *first = find_unused (ports);
 
     if (first == NULL)
         return true;
@@ -277,6 +288,18 @@ relais_ports_all_used (const RelaisPorts *ports, GError **error)
                     "a [listener %s], or take it out of the socket unit"),
                  first->label, first->port->name, first->label);
     return false;
+}
+
+void
+relais_ports_each (const RelaisPorts *ports, void (*func) (gpointer data, int fd), gpointer data)
+{
+    GHashTableIter iter;
+    GPtrArray *set;
+
+    g_hash_table_iter_init (&iter, ports->sections);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&set))
+        for (guint i = 0; i < set->len; i++)
+            func (data, ((const RelaisPort *)g_ptr_array_index (set, i))->fd);
 }
 
 GPtrArray *

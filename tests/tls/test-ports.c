@@ -135,6 +135,29 @@ by_address (void)
     relais_ports_free (ports);
 }
 
+/* Of the program before us: one fits, one is of a listener that is no more. */
+static void
+by_kept (void)
+{
+    guint16 number, gone;
+    const int fds[] = {make_socket (SOCK_STREAM, false, &number),
+                       make_socket (SOCK_STREAM, false, &gone)};
+    RelaisPortWish wish = {"listener", "mx", loopback, 0};
+    g_autoptr (GPtrArray) set = NULL;
+    RelaisPorts *ports;
+
+    hand_over (fds, 2, RELAIS_PORTS_KEPT ":" RELAIS_PORTS_KEPT, true);
+    ports = inherit ();
+    wish.port = number;
+    g_assert_true (relais_ports_open (ports, &wish, NULL));
+    g_assert_true (relais_ports_all_used (ports, NULL));
+    set = relais_ports_take (ports, &wish, NULL);
+    g_assert_cmpuint (set->len, ==, 1);
+    g_assert_cmpint (((RelaisPort *)g_ptr_array_index (set, 0))->fd, ==, 3);
+    relais_ports_free (ports);
+    g_assert_cmpint (fcntl (4, F_GETFD), ==, -1);
+}
+
 static void
 by_nothing (void)
 {
@@ -221,9 +244,9 @@ test_own (void)
 int
 main (int argc, char **argv)
 {
-    static void (*const children[]) (void) = {by_name, by_address, by_nothing, for_another,
-                                              wrong_ones};
-    static const char *const names[] = {"name", "address", "nothing", "another", "wrong"};
+    static void (*const children[]) (void) = {by_name,    by_address,  by_kept,
+                                              by_nothing, for_another, wrong_ones};
+    static const char *const names[] = {"name", "address", "kept", "nothing", "another", "wrong"};
 
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/ports/own", test_own);

@@ -1,0 +1,6 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A new program takes over 50 times under load."""
+import reexec
+
+reexec.main(50)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A new program takes over, again and again, under load: what was acknowledged is delivered once, and nobody is turned away
+but by a 421 between two messages, after which he is welcome."""
+import collections
+import os
+import signal
+import smtplib
+import threading
+import time
+
+import harness
+
+SENDERS = 6
+HEAD = "From: a@sender.test\r\nTo: b@ok.rcpt.test\r\nSubject: number %d\r\nX-Number: %d\r\n\r\nIt goes on.\r\n"
+
+
+class Senders:
+    def __init__(self, port):
+        self.port, self.over, self.lock = port, False, threading.Lock()
+        self.number, self.acked, self.troubles, self.told = 0, set(), [], 0
+        self.threads = [threading.Thread(target=self.run) for _ in range(SENDERS)]
+        for thread in self.threads:
+            thread.start()
+
+    def next(self):
+        with self.lock:
+            self.number += 1
+            return self.number
+
+    def run(self):
+        while not self.over:
+            try:
+                self.session()
+            except smtplib.SMTPResponseException as answer:
+                if answer.smtp_code == 421:
+                    self.told += 1
+                else:
+                    self.troubles.append(repr(answer))
+            except (OSError, smtplib.SMTPException) as trouble:
+                self.troubles.append(repr(trouble))
+
+    def session(self):
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as client:
+            answer = client.ehlo()  # left to itself, the library takes a 421 for a wish to hear HELO
+            if answer[0] != 250:
+                raise smtplib.SMTPResponseException(*answer)
+            for _ in range(5):
+                number = self.next()
+                client.sendmail("a@sender.test", ["b@ok.rcpt.test"], HEAD % (number, number))
+                with self.lock:
+                    self.acked.add(number)
+                if self.over:
+                    return
+
+    def end(self):
+        self.over = True
+        for thread in self.threads:
+            thread.join()
+
+
+def numbers(lab):
+    found = collections.Counter()
+    for name in os.listdir(lab.facts["sink_dir"]):
+        if name.endswith(".eml"):
+            with open(os.path.join(lab.facts["sink_dir"], name), errors="replace") as file:
+                found[int(file.read().partition("X-Number: ")[2].split()[0])] += 1
+    return found
+
+
+def started(lab):
+    """How many programs have said that they are there."""
+    return lab.log().count("a new program takes over")
+
+
+def replace(lab, n):
+    os.kill(lab.pid, signal.SIGUSR2)
+    until = time.time() + 30
+    while time.time() < until:
+        time.sleep(0.05)
+        if started(lab) == n and lab.ctl("status", check=False).returncode == 0:
+            return True
+    return False
+
+
+def main(times):
+    tap = harness.Tap()
+    with harness.Lab() as lab:
+        senders = Senders(lab.port)
+        done = 0
+        for n in range(1, times + 1):
+            time.sleep(0.3)
+            done += replace(lab, n)
+        time.sleep(0.3)
+        senders.end()
+        tap.equal(done, times, "a new program takes over %d times" % times)
+        tap.equal(os.path.exists("/proc/%d" % lab.pid), True, "and is the same process")
+        tap.equal(senders.troubles[:5], [], "nobody is turned away")
+        until = time.time() + 30
+        while time.time() < until and not senders.acked <= set(numbers(lab)):
+            time.sleep(0.2)
+        found = numbers(lab)
+        tap.equal(sorted(senders.acked - set(found))[:5], [], "all that was acknowledged arrives")
+        tap.equal([n for n, times_ in found.items() if times_ > 1][:5], [], "once")
+        tap.note("%d messages, %d times 421" % (len(senders.acked), senders.told))
+        directory = lab.facts["conf_dir"]
+        with open(os.path.join(directory, "wrong.conf"), "w") as file:
+            file.write("[queue]\nno_such_key = 1\n")
+        os.kill(lab.pid, signal.SIGUSR2)
+        until = time.time() + 20
+        while time.time() < until and "does not take over" not in lab.log():
+            time.sleep(0.1)
+        tap.ok("does not take over" in lab.log() and lab.ctl("status").returncode == 0, "one that finds the configuration wrong does not", lab.log())
+        os.unlink(os.path.join(directory, "wrong.conf"))
+        lab.clean(tap, expected="does not take over")
+    tap.end()
