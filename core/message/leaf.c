@@ -303,6 +303,8 @@ relais_leaf_new (GBytes *content, RelaisMimeEncoding encoding, const char **reas
         return NULL;
     }
     leaf->text = leaf->decoded != NULL ? leaf->decoded : leaf->raw;
+    if (leaf->text == NULL)
+        leaf->text = (const guint8 *)""; /* empty, and nowhere: nothing may be added to that */
     return g_steal_pointer (&leaf);
 }
 

@@ -31,6 +31,7 @@ relais_host_new (const RelaisHostOptions *options)
     host->program = g_strdup (options->program);
     host->is_core_command = options->is_core_command;
     relais_guard_set_slow_func (relais_slow_tell);
+    (void)relais_module_error_quark (); /* made here, and not by two threads at once */
     host->missing = g_ptr_array_new_with_free_func (relais_missing_free);
     host->modules = g_ptr_array_new_with_free_func (relais_module_free);
     host->off = g_ptr_array_new_with_free_func (relais_module_free);
