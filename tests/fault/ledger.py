@@ -254,8 +254,9 @@ async def kills(lab, sending, n, tap):
         while len(sending.acked) < at:
             await asyncio.sleep(0.02)
         await asyncio.sleep(rng.random())
+        await loop.run_in_executor(None, lab.kill)
         began = sending.killed = time.time()
-        await loop.run_in_executor(None, lab.kill_and_restart)
+        await loop.run_in_executor(None, lab.up)
         longest = max(longest, time.time() - began)
     tap.note("%d kills; longest restart %.2f s" % (n, longest))
     sending.wanted, sending.calm = max(sending.wanted, len(sending.acked) + CALM), True
