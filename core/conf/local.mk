@@ -7,6 +7,7 @@ libcore_la_SOURCES += \
     core/conf/dump.c \
     core/conf/files.c \
     core/conf/limits.h \
+    core/conf/kept-file.c core/conf/kept-file-private.h \
     core/conf/line.c core/conf/line-private.h \
     core/conf/merge.c \
     core/conf/nearest.c core/conf/nearest-private.h \

@@ -15,6 +15,17 @@ typedef void (*RelaisQueueKept) (gpointer data, const RelaisMessage *message, co
 void relais_queue_keep (RelaisQueue *queue, RelaisMessage *message, RelaisDraft *draft,
                         GBytes *event, RelaisQueueKept done, gpointer data);
 
+/* A mail of the daemon's own, from <> (own.c). Borrowed for the call. */
+typedef struct {
+    guint64 id; /* relais_spool_new_id () */
+    const char *to, *from /* its From field's address */;
+    const char *tenant;            /* whose key signs it, or NULL */
+    const char *about_key, *about; /* of the event: "notice_of" a module */
+} RelaisOwnMail;
+/* The same of such a mail. */
+void relais_queue_keep_own (RelaisQueue *queue, const RelaisOwnMail *mail, GBytes *bytes,
+                            RelaisQueueKept done, gpointer data);
+
 /* What is wrong with the bytes of a message, NULL if nothing is; owned. */
 char *relais_queue_facts_problem (const RelaisSection *limits, const RelaisBodyFacts *facts);
 /* The event that such a message was accepted; `by` is the module, or "inject". Owned. */

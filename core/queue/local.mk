@@ -18,6 +18,7 @@ libcore_la_SOURCES += \
     core/queue/local.c core/queue/local-private.h \
     core/queue/notice.c \
     core/queue/order.c core/queue/order-private.h \
+    core/queue/own.c \
     core/queue/outcome.c core/queue/outcome-private.h \
     core/queue/permit.c core/queue/permit-private.h \
     core/queue/prepare.c \

@@ -107,57 +107,25 @@ on_kept (gpointer data, const RelaisMessage *message, const GError *error)
         g_warning ("a mail to the postmaster cannot be kept now: %s", error->message);
 }
 
-static RelaisMessage *
-make_message (const RelaisQueue *queue, guint64 id, const char *to)
-{
-    RelaisMessage *message = relais_message_new (id);
-    RelaisEnvelope *envelope = &message->envelope;
-
-    envelope->sender = g_strdup ("");
-    relais_envelope_add_recipient (envelope, to);
-    envelope->klass = RELAIS_CLASS_TRANSACTIONAL;
-    envelope->header_from = g_strconcat ("mailer-daemon@", queue->settings.hostname, NULL);
-    envelope->received_us = relais_loop_wall_us (queue->loop);
-    relais_message_init_states (message);
-    return message;
-}
-
-static GBytes *
-event_of (const RelaisMessage *message, const char *module, gsize size)
-{
-    char id[RELAIS_ID_TEXT_BYTES];
-    RelaisEventLine *line;
-
-    relais_id_to_text (message->id, id);
-    line = relais_event_line_new ("accepted", message->envelope.received_us, id, -1, 0);
-    relais_event_line_add (line, "sender", "");
-    relais_event_line_add (line, "recipient",
-                           relais_envelope_recipient (&message->envelope, 0)->address);
-    relais_event_line_add (line, "notice_of", module);
-    relais_event_line_add_int (line, "size", (gint64)size);
-    return relais_event_line_end (line);
-}
-
 bool
 relais_queue_notify_postmaster (RelaisQueue *queue, const char *module, const char *subject,
                                 const char *text)
 {
     const char *to = relais_section_get_string (
         relais_config_find_section (queue->config, "relais", NULL), "postmaster");
-    guint64 id;
-    RelaisMessage *message;
-    RelaisDraft *draft;
+    g_autofree char *from = NULL;
     g_autoptr (GBytes) bytes = NULL;
-    g_autoptr (GBytes) event = NULL;
+    RelaisOwnMail mail;
 
     if (to == NULL || queue->closed)
         return false;
-    id = relais_spool_new_id (queue->spool);
-    bytes = build (queue, id, to, module, subject, text);
-    message = make_message (queue, id, to);
-    draft = relais_queue_draft (queue, bytes);
-    (void)relais_draft_end (draft);
-    event = event_of (message, module, g_bytes_get_size (bytes));
-    relais_queue_keep (queue, message, draft, event, on_kept, NULL);
+    from = g_strconcat ("mailer-daemon@", queue->settings.hostname, NULL);
+    mail = (RelaisOwnMail){.id = relais_spool_new_id (queue->spool),
+                           .to = to,
+                           .from = from,
+                           .about_key = "notice_of",
+                           .about = module};
+    bytes = build (queue, mail.id, to, module, subject, text);
+    relais_queue_keep_own (queue, &mail, bytes, on_kept, NULL);
     return true;
 }

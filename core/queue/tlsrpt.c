@@ -23,8 +23,6 @@ static const gint64 SAVE_US = 30 * RELAIS_USEC_PER_SEC;
 static const gint64 POST_US = RELAIS_USEC_PER_MIN;
 enum { ATTEMPTS = 24, SENDINGS = 10, SPREAD_S = 3600 };
 
-#define FIRST_LINE "relais-tls-reports 1\n"
-
 struct RelaisTlsrpt {
     RelaisTlsrptOptions options;
     RelaisTallySubmitter submitter;
@@ -130,39 +128,6 @@ tenant_of (const RelaisTlsrpt *tlsrpt)
     return NULL;
 }
 
-static RelaisMessage *
-make_message (const RelaisTlsrpt *tlsrpt, guint64 id, const char *to)
-{
-    RelaisMessage *message = relais_message_new (id);
-    RelaisEnvelope *envelope = &message->envelope;
-
-    envelope->sender = g_strdup ("");
-    relais_envelope_add_recipient (envelope, to);
-    envelope->klass = RELAIS_CLASS_TRANSACTIONAL;
-    envelope->tenant = g_strdup (tenant_of (tlsrpt));
-    envelope->header_from = g_strdup (tlsrpt->options.contact);
-    envelope->received_us = relais_loop_wall_us (tlsrpt->options.loop);
-    relais_message_init_states (message);
-    return message;
-}
-
-static GBytes *
-event_of (const RelaisMessage *message, const char *domain, gsize size)
-{
-    char id[RELAIS_ID_TEXT_BYTES];
-    RelaisEventLine *line;
-
-    relais_id_to_text (message->id, id);
-    line = relais_event_line_new ("accepted", message->envelope.received_us, id, -1, 0);
-    relais_event_line_add (line, "sender", "");
-    relais_event_line_add (line, "recipient",
-                           relais_envelope_recipient (&message->envelope, 0)->address);
-    relais_event_line_add (line, "tenant", message->envelope.tenant);
-    relais_event_line_add (line, "tls_report_of", domain);
-    relais_event_line_add_int (line, "size", (gint64)size);
-    return relais_event_line_end (line);
-}
-
 static void
 on_kept (gpointer data, const RelaisMessage *message, const GError *error)
 {
@@ -185,24 +150,23 @@ static void
 send_mail (Sending *sending, const char *to)
 {
     RelaisTlsrpt *tlsrpt = sending->tlsrpt;
-    const guint64 id = relais_spool_new_id (tlsrpt->queue->spool);
     g_autofree char *date = relais_date_to_string (relais_loop_wall_us (tlsrpt->options.loop));
     g_autofree char *message_id = NULL;
     g_autoptr (GBytes) bytes = NULL;
-    g_autoptr (GBytes) event = NULL;
-    RelaisMessage *message = make_message (tlsrpt, id, to);
+    const RelaisOwnMail mail = {.id = relais_spool_new_id (tlsrpt->queue->spool),
+                                .to = to,
+                                .from = tlsrpt->options.contact,
+                                .tenant = tenant_of (tlsrpt),
+                                .about_key = "tls_report_of",
+                                .about = sending->day->domain};
     char text[RELAIS_ID_TEXT_BYTES];
-    RelaisDraft *draft;
 
-    relais_id_to_text (id, text);
+    relais_id_to_text (mail.id, text);
     message_id = g_strdup_printf ("<%s.tlsrpt@%s>", text, tlsrpt->options.hostname);
     bytes =
         relais_tally_mail (sending->day, &tlsrpt->submitter, sending->report, to, date, message_id);
-    draft = relais_queue_draft (tlsrpt->queue, bytes);
-    (void)relais_draft_end (draft);
-    event = event_of (message, sending->day->domain, g_bytes_get_size (bytes));
     sending->keeping = true;
-    relais_queue_keep (tlsrpt->queue, message, draft, event, on_kept, sending);
+    relais_queue_keep_own (tlsrpt->queue, &mail, bytes, on_kept, sending);
 }
 
 /* --- By HTTPS ----------------------------------------------------------------------------------- */
@@ -331,29 +295,15 @@ on_timer (gpointer data)
 static GString *
 make_text (gpointer data)
 {
-    GString *text = relais_tally_to_text (((RelaisTlsrpt *)data)->tally);
-
-    return g_string_prepend (text, FIRST_LINE);
+    return relais_tally_to_text (((RelaisTlsrpt *)data)->tally);
 }
 
 static void
 read_kept (RelaisTlsrpt *tlsrpt)
 {
-    g_autoptr (GError) error = NULL;
-    gsize size;
-    g_autofree char *text = relais_state_file_read (tlsrpt->file, &size, &error);
-    guint n_bad;
+    g_autofree char *text = relais_state_file_read (tlsrpt->file);
+    const guint n_bad = text != NULL ? relais_tally_add_text (tlsrpt->tally, text) : 0;
 
-    if (error != NULL)
-        g_warning ("what was counted for TLS reports is lost: %s", error->message);
-    if (text == NULL)
-        return;
-    if (!g_str_has_prefix (text, FIRST_LINE)) {
-        g_warning ("what was counted for TLS reports is lost: \"%s\" is of another kind",
-                   tlsrpt->options.path);
-        return;
-    }
-    n_bad = relais_tally_add_text (tlsrpt->tally, text + strlen (FIRST_LINE));
     if (n_bad > 0)
         g_warning ("%u lines of what was counted for TLS reports cannot be read", n_bad);
 }
@@ -366,6 +316,8 @@ relais_tlsrpt_new (const RelaisTlsrptOptions *options)
         .loop = options->loop,
         .pool = options->pool,
         .path = options->path,
+        .first_line = "relais-tls-reports 1",
+        .lost = "what was counted for TLS reports is lost",
         .delay_us = SAVE_US,
         .text = make_text,
         .data = tlsrpt,

@@ -6,6 +6,7 @@
 
 #include "smtp/credentials-private.h"
 
+#include "conf/kept-file-private.h"
 #include "loop/loop-private.h"
 
 #include <errno.h>
@@ -53,21 +54,6 @@ relais_credentials_unref (RelaisCredentials *credentials)
     g_free (credentials);
 }
 
-static bool
-fail (GError **error, const char *path, const char *what)
-{
-    g_set_error (error, G_IO_ERROR, (gint)g_io_error_from_errno (errno), "%s: %s: %s", path, what,
-                 g_strerror (errno));
-    return false;
-}
-
-static bool
-refuse (GError **error, const char *path, const char *what)
-{
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s: %s", path, what);
-    return false;
-}
-
 /* One line of printable text, taken off `*rest`; NULL if it is empty or holds anything else. */
 static char *
 take_line (char **rest)
@@ -93,22 +79,8 @@ parse (const char *path, char *text, GError **error)
 
     if (user != NULL && password != NULL && rest[0] == '\0')
         return relais_credentials_new (user, password);
-    refuse (error, path, _ ("expected two lines: the name and the password"));
+    relais_kept_file_refuse (error, path, _ ("expected two lines: the name and the password"));
     return NULL;
-}
-
-static bool
-check_file (const char *path, int fd, GError **error)
-{
-    struct stat info;
-
-    if (fstat (fd, &info) < 0)
-        return fail (error, path, _ ("cannot look at it"));
-    if (!S_ISREG (info.st_mode) || info.st_size > RELAIS_CREDENTIALS_BYTES)
-        return refuse (error, path, _ ("is no file of credentials"));
-    if ((info.st_mode & 077) != 0)
-        return refuse (error, path, _ ("may be read or written by others: its mode must be 0600"));
-    return true;
 }
 
 RelaisCredentials *
@@ -116,19 +88,21 @@ relais_credentials_load (const char *path, GError **error)
 {
     RelaisCredentials *credentials = NULL;
     char text[RELAIS_CREDENTIALS_BYTES + 1];
+    struct stat info;
     gssize n = 0;
     int fd;
 
     relais_assert_may_block ();
     fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) {
-        fail (error, path, _ ("cannot open it"));
+        relais_kept_file_fail (error, path, _ ("cannot open it"));
         return NULL;
     }
-    if (check_file (path, fd, error)) {
+    if (relais_kept_file_check (path, fd, RELAIS_CREDENTIALS_BYTES, 077,
+                                _ ("is no file of credentials"), &info, error)) {
         n = read (fd, text, RELAIS_CREDENTIALS_BYTES);
         if (n < 0)
-            fail (error, path, _ ("cannot read it"));
+            relais_kept_file_fail (error, path, _ ("cannot read it"));
         text[MAX (n, 0)] = '\0';
         if (n >= 0)
             credentials = parse (path, text, error);

@@ -7,6 +7,8 @@
 
 #include "smtp/state-file-private.h"
 
+#include "conf/kept-file-private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
@@ -41,40 +43,26 @@ relais_state_file_new (const RelaisStateFileOptions *options)
 }
 
 char *
-relais_state_file_read (RelaisStateFile *file, gsize *size, GError **error)
+relais_state_file_read (RelaisStateFile *file)
 {
+    const gsize head = strlen (file->options.first_line);
+    g_autoptr (GError) error = NULL;
+    g_autofree char *text = NULL;
     struct stat info;
-    char *text = NULL;
-    GError *failure = NULL;
 
     relais_assert_may_block ();
-    *size = 0;
-    if (stat (file->path, &info) == 0 && info.st_size > RELAIS_STATE_FILE_BYTES) {
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "\"%s\" is too large", file->path);
-        return NULL;
-    }
-    if (g_file_get_contents (file->path, &text, size, &failure))
-        return text;
-    if (g_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-        g_clear_error (&failure);
-    else
-        g_propagate_error (error, failure);
+    if (stat (file->path, &info) == 0 && info.st_size > RELAIS_STATE_FILE_BYTES)
+        g_warning ("%s: \"%s\" is too large", file->options.lost, file->path);
+    else if (g_file_get_contents (file->path, &text, NULL, &error)) {
+        if (g_str_has_prefix (text, file->options.first_line) && text[head] == '\n')
+            return g_strdup (text + head + 1);
+        g_warning ("%s: \"%s\" is of another kind", file->options.lost, file->path);
+    } else if (!g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        g_warning ("%s: %s", file->options.lost, error->message);
     return NULL;
 }
 
 /* --- Writing ------------------------------------------------------------------------------------ */
-
-static bool
-sync_dir_of (const char *path)
-{
-    g_autofree char *dir = g_path_get_dirname (path);
-    int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync (fd) == 0;
-
-    if (fd >= 0)
-        close (fd);
-    return good;
-}
 
 static void
 write_text (gpointer data)
@@ -85,7 +73,7 @@ write_text (gpointer data)
     if (g_file_set_contents_full (path, writing->text->str, (gssize)writing->text->len,
                                   G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
                                   0600, &writing->error) &&
-        !sync_dir_of (path))
+        !relais_kept_file_sync_dir (path))
         g_set_error (&writing->error, G_IO_ERROR, (gint)g_io_error_from_errno (errno),
                      "cannot sync the directory of \"%s\"", path);
 }
@@ -94,11 +82,13 @@ static Writing *
 begin_writing (RelaisStateFile *file)
 {
     Writing *writing = g_new0 (Writing, 1);
+    g_autofree char *first = g_strconcat (file->options.first_line, "\n", NULL);
 
     file->dirty = false;
     file->writing = true;
     writing->file = file;
     writing->text = file->options.text (file->options.data);
+    g_string_prepend (writing->text, first);
     return writing;
 }
 

@@ -22,8 +22,6 @@ static const gint64 UNUSED_US = 30 * RELAIS_USEC_PER_DAY; /* what nobody asks fo
 static const gint64 SAVE_US = 2 * RELAIS_USEC_PER_SEC;
 enum { RENEWALS_AT_ONCE = 20, LINE_PIECES = 7 };
 
-#define FIRST_LINE "relais-mta-sts 1"
-
 struct RelaisSts {
     RelaisStsOptions options;
     GHashTable *domains; /* name -> Domain */
@@ -417,7 +415,7 @@ static GString *
 make_text (gpointer data)
 {
     RelaisSts *sts = data;
-    GString *text = g_string_new (FIRST_LINE "\n");
+    GString *text = g_string_new (NULL);
     GHashTableIter iter;
     gpointer value;
 
@@ -472,23 +470,14 @@ take_kept (RelaisSts *sts, const char *line)
 static void
 read_kept (RelaisSts *sts)
 {
-    g_autoptr (GError) error = NULL;
+    g_autofree char *text = relais_state_file_read (sts->file);
     g_auto (GStrv) lines = NULL;
-    gsize size;
-    g_autofree char *text = relais_state_file_read (sts->file, &size, &error);
     guint n_bad = 0;
 
-    if (error != NULL)
-        g_warning ("MTA-STS policies known before are lost: %s", error->message);
     if (text == NULL)
         return;
     lines = g_strsplit (text, "\n", -1);
-    if (strcmp (lines[0] != NULL ? lines[0] : "", FIRST_LINE) != 0) {
-        g_warning ("MTA-STS policies known before are lost: \"%s\" is of another kind",
-                   sts->options.path);
-        return;
-    }
-    for (char **line = lines + 1; *line != NULL; line++)
+    for (char **line = lines; *line != NULL; line++)
         n_bad += (*line)[0] != '\0' && !take_kept (sts, *line) ? 1 : 0;
     if (n_bad > 0)
         g_warning ("%u MTA-STS policies known before cannot be read", n_bad);
@@ -504,6 +493,8 @@ relais_sts_new (const RelaisStsOptions *options)
         .loop = options->loop,
         .pool = options->pool,
         .path = options->path,
+        .first_line = "relais-mta-sts 1",
+        .lost = "MTA-STS policies known before are lost",
         .delay_us = SAVE_US,
         .text = make_text,
         .data = sts,

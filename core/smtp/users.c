@@ -8,6 +8,7 @@
 
 #include "smtp/users-private.h"
 
+#include "conf/kept-file-private.h"
 #include "loop/loop-private.h"
 #include "smtp/scram-private.h"
 
@@ -166,21 +167,6 @@ relais_users_all_have_scram (const RelaisUsers *users)
 /* --- Reading ---------------------------------------------------------------------------------- */
 
 static bool
-fail (GError **error, const char *path, const char *what)
-{
-    g_set_error (error, G_IO_ERROR, (gint)g_io_error_from_errno (errno), "%s: %s: %s", path, what,
-                 g_strerror (errno));
-    return false;
-}
-
-static bool
-refuse (GError **error, const char *path, const char *what)
-{
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s: %s", path, what);
-    return false;
-}
-
-static bool
 parse_line (RelaisUsers *users, const char *line)
 {
     g_auto (GStrv) fields = NULL;
@@ -240,12 +226,9 @@ read_file (RelaisUsers *users, const char *path, int fd, GError **error)
 {
     g_autofree char *text = NULL;
 
-    if (fstat (fd, &users->origin) < 0)
-        return fail (error, path, _ ("cannot look at it"));
-    if (!S_ISREG (users->origin.st_mode) || users->origin.st_size > FILE_BYTES)
-        return refuse (error, path, _ ("is no file of users"));
-    if ((users->origin.st_mode & 027) != 0)
-        return refuse (error, path, _ ("may be read or written by others: its mode must be 0600"));
+    if (!relais_kept_file_check (path, fd, FILE_BYTES, 027, _ ("is no file of users"),
+                                 &users->origin, error))
+        return false;
     text = read_all (fd, (gsize)users->origin.st_size);
     return parse (users, path, text, error);
 }
@@ -260,13 +243,13 @@ relais_users_load (const char *path, GError **error)
     relais_assert_may_block ();
     users->setting = g_malloc0 (CRYPT_GENSALT_OUTPUT_SIZE);
     if (crypt_gensalt_rn ("$y$", 0, NULL, 0, users->setting, CRYPT_GENSALT_OUTPUT_SIZE) == NULL)
-        good = fail (error, path, _ ("cannot prepare hashing"));
+        good = relais_kept_file_fail (error, path, _ ("cannot prepare hashing"));
     fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd >= 0) {
         good = good && read_file (users, path, fd, error);
         close (fd);
     } else if (errno != ENOENT && good)
-        good = fail (error, path, _ ("cannot open it"));
+        good = relais_kept_file_fail (error, path, _ ("cannot open it"));
     if (!good)
         g_clear_pointer (&users, relais_users_unref);
     return users;
@@ -395,12 +378,12 @@ save (int dir, const char *path, const RelaisUsers *users, const char *owner, GE
     bool done;
 
     if (fd < 0)
-        return fail (error, path, _ ("cannot make a new file beside it"));
+        return relais_kept_file_fail (error, path, _ ("cannot make a new file beside it"));
     done = fill_and_rename (dir, fd, users, temporary, name, owner);
     if (!done)
-        fail (error, path, _ ("cannot write it"));
+        relais_kept_file_fail (error, path, _ ("cannot write it"));
     if (close (fd) < 0 && done)
-        done = fail (error, path, _ ("cannot close it"));
+        done = relais_kept_file_fail (error, path, _ ("cannot close it"));
     if (!done)
         (void)unlinkat (dir, temporary, 0);
     return done;
@@ -457,10 +440,10 @@ relais_users_change (const char *path, RelaisUsersChange change, const char *nam
 
     relais_assert_may_block ();
     if (dir < 0)
-        return fail (error, folder, _ ("cannot open it"));
+        return relais_kept_file_fail (error, folder, _ ("cannot open it"));
     /* Two administrators at once: one waits, so neither undoes what the other did. */
     if (flock (dir, LOCK_EX) < 0)
-        fail (error, folder, _ ("cannot lock it"));
+        relais_kept_file_fail (error, folder, _ ("cannot lock it"));
     else
         done = change_locked (dir, path, change, name, user, owner, error);
     close (dir);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/kept-file-private.h"
 #include "loop/loop-private.h"
 #include "tls/siv-private.h"
 
@@ -317,18 +318,6 @@ fail (GError **error, const char *what, const char *path)
     return false;
 }
 
-static bool
-sync_dir_of (const char *path)
-{
-    g_autofree char *dir = g_path_get_dirname (path);
-    const int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool good = fd >= 0 && fsync (fd) == 0;
-
-    if (fd >= 0)
-        close (fd);
-    return good;
-}
-
 bool
 relais_key_ring_save (const RelaisKeyRing *ring, const char *path, GError **error)
 {
@@ -339,7 +328,8 @@ relais_key_ring_save (const RelaisKeyRing *ring, const char *path, GError **erro
     good = g_file_set_contents_full (
         path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, error);
     relais_key_ring_text_free (text);
-    return good && (sync_dir_of (path) || fail (error, _ ("cannot sync the directory of"), path));
+    return good && (relais_kept_file_sync_dir (path) ||
+                    fail (error, _ ("cannot sync the directory of"), path));
 }
 
 /* NULL with an error, or with none if there is no file. */

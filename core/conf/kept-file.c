@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See the header. Keeps nothing; blocks, so never on the loop.
+ */
+#include "config.h"
+
+#include "conf/kept-file-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <unistd.h>
+
+#include "loop/loop-private.h"
+
+bool
+relais_kept_file_fail (GError **error, const char *path, const char *what)
+{
+    g_set_error (error, G_IO_ERROR, (gint)g_io_error_from_errno (errno), "%s: %s: %s", path, what,
+                 g_strerror (errno));
+    return false;
+}
+
+bool
+relais_kept_file_refuse (GError **error, const char *path, const char *what)
+{
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s: %s", path, what);
+    return false;
+}
+
+bool
+relais_kept_file_check (const char *path, int fd, gsize most, mode_t forbidden, const char *other,
+                        struct stat *info, GError **error)
+{
+    relais_assert_may_block ();
+    if (fstat (fd, info) < 0)
+        return relais_kept_file_fail (error, path, _ ("cannot look at it"));
+    if (!S_ISREG (info->st_mode) || (guint64)info->st_size > most)
+        return relais_kept_file_refuse (error, path, other);
+    if ((info->st_mode & forbidden) != 0)
+        return relais_kept_file_refuse (
+            error, path, _ ("may be read or written by others: its mode must be 0600"));
+    return true;
+}
+
+bool
+relais_kept_file_sync_dir (const char *path)
+{
+    g_autofree char *dir = g_path_get_dirname (path);
+    int fd;
+    bool good;
+
+    relais_assert_may_block ();
+    fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    good = fd >= 0 && fsync (fd) == 0;
+    if (fd >= 0)
+        close (fd);
+    return good;
+}
