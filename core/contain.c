@@ -2,6 +2,7 @@
  *
  * What crashes lead to. See the header. The file of records is opened before the modules are loaded, since that is
  * where they first run, and stays open: what the handler writes then needs no right and no memory.
+ * Main thread; reads and writes files at start alone, never once the loop runs.
  */
 #include "config.h"
 

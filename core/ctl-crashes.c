@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * `relaisctl module crashes|trust`. See the header. A record is forgiven where it stands: the daemon, if it runs, has
- * the same file open and only writes behind the last one.
+ * the same file open and only writes behind the last one. relaisctl's thread; blocks.
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What the daemon's process is set to. See the header.
+ * What the daemon's process is set to. See the header. Main thread, before there is another.
  */
 #include "config.h"
 

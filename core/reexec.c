@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The way from one program to the next. See the header. Owns copies of what the process was started with and
- * descriptors of its ports.
+ * descriptors of its ports. Main thread; the look before is a process of its own, so that nothing waits for it.
  */
 #include "config.h"
 

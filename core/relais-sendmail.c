@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * sendmail: see core/sendmail.c.
+ * sendmail: see core/sendmail.c. A process of its own with one thread.
  */
 #include "mains-private.h"
 

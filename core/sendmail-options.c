@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The options of `sendmail`, as other MTAs read them; see sendmail-private.h.
+ * The options of `sendmail`, as other MTAs read them; see sendmail-private.h. Pure; one thread.
  */
 #include "config.h"
 

@@ -2,7 +2,7 @@
  *
  * The `sendmail` that programs call: relaisctl's `inject` and `queue list` under the options and exit
  * statuses that they expect. Runs as its caller, with no right of its own: where the daemon does not
- * take the message, it says so.
+ * take the message, it says so. One thread; blocks.
  */
 #include "config.h"
 

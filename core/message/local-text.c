@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Local text to CRLF; see local-text-private.h.
+ * Local text to CRLF; see local-text-private.h. Pure; any thread.
  */
 #include "config.h"
 

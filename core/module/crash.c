@@ -2,6 +2,7 @@
  *
  * Crash records: their coding, and what follows from them. See the header. The reader trusts nothing of the file
  * before its checksum, and only text that is terminated and printable after it.
+ * Pure but for what is said to read a file; any thread.
  */
 #include "config.h"
 

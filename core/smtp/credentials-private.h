@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * What we log in with at a next hop: a name and a password out of a file of its own. Counted, immutable;
- * the password is wiped with the last reference, and no message or log ever holds it.
+ * the password is wiped with the last reference, and no message or log ever holds it. Any thread;
+ * loading blocks.
  */
 #pragma once
 

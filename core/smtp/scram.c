@@ -3,6 +3,7 @@
  * SCRAM on libgsasl. Each exchange has a library context of its own, so that nothing of a failed one
  * is there for the next. The library asks for what it needs through a callback, which hands out the
  * keys of the exchange and nothing else: no password is ever known here but in relais_scram_hash ().
+ * An exchange belongs to one thread at a time; relais_scram_hash () takes its time and is not for the loop.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The attributes of XCLIENT. Each value is xtext of printable ASCII, once; what is not known is
- * refused, since it might be what rights depend on.
+ * refused, since it might be what rights depend on. Pure; any thread.
  */
 #include "config.h"
 
