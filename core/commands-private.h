@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Relais' own commands, all of them: what relaisctl offers without any module, and what no module may declare. Constant; any thread.
+ * Relais' own commands, all of them: what relaisctl offers without any module, and what no module may
+ * declare. Constant; any thread.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What crashes lead to: modules that are off, messages that are put aside; and at run time the watchdog and the record
- * of the next crash. Main thread. relaisd's; relaisctl reads the same file (ctl-crashes.c).
+ * What crashes lead to: modules that are off, messages that are put aside; and at run time the watchdog and
+ * the record of the next crash. Main thread. relaisd's; relaisctl reads the same file (ctl-crashes.c).
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * `relaisctl module crashes|trust`: what the daemon's crashes are laid to. OFFLINE, since the daemon may not run then;
- * relaisctl's thread.
+ * `relaisctl module crashes|trust`: what the daemon's crashes are laid to. OFFLINE, since the daemon may not
+ * run then; relaisctl's thread.
  */
 #pragma once
 

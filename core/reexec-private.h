@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Going on as a new program: after an upgrade the daemon ends as it would, and then becomes what lies at its path now,
- * with the same process id, the arguments and the environment that it was started with, and the sockets that
- * it listens on. These never close: who connects meanwhile waits in the backlog. Main thread.
+ * Going on as a new program: after an upgrade the daemon ends as it would, and then becomes what lies at its
+ * path now, with the same process id, the arguments and the environment that it was started with, and the
+ * sockets that it listens on. These never close: who connects meanwhile waits in the backlog. Main thread.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisReexec, relais_reexec_free)
 /* Keeps a descriptor of each socket; before the servers take them. */
 void relais_reexec_keep (RelaisReexec *reexec, const RelaisPorts *ports);
 
-/* Has the program at the path look at the configuration (--check) and calls `good` on the loop if it is good and may take
- * over; else says in the log why not, and nothing changes. Does nothing while one looks. */
+/* Has the program at the path look at the configuration (--check) and calls `good` on the loop if it is good
+ * and may take over; else says in the log why not, and nothing changes. Does nothing while one looks. */
 void
 relais_reexec_begin (RelaisReexec *reexec, RelaisLoop *loop, RelaisLoopFunc good, gpointer data);
 

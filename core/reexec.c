@@ -138,8 +138,8 @@ relais_reexec_begin (RelaisReexec *reexec, RelaisLoop *loop, RelaisLoopFunc good
 
 /* --- The step --------------------------------------------------------------------------------- */
 
-/* Puts the sockets where a service manager would have. They are first moved out of the way, as one may stand where another
- * belongs. What else is open there goes with the exec. */
+/* Puts the sockets where a service manager would have. They are first moved out of the way, as one may stand
+ * where another belongs. What else is open there goes with the exec. */
 static bool
 place_sockets (RelaisReexec *reexec)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The queue of the harness (include/relais/test.h), for tests that want one: the daemon's own, with a spool and an event
- * log in a directory of the test's, and one peer (test-peer.c) that mail for every domain goes to. What core/module has of
- * the harness knows nothing of it but RelaisTestParts. The caller's thread.
+ * The queue of the harness (include/relais/test.h), for tests that want one: the daemon's own, with a spool
+ * and an event log in a directory of the test's, and one peer (test-peer.c) that mail for every domain goes
+ * to. What core/module has of the harness knows nothing of it but RelaisTestParts. The caller's thread.
  */
 #include "config.h"
 

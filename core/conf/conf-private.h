@@ -33,8 +33,8 @@ bool
 relais_schema_add_module (RelaisSchema *schema, const char *module, const RelaisOption *options,
                           gsize n_options, gsize option_size, GError **error);
 
-/* Says that a module is installed, but off: what the files say of it is skipped without a word, unless its options are
- * added too. */
+/* Says that a module is installed, but off: what the files say of it is skipped without a word, unless its
+ * options are added too. */
 void relais_schema_add_off (RelaisSchema *schema, const char *module);
 
 /* A finding. Errors stop start-up; warnings do not. `text` says what is wrong, what was expected,
@@ -66,10 +66,10 @@ typedef struct {
 GPtrArray *relais_config_changes_new (void);
 guint relais_config_changes_count (const GPtrArray *changes, bool applies);
 
-/* What is in force once `fresh` was read where `old` is in force, both by the options of the same modules: the new values of
- * reloadable keys and the old ones of the rest. Changes of either sort are added to `changes`
- * (RelaisConfigChange). NULL if the two do not fit together (a listener that a restart alone can take away
- * names a tenant that is gone): `findings` says how. */
+/* What is in force once `fresh` was read where `old` is in force, both by the options of the same modules:
+ * the new values of reloadable keys and the old ones of the rest. Changes of either sort are added to
+ * `changes` (RelaisConfigChange). NULL if the two do not fit together (a listener that a restart alone can
+ * take away names a tenant that is gone): `findings` says how. */
 RelaisConfig *relais_config_merge (const RelaisConfig *old, const RelaisConfig *fresh,
                                    GPtrArray *changes, GPtrArray *findings);
 

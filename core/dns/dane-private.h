@@ -15,8 +15,8 @@ typedef struct RelaisDaneLookup RelaisDaneLookup;
 typedef void (*RelaisDaneFunc) (gpointer data, RelaisDane *dane, guint32 ttl_s);
 
 /* Looks up the records of `canonical` (what `host` is an alias of; or NULL), then, if it has none, those of
- * `host`. With addresses that DNSSEC does not vouch for (`secure` false), those of `host` alone, if it vouches for its
- * being an alias (section 2.2.2). `func` is called once, from a later turn. */
+ * `host`. With addresses that DNSSEC does not vouch for (`secure` false), those of `host` alone, if it
+ * vouches for its being an alias (section 2.2.2). `func` is called once, from a later turn. */
 RelaisDaneLookup *
 relais_dane_lookup (RelaisDns *dns, const char *host, const char *canonical, bool secure,
                     guint16 port, RelaisDaneFunc func, gpointer data);

@@ -139,8 +139,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisMailRoute, relais_mail_route_free)
 /* Addresses that this daemon listens on; mail to them is a loop (5.4.6) unless allowed. "0.0.0.0"
  * and "::" stand for all addresses of the machine. */
 void relais_dns_set_own_addresses (RelaisDns *dns, const char *const *addresses);
-/* Mail lookups ask for TLSA records of this port where DNSSEC vouches for MX and addresses (RFC 7672 section 2.2);
- * 0, as at first: for none. A host whose TLSA records cannot be looked up has no addresses then, and is `temporary`. */
+/* Mail lookups ask for TLSA records of this port where DNSSEC vouches for MX and addresses (RFC 7672 section
+ * 2.2); 0, as at first: for none. A host whose TLSA records cannot be looked up has no addresses then, and is
+ * `temporary`. */
 void relais_dns_set_dane_port (RelaisDns *dns, guint16 port);
 /* Whether answers are validated: there is a trust anchor. */
 bool relais_dns_validates (const RelaisDns *dns);

@@ -24,9 +24,10 @@ typedef struct RelaisEventLine RelaisEventLine;
  * `queue_id`, recipient number `recipient` (-1 for the message as a whole) and attempt `attempt`; these four make its
  * "id": QUEUEID-RECIPIENT-ATTEMPT-TYPE.
  *
- * An outcome (deferred, bounced, expired) that a module classified has "bounce_scope" and "bounce_permanence" (the words
- * of relais/bounce.h), and "bounce_reason" and "bounce_rule" where they were given. "suppressed" ends a delivery without
- * an attempt; it has the "suppress_class" and, if there is one, the "suppress_reason" of the list's entry. */
+ * An outcome (deferred, bounced, expired) that a module classified has "bounce_scope" and "bounce_permanence"
+ * (the words of relais/bounce.h), and "bounce_reason" and "bounce_rule" where they were given. "suppressed"
+ * ends a delivery without an attempt; it has the "suppress_class" and, if there is one, the "suppress_reason"
+ * of the list's entry. */
 RelaisEventLine *relais_event_line_new (const char *type, gint64 wall_us, const char *queue_id,
                                         int recipient, int attempt);
 /* That id. Owned. */

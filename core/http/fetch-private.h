@@ -42,8 +42,8 @@ RelaisFetch *relais_fetcher_start (RelaisFetcher *fetcher, const RelaisFetchInfo
                                    RelaisFetchFunc done, gpointer data);
 /* `done` will not be called. Accepts NULL. Not for those that were submitted. */
 void relais_fetcher_drop (RelaisFetch *fetch);
-/* As relais_fetch () and relais_fetch_cancel (); `free_data` (or NULL) is called on `data` in any case, once `done` will
- * not be called any more. Any thread. */
+/* As relais_fetch () and relais_fetch_cancel (); `free_data` (or NULL) is called on `data` in any case, once
+ * `done` will not be called any more. Any thread. */
 guint64 relais_fetcher_submit (RelaisFetcher *fetcher, const RelaisFetchInfo *info,
                                RelaisFetchFunc done, gpointer data, GDestroyNotify free_data);
 bool relais_fetcher_cancel (RelaisFetcher *fetcher, guint64 number);

@@ -11,11 +11,12 @@
  * An absence is believed when a server says so now: who has just published a record must not be told
  * from a cache that it is not there.
  *
- * A fetch that was submitted has a number, and stands in `open` from then until it is told of or cancelled: whoever takes
- * it out decides which of the two it is. The memory stays the loop's, which sweeps what was cancelled.
+ * A fetch that was submitted has a number, and stands in `open` from then until it is told of or cancelled:
+ * whoever takes it out decides which of the two it is. The memory stays the loop's, which sweeps what was
+ * cancelled.
  *
- * Loop thread only, but relais_fetcher_submit (), which puts into `inbox`, and relais_fetcher_cancel (), both under the
- * mutex.
+ * Loop thread only, but relais_fetcher_submit (), which puts into `inbox`, and relais_fetcher_cancel (), both
+ * under the mutex.
  */
 #include "config.h"
 

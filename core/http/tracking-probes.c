@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The probes of modules' routes as a check of a tracking host asks for them. Made on the loop before the start, called
- * on a worker.
+ * The probes of modules' routes as a check of a tracking host asks for them. Made on the loop before the
+ * start, called on a worker.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Charsets by the names that messages give them. Only those of a list are handed to the system's converter, whatever a
- * message names. Pure; any thread.
+ * Charsets by the names that messages give them. Only those of a list are handed to the system's converter,
+ * whatever a message names. Pure; any thread.
  */
 #include "config.h"
 

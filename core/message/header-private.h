@@ -60,11 +60,12 @@ typedef struct {
     const char *author_name; /* its display name, or NULL */
 } RelaisHygieneOptions;
 
-/* Looks through the header of `message` (envelope filled in, `block` the header as it came) and
- * sets overlay, message_id, header_from, campaign (X-Relais-Campaign) and, unless `klass_fixed`, klass:
- * Received is added, Bcc, Return-Path, our X-Relais- fields and forged Authentication-Results are cut, Date and Message-ID added, duplicates of
- * single-instance fields refused, hops counted. Of submitted mail every other field X-Relais-NAME becomes the
- * attribute "x-relais.name" (lower case; its value unfolded). True, or false with the refusal. */
+/* Looks through the header of `message` (envelope filled in, `block` the header as it came) and sets overlay,
+ * message_id, header_from, campaign (X-Relais-Campaign) and, unless `klass_fixed`, klass: Received is added,
+ * Bcc, Return-Path, our X-Relais- fields and forged Authentication-Results are cut, Date and Message-ID
+ * added, duplicates of single-instance fields refused, hops counted. Of submitted mail every other field
+ * X-Relais-NAME becomes the attribute "x-relais.name" (lower case; its value unfolded). True, or false with
+ * the refusal. */
 bool relais_hygiene_apply (RelaisMessage *message, const guint8 *block, gsize size,
                            const RelaisHygieneOptions *options, bool klass_header_allowed,
                            bool klass_fixed, RelaisHeaderRefusal *refusal);

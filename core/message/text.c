@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Encoded words (RFC 2047) and parameters (RFC 2231) as text. Words of one charset that stand one behind the other are
- * converted together, since many writers cut characters in two. Whatever cannot be converted stands as it was. Pure,
- * bounded by RELAIS_TEXT_BYTES; any thread.
+ * Encoded words (RFC 2047) and parameters (RFC 2231) as text. Words of one charset that stand one behind the
+ * other are converted together, since many writers cut characters in two. Whatever cannot be converted stands
+ * as it was. Pure, bounded by RELAIS_TEXT_BYTES; any thread.
  */
 #include "config.h"
 
@@ -101,7 +101,8 @@ decode_b (const char *text, gsize size, GString *to)
     return true;
 }
 
-/* The word at `p`; its end, or NULL if there is none. The charset is owned, its language (RFC 2231 section 5) left out. */
+/* The word at `p`; its end, or NULL if there is none. The charset is owned, its language (RFC 2231 section 5)
+ * left out. */
 static const char *
 take_word (const char *p, const char *end, char **charset, GString *octets, RelaisTextFlags *flags)
 {
@@ -240,8 +241,8 @@ take_value (const char *p, GString *to)
     return *p == '"' ? p + 1 : p;
 }
 
-/* Whether an attribute is `name`, or a piece of it: its number, and whether it is percent-encoded. Number -1: the plain
- * form. */
+/* Whether an attribute is `name`, or a piece of it: its number, and whether it is percent-encoded. Number -1:
+ * the plain form. */
 static bool
 match_attribute (const char *attribute, gsize size, const char *name, int *number, bool *extended)
 {

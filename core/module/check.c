@@ -11,7 +11,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-/* Sizes of the structs in the first minor, the least that a module may have: up to the member that was the last then. */
+/* Sizes of the structs in the first minor, the least that a module may have: up to the member that was the
+ * last then. */
 #define UP_TO(type, member) (G_STRUCT_OFFSET (type, member) + sizeof (((type *)NULL)->member))
 #define DESCRIPTOR_BYTES UP_TO (RelaisModuleDescriptor, ops)
 #define HEAD_BYTES (G_STRUCT_OFFSET (RelaisModuleDescriptor, name))

@@ -54,8 +54,8 @@ gint64 relais_crash_offset (guint64 number);
 /* Writes flags into the record on disk, synced. */
 bool relais_crash_flag (int fd, RelaisCrash *crash, RelaisCrashFlags flags, GError **error);
 
-/* Whether the module had RELAIS_CRASH_MODULE crashes within RELAIS_CRASH_WITHIN_US that were not forgiven; the last of
- * its crashes. NULL if not. Borrowed. */
+/* Whether the module had RELAIS_CRASH_MODULE crashes within RELAIS_CRASH_WITHIN_US that were not forgiven;
+ * the last of its crashes. NULL if not. Borrowed. */
 const RelaisCrash *relais_crashes_against_module (const GArray *crashes, const char *module);
 /* The hooks that any of its records names, RELAIS_CRASH_HOOKS_KNOWN only if all of them know. */
 guint32 relais_crashes_hooks (const GArray *crashes, const char *module);

@@ -13,8 +13,8 @@ void relais_fatal_install (void);
 /* And recorded there as that record; -1: no more. The descriptor is borrowed. */
 void relais_fatal_set_file (int fd, guint64 number);
 
-/* Aborts the process when a turn of the loop, or a callback of a module on any thread, takes longer than `limit_us` and than
- * its own declared deadline. Time in which the process was stopped does not count. */
+/* Aborts the process when a turn of the loop, or a callback of a module on any thread, takes longer than
+ * `limit_us` and than its own declared deadline. Time in which the process was stopped does not count. */
 typedef struct RelaisWatchdog RelaisWatchdog;
 RelaisWatchdog *relais_watchdog_new (RelaisLoop *loop, gint64 limit_us);
 /* NULL ok. */

@@ -183,7 +183,8 @@ blame (const RelaisGuard *guard)
     abort ();
 }
 
-/* Whether it was in the same thing for so many ticks: clocks alone would count time in which the process stood still. */
+/* Whether it was in the same thing for so many ticks: clocks alone would count time in which the process
+ * stood still. */
 static bool
 is_stuck (const RelaisWatchdog *watchdog, Seen *seen, gint64 began_us, gint64 allowed_us)
 {

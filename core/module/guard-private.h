@@ -52,7 +52,8 @@ typedef void (*RelaisGuardSlowFunc) (const RelaisGuard *guard, gint64 took_us);
 void relais_guard_set_slow_func (RelaisGuardSlowFunc func);
 void relais_slow_tell (const RelaisGuard *guard, gint64 took_us);
 
-/* Calls `func` for a copy of what each thread is in that is in a module now; `thread` tells them apart. Any thread. */
+/* Calls `func` for a copy of what each thread is in that is in a module now; `thread` tells them apart. Any
+ * thread. */
 typedef void (*RelaisGuardFunc) (gpointer data, guint64 thread, bool is_loop,
                                  const RelaisGuard *guard);
 void relais_guard_each (RelaisGuardFunc func, gpointer data);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Guards: the calling thread's record of which module it is in. The thread alone writes it; the watchdog reads it from
- * another one, field by field, and acts only on what stood still for long. Records are made at a thread's first
- * guard, with a stack for signal handlers, and go with the thread.
+ * Guards: the calling thread's record of which module it is in. The thread alone writes it; the watchdog
+ * reads it from another one, field by field, and acts only on what stood still for long. Records are made at
+ * a thread's first guard, with a stack for signal handlers, and go with the thread.
  */
 #include "config.h"
 

@@ -53,8 +53,8 @@ void relais_host_set_events (RelaisHost *host, RelaisEventLog *events);
 /* The resolver that modules ask; borrowed until relais_host_stop (), set before they start. */
 struct RelaisDns;
 void relais_host_set_dns (RelaisHost *host, struct RelaisDns *dns);
-/* The suppression list that modules report to and ask; borrowed until relais_host_stop (), set before they start. Where
- * there is none reports fail and nothing is known. */
+/* The suppression list that modules report to and ask; borrowed until relais_host_stop (), set before they
+ * start. Where there is none reports fail and nothing is known. */
 struct RelaisSuppression;
 void relais_host_set_suppression (RelaisHost *host, struct RelaisSuppression *suppression);
 /* The host's own commands (`relaisctl counters`); their data is the host. */
@@ -77,8 +77,8 @@ RelaisOnFailure relais_on_failure_from_string (const char *text);
 RelaisOnFailure relais_module_on_failure (const RelaisModule *module);
 /* Any thread. */
 bool relais_module_is_off (const RelaisModule *module);
-/* A module is not loaded; where TEMPFAIL is wanted, mail at its hooks is put off: those of `hooks` (RelaisCrash.hooks),
- * or, where they are not known, at RCPT and ROUTE. Before relais_host_init (). */
+/* A module is not loaded; where TEMPFAIL is wanted, mail at its hooks is put off: those of `hooks`
+ * (RelaisCrash.hooks), or, where they are not known, at RCPT and ROUTE. Before relais_host_init (). */
 void relais_host_stand_in (RelaisHost *host, const char *name, guint32 hooks,
                            RelaisOnFailure on_failure);
 /* A module that was loaded is put off: its functions are not called any more, nor anything else of it. */
@@ -96,8 +96,8 @@ bool relais_host_has_module (const RelaisHost *host, const char *name);
 void relais_host_allow_missing (RelaisHost *host, const char *const *dirs);
 /* Adds a warning (RelaisConfigFinding) for each of those. Any thread once all are loaded. */
 void relais_host_put_missing (const RelaisHost *host, GPtrArray *findings);
-/* Adds the loaded modules' options to the schema, and the names of those that are installed, but not loaded. Reads the
- * module directory: at start-up, or on a worker. */
+/* Adds the loaded modules' options to the schema, and the names of those that are installed, but not loaded.
+ * Reads the module directory: at start-up, or on a worker. */
 struct RelaisSchema;
 bool relais_host_add_options (RelaisHost *host, struct RelaisSchema *schema, GError **error);
 /* init of every module in order of requires[], then prepare_config of all, then commit_config of all

@@ -41,13 +41,13 @@ typedef struct {
 /* Borrowed; NULL when the queue goes. */
 void relais_host_set_intake (RelaisHost *host, const RelaisIntake *intake, gpointer data);
 
-/* What is wrong with what was submitted, as far as it can be said without the configuration: NULL if nothing is. Pure;
- * owned. */
+/* What is wrong with what was submitted, as far as it can be said without the configuration: NULL if nothing
+ * is. Pure; owned. */
 char *relais_submit_info_problem (const RelaisSubmitInfo *info, guint64 max_recipients,
                                   guint64 max_bytes);
 
-/* True where the harness answers in place of the HTTP client; then with the number of the fetch, and with whether it is
- * cancelled. Any thread. */
+/* True where the harness answers in place of the HTTP client; then with the number of the fetch, and with
+ * whether it is cancelled. Any thread. */
 bool relais_module_fetch_from_test (RelaisModule *module, const RelaisFetchInfo *info,
                                     RelaisFetchFunc done, gpointer data, guint64 *number);
 bool relais_module_cancel_in_test (RelaisModule *module, guint64 fetch, gboolean *cancelled);

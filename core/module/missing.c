@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Modules that are on, but may be missing when the configuration is checked, as their on_failure lets the daemon
- * start without them: which they are, and which of them could not be loaded, and why. Written while modules are loaded; afterwards any thread may read it.
+ * Modules that are on, but may be missing when the configuration is checked, as their on_failure lets the
+ * daemon start without them: which they are, and which of them could not be loaded, and why. Written while
+ * modules are loaded; afterwards any thread may read it.
  */
 #include "config.h"
 

@@ -79,8 +79,8 @@ resume (gpointer data)
     relais_ticket_unref (ticket);
 }
 
-/* Without effect, and its module's mistake if it comes a second time; after the end of the call it may only be late. The
- * module's record may be gone by now. */
+/* Without effect, and its module's mistake if it comes a second time; after the end of the call it may only
+ * be late. The module's record may be gone by now. */
 static void
 tell_vain (const RelaisTicket *ticket, bool twice)
 {

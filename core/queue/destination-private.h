@@ -48,7 +48,8 @@ void relais_destination_remove_flow (RelaisDestination *destination, RelaisFlow 
 void relais_destination_count_due (RelaisDestination *destination, int change);
 /* Something of the flow is due: look up, let the lanes know, or send it back. */
 void relais_destination_serve (RelaisDestination *destination, RelaisFlow *flow);
-/* True while its route may be used; else its flows left their lanes: a lookup was begun, or they hang in others now. */
+/* True while its route may be used; else its flows left their lanes: a lookup was begun, or they hang in
+ * others now. */
 bool relais_destination_is_current (RelaisDestination *destination);
 /* Ends the sleep, of the destination and its paths: an operator wants to see a try now. */
 void relais_destination_wake (RelaisDestination *destination);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The one place where the TLS policy of a connection is decided. What is known of a host or a domain (its
- * configuration, DANE, MTA-STS) stands in the route and the settings; nothing is looked up here, so that the answer is
- * at hand whenever a connection is opened or a message looks for one. Loop thread.
+ * configuration, DANE, MTA-STS) stands in the route and the settings; nothing is looked up here, so that the
+ * answer is at hand whenever a connection is opened or a message looks for one. Loop thread.
  *
  *   the first row that fits                                         terms
  *   static route                                                    its own

@@ -27,7 +27,8 @@ typedef struct {
 } RelaisStateFileOptions;
 
 RelaisStateFile *relais_state_file_new (const RelaisStateFileOptions *options);
-/* What is there behind the first line; NULL if there is no file, or, with a warning, if it cannot be used. May block. */
+/* What is there behind the first line; NULL if there is no file, or, with a warning, if it cannot be used.
+ * May block. */
 char *relais_state_file_read (RelaisStateFile *file);
 /* It has to be written. */
 void relais_state_file_mark (RelaisStateFile *file);

@@ -18,14 +18,15 @@ typedef enum {
     RELAIS_TLS_ERROR_VERIFY       /* the peer's certificate was refused */
 } RelaisTlsError;
 
-/* A server's context: TLS 1.2 and up, ephemeral keys and authenticated encryption alone, certificate chain and key in PEM files. Reads files, so it
- * may block: start-up, reload, or a worker. */
+/* A server's context: TLS 1.2 and up, ephemeral keys and authenticated encryption alone, certificate chain
+ * and key in PEM files. Reads files, so it may block: start-up, reload, or a worker. */
 RelaisTlsContext *
 relais_tls_context_new_server (const char *certificate_file, const char *key_file, GError **error);
 /* Another server's context takes over when the client names a host (SNI) that its certificate is for and
  * that of `context` is not. Takes `other`. Before the first use of either. */
 void relais_tls_context_add_names (RelaisTlsContext *context, RelaisTlsContext *other);
-/* What is spoken behind it is HTTP/1.1, not SMTP, for clients that name what they want (ALPN). Before its first use. */
+/* What is spoken behind it is HTTP/1.1, not SMTP, for clients that name what they want (ALPN). Before its
+ * first use. */
 void relais_tls_context_serve_http (RelaisTlsContext *context);
 
 /* A client's context. Opportunistic (verify = false) takes any certificate, verification result is

@@ -31,8 +31,12 @@ typedef struct {
     const gchar *word;  /* "queue", "dkim" */
     const gchar *verb;  /* "list", "keygen"; NULL for the word alone */
     const gchar *usage; /* what follows: "DOMAIN [--selector=NAME]" */
-    const gchar *
-        options; /* long options that are taken, "selector= bits= force key@"; "" for none. A trailing = takes a value, a trailing @ the name of a file (or - for stdin) that relaisctl reads and hands over; a lone @ does that for the first argument, whose file is named "". A lone < has the first argument's file come in pieces, however large it is: relais_command_when_piece (), ONLINE; -< does so for standard input, whatever the arguments are. --json is always taken. */
+    /* Long options that are taken, "selector= bits= force key@"; "" for none; --json always is. A trailing =
+     * takes a value, a trailing @ the name of a file (or - for stdin) that relaisctl reads and hands over; a lone
+     * @ does that for the first argument, whose file is named "". A lone < has the first argument's file come in
+     * pieces, however large it is: relais_command_when_piece (), ONLINE; -< does so for standard input, whatever
+     * the arguments are. */
+    const gchar *options;
     const gchar *doc; /* one line, translatable (N_) */
     RelaisCommandKind kind;
     guint32 reserved; /* 0 */
@@ -48,8 +52,8 @@ RELAIS_API const gchar *relais_command_option (const RelaisCommandCall *call, co
 /* Content of the file that an option with @ named (at most 16 MiB), NULL if it was not given.
  * Borrowed. */
 RELAIS_API GBytes *relais_command_file (const RelaisCommandCall *call, const gchar *name);
-/* For a command with a lone < or -<: calls `func` once, from a later turn, when the next piece of the file is there, or its end.
- * Loop. */
+/* For a command with a lone < or -<: calls `func` once, from a later turn, when the next piece of the file is
+ * there, or its end. Loop. */
 RELAIS_API void
 relais_command_when_piece (RelaisCommandCall *call, RelaisCommandFunc func, gpointer data);
 /* The piece that `func` was called for, borrowed until it returns. NULL: the file has ended; if the call is abandoned
@@ -79,7 +83,8 @@ relais_command_when_drained (RelaisCommandCall *call, RelaisCommandFunc func, gp
 RELAIS_API gboolean relais_command_is_abandoned (const RelaisCommandCall *call);
 /* Free text for people (what to do next), shown after the table; in JSON {"note": text}. */
 RELAIS_API void relais_command_note (RelaisCommandCall *call, const gchar *text);
-/* Text as it is, for files (CSV): relaisctl writes it at once, with --json too. The call's function sees to line ends. */
+/* Text as it is, for files (CSV): relaisctl writes it at once, with --json too. The call's function sees to
+ * line ends. */
 RELAIS_API void relais_command_raw (RelaisCommandCall *call, const gchar *text);
 /* "12000 of 1000000", or "12000" with `total` 0: shown on a terminal only. */
 RELAIS_API void relais_command_progress (RelaisCommandCall *call, guint64 done, guint64 total);

@@ -78,14 +78,14 @@ typedef struct {
 /* Called once, on the loop, never inside the call that started the fetch. It must not block. */
 typedef void (*RelaisFetchFunc) (const RelaisFetchResult *result, gpointer data);
 
-/* Starts a fetch. Any thread, from the module's start on. Returns its number, which no other one gets. 0, and `done` is
- * not called: the daemon stops (or has not started), or `info` is not well-formed (method, headers, a struct of another
- * Relais); what is wrong with the URL comes as a result. */
+/* Starts a fetch. Any thread, from the module's start on. Returns its number, which no other one gets. 0, and
+ * `done` is not called: the daemon stops (or has not started), or `info` is not well-formed (method, headers,
+ * a struct of another Relais); what is wrong with the URL comes as a result. */
 RELAIS_API guint64 relais_fetch (RelaisModule *module, const RelaisFetchInfo *info,
                                  RelaisFetchFunc done, gpointer data);
-/* Gives the fetch of that number up, however far it is; the server may have seen the request all the same. TRUE: `done`
- * will not be called, and `data` is the caller's again. FALSE: it was called already, or is being called, or there never
- * was such a fetch. Any thread. */
+/* Gives the fetch of that number up, however far it is; the server may have seen the request all the same.
+ * TRUE: `done` will not be called, and `data` is the caller's again. FALSE: it was called already, or is
+ * being called, or there never was such a fetch. Any thread. */
 RELAIS_API gboolean relais_fetch_cancel (RelaisModule *module, guint64 fetch);
 
 /* Value of the first header of that name (in either case), without the spaces around it; NULL if there

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The harness for tests of modules: a core in the test's own process, without listeners, and without queue and disk
- * unless they are asked for. It loads modules from a directory, configures them from text, builds a message from bytes,
- * runs a hook and says what came of it. Not for modules themselves; its functions stand in a symbol node of
- * their own and may change with every release.
+ * The harness for tests of modules: a core in the test's own process, without listeners, and without queue
+ * and disk unless they are asked for. It loads modules from a directory, configures them from text, builds a
+ * message from bytes, runs a hook and says what came of it. Not for modules themselves; its functions stand
+ * in a symbol node of their own and may change with every release.
  *
  * One thread, which is the loop's while a hook runs. Everything returned is borrowed until the next
  * call that changes it.
@@ -83,9 +83,9 @@ RELAIS_API void relais_test_fail_lookup (RelaisTest *test, const gchar *name, co
 /* Lookups until now. */
 RELAIS_API guint32 relais_test_n_lookups (const RelaisTest *test);
 
-/* A service at `address` (as in RelaisChannelInfo), in place of the network: to `line`, without its line end, it writes
- * `answer`, line ends included; "" keeps silent, NULL hangs up, and so does a line of which nothing was said. With
- * `line` NULL, what it writes when a channel comes. The first that fits counts. */
+/* A service at `address` (as in RelaisChannelInfo), in place of the network: to `line`, without its line end,
+ * it writes `answer`, line ends included; "" keeps silent, NULL hangs up, and so does a line of which nothing
+ * was said. With `line` NULL, what it writes when a channel comes. The first that fits counts. */
 RELAIS_API void relais_test_add_answer (RelaisTest *test, const gchar *address, const gchar *line,
                                         const gchar *answer);
 
@@ -116,28 +116,31 @@ RELAIS_API void relais_test_add_queued (RelaisTest *test, const gchar *queue_id,
 /* From now on nobody can be told what is queued, for that reason; NULL: they can. */
 RELAIS_API void relais_test_fail_queued (RelaisTest *test, const gchar *error);
 
-/* The daemon's own queue, with a spool in a directory of the test's and an event log (relais_test_use_event_log ()), and
- * one SMTP peer on loopback, without TLS, to which mail for every domain goes; before relais_test_load (). Nobody is
- * suppressed, and no DNS is asked. What modules submit is checked, synced and delivered there, through route, lane,
- * admit, rewrite, seal and result, and relais_test_take_submission () has nothing. */
+/* The daemon's own queue, with a spool in a directory of the test's and an event log
+ * (relais_test_use_event_log ()), and one SMTP peer on loopback, without TLS, to which mail for every domain
+ * goes; before relais_test_load (). Nobody is suppressed, and no DNS is asked. What modules submit is
+ * checked, synced and delivered there, through route, lane, admit, rewrite, seal and result, and
+ * relais_test_take_submission () has nothing. */
 RELAIS_API void relais_test_use_queue (RelaisTest *test);
-/* Queues the message that is set, with sender, recipients, tenant, class, campaign, attributes and edits of its header, as
- * if it had just been accepted, and settles. It needs a recipient. Returns its queue id; borrowed until the next call. */
+/* Queues the message that is set, with sender, recipients, tenant, class, campaign, attributes and edits of
+ * its header, as if it had just been accepted, and settles. It needs a recipient. Returns its queue id;
+ * borrowed until the next call. */
 RELAIS_API const gchar *relais_test_deliver (RelaisTest *test);
-/* Turns the loop until nothing is under way but what waits for the clock: deliveries that are due later, and peers that
- * keep silent. A clock that stands still stays where it is. */
+/* Turns the loop until nothing is under way but what waits for the clock: deliveries that are due later, and
+ * peers that keep silent. A clock that stands still stays where it is. */
 RELAIS_API void relais_test_settle_queue (RelaisTest *test);
-/* What comes next, in this order, in what the peer is told: to a command that begins with `command` (in either case; ""
- * for a connection, "." for the end of a message) it answers `reply`, lines with LF between them ("450 4.2.1 later"); ""
- * keeps silent, NULL hangs up. Whatever else it is told on the way it answers as one who takes all mail. */
+/* What comes next, in this order, in what the peer is told: to a command that begins with `command` (in
+ * either case; "" for a connection, "." for the end of a message) it answers `reply`, lines with LF between
+ * them ("450 4.2.1 later"); "" keeps silent, NULL hangs up. Whatever else it is told on the way it answers as
+ * one who takes all mail. */
 RELAIS_API void relais_test_expect (RelaisTest *test, const gchar *command, const gchar *reply);
 /* How much of that has not come yet. */
 RELAIS_API guint32 relais_test_n_expected (const RelaisTest *test);
-/* The oldest command that the peer got ("MAIL FROM:<a@b.test> BODY=8BITMIME"; "." for the end of a message) and that was
- * not taken yet; NULL if there is none. Owned. */
+/* The oldest command that the peer got ("MAIL FROM:<a@b.test> BODY=8BITMIME"; "." for the end of a message)
+ * and that was not taken yet; NULL if there is none. Owned. */
 RELAIS_API gchar *relais_test_take_command (RelaisTest *test);
-/* The oldest message that the peer took, as it was before dots were doubled, and that was not taken yet; NULL if there is
- * none. Owned. */
+/* The oldest message that the peer took, as it was before dots were doubled, and that was not taken yet; NULL
+ * if there is none. Owned. */
 RELAIS_API GBytes *relais_test_take_delivered (RelaisTest *test);
 /* Where the spool lies, for a test that looks at it (`relaisctl spool dump DIR`); NULL without a queue. Borrowed. */
 RELAIS_API const gchar *relais_test_get_spool_dir (const RelaisTest *test);
@@ -151,7 +154,8 @@ RELAIS_API gboolean relais_test_add_auth_result (RelaisTest *test, const gchar *
  * name "test.invalid". NULL if there is none. Owned. */
 RELAIS_API gchar *relais_test_get_auth_results (const RelaisTest *test);
 
-/* The lane that lane, admit and result are about; provider may be NULL. "default", "default" and "site.test" unless set. */
+/* The lane that lane, admit and result are about; provider may be NULL. "default", "default" and "site.test"
+ * unless set. */
 RELAIS_API void relais_test_set_lane (RelaisTest *test, const gchar *source, const gchar *pool,
                                       const gchar *site, const gchar *provider);
 RELAIS_API void relais_test_set_connections (RelaisTest *test, guint32 n);
@@ -177,16 +181,18 @@ RELAIS_API guint32 relais_test_n_wakes (const RelaisTest *test);
 RELAIS_API const gchar *relais_test_get_source_reason (const RelaisTest *test, const gchar *source);
 /* The last mail to the postmaster, subject and text with an empty line between; NULL. Owned. */
 RELAIS_API gchar *relais_test_take_notice (RelaisTest *test);
-/* A clock that stands still but for relais_test_advance (); before relais_test_load (). `wall_us` is where it begins. */
+/* A clock that stands still but for relais_test_advance (); before relais_test_load (). `wall_us` is where it
+ * begins. */
 RELAIS_API void relais_test_use_clock (RelaisTest *test, gint64 wall_us);
 /* One turn of the loop, which waits until there is something to do: for tests of what is called back later. */
 RELAIS_API void relais_test_turn (RelaisTest *test);
 /* Puts it forward, from timer to timer: what is due on the way happens at its time. */
 RELAIS_API void relais_test_advance (RelaisTest *test, gint64 delta_us);
 
-/* The suppression list: one in memory, empty at first. Evidence suppresses at once but for SOFT, of which no amount does;
- * addresses are compared without regard to case; the same id twice counts once. */
-/* The oldest evidence that was reported, kept, and not taken yet; NULL if there is none. Borrowed until the next call. */
+/* The suppression list: one in memory, empty at first. Evidence suppresses at once but for SOFT, of which no
+ * amount does; addresses are compared without regard to case; the same id twice counts once. */
+/* The oldest evidence that was reported, kept, and not taken yet; NULL if there is none. Borrowed until the
+ * next call. */
 RELAIS_API const RelaisEvidence *relais_test_take_evidence (RelaisTest *test);
 /* Whether the list can be read, and written: else checks end with UNKNOWN, and reports with FAILED. */
 RELAIS_API void
@@ -223,8 +229,8 @@ RELAIS_API guint64 relais_test_get_samples (const RelaisTest *test, const gchar 
 /* The oldest event (a JSON object) that modules emitted and that was not taken yet; NULL if there is none.
  * Owned. */
 RELAIS_API GBytes *relais_test_take_event (RelaisTest *test);
-/* A real event log, in a directory of the test's own; before relais_test_load (). What modules emit goes there, and not
- * to relais_test_take_event (); cursors read it. */
+/* A real event log, in a directory of the test's own; before relais_test_load (). What modules emit goes
+ * there, and not to relais_test_take_event (); cursors read it. */
 RELAIS_API void relais_test_use_event_log (RelaisTest *test);
 /* Appends an event (a JSON object with at least one member) to that log, synced when this returns. */
 RELAIS_API void relais_test_add_event (RelaisTest *test, const gchar *object);

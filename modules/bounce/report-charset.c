@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Octets of a report as text: transfer encodings, charsets, encoded words, HTML. Lenient: what is malformed is read as
- * far as it can be. Pure, linear; any thread.
+ * Octets of a report as text: transfer encodings, charsets, encoded words, HTML. Lenient: what is malformed
+ * is read as far as it can be. Pure, linear; any thread.
  */
 #include "report-mail.h"
 

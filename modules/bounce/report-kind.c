@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What kind of message it is, where no part says so: a bounce, the reply of a machine, a challenge, a letter. A letter that
- * quotes a bounce is a letter: words alone make none, who sent it must fit. Pure; any thread.
+ * What kind of message it is, where no part says so: a bounce, the reply of a machine, a challenge, a letter.
+ * A letter that quotes a bounce is a letter: words alone make none, who sent it must fit. Pure; any thread.
  */
 #include <string.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * At which command of the dialogue a report says that it was refused: what is said to MAIL is about the sender and never
- * about the recipient, whatever its words. Where a text tells of several commands nothing is known. Pure; any thread.
+ * At which command of the dialogue a report says that it was refused: what is said to MAIL is about the
+ * sender and never about the recipient, whatever its words. Where a text tells of several commands nothing is
+ * known. Pure; any thread.
  */
 #include <string.h>
 

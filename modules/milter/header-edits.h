@@ -30,8 +30,8 @@ bool milter_edits_put (GByteArray *edits, const MilterEdit *edit);
 /* The next one; `*at` starts at 0. FALSE at the end, and for octets that are none. */
 bool milter_edits_next (const guint8 *bytes, gsize size, gsize *at, MilterEdit *edit);
 
-/* Names the `index`-th field (from 1) of that name in a header block: sets `below`, and returns the digest. Owned; NULL
- * if there is none. */
+/* Names the `index`-th field (from 1) of that name in a header block: sets `below`, and returns the digest.
+ * Owned; NULL if there is none. */
 char *milter_edits_name_field (const guint8 *block, gsize size, const char *name, guint32 index,
                                guint32 *below);
 /* Finds it in a block of today: its number among the fields of the name, from 0; -1 if it is not there any more. */

@@ -87,8 +87,8 @@ typedef struct {
 
 /* Size of the packet that follows these MILTER_LENGTH_BYTES; 0 if it is none, or larger than may be. */
 gsize milter_length_parse (const guint8 *bytes);
-/* Reads a packet, which has a NUL behind its `size` octets. FALSE, and nothing is to be freed, if it is not one of the
- * protocol; reply texts may have any octets, and are made fit to be passed on. */
+/* Reads a packet, which has a NUL behind its `size` octets. FALSE, and nothing is to be freed, if it is not
+ * one of the protocol; reply texts may have any octets, and are made fit to be passed on. */
 bool milter_reply_parse (const char *packet, gsize size, MilterReply *reply);
 void milter_reply_clear (MilterReply *reply);
 
