@@ -50,5 +50,8 @@ relais_block_find (const guint8 block[RELAIS_BLOCK_BYTES], guint8 octet)
  * line, and the last is not a CR (whose LF may come yet). `line_start`: bytes[0] begins a line. */
 gsize relais_lines_ordinary (const guint8 *bytes, gsize size, bool line_start);
 
+/* The same without what only some processors have. */
+gsize relais_lines_ordinary_portable (const guint8 *bytes, gsize size, bool line_start);
+
 /* Whether one of the octets is not ASCII. */
 bool relais_has_eight_bit (const guint8 *bytes, gsize size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A stream's output: the buffer, its writing at the end of the turn, the high and low marks, and the
- * orderly end. Loop thread only; relais_stream_write () never calls back, what it leads to is told
- * when the hub flushes.
+ * orderly end. Loop thread only; relais_stream_write () sends large pieces at once but never calls back,
+ * what it leads to is told when the hub flushes.
  */
 #include "config.h"
 
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OUT_FIRST_BYTES = 512 };
+enum { OUT_FIRST_BYTES = 512, OUT_DIRECT_BYTES = 16 * 1024 };
 
 gsize
 relais_stream_unwritten (const RelaisStream *stream)
@@ -47,15 +47,55 @@ make_room (RelaisStream *stream, gsize size)
     stream->out = g_realloc (stream->out, stream->out_capacity);
 }
 
+static void
+take_out (RelaisStream *stream, gsize size)
+{
+    stream->out_start += size;
+    if (stream->out_start < stream->out_end || stream->out == NULL)
+        return;
+    g_clear_pointer (&stream->out, g_free);
+    stream->out_start = stream->out_end = stream->out_capacity = 0;
+}
+
+/* A large piece goes out from where it lies, behind the little that waits; returns how much of it went. What is
+ * left, and an error, are the next flush's. No more than the high mark goes so in a turn: others wait. */
+static gsize
+write_direct (RelaisStream *stream, gconstpointer bytes, gsize size)
+{
+    const gsize waiting = relais_stream_unwritten (stream);
+    struct iovec parts[2] = {
+        {stream->out != NULL ? stream->out + stream->out_start : NULL, waiting},
+        {(gpointer)bytes, size},
+    };
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = G_N_ELEMENTS (parts)};
+    gssize n;
+
+    if (size < OUT_DIRECT_BYTES || waiting >= OUT_DIRECT_BYTES || stream->blocked ||
+        stream->state != STREAM_CLEAR)
+        return 0;
+    n = sendmsg (stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n <= 0)
+        return 0;
+    stream->clear_out += (guint64)n;
+    stream->sent_direct += (gsize)n;
+    take_out (stream, MIN ((gsize)n, waiting));
+    return (gsize)n - MIN ((gsize)n, waiting);
+}
+
 bool
 relais_stream_write (RelaisStream *stream, gconstpointer bytes, gsize size)
 {
+    gsize gone;
+
     if (size == 0 || stream->freed || stream->finishing || stream->state == STREAM_ENDED)
         return relais_stream_unwritten (stream) < RELAIS_STREAM_HIGH_BYTES;
-    make_room (stream, size);
-    memcpy (stream->out + stream->out_end, bytes, size);
-    stream->out_end += size;
-    if (relais_stream_unwritten (stream) >= RELAIS_STREAM_HIGH_BYTES)
+    gone = write_direct (stream, bytes, size);
+    if (gone < size) {
+        make_room (stream, size - gone);
+        memcpy (stream->out + stream->out_end, (const guint8 *)bytes + gone, size - gone);
+        stream->out_end += size - gone;
+    }
+    if (relais_stream_unwritten (stream) + stream->sent_direct >= RELAIS_STREAM_HIGH_BYTES)
         stream->above_high = true;
     if (!stream->blocked && (stream->state == STREAM_CLEAR || stream->state == STREAM_TLS))
         relais_stream_mark_dirty (stream);
@@ -169,18 +209,15 @@ relais_stream_flush (RelaisStream *stream)
         size = stream->clear_left;
     else if (stream->state != STREAM_CLEAR && stream->state != STREAM_TLS)
         return;
+    stream->sent_direct = 0;
     relais_stream_ref (stream);
     if (size > 0 && stream->state == STREAM_TLS)
         result =
             relais_stream_tls_write (stream, stream->out + stream->out_start, size, &taken, &error);
     else if (size > 0)
         result = write_clear (stream, stream->out + stream->out_start, size, &taken, &error);
-    stream->out_start += taken;
+    take_out (stream, taken);
     stream->clear_left -= MIN (taken, stream->clear_left);
-    if (stream->out_start == stream->out_end && stream->out != NULL) {
-        g_clear_pointer (&stream->out, g_free);
-        stream->out_start = stream->out_end = stream->out_capacity = 0;
-    }
     stream->blocked = result == STREAM_IO_AGAIN;
     if (result == STREAM_IO_FAILED)
         fail_output (stream, error);

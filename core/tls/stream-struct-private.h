@@ -72,7 +72,8 @@ struct RelaisStream {
 
     guint8 *out;
     gsize out_start, out_end, out_capacity;
-    gsize clear_left; /* while draining: how much of the output goes in clear */
+    gsize clear_left;  /* while draining: how much of the output goes in clear */
+    gsize sent_direct; /* in this turn, from where it lay */
 
     SSL *ssl;
     RelaisTlsContext *tls;

@@ -24,7 +24,8 @@ def table(command, facts, results):
     lines = [
         *textwrap.wrap("$ " + command, 96, subsequent_indent="    "),
         "%(cores)d cores, %(model)s, %(memory_gib)s GiB, Linux %(kernel)s, %(file_system)s" % facts,
-        "fdatasync of 4 KiB appended: %(fdatasync_ms)s ms (median); load average before: %(load_before)s" % facts,
+        "fdatasync of 4 KiB appended: %(fdatasync_ms)s ms (median); load average before: %(load_before)s; "
+        "%(touched_gib)s GiB of memory used once before" % facts,
         "Postfix %(postfix)s as Debian ships it; medians of %(runs)d runs, in turn; processor time by %(cpu)s" % facts,
         "other work on the machine took %(elsewhere)d %% of the processors (median of runs), at most %(elsewhere_most)d %%" % facts,
         "",

@@ -318,6 +318,38 @@ test_marks (void)
     close (peer);
 }
 
+/* A large piece goes out at once behind what waits, in order, but no more than the high mark in a turn. */
+static void
+test_large_piece_goes_at_once (void)
+{
+    enum { PIECE = 32 * 1024 };
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_auto (End) end = {0};
+    g_autofree guint8 *piece = g_malloc (PIECE), *got = g_malloc (2 * RELAIS_STREAM_HIGH_BYTES);
+    gsize pieces = 0;
+    bool below = true;
+    int peer;
+
+    open_pair (loop, &end, &peer);
+    memset (piece, 'p', PIECE);
+    g_assert_true (relais_stream_write (end.stream, "front", 5));
+    g_assert_cmpint (recv (peer, got, 16, MSG_DONTWAIT), <, 0);
+    g_assert_true (relais_stream_write (end.stream, piece, PIECE));
+    g_assert_cmpuint (relais_stream_unwritten (end.stream), ==, 0);
+    g_assert_cmpint (recv (peer, got, 5 + PIECE, MSG_WAITALL), ==, 5 + PIECE);
+    g_assert_cmpint (memcmp (got, "frontppp", 8), ==, 0);
+    for (pieces = 1; below; pieces++) {
+        below = relais_stream_write (end.stream, piece, PIECE);
+        (void)!recv (peer, got, 2 * RELAIS_STREAM_HIGH_BYTES, MSG_DONTWAIT);
+    }
+    g_assert_cmpuint (pieces, ==, RELAIS_STREAM_HIGH_BYTES / PIECE);
+    g_assert_cmpint (end.drained, ==, 0);
+    run_turns (loop);
+    g_assert_cmpint (end.drained, ==, 1);
+    g_assert_true (relais_stream_write (end.stream, piece, PIECE));
+    close (peer);
+}
+
 /* --- The end ------------------------------------------------------------------------------------ */
 
 static int
@@ -681,6 +713,7 @@ main (int argc, char **argv)
     g_test_add_func ("/tls/stream/one-write-a-turn", test_one_write_a_turn);
     g_test_add_func ("/tls/stream/written-by-turn-function", test_written_by_turn_function);
     g_test_add_func ("/tls/stream/marks", test_marks);
+    g_test_add_func ("/tls/stream/large-piece", test_large_piece_goes_at_once);
     g_test_add_func ("/tls/stream/reset-by-peer", test_reset_by_peer);
     g_test_add_func ("/tls/stream/half-close", test_half_close);
     g_test_add_func ("/tls/stream/finish", test_finish);
