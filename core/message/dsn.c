@@ -61,7 +61,7 @@ static const struct {
 static void
 append_clean (GString *to, const char *text, gsize limit)
 {
-    for (gsize i = 0; text[i] != '\0' && i < limit; i++)
+    for (gsize i = 0; i < limit && text[i] != '\0'; i++)
         g_string_append_c (to, text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?');
 }
 

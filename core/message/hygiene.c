@@ -379,7 +379,7 @@ find_message_id (const RelaisField *field)
 static void
 append_outside (GString *to, const char *text, gsize limit)
 {
-    for (gsize i = 0; text[i] != '\0' && i < limit; i++)
+    for (gsize i = 0; i < limit && text[i] != '\0'; i++)
         g_string_append_c (to, text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?');
 }
 
@@ -455,7 +455,7 @@ append_author (GString *to, const RelaisHygieneOptions *options)
     g_string_append (to, "From: ");
     if (name[0] != '\0')
         g_string_append_c (to, '"');
-    for (gsize i = 0; name[i] != '\0' && i < AUTHOR_NAME_BYTES; i++) {
+    for (gsize i = 0; i < AUTHOR_NAME_BYTES && name[i] != '\0'; i++) {
         if (name[i] == '"' || name[i] == '\\')
             g_string_append_c (to, '\\');
         append_outside (to, name + i, 1);

@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { PASSWD_BYTES = 4096 }; /* of a user of the system */
 enum { FILE_BYTES = 64 * 1024 * 1024, FIELDS = 4, FIELD_BYTES = 512 }; /* FIELDS: at least */
 
 static const char *const class_names[] = {"auto", "transactional", "bulk"};
@@ -349,13 +350,15 @@ write_all (int fd, const GString *text)
 static bool
 give_away (int fd, const RelaisUsers *users, const char *owner)
 {
-    const struct passwd *entry;
+    char text[PASSWD_BYTES];
+    struct passwd space, *entry = NULL;
 
     if (geteuid () != 0)
         return true;
     if (users->origin.st_ino != 0)
         return fchown (fd, users->origin.st_uid, users->origin.st_gid) == 0;
-    entry = owner != NULL ? getpwnam (owner) : NULL;
+    if (owner != NULL)
+        (void)getpwnam_r (owner, &space, text, sizeof text, &entry);
     return entry == NULL || fchown (fd, entry->pw_uid, entry->pw_gid) == 0;
 }
 

@@ -29,7 +29,7 @@ behind_type (const char *value)
 {
     const gsize size = strcspn (value, "; ");
 
-    return value[size] == ';' && size < 10 ? value + size + 1 + strspn (value + size + 1, " ")
+    return size < 10 && value[size] == ';' ? value + size + 1 + strspn (value + size + 1, " ")
                                            : value;
 }
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 enum {
+    PASSWD_BYTES = 4096, /* of a user of the system */
     KEY_FILE_BYTES = 64 * 1024,
     RSA_LEAST_BITS = 1024,
     RSA_GOOD_BITS = 2048,
@@ -42,11 +43,13 @@ static bool G_GNUC_PRINTF (3, 4) fail (GError **error, DkimError code, const cha
 static bool
 owner_is_trusted (uid_t uid, const char *user)
 {
-    const struct passwd *entry;
+    char text[PASSWD_BYTES];
+    struct passwd space, *entry = NULL;
 
     if (uid == 0 || uid == geteuid ())
         return true;
-    entry = user != NULL ? getpwnam (user) : NULL;
+    if (user != NULL)
+        (void)getpwnam_r (user, &space, text, sizeof text, &entry);
     return entry != NULL && entry->pw_uid == uid;
 }
 

@@ -14,7 +14,7 @@ enum { VALUE_BYTES = 300, PART_BYTES = 120, REPLY_BYTES = 380 };
 static void
 append_clean (GString *to, const char *text, gsize most, const char *escaped)
 {
-    for (gsize i = 0; text[i] != '\0' && i < most; i++) {
+    for (gsize i = 0; i < most && text[i] != '\0'; i++) {
         if (strchr (escaped, text[i]) != NULL)
             g_string_append_c (to, '\\');
         g_string_append_c (to, g_ascii_isprint (text[i]) ? text[i] : '?');
