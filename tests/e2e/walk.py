@@ -4,15 +4,19 @@ have the code that the model says, and every message that was accepted must reac
 sender, recipients and text of its own transaction, and no other. For quick-walk.py and full-walk.py.
 
 A walk is a session; its moves are commands (good, bad, out of turn), garbage, contents of messages,
-TLS, and batches of commands in one segment. Whoever differs is told with the moves that led there; the
+TLS, logins, and batches of commands in one segment; a module (doorman) has its say at once or after a
+while. Whoever differs is told with the moves that led there; the
 same seed walks the same way.
 """
 import argparse
+import base64
 import collections
 import os
 import random
 import ssl
+import subprocess
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -32,8 +36,12 @@ STRAY = [b"", b"QUIT\r\n", b"NOOP\r\nNOOP\r\n", b"MAIL FROM:<evil@sender.test>\r
 # What a move sends and what it means: `kind` picks the model's method, `value` is its argument.
 Move = collections.namedtuple("Move", "kind value data")
 
-HELLO = [("client.test", True), ("[192.0.2.1]", True), ("a_b-c", True), ("", False), ("a b", False), ("cl/ient", False),
-         ("x" * 256, False)]
+# What the doorman says to a text that holds such a word, as a code of the server's.
+DOOR = {"reject": 550, "later": 451, "accept": 250, "pass": 250, "discard": 250, "hold": 250}
+WORDS, FATES = (["door-%s%s" % (word, pace) for word in words for pace in ("", "-slow")]
+                for words in (("reject", "later", "accept", "pass"), ("reject", "later", "pass", "discard", "hold")))
+HELLO = [("client.test", 250), ("[192.0.2.1]", 250), ("a_b-c", 250), ("", 501), ("a b", 501), ("cl/ient", 501),
+         ("x" * 256, 501)]
 SENDERS = [("FROM:<ann@sender.test>", 250, "ann@sender.test"), ("from:<Bob@Sender.TEST> SIZE=1000 BODY=8BITMIME", 250, "Bob@sender.test"),
            ("FROM:<\"a b\"@sender.test> RET=HDRS ENVID=x", 250, '"a b"@sender.test'), ("FROM:<>", 250, ""),
            ("FROM:<eve@foreign.test>", 250, "eve@foreign.test"), ("FROM:<ann@sender.test>   AUTH=<>", 250, "ann@sender.test"),
@@ -60,12 +68,29 @@ GARBAGE = [b"", b" ", b"FOO bar", b"MAILFROM:<a@b.test>", b"DATAX", b"\xff\xfe\x
            b"ETRN x", b"BDATA 10 LAST", b"XCLIENT ADDR=127.0.0.1", b"354 go", b"x" * 1000]
 
 
+USERS = ("walker", "door-reject", "door-later-slow", "door-pass-slow")
+SECRET = "secret of %s"
+
+
+def door(text):
+    """What the doorman makes of it."""
+    word = text.partition("door-")[2]
+    return next((code for name, code in DOOR.items() if word.startswith(name)), 250)
+
+
+def fate(header):
+    """deliver, discard or hold, with the code of the end of data."""
+    text = header.partition("X-Door: ")[2]
+    return next((name for name in ("discard", "hold") if name in text), "deliver"), door(text)
+
+
 class Model:
     """One session as the server ought to see it. Each method returns the codes of its replies."""
 
     def __init__(self, relays, offers_tls):
         self.may_relay, self.offers_tls = relays, offers_tls
         self.state, self.tls, self.errors, self.logins, self.ended = "start", False, 0, 0, False
+        self.trusted, self.user = relays, None
         self.forget()
 
     def forget(self):
@@ -85,9 +110,9 @@ class Model:
         self.ended = True
         return [code]
 
-    def hello(self, good):
-        if not good:
-            return self.refuse(501)
+    def hello(self, code):
+        if code != 250:
+            return self.refuse(code)
         self.forget()
         self.state = "ready"
         return [250]
@@ -105,8 +130,12 @@ class Model:
         address, what = value
         if self.state not in ("mail", "rcpt"):
             return self.refuse(503, self.may_relay)
+        before = list(self.recipients), self.relayed
         code = what if isinstance(what, int) else self.take_recipient(address, what)
+        if code == 250 or what == "own":  # a module may claim such a mailbox, so it is asked
+            code = door(address) if door(address) != 250 else code
         if code != 250:
+            self.recipients, self.relayed = before
             return self.refuse(code, self.may_relay)
         self.state = "rcpt"
         return [250]
@@ -195,14 +224,19 @@ class Model:
             return self.refuse(502)
         if arguments:
             return self.refuse(501)
-        self.state, self.tls = "start", True
+        self.state, self.tls, self.user, self.may_relay = "start", True, None, self.trusted
         self.forget()
         return [220]
 
     def auth(self, code):
-        if self.state != "ready":
+        if self.state != "ready" or self.user:
             return self.refuse(503)
-        codes = self.refuse(code if self.tls else 538)
+        if code in USERS and self.tls:
+            if door(code) != 250:
+                return self.refuse(door(code))
+            self.user, self.may_relay = code, True
+            return [235]
+        codes = self.refuse((535 if code in USERS else code) if self.tls else 538)
         self.logins += codes[0] == 535
         if self.logins < LOGINS or self.ended:
             return codes
@@ -238,16 +272,24 @@ class Walk:
         return getattr(self, "pick_" + self.random.choice(kinds))(False)
 
     def pick_hello(self, good):
-        name, fine = self.random.choice(HELLO[:3] if good else HELLO)
-        return self.line("hello", fine, self.random.choice(("EHLO %s", "HELO %s", "ehlo  %s ")) % name)
+        name, code = self.random.choice(HELLO[:3] if good else HELLO)
+        if not good and self.random.random() < 0.3:
+            name = self.random.choice(WORDS) + ".test"
+            code = door(name)
+        return self.line("hello", code, self.random.choice(("EHLO %s", "HELO %s", "ehlo  %s ")) % name)
 
     def pick_mail(self, good):
         text, code, sender = self.random.choice(SENDERS[:6] if good else SENDERS)
+        if not good and self.random.random() < 0.2:
+            sender = self.random.choice(WORDS) + "@sender.test"
+            text, code = "FROM:<%s>" % sender, door(sender)
         return self.line("mail", (code, sender), "MAIL " + text)
 
     def pick_rcpt(self, good):
         text, what = self.random.choice(RECIPIENTS[:8] if good else RECIPIENTS)
         text = text % self.random.randrange(1000) if "%d" in text else text
+        if not good and isinstance(what, str) and "<u" in text and self.random.random() < 0.3:
+            text = text.replace("<u", "<%s-u" % self.random.choice(WORDS))
         return self.line("rcpt", (self.address_of(text), what), "RCPT TO:" + text)
 
     @staticmethod
@@ -280,7 +322,9 @@ class Walk:
         return self.line("starttls", argument, "STARTTLS " + argument)
 
     def pick_auth(self, _):
-        text, code = self.random.choice((("LOGIN !", 501), ("SCRAM-SHA-256", 504), ("PLAIN not-base64", 501), ("CRAM-MD5", 504), ("PLAIN =", 535)))
+        text, code = self.random.choice((("LOGIN !", 501), ("SCRAM-SHA-256", 504), ("PLAIN not-base64", 501), ("CRAM-MD5", 504), ("PLAIN =", 535), *[(None, user) for user in USERS]))
+        if text is None:
+            text = "PLAIN " + base64.b64encode(("\0%s\0%s" % (code, SECRET % code)).encode()).decode()
         return self.line("auth", code, "AUTH " + text)
 
     def pick_chunk(self, _):
@@ -291,43 +335,47 @@ class Walk:
         else:
             data, last = self.chunks.pop(0), not self.chunks
         if last and self.outcome and self.model.state in ("rcpt", "chunks"):
-            number, body, relaying, other, bare = self.outcome
+            number, body, relaying, other, bare, end = self.outcome
             if (relaying if self.model.relayed else other) == 250 and not bare and self.model.received + len(data) <= MESSAGE_SIZE:
-                self.walker.expect[number] = (self.model.sender, list(self.model.recipients), body)
-        return Move("chunk", (len(data), last, self.outcome and self.outcome[2:]), b"BDAT %d%s\r\n" % (len(data), b" LAST" if last else b"") + data)
+                self.walker.accepted(number, self.model, body, end)
+        return Move("chunk", (len(data), last, self.outcome and self.outcome[2:5]), b"BDAT %d%s\r\n" % (len(data), b" LAST" if last else b"") + data)
 
     def begin_chunks(self):
         """Cuts a message into chunks: anywhere, unless a CR or LF alone in it would end the session before the last one."""
-        number, text, body, relaying, other, bare = self.make_content()
+        number, text, body, relaying, other, bare, end = self.make_content()
         data, cuts = text.encode(), [0]
         if not bare:
             cuts += sorted(self.random.randrange(len(data) + 1) for _ in range(self.random.randrange(4)))
         self.chunks = [data[a:b] for a, b in zip(cuts, cuts[1:] + [len(data)])]
         if not bare and self.random.random() < 0.3:
             self.chunks.append(b"")
-        self.outcome = (number, body, relaying, other, bare)
+        self.outcome = (number, body, relaying, other, bare, end)
 
     def pick_broken(self, _):
         return Move("broken", None, self.random.choice((b"NOOP " + b"x" * 3000 + b"\r\n", b"NOOP\n", b"RSET\rNOOP\r\n", b"EHLO a\r\r\n", b"DATA\n\r\n")))
 
     def make_content(self):
         header, body, relaying, other = self.random.choice(CONTENTS[:3] if self.random.random() < 0.5 else CONTENTS)
+        if relaying == other == 250 and self.random.random() < 0.3:
+            header += "X-Door: %s\r\n" % self.random.choice(FATES)
+        end, code = fate(header)
+        relaying, other = (code, code) if code != 250 else (relaying, other)
         number = self.walker.next_number()
         bare = self.random.random() < 0.05
         text = "Subject: walk-%s\r\n%s\r\n%s" % (number, header, body)
         if bare:
             text += self.random.choice(("a\nb", "\n.\n", "a\r.\r\n"))
-        return number, text, body, relaying, other, bare
+        return number, text, body, relaying, other, bare, end
 
     def pick_foreign(self, _):
         return Move("foreign", None, self.random.choice((b"GET / HTTP/1.1\r\n", b"POST /x HTTP/1.0\r\n", b"CONNECT x:25\r\n")))
 
     def pick_content(self):
-        number, text, body, relaying, other, bare = self.make_content()
+        number, text, body, relaying, other, bare, end = self.make_content()
         wire = text.replace("\r\n.", "\r\n..").encode()
         code = relaying if self.model.relayed else other
         if code == 250 and not bare:
-            self.walker.expect[number] = (self.model.sender, list(self.model.recipients), body)
+            self.walker.accepted(number, self.model, body, end)
         return Move("content", (relaying, other, bare), wire + (b"" if wire.endswith(b"\r\n") else b"\r\n") + b".\r\n")
 
     # --- Going
@@ -396,16 +444,22 @@ class Walker(threading.Thread):
     def __init__(self, index, seed, steps, ports):
         super().__init__(name="walker %d" % index)
         self.index, self.random, self.left, self.ports = index, random.Random("%d/%d" % (seed, index)), steps, ports
-        self.number, self.walks, self.expect, self.troubles = 0, 0, {}, []
+        self.number, self.walks, self.expect, self.held, self.troubles = 0, 0, {}, 0, []
 
     def next_number(self):
         self.number += 1
         return "%d-%d" % (self.index, self.number)
 
+    def accepted(self, number, model, body, end):
+        if end == "deliver":
+            self.expect[number] = (model.sender, list(model.recipients), body)
+        elif end == "hold":
+            self.held += 1
+
     def run(self):
         while self.left > 0 and len(self.troubles) < 3:
-            relays = self.random.random() < 0.7
-            walk = Walk(self, self.ports[0] if relays else self.ports[1], relays, relays)
+            kind = self.random.choice((0, 0, 0, 1, 2))
+            walk = Walk(self, self.ports[kind], kind == 0, kind != 1)
             trouble = walk.go(min(self.left, 400))
             self.left -= max(walk.steps, 1)
             self.walks += 1
@@ -416,10 +470,11 @@ class Walker(threading.Thread):
 
 def check_sunk(lab, tap, walkers):
     """What arrived is what was accepted: sender, recipients and text, each message once a recipient."""
-    expect = {}
+    expect, held = {}, sum(walker.held for walker in walkers)
     for walker in walkers:
         expect.update(walker.expect)
-    lab.wait(lambda: lab.status()["queue.deliveries"] == 0, 120, "empty queue")
+    lab.wait(lambda: lab.status()["queue.deliveries"] == lab.status()["queue.held"], 120, "a queue of nothing but what is held")
+    tap.equal(lab.status()["queue.messages"], held, "what was put in quarantine waits there")
     found, bad = {}, []
     for facts, data in lab.sunk():
         subject = next((line[9:].decode() for line in data.split(b"\r\n") if line.startswith(b"Subject: ")), None)
@@ -444,15 +499,28 @@ def main(steps):
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     tap = harness.Tap()
-    port = laboratory.free_port()
-    with harness.Lab("--set", "listener.stranger.address=127.0.0.1", "--set", "listener.stranger.port=%d" % port,
-                     "--set", "limits.message_size=%d" % MESSAGE_SIZE, "--set", "limits.errors=%d" % ERRORS, "--set", "limits.idle_commands=100000") as lab:
-        walkers = [Walker(i, options.seed, options.steps // THREADS, (lab.port, port)) for i in range(THREADS)]
-        [walker.start() for walker in walkers]
-        [walker.join() for walker in walkers]
-        troubles = [trouble for walker in walkers for trouble in walker.troubles]
-        walks = sum(walker.walks for walker in walkers)
-        tap.ok(not troubles, "%d steps in %d walks (seed %d): every reply as the model says" % (options.steps, walks, options.seed), "\n".join(troubles))
-        tap.case(check_sunk, lab, tap, walkers)
-        lab.clean(tap)
+    port, guests = laboratory.free_port(), laboratory.free_port()
+    settings = {"listener.stranger.address": "127.0.0.1", "listener.stranger.port": port,
+                "listener.guests.address": "127.0.0.1", "listener.guests.port": guests, "listener.guests.auth": "tls",
+                "listener.guests.certificate": "{keys}/cert.pem", "listener.guests.key": "{keys}/key.pem",
+                "limits.message_size": MESSAGE_SIZE, "limits.errors": ERRORS, "limits.idle_commands": 100000}
+    with tempfile.TemporaryDirectory() as keys:
+        laboratory.make_certificate(keys)
+        words = ["%s=%s" % (name, str(value).format(keys=keys)) for name, value in settings.items()]
+        with harness.Lab("--module", "doorman", *[word for setting in words for word in ("--set", setting)]) as lab:
+            walk_in(lab, tap, options, (lab.port, port, guests))
     tap.end()
+
+
+def walk_in(lab, tap, options, ports):
+    for user in USERS:
+        subprocess.run([lab.facts["relaisctl"], "user", "add", user, "--tenant=sender"], input=SECRET % user + "\n",
+                       stdout=subprocess.DEVNULL, text=True, check=True)
+    walkers = [Walker(i, options.seed, options.steps // THREADS, ports) for i in range(THREADS)]
+    [walker.start() for walker in walkers]
+    [walker.join() for walker in walkers]
+    troubles = [trouble for walker in walkers for trouble in walker.troubles]
+    walks = sum(walker.walks for walker in walkers)
+    tap.ok(not troubles, "%d steps in %d walks (seed %d): every reply as the model says" % (options.steps, walks, options.seed), "\n".join(troubles))
+    tap.case(check_sunk, lab, tap, walkers)
+    lab.clean(tap)
