@@ -38,8 +38,9 @@ LOCAL = {
                           ' E { action = "quarantine"; expression = "TEST_QUARANTINE"; }\n}\n',
     "milter_headers.conf": 'use = ["authentication-results", "x-spam-level", "ours", "gone"]; skip_local = false; skip_authenticated = false;\n'
                            "custom {\n"
-                           " ours = 'return function(task) return nil, {[\"X-Ours\"] = \"seen from \" .. tostring(task:get_from_ip())}, {} end';\n"
-                           " gone = 'return function(task) return nil, {}, {[\"X-Gone\"] = 2} end';\n}\n",
+                           " ours = 'return function(task) return nil, {[\"X-Ours\"] = \"seen from \" .. tostring(task:get_from_ip())}, {}, {} end';\n"
+                           " gone = 'return function(task) return nil, {}, {[\"X-Gone\"] = 2}, {} end';\n}\n",
+    "actions.conf": "discard = 1000; quarantine = 2000;\n",
     "dkim.conf": "check_local = true;\n",
 }
 # What asks, or is fetched, elsewhere.
