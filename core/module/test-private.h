@@ -49,8 +49,10 @@ typedef struct {
 
 /* Services that channels find; see test-channel.c. */
 typedef struct {
-    GPtrArray *answers; /* what they say */
-    GQueue streams;     /* their sides of channels */
+    GPtrArray *answers;  /* what they say */
+    GHashTable *octets;  /* address -> what one of octets does */
+    GHashTable *failing; /* address -> RelaisChannelOutcome */
+    GQueue streams;      /* their sides of channels */
 } RelaisTestServices;
 
 /* What is submitted, fetched and asked about; see test-intake.c and test-fetch.c. */

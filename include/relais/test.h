@@ -11,6 +11,7 @@
 #pragma once
 
 #include <relais/bounce.h>
+#include <relais/channel.h>
 #include <relais/hook.h>
 #include <relais/fetch.h>
 #include <relais/module.h>
@@ -88,6 +89,23 @@ RELAIS_API guint32 relais_test_n_lookups (const RelaisTest *test);
  * was said. With `line` NULL, what it writes when a channel comes. The first that fits counts. */
 RELAIS_API void relais_test_add_answer (RelaisTest *test, const gchar *address, const gchar *line,
                                         const gchar *answer);
+
+/* The same for a protocol that is not one of lines. What the service makes of the octets that wait of a channel:
+ * it returns how many it takes, after which it is called with the rest, or 0 if it waits for more; what it adds
+ * to `answer` is written. It is called with none when a channel comes. `channel` counts those to the address,
+ * from 1. More than 200 000 octets never wait: of a longer piece it takes parts. */
+typedef guint64 (*RelaisTestOctetsFunc) (guint32 channel, const gchar *bytes, guint64 size,
+                                         GByteArray *answer, gpointer data);
+/* Instead of how many: it hangs up, once the answer is written. */
+#define RELAIS_TEST_HANG_UP G_MAXUINT64
+RELAIS_API void relais_test_answer_octets (RelaisTest *test, const gchar *address,
+                                           RelaisTestOctetsFunc func, gpointer data);
+/* Channels to a service of the test's, of either kind, that are open. */
+RELAIS_API guint32 relais_test_n_channels (const RelaisTest *test, const gchar *address);
+/* From now on channels to `address` come to that instead of to a service; OK: no longer. Without it a channel with
+ * TLS finds a service as one without does: as if its certificate were good. */
+RELAIS_API void
+relais_test_fail_channel (RelaisTest *test, const gchar *address, RelaisChannelOutcome outcome);
 
 /* What relais_fetch () gets for a URL, in place of the network: a status, "Name: value" (nullable) and a body; or the
  * outcome that it ends with. The last word on a URL counts; one of which nothing was said ends with CONNECT. */
