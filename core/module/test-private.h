@@ -55,6 +55,9 @@ typedef struct {
     GQueue streams;      /* their sides of channels */
 } RelaisTestServices;
 
+/* Helper programs that the test answers for: name -> what it does; see test-program.c. */
+typedef GHashTable RelaisTestPrograms;
+
 /* What is submitted, fetched and asked about; see test-intake.c and test-fetch.c. */
 typedef struct {
     GQueue submitted; /* RelaisSubmitInfo, copies */
@@ -116,6 +119,7 @@ struct RelaisTest {
     RelaisTestShaping shaping;
     RelaisTestDeliveries deliveries;
     RelaisTestServices services;
+    RelaisTestPrograms *programs;
     RelaisTestIntake intake;
     RelaisTestPages pages;
     const RelaisTestParts *parts; /* or NULL */
@@ -142,5 +146,7 @@ void relais_test_pages_init (RelaisTest *test);
 /* Ends what was asked and not answered, as a daemon that stops does. */
 void relais_test_pages_stop (RelaisTest *test);
 void relais_test_pages_clear (RelaisTest *test);
+void relais_test_programs_init (RelaisTest *test);
+void relais_test_programs_clear (RelaisTest *test);
 void relais_test_services_init (RelaisTest *test);
 void relais_test_services_clear (RelaisTest *test);
