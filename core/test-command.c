@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Commands of modules in the harness (include/relais/test.h): words are taken as relaisctl takes them, and what is
- * said is what it prints; an ONLINE command runs on the test's loop, without a socket between. The caller's thread.
+ * Commands of modules in the harness (include/relais/test.h): words are taken as relaisctl takes them, and
+ * what is said is what it prints; an ONLINE command runs on the test's loop, without a socket between. The
+ * caller's thread.
  */
 #include "config.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Routes of modules in the harness (include/relais/test.h): a request goes through the parser of heads and to the
- * handler as it does behind a listener, which is not there. The caller's thread, but for the handler, which runs
- * on one of its own while the loop turns.
+ * Routes of modules in the harness (include/relais/test.h): a request goes through the parser of heads and
+ * to the handler as it does behind a listener, which is not there. The caller's thread, but for the
+ * handler, which runs on one of its own while the loop turns.
  */
 #include "config.h"
 

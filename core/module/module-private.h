@@ -148,11 +148,12 @@ struct RelaisHost {
     GQueue runs;                          /* RelaisHookRun that are suspended */
     GQueue channels;                      /* RelaisChannel */
     struct RelaisTlsContext *channel_tls; /* of those with TLS; or NULL */
-    /* The harness's, or NULL: a socket to the service of that address, -1 where it has none; or how it fails. */
+    /* The harness's, or NULL: a socket to the service of that address, -1 where it has none; or how it
+     * fails. */
     RelaisChannelOutcome (*channel_peer) (gpointer data, const char *address, int *fd);
     gpointer channel_peer_data;
-    /* The harness's, or NULL: what the helper of that name comes to, with its reply; whether it has one (OK), where
-     * there is no request. */
+    /* The harness's, or NULL: what the helper of that name comes to, with its reply; whether it has one
+     * (OK), where there is no request. */
     RelaisHelperOutcome (*helper_peer) (gpointer data, const char *program, GBytes *request,
                                         GBytes **reply);
     gpointer helper_peer_data;

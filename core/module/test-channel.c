@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The services that modules' channels find in the harness, over a socket pair: each answers a line with what the
- * test said, or octets with what a function of the test's makes of them. The caller's thread.
+ * The services that modules' channels find in the harness, over a socket pair: each answers a line with
+ * what the test said, or octets with what a function of the test's makes of them. The caller's thread.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Helper programs that a test answers for, in the harness (include/relais/test.h): in this process and outside any
- * sandbox. The caller's thread.
+ * Helper programs that a test answers for, in the harness (include/relais/test.h): in this process and
+ * outside any sandbox. The caller's thread.
  */
 #include "config.h"
 

@@ -53,7 +53,8 @@ void milter_call_leave (MilterCall *call);
 void milter_call_next_link (MilterCall *call);
 /* steps.c: does the step under way, `call->steps[call->step]`. */
 void milter_call_next_step (MilterCall *call);
-/* answers.c: what the milter has for the next octets: as long as the step has, within what it has for the call. */
+/* answers.c: what the milter has for the next octets: as long as the step has, within what it has for the
+ * call. */
 gint64 milter_call_time_left (MilterCall *call);
 /* Waits for an answer to the step under way. */
 void milter_call_await (MilterCall *call);

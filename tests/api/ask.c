@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What the harness asks of a module in the place of people and programs: commands as relaisctl runs them, routes as
- * clients ask for them; and what answers a module in the place of its helper.
+ * What the harness asks of a module in the place of people and programs: commands as relaisctl runs them,
+ * routes as clients ask for them; and what answers a module in the place of its helper.
  */
 #include "stage.h"
 

@@ -157,7 +157,7 @@ test_write_limit (void)
 
 /* --- Octets --------------------------------------------------------------------------------------- */
 
-/* Pieces of a size in one octet and so many of them; each is given back with its channel's number in front. */
+/* A piece is its size in one octet and so many more; it is given back with its channel's number in front. */
 static guint64
 give_back (guint32 channel, const gchar *bytes, guint64 size, GByteArray *answer, gpointer data)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A module that does what the test program says that loaded it: its init is the program's function
- * puppet_init (), told apart by the module's name, and its commands are puppet_command (). PUPPET_NAME is that name,
- * PUPPET_REQUIRES one that it needs.
+ * puppet_init (), told apart by the module's name, and its commands are puppet_command (). PUPPET_NAME is
+ * that name, PUPPET_REQUIRES one that it needs.
  */
 #include <relais/command.h>
 #include <relais/hook.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * milter as a module in the harness, against a milter of octets: every packet that it is told, with what was agreed
- * on; what each of its answers comes to at each step; changes of a header as they go out; and milters that say
- * nothing, too much, or what is not of the protocol, under a clock that stands still.
+ * milter as a module in the harness, against a milter of octets: every packet that it is told, with what
+ * was agreed on; what each of its answers comes to at each step; changes of a header as they go out; and
+ * milters that say nothing, too much, or what is not of the protocol, under a clock that stands still.
  */
 #include <relais/test.h>
 #include <relais/timer.h>
