@@ -33,6 +33,8 @@ libcore_la_SOURCES += \
 
 # The part of the harness that stands on rooms below core/module.
 libcore_la_SOURCES += \
+    core/test-command.c \
+    core/test-http.c \
     core/test-peer.c core/test-peer-private.h \
     core/test-queue.c
 sbin_PROGRAMS += relaisd

@@ -21,6 +21,7 @@ typedef struct {
     const char *socket_path;
     RelaisConfig *config;
     RelaisTerminal terminal;
+    const RelaisOnline *online; /* or NULL: the daemon behind the socket */
 } Run;
 
 /* --- Help ------------------------------------------------------------------------------------- */
@@ -378,16 +379,26 @@ run_offline (Run *run, RelaisCommandCall *call, gpointer data, RelaisRender *ren
 }
 
 static int
+run_online (Run *run, RelaisCommandCall *call, gpointer data, RelaisRender *render)
+{
+    const RelaisOnline *online = run->online;
+
+    return online != NULL ? online->run (online->data, call, data, render, run->terminal.err)
+                          : relais_client_run (call, run->socket_path, render, run->terminal.err);
+}
+
+static int
 run_command (Run *run, const RelaisCommand *command, gpointer data, int argc, char **argv)
 {
-    RelaisCommandCall *call = relais_call_new (command, run->config, NULL);
+    const bool is_online = command->kind == RELAIS_COMMAND_ONLINE;
+    RelaisLoop *loop = is_online && run->online != NULL ? run->online->loop : NULL;
+    RelaisCommandCall *call = relais_call_new (command, run->config, loop);
     RelaisRender *render = relais_render_new (&run->terminal);
     int status = take_arguments (run, call, argc, argv);
 
     if (status == 0)
-        status = command->kind == RELAIS_COMMAND_ONLINE
-                     ? relais_client_run (call, run->socket_path, render, run->terminal.err)
-                     : run_offline (run, call, data, render);
+        status = is_online ? run_online (run, call, data, render)
+                           : run_offline (run, call, data, render);
     relais_render_free (render);
     relais_call_unref (call);
     return status;
@@ -431,11 +442,10 @@ asks_for_help (const char *word)
     return strcmp (word, "help") == 0 || strcmp (word, "--help") == 0 || strcmp (word, "-h") == 0;
 }
 
-int
-relais_commands_run (RelaisCommands *commands, const char *socket_path, RelaisConfig *config,
-                     int argc, char **argv, const RelaisTerminal *terminal)
+static int
+run_words (Run run, int argc, char **argv)
 {
-    Run run = {commands, socket_path, config, *terminal};
+    RelaisCommands *commands = run.commands;
     g_autofree char **words = g_memdup2 (argv, sizeof (char *) * (gsize)(argc + 1));
     const RelaisCommand *command;
     gpointer data = NULL;
@@ -458,6 +468,21 @@ relais_commands_run (RelaisCommands *commands, const char *socket_path, RelaisCo
     if (argc > 1 && asks_for_help (words[1]))
         return help_main (&run, words[0]);
     return unknown_verb (&run, words[0], argc > 1 ? words[1] : NULL);
+}
+
+int
+relais_commands_run (RelaisCommands *commands, const char *socket_path, RelaisConfig *config,
+                     int argc, char **argv, const RelaisTerminal *terminal)
+{
+    return run_words ((Run){commands, socket_path, config, *terminal, NULL}, argc, argv);
+}
+
+int
+relais_commands_run_here (RelaisCommands *commands, const RelaisOnline *online,
+                          RelaisConfig *config, int argc, char **argv,
+                          const RelaisTerminal *terminal)
+{
+    return run_words ((Run){commands, NULL, config, *terminal, online}, argc, argv);
 }
 
 int

@@ -13,6 +13,16 @@ typedef RelaisRenderOptions RelaisTerminal;
 /* relais_commands_main () with its output given. */
 int relais_commands_run (RelaisCommands *commands, const char *socket_path, RelaisConfig *config,
                          int argc, char **argv, const RelaisTerminal *terminal);
+/* Who runs ONLINE commands in place of the daemon: in this process, on that loop. Returns the exit status. */
+typedef struct {
+    RelaisLoop *loop;
+    int (*run) (gpointer data, RelaisCommandCall *call, gpointer command_data, RelaisRender *render,
+                FILE *err);
+    gpointer data;
+} RelaisOnline;
+int relais_commands_run_here (RelaisCommands *commands, const RelaisOnline *online,
+                              RelaisConfig *config, int argc, char **argv,
+                              const RelaisTerminal *terminal);
 /* The command that `argv` names, or NULL; `skip` is how many words of it that takes. */
 const RelaisCommand *
 relais_commands_match (RelaisCommands *commands, int argc, char **argv, int *skip, gpointer *data);

@@ -270,10 +270,15 @@ static bool
 meet_test_peer (RelaisChannel *channel)
 {
     const RelaisHost *host = channel->module->host;
-    const int fd = host->channel_peer != NULL
-                       ? host->channel_peer (host->channel_peer_data, channel->name)
-                       : -1;
+    RelaisChannelOutcome outcome = RELAIS_CHANNEL_OK;
+    int fd = -1;
 
+    if (host->channel_peer != NULL)
+        outcome = host->channel_peer (host->channel_peer_data, channel->name, &fd);
+    if (outcome != RELAIS_CHANNEL_OK) {
+        relais_channel_fail (channel, outcome, g_strdup ("as the test has it"));
+        return true;
+    }
     if (fd < 0)
         return false;
     channel->stream = relais_stream_new (host->loop, fd, &relais_channel_callbacks, channel, NULL);

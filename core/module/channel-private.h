@@ -12,6 +12,7 @@
 #include <relais/channel.h>
 
 enum { CHANNEL_ADDRESSES = 8 }; /* of a name, that are tried */
+#define CHANNEL_DRAIN G_MAXSIZE
 
 /* Where to. */
 typedef struct {
@@ -54,7 +55,7 @@ struct RelaisChannel {
 
     RelaisChannelFunc func; /* of the read that waits; or NULL */
     gpointer data;
-    gsize size; /* wanted; 0: a line */
+    gsize size; /* wanted; 0: a line; CHANNEL_DRAIN: that output has left */
     RelaisTimer deadline;
     RelaisTimer turn; /* to begin, and to look at what is there already */
     bool begun;

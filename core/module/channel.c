@@ -81,6 +81,11 @@ look (RelaisChannel *channel)
 
     if (channel->func == NULL || channel->stream == NULL || !channel->open)
         return;
+    if (channel->size == CHANNEL_DRAIN) {
+        if (relais_stream_unwritten (channel->stream) < RELAIS_STREAM_HIGH_BYTES)
+            tell (channel, RELAIS_CHANNEL_OK, "", 0);
+        return;
+    }
     bytes = relais_stream_peek (channel->stream, &size);
     taken = measure (channel, bytes, size, &answer);
     if (taken == 0 ? channel->size == 0 && size > RELAIS_CHANNEL_READ_BYTES + 1 /* a CR */
@@ -98,6 +103,12 @@ look (RelaisChannel *channel)
 
 static void
 on_input (RelaisStream *stream, gpointer data)
+{
+    look (data);
+}
+
+static void
+on_drained (RelaisStream *stream, gpointer data)
 {
     look (data);
 }
@@ -174,6 +185,14 @@ relais_channel_read (RelaisChannel *channel, guint64 size, gint64 timeout_us,
     return begin_read (channel, (gsize)size, timeout_us, func, data);
 }
 
+gboolean
+relais_channel_drain (RelaisChannel *channel, gint64 timeout_us, RelaisChannelFunc func,
+                      gpointer data)
+{
+    g_return_val_if_fail (channel != NULL && func != NULL && timeout_us > 0, FALSE);
+    return begin_read (channel, CHANNEL_DRAIN, timeout_us, func, data);
+}
+
 /* --- Writing ------------------------------------------------------------------------------------ */
 
 gboolean
@@ -201,6 +220,7 @@ relais_channel_opened (RelaisChannel *channel)
     channel->open = true;
     relais_stream_write (channel->stream, channel->unsent->data, channel->unsent->len);
     g_byte_array_set_size (channel->unsent, 0);
+    relais_timer_set (&channel->turn, 0);
 }
 
 /* --- Life --------------------------------------------------------------------------------------- */
@@ -212,7 +232,7 @@ on_ready (RelaisStream *stream, const GError *error, gpointer data)
 }
 
 const RelaisStreamCallbacks relais_channel_callbacks = {
-    .input = on_input, .ready = on_ready, .closed = on_closed};
+    .input = on_input, .drained = on_drained, .ready = on_ready, .closed = on_closed};
 
 RelaisChannel *
 relais_channel_new (RelaisModule *module, const RelaisChannelInfo *info, GError **error)

@@ -48,6 +48,7 @@ libcore_la_SOURCES += \
     core/module/test-delivery.c \
     core/module/test-fetch.c \
     core/module/test-intake.c \
+    core/module/test-program.c \
     core/module/test-shaping.c \
     core/module/test-suppress.c \
     core/module/test-zone.c \

@@ -10,7 +10,9 @@
 #include "module/host-private.h"
 #include "module/intake-private.h"
 
+#include <relais/channel.h>
 #include <relais/fetch.h>
+#include <relais/helper.h>
 #include <relais/hook.h>
 #include <relais/log.h>
 #include <relais/module.h>
@@ -146,9 +148,15 @@ struct RelaisHost {
     GQueue runs;                          /* RelaisHookRun that are suspended */
     GQueue channels;                      /* RelaisChannel */
     struct RelaisTlsContext *channel_tls; /* of those with TLS; or NULL */
-    /* The harness's: a socket to the service of that address, -1 where it has none; or NULL. */
-    int (*channel_peer) (gpointer data, const char *address);
+    /* The harness's, or NULL: a socket to the service of that address, -1 where it has none; or how it
+     * fails. */
+    RelaisChannelOutcome (*channel_peer) (gpointer data, const char *address, int *fd);
     gpointer channel_peer_data;
+    /* The harness's, or NULL: what the helper of that name comes to, with its reply; whether it has one
+     * (OK), where there is no request. */
+    RelaisHelperOutcome (*helper_peer) (gpointer data, const char *program, GBytes *request,
+                                        GBytes **reply);
+    gpointer helper_peer_data;
     const RelaisIntake *intake; /* or NULL */
     gpointer intake_data;
     guint submissions; /* atomic: not told of yet */

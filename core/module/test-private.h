@@ -49,9 +49,14 @@ typedef struct {
 
 /* Services that channels find; see test-channel.c. */
 typedef struct {
-    GPtrArray *answers; /* what they say */
-    GQueue streams;     /* their sides of channels */
+    GPtrArray *answers;  /* what they say */
+    GHashTable *octets;  /* address -> what one of octets does */
+    GHashTable *failing; /* address -> RelaisChannelOutcome */
+    GQueue streams;      /* their sides of channels */
 } RelaisTestServices;
+
+/* Helper programs that the test answers for: name -> what it does; see test-program.c. */
+typedef GHashTable RelaisTestPrograms;
 
 /* What is submitted, fetched and asked about; see test-intake.c and test-fetch.c. */
 typedef struct {
@@ -114,6 +119,7 @@ struct RelaisTest {
     RelaisTestShaping shaping;
     RelaisTestDeliveries deliveries;
     RelaisTestServices services;
+    RelaisTestPrograms *programs;
     RelaisTestIntake intake;
     RelaisTestPages pages;
     const RelaisTestParts *parts; /* or NULL */
@@ -140,5 +146,7 @@ void relais_test_pages_init (RelaisTest *test);
 /* Ends what was asked and not answered, as a daemon that stops does. */
 void relais_test_pages_stop (RelaisTest *test);
 void relais_test_pages_clear (RelaisTest *test);
+void relais_test_programs_init (RelaisTest *test);
+void relais_test_programs_clear (RelaisTest *test);
 void relais_test_services_init (RelaisTest *test);
 void relais_test_services_clear (RelaisTest *test);

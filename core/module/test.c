@@ -95,6 +95,7 @@ relais_test_new (const gchar *module_dir)
     open_tokens (test);
     relais_test_deliveries_init (test);
     relais_test_services_init (test);
+    relais_test_programs_init (test);
     relais_test_intake_init (test);
     relais_test_pages_init (test);
     relais_test_shaping_init (test);
@@ -132,6 +133,7 @@ relais_test_free (RelaisTest *test)
         test->parts->stop (test->parts_data);
     relais_host_free (test->host);
     relais_test_services_clear (test);
+    relais_test_programs_clear (test);
     relais_test_intake_clear (test);
     relais_test_pages_clear (test);
     relais_test_zone_free (zone);

@@ -71,6 +71,12 @@ RELAIS_API gboolean relais_channel_read_line (RelaisChannel *channel, gint64 tim
 /* The same with the next `size` octets, 1 to RELAIS_CHANNEL_READ_BYTES. */
 RELAIS_API gboolean relais_channel_read (RelaisChannel *channel, guint64 size, gint64 timeout_us,
                                          RelaisChannelFunc func, gpointer data);
+/* Has `func` called, without octets, once most of what was written has left, however much that was, so that
+ * a peer that answers nothing in between is not outrun; else with what comes instead within `timeout_us`
+ * (positive), the peer's end included. What the peer says meanwhile stays for the next read, of which it
+ * takes the place. FALSE, and `func` is not called, while another read waits. */
+RELAIS_API gboolean relais_channel_drain (RelaisChannel *channel, gint64 timeout_us,
+                                          RelaisChannelFunc func, gpointer data);
 /* Why it is over, one line of English for a log; "" while it is not. Not trusted. Borrowed. */
 RELAIS_API const gchar *relais_channel_get_text (const RelaisChannel *channel);
 /* Closes it, once what was written has left or a few seconds have passed; a read that waits is not called back.

@@ -11,8 +11,12 @@
 #pragma once
 
 #include <relais/bounce.h>
-#include <relais/hook.h>
+#include <relais/channel.h>
+#include <relais/command.h>
 #include <relais/fetch.h>
+#include <relais/helper.h>
+#include <relais/hook.h>
+#include <relais/http.h>
 #include <relais/module.h>
 #include <relais/queued.h>
 #include <relais/service.h>
@@ -88,6 +92,46 @@ RELAIS_API guint32 relais_test_n_lookups (const RelaisTest *test);
  * was said. With `line` NULL, what it writes when a channel comes. The first that fits counts. */
 RELAIS_API void relais_test_add_answer (RelaisTest *test, const gchar *address, const gchar *line,
                                         const gchar *answer);
+
+/* The same for a protocol that is not one of lines. What the service makes of the octets that wait of a
+ * channel: it returns how many it takes, after which it is called with the rest, or 0 if it waits for more;
+ * what it adds to `answer` is written. It is called with none when a channel comes. `channel` counts those
+ * to the address, from 1. More than 200 000 octets never wait: of a longer piece it takes parts. */
+typedef guint64 (*RelaisTestOctetsFunc) (guint32 channel, const gchar *bytes, guint64 size,
+                                         GByteArray *answer, gpointer data);
+/* Instead of how many: it hangs up, once the answer is written. */
+#define RELAIS_TEST_HANG_UP G_MAXUINT64
+RELAIS_API void relais_test_answer_octets (RelaisTest *test, const gchar *address,
+                                           RelaisTestOctetsFunc func, gpointer data);
+/* Channels to a service of the test's, of either kind, that are open. */
+RELAIS_API guint32 relais_test_n_channels (const RelaisTest *test, const gchar *address);
+/* From now on channels to `address` come to that instead of to a service; OK: no longer. Without it a
+ * channel with TLS finds a service as one without does: as if its certificate were good. */
+RELAIS_API void
+relais_test_fail_channel (RelaisTest *test, const gchar *address, RelaisChannelOutcome outcome);
+
+/* In place of the helper process `program`: `func` is called for each request, on the test's thread, and
+ * the process has died where it returns NULL; before the module calls relais_helper_new (). */
+RELAIS_API void relais_test_answer_helper (RelaisTest *test, const gchar *program,
+                                           RelaisHelperServeFunc func, gpointer data);
+/* From now on what it is asked comes to that, and `func` is not called; OK: no longer. */
+RELAIS_API void
+relais_test_fail_helper (RelaisTest *test, const gchar *program, RelaisHelperOutcome outcome);
+
+/* Runs a command of a module: `words` (NULL-terminated) and the exit status are relaisctl's, and so is
+ * `output` (owned; nullable), with what it writes to standard error in its place. Files that are named are
+ * read. An ONLINE command runs on the loop, which turns until it has ended. */
+RELAIS_API gint relais_test_command (RelaisTest *test, const gchar *const *words, gchar **output);
+
+/* Asks a route of a module what a listener of that kind would: `head` is the request line and the fields,
+ * each with CRLF, without the empty line; of a POST `body` (nullable) and its length are added. The client
+ * is that of relais_test_set_client (), 192.0.2.1 unless it is set, without TLS. The handler runs on a
+ * thread of its own, and the loop turns meanwhile. Returns the status, also of what the core refuses (400,
+ * 404, 405, 413). `fields` (owned; nullable) is what the handler set, a line with CRLF for each, `answer`
+ * (owned; nullable) the body, empty for a HEAD. */
+RELAIS_API guint32 relais_test_request (RelaisTest *test, RelaisHttpListenerKind listener,
+                                        const gchar *head, GBytes *body, gchar **fields,
+                                        GBytes **answer);
 
 /* What relais_fetch () gets for a URL, in place of the network: a status, "Name: value" (nullable) and a body; or the
  * outcome that it ends with. The last word on a URL counts; one of which nothing was said ends with CONNECT. */

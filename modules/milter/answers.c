@@ -9,9 +9,8 @@
 static void on_length (RelaisChannel *channel, RelaisChannelOutcome outcome, const gchar *bytes,
                        guint64 size, gpointer data);
 
-/* For the next octets: as long as the step has, within what the milter has for the call. */
-static gint64
-time_left (MilterCall *call)
+gint64
+milter_call_time_left (MilterCall *call)
 {
     const MilterServer *server = milter_call_get_link (call)->server;
     const char step = call->steps[call->step];
@@ -28,8 +27,8 @@ milter_call_await (MilterCall *call)
 {
     MilterLink *link = milter_call_get_link (call);
 
-    relais_channel_read (link->channel, MILTER_LENGTH_BYTES, time_left (call), on_length,
-                         link->session);
+    relais_channel_read (link->channel, MILTER_LENGTH_BYTES, milter_call_time_left (call),
+                         on_length, link->session);
 }
 
 static void
@@ -217,5 +216,6 @@ on_length (RelaisChannel *channel, RelaisChannelOutcome outcome, const gchar *by
     else if (length == 0)
         milter_call_fail (call, "answers a packet that is too large");
     else
-        relais_channel_read (link->channel, length, time_left (call), on_packet, session);
+        relais_channel_read (link->channel, length, milter_call_time_left (call), on_packet,
+                             session);
 }

@@ -53,7 +53,10 @@ void milter_call_leave (MilterCall *call);
 void milter_call_next_link (MilterCall *call);
 /* steps.c: does the step under way, `call->steps[call->step]`. */
 void milter_call_next_step (MilterCall *call);
-/* answers.c: waits for an answer to it. */
+/* answers.c: what the milter has for the next octets: as long as the step has, within what it has for the
+ * call. */
+gint64 milter_call_time_left (MilterCall *call);
+/* Waits for an answer to the step under way. */
 void milter_call_await (MilterCall *call);
 /* message.c: reads the header on a worker, then does the step under way; shows the next piece of the body. */
 void milter_call_read_header (MilterCall *call);

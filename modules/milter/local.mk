@@ -11,9 +11,13 @@ modules_milter_milter_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -DGETTEXT_PACKAGE=
 modules_milter_milter_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)
 modules_milter_milter_la_LIBADD = librelais.la $(GLIB_LIBS)
 
-# What is pure is tested by compiling it; what it is as a module, from the wire (tests/e2e/quick-milter.py).
-check_PROGRAMS += tests/modules/milter/test-wire
-TESTS += tests/modules/milter/test-wire
+# What is pure is tested by compiling it; what it is as a module, through the harness, and with milters of others by
+# tests/e2e/quick-milter.py, full-milter.py, full-rspamd.py and full-clamav.py.
+check_PROGRAMS += tests/modules/milter/test-milter tests/modules/milter/test-wire
+TESTS += tests/modules/milter/test-milter tests/modules/milter/test-wire
 tests_modules_milter_test_wire_SOURCES = tests/modules/milter/test-wire.c $(milter_pure_sources)
 tests_modules_milter_test_wire_CPPFLAGS = -DRELAIS_STATIC -I$(top_srcdir)/modules/milter $(RELAIS_MODULE_CPPFLAGS)
 tests_modules_milter_test_wire_LDADD = librelais.la $(GLIB_LIBS)
+tests_modules_milter_test_milter_SOURCES = tests/modules/milter/test-milter.c
+tests_modules_milter_test_milter_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
+tests_modules_milter_test_milter_LDADD = librelais.la $(GLIB_LIBS)

@@ -40,19 +40,34 @@ take_header (MilterCall *call)
 }
 
 static void
+on_drained (RelaisChannel *channel, RelaisChannelOutcome outcome, const gchar *bytes, guint64 size,
+            gpointer data)
+{
+    MilterSession *session = data;
+
+    if (outcome == RELAIS_CHANNEL_OK)
+        milter_call_next_step (session->call);
+    else
+        milter_call_lost (session->call, outcome);
+}
+
+static void
 take_chunk (MilterCall *call)
 {
+    MilterLink *link = milter_call_get_link (call);
     g_autoptr (GByteArray) out = g_byte_array_new ();
     const guint begin = milter_packet_begin (out, 'B');
 
     g_byte_array_append (out, call->buffer, (guint)call->n_read);
     milter_packet_end (out, begin);
     call->body_at += (guint64)call->n_read;
-    if (relais_channel_write (milter_call_get_link (call)->channel, (const char *)out->data,
-                              out->len))
-        milter_call_await (call);
-    else
+    if (!relais_channel_write (link->channel, (const char *)out->data, out->len))
         milter_call_fail (call, "does not take a message");
+    else if ((link->steps & MILTER_NR_BODY) != 0)
+        relais_channel_drain (link->channel, milter_call_time_left (call), on_drained,
+                              link->session);
+    else
+        milter_call_await (call);
 }
 
 static void

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A session's conversations with its milters, from the first command to the last. Loop.
+ *
+ * A connection serves one session, with all its mails, and is not kept for the next one, as Sendmail and
+ * Postfix have it too. There is a command for that (SMFIC_QUIT_NC), but libmilter 8.17 takes it only after
+ * a mail that was aborted, or that it let through with "continue": in every other state (no mail yet; one
+ * that was accepted, as opendkim and clamav-milter end what is good; refused) it passes over it, and over
+ * the greeting of the next session, without an answer. rspamd takes it always. There is little to save: a
+ * connection, agreed upon and closed, was measured at 0.07 to 0.3 ms, a mail that is shown to opendkim,
+ * clamav-milter or rspamd at 1 to 3 ms.
  */
 #include "milter.h"
 

@@ -97,7 +97,7 @@ flag_of (char step, bool answer)
         {'C', MILTER_NO_CONNECT, MILTER_NR_CONNECT}, {'H', MILTER_NO_HELO, MILTER_NR_HELO},
         {'M', MILTER_NO_MAIL, MILTER_NR_MAIL},       {'R', MILTER_NO_RCPT, MILTER_NR_RCPT},
         {'T', MILTER_NO_DATA, MILTER_NR_DATA},       {'L', MILTER_NO_HEADERS, 0},
-        {'N', MILTER_NO_EOH, MILTER_NR_EOH},         {'B', MILTER_NO_BODY, 0},
+        {'N', MILTER_NO_EOH, MILTER_NR_EOH},         {'B', MILTER_NO_BODY, MILTER_NR_BODY},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS (rows); i++)

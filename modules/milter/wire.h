@@ -46,9 +46,11 @@ enum {
     MILTER_NR_DATA = 0x10000,
     MILTER_NR_UNKNOWN = 0x20000,
     MILTER_NR_EOH = 0x40000,
+    MILTER_NR_BODY = 0x80000,
     MILTER_LEADING_SPACE = 0x100000,
-    /* Not among them: that a body is not answered, since the answers are what keeps it from piling up. */
-    MILTER_OFFERED_STEPS = 0x17f7ff
+    /* All but being shown recipients that were refused. Some (rspamd) do without every answer but the last,
+     * asked or not. */
+    MILTER_OFFERED_STEPS = 0x1ff7ff
 };
 
 typedef enum {

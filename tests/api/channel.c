@@ -155,6 +155,124 @@ test_write_limit (void)
     stage_free (test);
 }
 
+/* --- Octets --------------------------------------------------------------------------------------- */
+
+/* A piece is its size in one octet and so many more; it is given back with its channel's number in front. */
+static guint64
+give_back (guint32 channel, const gchar *bytes, guint64 size, GByteArray *answer, gpointer data)
+{
+    const guint64 piece = size > 0 ? (guint64)bytes[0] : 0;
+    const guint8 number = (guint8)('0' + channel);
+    guint *calls = data;
+
+    ++*calls;
+    if (size == 0) {
+        g_byte_array_append (answer, (const guint8 *)"hello", 5);
+        return 0;
+    }
+    if (size <= piece)
+        return 0;
+    g_byte_array_append (answer, &number, 1);
+    g_byte_array_append (answer, (const guint8 *)bytes + 1, (guint)piece);
+    return memcmp (bytes + 1, "bye", MIN (piece, 3)) == 0 ? RELAIS_TEST_HANG_UP : piece + 1;
+}
+
+static void
+test_octets (void)
+{
+    RelaisTest *test = begin ();
+    RelaisChannel *one, *two;
+    guint calls = 0;
+
+    relais_test_answer_octets (test, "a.test:4000", give_back, &calls);
+    one = open_channel (test, "a.test:4000", RELAIS_CHANNEL_WITH_TLS);
+    assert_read (test, one, 5, RELAIS_CHANNEL_OK, "hello");
+    g_assert_cmpuint (calls, ==, 1);
+    two = open_channel (test, "a.test:4000", 0);
+    assert_read (test, two, 5, RELAIS_CHANNEL_OK, "hello");
+    g_assert_cmpuint (relais_test_n_channels (test, "a.test:4000"), ==, 2);
+    g_assert_true (relais_channel_write (one, "\3a", 2));
+    g_assert_true (relais_channel_write (two, "\1x\2yz\4w", 7));
+    assert_read (test, two, 5, RELAIS_CHANNEL_OK, "2x2yz");
+    g_assert_true (relais_channel_write (one, "bc", 2));
+    assert_read (test, one, 4, RELAIS_CHANNEL_OK, "1abc");
+    g_assert_true (relais_channel_write (one, "\3bye", 4));
+    assert_read (test, one, 4, RELAIS_CHANNEL_OK, "1bye");
+    assert_read (test, one, 1, RELAIS_CHANNEL_CLOSED, NULL);
+    g_assert_cmpuint (relais_test_n_channels (test, "a.test:4000"), ==, 1);
+    relais_channel_free (one);
+    relais_channel_free (two);
+    while (relais_test_n_channels (test, "a.test:4000") > 0)
+        relais_test_turn (test);
+    stage_free (test);
+}
+
+static void
+test_failing (void)
+{
+    RelaisTest *test = begin ();
+    RelaisChannel *channel;
+    guint calls = 0;
+
+    relais_test_answer_octets (test, "a.test:4000", give_back, &calls);
+    relais_test_fail_channel (test, "a.test:4000", RELAIS_CHANNEL_TLS);
+    assert_fails (test, "a.test:4000", RELAIS_CHANNEL_WITH_TLS, RELAIS_CHANNEL_TLS,
+                  "as the test has it");
+    relais_test_fail_channel (test, "a.test:4000", RELAIS_CHANNEL_OK);
+    channel = open_channel (test, "a.test:4000", 0);
+    assert_read (test, channel, 5, RELAIS_CHANNEL_OK, "hello");
+    relais_channel_free (channel);
+    stage_free (test);
+}
+
+/* --- That output leaves --------------------------------------------------------------------------- */
+
+static void
+assert_drain (RelaisTest *test, RelaisChannel *channel, gint64 timeout_us,
+              RelaisChannelOutcome outcome)
+{
+    Told told = {0};
+
+    g_assert_true (relais_channel_drain (channel, timeout_us, on_read, &told));
+    g_assert_false (told.called);
+    g_assert_false (relais_channel_drain (channel, timeout_us, on_read, &told));
+    stage_wait (test, &told.called);
+    g_assert_cmpstr (relais_channel_outcome_to_string (told.outcome), ==,
+                     relais_channel_outcome_to_string (outcome));
+    g_assert_cmpuint (told.size, ==, 0);
+    g_free (told.bytes);
+}
+
+static guint64
+swallow (guint32 channel, const gchar *bytes, guint64 size, GByteArray *answer, gpointer data)
+{
+    guint64 *total = data;
+
+    *total += size;
+    return size;
+}
+
+/* However much is written: it is there before the next is. */
+static void
+test_drain (void)
+{
+    RelaisTest *test = begin ();
+    g_autofree char *most = g_strnfill (RELAIS_CHANNEL_WRITE_BYTES, 'a');
+    guint64 total = 0;
+    RelaisChannel *channel;
+
+    relais_test_answer_octets (test, "a.test:4000", swallow, &total);
+    channel = open_channel (test, "a.test:4000", 0);
+    assert_drain (test, channel, LONG_US, RELAIS_CHANNEL_OK);
+    for (guint i = 0; i < 20; i++) {
+        g_assert_true (relais_channel_write (channel, most, RELAIS_CHANNEL_WRITE_BYTES / 2));
+        assert_drain (test, channel, LONG_US, RELAIS_CHANNEL_OK);
+    }
+    g_assert_cmpuint (total, >, 9 * RELAIS_CHANNEL_WRITE_BYTES);
+    relais_channel_free (channel);
+    stage_free (test);
+}
+
 /* --- In a hook ------------------------------------------------------------------------------------ */
 
 static struct {
@@ -314,12 +432,25 @@ test_unix (void)
     g_autofree char *dir = g_dir_make_tmp ("channel-XXXXXX", NULL);
     g_autofree char *path = g_build_filename (dir, "socket", NULL);
     g_autofree char *address = g_strconcat ("unix:", path, NULL);
+    g_autofree char *most = g_strnfill (RELAIS_CHANNEL_WRITE_BYTES, 'a');
     RelaisTest *test = begin ();
+    RelaisChannel *slow, *gone;
     int fd;
 
     g_strlcpy (peer.sun_path, path, sizeof peer.sun_path);
     fd = listen_on ((const struct sockaddr *)&peer, sizeof peer);
     assert_echo (test, fd, address);
+    /* A peer that reads nothing, and one that goes meanwhile. */
+    slow = open_channel (test, address, RELAIS_CHANNEL_TRUSTED);
+    gone = open_channel (test, address, RELAIS_CHANNEL_TRUSTED);
+    g_assert_true (relais_channel_write (slow, most, RELAIS_CHANNEL_WRITE_BYTES));
+    g_assert_true (relais_channel_write (gone, most, RELAIS_CHANNEL_WRITE_BYTES));
+    assert_drain (test, slow, 50 * 1000, RELAIS_CHANNEL_TIMEOUT);
+    relais_channel_free (slow);
+    close (accept (fd, NULL, NULL));
+    close (accept (fd, NULL, NULL));
+    assert_drain (test, gone, LONG_US, RELAIS_CHANNEL_CLOSED);
+    relais_channel_free (gone);
     close (fd);
     g_unlink (path);
     g_rmdir (dir);
@@ -389,6 +520,9 @@ channel_add_tests (void)
     g_test_add_func ("/api/channel/lines", test_lines);
     g_test_add_func ("/api/channel/longest", test_longest);
     g_test_add_func ("/api/channel/write-limit", test_write_limit);
+    g_test_add_func ("/api/channel/octets", test_octets);
+    g_test_add_func ("/api/channel/failing", test_failing);
+    g_test_add_func ("/api/channel/drain", test_drain);
     g_test_add_func ("/api/channel/hook", test_hook);
     g_test_add_func ("/api/channel/tcp", test_tcp);
     g_test_add_func ("/api/channel/unix", test_unix);

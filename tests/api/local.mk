@@ -14,6 +14,7 @@ tests_api_second_la_LIBADD = librelais.la $(GLIB_LIBS)
 check_PROGRAMS += tests/api/test-api
 TESTS += tests/api/test-api
 tests_api_test_api_SOURCES = tests/api/test-api.c tests/api/stage.c tests/api/stage.h \
+    tests/api/ask.c \
     tests/api/channel.c \
     tests/api/counter.c \
     tests/api/cursor.c \

@@ -9,11 +9,14 @@
 RelaisHookFunc puppet_hooks[RELAIS_N_HOOKS];
 gpointer puppet_data;
 gboolean (*puppet_on_init) (RelaisModule *module, GError **error);
+void (*puppet_on_command) (RelaisCommandCall *call);
 guint puppet_calls;
 
-/* Found by the puppets by its name. */
+/* Found by the puppets by their names. */
 __attribute__ ((visibility ("default"))) gboolean
 puppet_init (RelaisModule *module, GError **error);
+__attribute__ ((visibility ("default"))) void
+puppet_command (RelaisCommandCall *call, gpointer data);
 
 static RelaisVerdict
 on_hook (RelaisHook *hook, gpointer data)
@@ -37,6 +40,12 @@ puppet_init (RelaisModule *module, GError **error)
             return FALSE;
     }
     return puppet_on_init == NULL || puppet_on_init (module, error);
+}
+
+void
+puppet_command (RelaisCommandCall *call, gpointer data)
+{
+    puppet_on_command (call);
 }
 
 RelaisTest *
@@ -67,6 +76,7 @@ stage_free (RelaisTest *test)
     memset (puppet_hooks, 0, sizeof puppet_hooks);
     puppet_data = NULL;
     puppet_on_init = NULL;
+    puppet_on_command = NULL;
     puppet_calls = 0;
 }
 

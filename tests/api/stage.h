@@ -12,6 +12,8 @@ extern RelaisHookFunc puppet_hooks[RELAIS_N_HOOKS];
 extern gpointer puppet_data;
 /* Called in the init of each puppet, besides the registering of its hooks; NULL: nothing. */
 extern gboolean (*puppet_on_init) (RelaisModule *module, GError **error);
+/* What their commands do. */
+extern void (*puppet_on_command) (RelaisCommandCall *call);
 /* How often puppet_hooks were called in all. */
 extern guint puppet_calls;
 
@@ -25,6 +27,7 @@ void stage_free (RelaisTest *test);
 void stage_wait (RelaisTest *test, const gboolean *flag);
 
 /* The files of tests. */
+void ask_add_tests (void);
 void channel_add_tests (void);
 void counter_add_tests (void);
 void cursor_add_tests (void);

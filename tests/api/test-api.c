@@ -9,6 +9,7 @@ main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
     g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
+    ask_add_tests ();
     channel_add_tests ();
     counter_add_tests ();
     cursor_add_tests ();

@@ -2,46 +2,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """opendkim, as it is, is a milter of Relais: what it signs and what goes out is verified by another, what it verifies has
 its result above the message; a thousand sessions leave it no connection."""
-import glob
 import os
 import smtplib
-import subprocess
 import sys
-import tempfile
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import filters
 import harness
 import inbound
 
 tap = harness.Tap()
-HOME = tempfile.mkdtemp(prefix="relais-full-milter-")
-SOCKET = os.path.join(HOME, "socket")
 SIGNS, VERIFIES = "127.0.0.2", "127.0.0.3"  # clients whose mail it does this with
 post = inbound.Post()
 
 
-def start(record):
-    """opendkim in the foreground; None if it is not there."""
-    places = (os.path.join(harness.BUILD, "lab-tools/usr/sbin/opendkim"), "/usr/sbin/opendkim")
-    binary = next((path for path in places if os.path.exists(path)), None)
-    if binary is None:
-        return None
-    files = {
-        "conf": "Mode sv\nSyslog no\nSocket local:%s\nDomain signer.test\nSelector k1\nKeyFile %s/key\nRequireSafeKeys no\nInternalHosts %s/inside\n"
-                "TestDNSData %s/dns\nAuthservID opendkim.test\nAlwaysAddARHeader yes\n" % (SOCKET, HOME, HOME, HOME),
-        "inside": SIGNS + "\n",
-        "dns": "k1._domainkey.signer.test %s\n" % record,
-    }
-    for name, text in files.items():
-        with open(os.path.join(HOME, name), "w") as file:
-            file.write(text)
-    env = dict(os.environ, LD_LIBRARY_PATH=":".join(glob.glob(os.path.join(harness.BUILD, "lab-tools/usr/lib/*-linux-gnu*"))))
-    process = subprocess.Popen([binary, "-f", "-x", os.path.join(HOME, "conf")], env=env)
-    end = time.monotonic() + 20
-    while not os.path.exists(SOCKET) and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.05)
-    return process
+def start(signer, record):
+    """opendkim, with its socket in `signer`."""
+    signer.write("inside", SIGNS + "\n")
+    signer.write("dns", "k1._domainkey.signer.test %s\n" % record)
+    conf = signer.write("conf", "Mode sv\nSyslog no\nSocket local:%(home)s/socket\nDomain signer.test\nSelector k1\nKeyFile %(home)s/key\n"
+                        "RequireSafeKeys no\nInternalHosts %(home)s/inside\nTestDNSData %(home)s/dns\nAuthservID opendkim.test\n"
+                        "AlwaysAddARHeader yes\n" % {"home": signer.home})
+    return signer.start("usr/sbin/opendkim", "-f", "-x", conf, ready="socket")
 
 
 def deliver(lab, data, client):
@@ -75,25 +57,17 @@ def test_many(lab, process, n, before):
 
 
 def main():
-    secret, record = inbound.make_key(HOME)
-    process = start(record.replace('" "', "").strip('"'))
-    if process is None or process.poll() is not None:
-        tap.skip("milter", "opendkim is not there")
-        tap.end()
-        return
-    zone = os.path.join(HOME, "zone")
-    with open(zone, "w") as file:
-        file.write("k1._domainkey.signer TXT %s\n" % record)
-    try:
+    filters.need(tap, "usr/sbin/opendkim")
+    with filters.Filters() as signer:
+        secret, record = inbound.make_key(signer.home)
+        process = start(signer, record.replace('" "', "").strip('"'))
+        zone = signer.write("zone", "k1._domainkey.signer TXT %s\n" % record)
         before = harness.sockets(process.pid)
-        with harness.Lab("--module", "milter", "--zone", zone, "--set", "milter-filter.opendkim.address=unix:" + SOCKET) as lab:
+        with harness.Lab("--module", "milter", "--zone", zone, "--set", "milter-filter.opendkim.address=unix:" + signer.path("socket")) as lab:
             tap.case(test_signs, lab)
             tap.case(test_verifies, lab, secret)
             tap.case(test_many, lab, process, 1000, before)
             lab.clean(tap)
-    finally:
-        process.kill()
-        subprocess.run(["rm", "-rf", HOME], check=False)
     tap.end()
 
 
