@@ -162,7 +162,6 @@ kept:
 out:
   driver = smtp
   interface = {address}
-  tls_try_verify_hosts =
 in_clear:
   driver = smtp
   interface = {address}
