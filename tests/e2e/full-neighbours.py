@@ -68,7 +68,7 @@ def events(lab, queue_id, *kinds):
 
 def settled(lab, queue_id, n=1):
     """The events of its n recipients that say how it ended."""
-    return lab.wait(lambda: [found for found in [events(lab, queue_id, "delivered", "bounced")] if len(found) == n], 30,
+    return lab.wait(lambda: [found for found in [events(lab, queue_id, "delivered", "bounced")] if len(found) == n], PATIENCE,
                     "end of %s" % queue_id)[0]
 
 
@@ -77,10 +77,11 @@ def at(near, mark, n=1):
     def look():
         found = near.holding(mark)
         return found if len(found) >= n else None
-    return LAB.wait(look, 30, "%d mails %s at %s" % (n, mark.decode(), near.name))
+    return LAB.wait(look, PATIENCE, "%d mails %s at %s" % (n, mark.decode(), near.name))
 
 
 SUNK = {}
+PATIENCE = 10
 
 
 def sink(lab):
@@ -96,7 +97,7 @@ def sunk(lab, mark, n=1):
     def look():
         found = [(facts, data) for facts, data in sink(lab) if b"\r\nSubject: %s\r\n" % mark in data and not Report.is_one(data)]
         return found if len(found) >= n else None
-    return lab.wait(look, 60, "%d mails %s in the sink" % (n, mark.decode()))
+    return lab.wait(look, PATIENCE, "%d mails %s in the sink" % (n, mark.decode()))
 
 
 def report_about(lab, recipient, action, mark):
@@ -108,7 +109,17 @@ def report_about(lab, recipient, action, mark):
                 if recipient in report.fields.get("final-recipient", "") and report.fields.get("action", "").startswith(action):
                     return facts, report
         return None
-    return lab.wait(look, 30, "report %s about %s" % (action, recipient))
+    return lab.wait(look, PATIENCE, "report %s about %s" % (action, recipient))
+
+
+def until(near, check, what):
+    """Waits while the neighbour tries each second what it has."""
+    for _ in range(20):
+        if check():
+            break
+        near.retry()
+        time.sleep(1)
+    return LAB.wait(check, 1, what)
 
 
 # --- Relais to the neighbour ---------------------------------------------------------------------
@@ -190,7 +201,7 @@ def test_reports(lab, near):
 def test_bounce(lab, near):
     """Mail with a bounce address of its own: the report is read, and linked."""
     queue_id = send(lab, ANN, ["full@" + near.domain], letter(b"returned-" + near.name.encode(), b"x\r\n", author=ANN))
-    event = lab.wait(lambda: events(lab, queue_id, "bounce"), 30, "the report of %s" % near.name)[0]
+    event = until(near, lambda: events(lab, queue_id, "bounce"), "report of %s" % near.name)[0]
     facts = [event.get(key) for key in ("recipient", "link", "bounce_permanence", "reporting_mta")]
     tap.equal(facts[:3], ["full@" + near.domain, "token", "permanent"], "%s: what it returns later is linked to its delivery" % near.name)
     tap.note(str(event))
@@ -202,7 +213,7 @@ def test_several(lab, near):
     names = ["a", "nobody", "b", "later", "c"]
     near.hold(True)
     queue_id = send(lab, BACK, ["%s@%s" % (name, near.domain) for name in names], letter(mark, b"x\r\n"))
-    lab.wait(lambda: events(lab, queue_id, "deferred"), 30, "the deferral")
+    lab.wait(lambda: events(lab, queue_id, "deferred"), PATIENCE, "the deferral")
     first = {e["recipient"].partition("@")[0]: e for e in events(lab, queue_id, "delivered", "bounced", "deferred")}
     tap.equal({name: (e["type"], e.get("code")) for name, e in first.items() if name in ("nobody", "later")},
               {"nobody": ("bounced", 550), "later": ("deferred", 450)}, "%s: refused for good and for now" % near.name)
@@ -288,10 +299,7 @@ def test_in_later(lab, near):
     """Put off at RCPT twice, and once at the end of the message."""
     for to in ("later@in.sender.test", "lateatend@in.sender.test"):
         mark, data = pass_on(lab, near, to.partition("@")[0], to, n=0)
-        began = time.monotonic()
-        while not [1 for _, found in sink(lab) if b"Subject: %s\r\n" % mark in found] and time.monotonic() < began + 40:
-            near.retry()
-            time.sleep(1)
+        until(near, lambda: [1 for _, found in sink(lab) if b"Subject: %s\r\n" % mark in found], "another attempt")
         tap.ok(len(sunk(lab, mark)) == 1, "%s: tries %s again, and it comes once" % (near.name, to))
 
 
@@ -309,7 +317,7 @@ def test_in_returned(lab, near):
 
     def look():
         return [mail for mail in near.mails() if Report.is_one(mail.data) and mark in mail.data]
-    mail = lab.wait(look, 30, "the report of Relais at %s" % near.name)[0]
+    mail = lab.wait(look, PATIENCE, "the report of Relais at %s" % near.name)[0]
     report = Report(mail.data)
     tap.equal((mail.sender, mail.recipient, report.fields["final-recipient"], report.fields["status"]),
               ("", "bob@" + near.domain, "rfc822; closed@in.sender.test", "5.2.1"), "%s: has Relais's report of what it took and could not deliver" % near.name)

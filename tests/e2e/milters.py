@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A milter on libmilter (python3-milter) for the end-to-end tests: milters.py ADDRESS LOG NAME. What it does with a mail
-is said by its sender's local part; each connection and message is a line of LOG. A sender's mail to later@ is put off twice,
-that to lateatend@ once, when it is complete."""
+is said by its sender's local part; each connection and message is a line of LOG. A sender's mail to later@in.sender.test is put off twice,
+that to lateatend@ there once, when it is complete."""
 import collections
 import sys
 import time
@@ -38,9 +38,9 @@ class Filter(Milter.Base):
         if recipient == "<gone@in.sender.test>":
             self.setreply("550", "5.1.1", "gone, says the milter")
             return Milter.REJECT
-        if recipient.startswith("<later@") and self.put_off(recipient, 2):
+        if recipient == "<later@in.sender.test>" and self.put_off(recipient, 2):
             return Milter.TEMPFAIL
-        self.late = recipient.startswith("<lateatend@")
+        self.late = recipient == "<lateatend@in.sender.test>"
         return Milter.CONTINUE
 
     def header(self, name, value):

@@ -27,7 +27,8 @@ class Mail:
         head = self.data.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
         found = re.search(r"(?m)^(?:Envelope-to|Delivered-To): (.*?)\r?$", head)
         self.recipient = found.group(1) if found else None
-        self.sender = re.search(r"(?m)^Return-[Pp]ath: <(.*)>", head).group(1)
+        found = re.search(r"(?m)^Return-[Pp]ath: <(.*)>", head)
+        self.sender = found.group(1) if found else ""  # OpenSMTPD tells none of reports
         self.transaction = re.search(r"(?s)Received: .*?\sid ([\w-]+)", head).group(1)
 
 
@@ -161,4 +162,4 @@ class Report:
     @staticmethod
     def is_one(data):
         head = data.partition(b"\r\n\r\n")[0].lower()
-        return b"multipart/report" in head and b"delivery-status" in head
+        return b"multipart/" in head and b"\ncontent-type: message/" in data.lower() and b"delivery-status" in data.lower()

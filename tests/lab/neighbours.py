@@ -67,6 +67,7 @@ message_size_limit={limit}
 minimal_backoff_time=1s
 maximal_backoff_time=2s
 queue_run_delay=1s
+smtpd_hard_error_limit=3
 default_destination_concurrency_limit=1
 smtputf8_enable=yes
 """
@@ -75,8 +76,8 @@ smtputf8_enable=yes
 def configure_postfix(root, port, address, hop, clear):
     master = open(os.path.join(root, "etc/postfix/master.cf")).read()
     was, wanted = "127.0.0.1:%d inet" % port, "%s:%d inet" % (address, port)
-    write(root, "etc/postfix/master.cf", master.replace(was, wanted) + "broken unix - - n - - error\n")
-    write(root, "etc/postfix/transport", "full@postfix.test broken:5.2.1 mailbox is broken\n"
+    write(root, "etc/postfix/master.cf", master.replace(was, wanted) + "broken unix - n n - - pipe user=mail argv=/bin/sh -c { exit 77 }\n")
+    write(root, "etc/postfix/transport", "full@postfix.test broken:\n"
           "plain.sender.test smtp:[%s]:%s\n" % tuple(clear.rsplit(":", 1)))
     write(root, "etc/postfix/refused", "nobody@postfix.test 550 5.1.1 no such mailbox\n")
     make_certificate(root, "postfix.test", "etc/postfix/neighbour.pem", "etc/postfix/neighbour.key")
@@ -87,7 +88,7 @@ def configure_postfix(root, port, address, hop, clear):
 
 def hold_postfix(root, on):
     write(root, "etc/postfix/later", "later@postfix.test 450 4.7.1 come back later\n" if on else "")
-    inside(root, "postmap", "/etc/postfix/later")  # processes of its look for a change before each session
+    inside(root, "postmap", "/etc/postfix/later")  # each session sees it, so none goes on after three errors
 
 
 # --- Exim ----------------------------------------------------------------------------------------
