@@ -5,6 +5,7 @@ what they send Relais goes on so; by STARTTLS and in clear, in chunks, with addr
 reports these ask for, refused for good and for now. Exim is a smarthost, too. At the end nothing waits, nothing came twice.
 
 What a neighbour cannot do is a case of its own, which fails on the day when it can."""
+import collections
 import email
 import glob
 import json
@@ -100,16 +101,18 @@ def sunk(lab, mark, n=1):
     return lab.wait(look, PATIENCE, "%d mails %s in the sink" % (n, mark.decode()))
 
 
+def find_report(lab, recipient, action, mark):
+    """The report in the sink that tells of that action and gives back that message; None before it is there."""
+    for facts, data in sink(lab):
+        if Report.is_one(data) and mark in data:
+            report = Report(data)
+            if recipient in report.fields.get("final-recipient", "") and report.fields.get("action", "").startswith(action):
+                return facts, report
+    return None
+
+
 def report_about(lab, recipient, action, mark):
-    """The report in the sink that tells of that action and gives back that message."""
-    def look():
-        for facts, data in sink(lab):
-            if Report.is_one(data) and mark in data:
-                report = Report(data)
-                if recipient in report.fields.get("final-recipient", "") and report.fields.get("action", "").startswith(action):
-                    return facts, report
-        return None
-    return lab.wait(look, PATIENCE, "report %s about %s" % (action, recipient))
+    return lab.wait(lambda: find_report(lab, recipient, action, mark), PATIENCE, "report %s about %s" % (action, recipient))
 
 
 def until(near, check, what):
@@ -181,7 +184,8 @@ def test_chunks(lab, near):
         tap.ok("BDAT" not in near.log(), "%s offers no CHUNKING: it had DATA" % near.name)
         return
     used = {"postfix": r" bdat=[1-9]", "exim": r" <= .* K "}[near.name]
-    tap.ok(re.search(used, near.log()), "%s: took chunks" % near.name, near.log()[-2000:])
+    lab.wait(lambda: re.search(used, near.log()), 30, "the end of a session in the log of %s" % near.name)
+    tap.ok(True, "%s: took chunks" % near.name)
 
 
 def test_reports(lab, near):
@@ -194,7 +198,10 @@ def test_reports(lab, near):
         facts, report = report_about(lab, recipient, "delivered" if who == "good" else "failed", mark)
         tap.ok(facts["sender"] == "" and [to for to, _ in facts["recipients"]] == [BACK], "%s: its report about %s comes back" % (near.name, who), facts)
         tap.equal(report.fields.get("reporting-mta", "").replace(" ", ""), "dns;" + near.domain, "%s: it is of its own" % near.name)
-        tap.note(str(report.fields))
+        if near.name != "opensmtpd":  # which tells neither
+            tap.equal((report.fields.get("original-recipient"), report.fields.get("original-envelope-id") in ("envelope+one", "envelope+2Bone")),
+                      ("rfc822;first@" + near.domain, True), "%s: with ORCPT and ENVID as they were given" % near.name)
+        tap.ok(report.headers_only or near.name == "exim", "%s: and the header alone, as RET=HDRS has it" % near.name)
     send(lab, BACK, ["full@" + near.domain], letter(b"never-" + near.name.encode(), b"x\r\n"), rcpt=" NOTIFY=NEVER")
 
 
@@ -202,9 +209,8 @@ def test_bounce(lab, near):
     """Mail with a bounce address of its own: the report is read, and linked."""
     queue_id = send(lab, ANN, ["full@" + near.domain], letter(b"returned-" + near.name.encode(), b"x\r\n", author=ANN))
     event = until(near, lambda: events(lab, queue_id, "bounce"), "report of %s" % near.name)[0]
-    facts = [event.get(key) for key in ("recipient", "link", "bounce_permanence", "reporting_mta")]
-    tap.equal(facts[:3], ["full@" + near.domain, "token", "permanent"], "%s: what it returns later is linked to its delivery" % near.name)
-    tap.note(str(event))
+    facts = [event.get(key) for key in ("recipient", "link", "bounce_permanence")]
+    tap.equal(facts, ["full@" + near.domain, "token", "permanent"], "%s: what it returns later is linked to its delivery" % near.name)
 
 
 def test_several(lab, near):
@@ -237,7 +243,8 @@ def test_burst(lab, near):
         send(lab, BACK, ["bob%d@%s" % (i, near.domain)], letter(mark, b"%d\r\n" % i))
     found = at(near, mark, n)
     tap.equal(len({mail.recipient for mail in found}), n, "%s: %d mails arrive, each once" % (near.name, n))
-    tap.note("%s: %d sessions" % (near.name, near.log().count(word) - before))
+    sessions = near.log().count(word) - before
+    tap.ok(sessions <= n // 2, "%s: over %d sessions" % (near.name, sessions))
 
 
 # --- The neighbour to Relais ---------------------------------------------------------------------
@@ -257,9 +264,9 @@ def received(data):
 
 
 def test_in_ways(lab, near):
-    (facts, found), data = pass_on(lab, near, "tls", "x@in.sender.test")[0][0], None
+    found = pass_on(lab, near, "tls", "x@in.sender.test")[0][0][1]
     tap.equal(received(found), "ESMTPS", "%s: comes by STARTTLS where it is offered" % near.name)
-    (facts, found), data = pass_on(lab, near, "clear", "x@plain.sender.test")[0][0], None
+    found = pass_on(lab, near, "clear", "x@plain.sender.test")[0][0][1]
     tap.equal(received(found), "ESMTP", "%s: and in clear where it is not" % near.name)
 
 
@@ -270,11 +277,19 @@ def test_in_bodies(lab, near):
 
 
 def test_in_long(lab, near):
-    body = b"w" * 3000 + b"\r\nend\r\n"
-    mark, data = pass_on(lab, near, "long", "x@in.sender.test", body, n=0)
-    tap.note("%s" % near.log()[-1500:])
+    """A line that SMTP has no room for, which each of them treats in a way of its own."""
+    mark, body = b"in-long-" + near.name.encode(), b"w" * 3000 + b"\r\nend\r\n"
+    near.submit(BACK, ["x@in.sender.test"], letter(mark, body))
+    if near.name == "exim":  # and as it was not said over SMTP, nothing reached Relais
+        report = until(near, lambda: find_report(lab, "x@in.sender.test", "failed", mark), "its report")[1]
+        tap.ok(b"lines too long" in bytes(report.message), "exim returns a line of 3000 octets, and says so")
+        return
     found = sunk(lab, mark)[0][1]
-    tap.note("longest line %d" % max(len(line) for line in found.split(b"\r\n")))
+    tap.ok(max(len(line) for line in found.split(b"\r\n")) <= 998, "%s: no line over 998 octets goes on" % near.name)
+    text = email.message_from_bytes(found).get_payload(decode=True)
+    if near.name == "postfix":  # it breaks such a line
+        text = text.replace(b"\r\n ", b"")
+    tap.equal(text, body, "%s: a line of 3000 octets goes on %s" % (near.name, "broken by it" if near.name == "postfix" else "whole, as quoted-printable"))
 
 
 def test_in_utf8(lab, near):
@@ -291,8 +306,7 @@ def test_in_parameters(lab, near):
     rcpt = ["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;first@" + near.domain]
     facts = pass_on(lab, near, "dsn", "x@in.sender.test", mail=["RET=HDRS", "ENVID=envelope+2Bone"], rcpt=rcpt)[0][0][0]
     given = (facts["mail_parameters"] + " " + facts["recipients"][0][1]).split()
-    tap.note(str(given))
-    tap.ok({"RET=HDRS", "ENVID=envelope+2Bone", "NOTIFY=SUCCESS,FAILURE"} <= set(given), "%s: DSN parameters go all the way" % near.name, given)
+    tap.ok({"RET=HDRS", "ENVID=envelope+2Bone", "NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;first@" + near.domain} <= set(given), "%s: DSN parameters go all the way" % near.name, given)
 
 
 def test_in_later(lab, near):
@@ -307,7 +321,6 @@ def test_in_refused(lab, near):
     sender, mark = BACK, b"in-gone-" + near.name.encode()
     near.submit(sender, ["gone@in.sender.test"], letter(mark, b"x\r\n"))
     report = report_about(lab, "gone@in.sender.test", "failed", mark)[1]
-    tap.note(str(report.fields))
     tap.ok("gone, says the milter" in str(report.message), "%s: tells its sender what Relais said" % near.name)
 
 
@@ -324,10 +337,20 @@ def test_in_returned(lab, near):
 
 
 def test_in_size(lab, near):
+    """More than Relais takes; their clients know by SIZE, or hear it."""
     mark = b"in-size-" + near.name.encode()
-    near.submit(BACK, ["x@in.sender.test"], letter(mark, b"0123456789" * 9 + b"\r\n") * 1 + BIG * 2)
+    near.submit(BACK, ["x@in.sender.test"], letter(mark, BIG * 2), mail=["RET=HDRS"])
     report = report_about(lab, "x@in.sender.test", "failed", mark)[1]
-    tap.note(str(report.fields))
+    tap.ok(re.search("too big|exceeds size limit|too large", str(report.message)), "%s: returns what is over our limit" % near.name, str(report.message))
+
+
+def test_in_chunks(lab, near, wire):
+    """How their clients speak, in clear on the wire."""
+    said = b"".join(piece for session in wire.from_client(near.address) for piece in session)
+    pieces = [piece for session in wire.from_client(near.address) for piece in session]
+    tap.equal(b"\r\nBDAT " in said or b"BDAT " in said[:4096], near.name == "exim", "%s: its client %s BDAT" % (near.name, "speaks" if near.name == "exim" else "knows no"))
+    tap.equal(any(b"MAIL FROM" in piece and b"RCPT TO" in piece for piece in pieces), near.name != "opensmtpd",
+              "%s: its client %s commands" % (near.name, "knows no PIPELINING of" if near.name == "opensmtpd" else "pipelines"))
 
 
 def test_in_burst(lab, near, wire):
@@ -337,15 +360,48 @@ def test_in_burst(lab, near, wire):
         near.submit("bob@" + near.domain, ["x%d@plain.sender.test" % i], letter(mark, b"%d\r\n" % i))
     found = sunk(lab, mark, n)
     tap.equal(len({facts["recipients"][0][0] for facts, _ in found}), n, "%s: %d mails go through, each once" % (near.name, n))
-    sessions = wire.from_client(near.address)
-    tap.note("%s: %d sessions" % (near.name, len(sessions) - before))
-    tap.note(repr([len(said) for said in sessions]))
-    tap.note(repr(sessions[-1][:3]))
+    sessions = len(wire.from_client(near.address)) - before
+    if near.name == "exim":  # each message has a process that delivers it at once
+        tap.equal(sessions, n, "exim: over a session each")
+    else:
+        tap.ok(sessions < n, "%s: over %d sessions" % (near.name, sessions))
+
+
+# --- Exim as a smarthost -------------------------------------------------------------------------
+
+def test_smarthost(lab, near):
+    """It passes mail for others on from who has logged in, and offers that under TLS alone."""
+    mark = b"smart-" + near.name.encode()
+    data = letter(mark, EIGHT)
+    event = settled(lab, send(lab, BACK, ["bob@far.test"], data))[0]
+    tap.ok(event["type"] == "delivered" and event.get("tls_version"), "exim as a smarthost takes mail of who logged in", event)
+    found = at(near, mark)[0].data
+    tap.ok(b"X-Authenticated: %s\r\n" % neighbours.ACCOUNT.encode() in found and found.endswith(data), "and knows who it was", found[:600])
+    queue_id = send(lab, BACK, ["bob@wrong.far.test"], letter(mark, b"x\r\n"))
+    event = lab.wait(lambda: events(lab, queue_id, "deferred"), PATIENCE, "the deferral")[0]
+    tap.ok("535" in str(event.get("code")) or "535" in event["reply"], "with a wrong password the mail waits", event)
+    lab.ctl("queue", "delete", queue_id)
+    said = lab.log() + json.dumps(lab.events()) + near.log()
+    tap.ok(neighbours.PASSWORD not in said, "and the password is in no log")
 
 
 # --- The whole -----------------------------------------------------------------------------------
 
-NEAR = (test_ways, test_bodies, test_long, test_utf8, test_chunks, test_reports, test_bounce, test_several, test_burst,
+def test_end(lab, near):
+    """Nothing waits, was lost or came twice."""
+    lab.wait(lambda: not lab.rows("queue", "list"), PATIENCE, "an empty queue of Relais")
+    until(near, lambda: not near.waiting(), "an empty queue of %s" % near.name)
+    tap.ok(True, "%s: nothing waits on either side" % near.name)
+    taken = collections.Counter((e["queue_id"], e["recipient"]) for e in lab.events() if e["type"] in ("delivered", "bounced"))
+    accepted = sum(e["recipients"] if "recipients" in e else 1 for e in lab.events() if e["type"] == "accepted")
+    tap.equal(set(taken.values()), {1}, "%s: each recipient's mail came to one end" % near.name)
+    tap.note("%d accepted, %d ended" % (accepted, len(taken)))
+    twice = collections.Counter((mail.recipient, re.search(rb"(?m)^Message-I[dD]: (.*)\r$", mail.data).group(1)) for mail in near.mails())
+    tap.equal([key for key, n in twice.items() if n > 1 and b"burst" not in key[1]], [], "%s: its mailbox holds nothing twice" % near.name)
+    tap.ok(not [1 for _, data in sink(lab) if Report.is_one(data) and b"never-" + near.name.encode() in data], "%s: NOTIFY=NEVER had no report" % near.name)
+
+
+NEAR = (test_ways, test_bodies, test_long, test_utf8, test_reports, test_bounce, test_several, test_burst,
         test_in_ways, test_in_bodies, test_in_long, test_in_utf8, test_in_parameters, test_in_later, test_in_refused, test_in_returned,
         test_in_size)
 LAB = None
@@ -360,12 +416,23 @@ def zone(path, record):
     return path
 
 
+def login(home, name, password):
+    path = os.path.join(home, name)
+    with open(path, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write("%s\n%s\n" % (neighbours.ACCOUNT, password))
+    return path
+
+
 def settings(home):
     return {"queue.smtp_port": MX_PORT, "class.transactional.retry": "1s", "class.bulk.retry": "1s", "limits.message_size": "10M",
             "listener.clear.address": "127.0.0.1", "listener.clear.port": CLEAR_PORT, "listener.clear.tls": "none",
             "tenant.sender.domains": "sender.test, other.test",
             "domain.plain.sender.test.inbound": "sink", "domain.other.test.inbound": "sink",
             "dkim-key.other.domain": "other.test", "dkim-key.other.selector": "k1", "dkim-key.other.tenant": "sender",
+            "route.smart.host": neighbours.ADDRESSES["exim"], "route.smart.port": MX_PORT, "route.smart.domains": "far.test",
+            "route.smart.tls": "require", "route.smart.auth_file": login(home, "good", neighbours.PASSWORD),
+            "route.wrong.host": neighbours.ADDRESSES["exim"], "route.wrong.port": MX_PORT, "route.wrong.domains": "wrong.far.test",
+            "route.wrong.tls": "require", "route.wrong.auth_file": login(home, "bad", "another"),
             "dkim-key.other.file": os.path.join(home, "key"), "milter-filter.near.address": "127.0.0.1:%d" % MILTER_PORT,
             "destination.plain.domains": ", ".join("plain.%s.test" % name for name in NAMES), "destination.plain.tls": "none"}
 
@@ -387,8 +454,12 @@ def main():
             try:
                 for test in NEAR:
                     tap.case(test, lab, near)
+                if name == "exim":
+                    tap.case(test_smarthost, lab, near)
                 tap.case(test_in_burst, lab, near, wire)
-                tap.note("waits: " + near.waiting())
+                tap.case(test_chunks, lab, near)
+                tap.case(test_in_chunks, lab, near, wire)
+                tap.case(test_end, lab, near)
             finally:
                 near.down()
         wire.close()

@@ -6,9 +6,11 @@ other mail on from that address: by STARTTLS where it is offered, but mail for p
 Of NAME.test nobody@ is refused, full@ is taken and then returned, and later@ is put off while hold () says so. Exim
 takes mail for far.test, too, from who has logged in (ACCOUNT, PASSWORD).
 """
+import glob
 import os
 import shutil
 import subprocess
+import time
 
 from roots import inside
 
@@ -88,7 +90,9 @@ def configure_postfix(root, port, address, hop, clear):
 
 def hold_postfix(root, on):
     write(root, "etc/postfix/later", "later@postfix.test 450 4.7.1 come back later\n" if on else "")
-    inside(root, "postmap", "/etc/postfix/later")  # each session sees it, so none goes on after three errors
+    inside(root, "postmap", "/etc/postfix/later")
+    for path in glob.glob(os.path.join(root, "etc/postfix/later.*")):  # a change is seen by its second, at the next session
+        os.utime(path, (time.time(), time.time() + (0 if on else 10)))
 
 
 # --- Exim ----------------------------------------------------------------------------------------
