@@ -11,6 +11,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -237,7 +238,7 @@ def test_several(lab, near):
 def test_burst(lab, near):
     """Many at once: fewer sessions than messages."""
     mark, n = b"burst-" + near.name.encode(), 40
-    word = {"postfix": "smtpd[", "exim": "SMTP connection from", "opensmtpd": "smtp connected"}[near.name]
+    word = {"postfix": ": connect from", "exim": "SMTP connection from", "opensmtpd": "smtp connected"}[near.name]
     before = near.log().count(word)
     for i in range(n):
         send(lab, BACK, ["bob%d@%s" % (i, near.domain)], letter(mark, b"%d\r\n" % i))
@@ -339,8 +340,8 @@ def test_in_returned(lab, near):
 def test_in_size(lab, near):
     """More than Relais takes; their clients know by SIZE, or hear it."""
     mark = b"in-size-" + near.name.encode()
-    near.submit(BACK, ["x@in.sender.test"], letter(mark, BIG * 2), mail=["RET=HDRS"])
-    report = report_about(lab, "x@in.sender.test", "failed", mark)[1]
+    near.submit("bob@" + near.domain, ["x@in.sender.test"], letter(mark, BIG * 2))  # OpenSMTPD's report is as big
+    report = Report(lab.wait(lambda: [mail.data for mail in near.mails() if Report.is_one(mail.data) and mark in mail.data], PATIENCE, "its report")[0])
     tap.ok(re.search("too big|exceeds size limit|too large", str(report.message)), "%s: returns what is over our limit" % near.name, str(report.message))
 
 
@@ -354,17 +355,16 @@ def test_in_chunks(lab, near, wire):
 
 
 def test_in_burst(lab, near, wire):
+    """Many at once: fewer sessions than messages. Exim does that with what waits in its queue alone."""
     mark, n = b"in-burst-" + near.name.encode(), 20
     before = len(wire.from_client(near.address))
     for i in range(n):
-        near.submit("bob@" + near.domain, ["x%d@plain.sender.test" % i], letter(mark, b"%d\r\n" % i))
+        near.submit("bob@" + near.domain, ["queued%d@plain.sender.test" % i], letter(mark, b"%d\r\n" % i))
+    near.retry()
     found = sunk(lab, mark, n)
     tap.equal(len({facts["recipients"][0][0] for facts, _ in found}), n, "%s: %d mails go through, each once" % (near.name, n))
     sessions = len(wire.from_client(near.address)) - before
-    if near.name == "exim":  # each message has a process that delivers it at once
-        tap.equal(sessions, n, "exim: over a session each")
-    else:
-        tap.ok(sessions < n, "%s: over %d sessions" % (near.name, sessions))
+    tap.ok(sessions <= n // 2, "%s: over %d sessions" % (near.name, sessions))
 
 
 # --- Exim as a smarthost -------------------------------------------------------------------------
@@ -376,7 +376,7 @@ def test_smarthost(lab, near):
     event = settled(lab, send(lab, BACK, ["bob@far.test"], data))[0]
     tap.ok(event["type"] == "delivered" and event.get("tls_version"), "exim as a smarthost takes mail of who logged in", event)
     found = at(near, mark)[0].data
-    tap.ok(b"X-Authenticated: %s\r\n" % neighbours.ACCOUNT.encode() in found and found.endswith(data), "and knows who it was", found[:600])
+    tap.ok("A=plain:" + neighbours.ACCOUNT in near.log() and found.endswith(data), "it knows who it was, and every octet is there", found[:600])
     queue_id = send(lab, BACK, ["bob@wrong.far.test"], letter(mark, b"x\r\n"))
     event = lab.wait(lambda: events(lab, queue_id, "deferred"), PATIENCE, "the deferral")[0]
     tap.ok("535" in str(event.get("code")) or "535" in event["reply"], "with a wrong password the mail waits", event)
@@ -387,18 +387,39 @@ def test_smarthost(lab, near):
 
 # --- The whole -----------------------------------------------------------------------------------
 
+def unended(lab):
+    """Of what was taken, that of which no event says how it ended, or more than one does."""
+    found = lab.events()
+    ends = collections.Counter((e["queue_id"], e["recipient"]) for e in found if e["type"] in ("delivered", "bounced", "deleted"))
+    wanted = {e["queue_id"]: e.get("recipients", 1) for e in found if e["type"] == "accepted"}
+    had = collections.Counter(queue_id for queue_id, _ in ends)
+    return {queue_id: n for queue_id, n in wanted.items() if n != had[queue_id]} | {key: n for key, n in ends.items() if n > 1}
+
+
+def twice(mails):
+    """Whose mail of which Message-ID is there more than once."""
+    field = re.compile(rb"(?mi)^Message-ID: (.*)\r$")
+    found = collections.Counter((recipient, field.search(data).group(1)) for recipient, data in mails)
+    return {key: n for key, n in found.items() if n > 1}
+
+
 def test_end(lab, near):
     """Nothing waits, was lost or came twice."""
     lab.wait(lambda: not lab.rows("queue", "list"), PATIENCE, "an empty queue of Relais")
     until(near, lambda: not near.waiting(), "an empty queue of %s" % near.name)
-    tap.ok(True, "%s: nothing waits on either side" % near.name)
-    taken = collections.Counter((e["queue_id"], e["recipient"]) for e in lab.events() if e["type"] in ("delivered", "bounced"))
-    accepted = sum(e["recipients"] if "recipients" in e else 1 for e in lab.events() if e["type"] == "accepted")
-    tap.equal(set(taken.values()), {1}, "%s: each recipient's mail came to one end" % near.name)
-    tap.note("%d accepted, %d ended" % (accepted, len(taken)))
-    twice = collections.Counter((mail.recipient, re.search(rb"(?m)^Message-I[dD]: (.*)\r$", mail.data).group(1)) for mail in near.mails())
-    tap.equal([key for key, n in twice.items() if n > 1 and b"burst" not in key[1]], [], "%s: its mailbox holds nothing twice" % near.name)
+    lab.wait(lambda: not unended(lab), PATIENCE, "an end of %r" % unended(lab))
+    tap.ok(True, "%s: nothing waits on either side, and all that was taken came to one end" % near.name)
+    tap.equal((twice((mail.recipient, mail.data) for mail in near.mails()), twice((f["recipients"][0][0], data) for f, data in sink(lab))),
+              ({}, {}), "%s: nothing came twice" % near.name)
     tap.ok(not [1 for _, data in sink(lab) if Report.is_one(data) and b"never-" + near.name.encode() in data], "%s: NOTIFY=NEVER had no report" % near.name)
+
+
+def test_restart(lab):
+    """Nothing is left in the spool that would go out again."""
+    before = len(sink(lab))
+    lab.kill_and_restart()
+    time.sleep(2)
+    tap.equal((lab.rows("queue", "list"), len(sink(lab)) - before), ([], 0), "after kill -9 nothing goes out again")
 
 
 NEAR = (test_ways, test_bodies, test_long, test_utf8, test_reports, test_bounce, test_several, test_burst,
@@ -462,9 +483,11 @@ def main():
                 tap.case(test_end, lab, near)
             finally:
                 near.down()
-        wire.close()
-        milter.kill()
+        tap.case(test_restart, lab)
         lab.clean(tap)
+    wire.close()
+    milter.kill()
+    shutil.rmtree(home)
     tap.end()
 
 

@@ -4,7 +4,8 @@ of its own, with a throw-away certificate and all extensions it has, keeps it in
 other mail on from that address: by STARTTLS where it is offered, but mail for plain.sender.test in clear, to another port.
 
 Of NAME.test nobody@ is refused, full@ is taken and then returned, and later@ is put off while hold () says so. Exim
-takes mail for far.test, too, from who has logged in (ACCOUNT, PASSWORD).
+takes mail for far.test, too, from who has logged in (ACCOUNT, PASSWORD), and keeps what it has for queuedN@ elsewhere
+until retry ().
 """
 import glob
 import os
@@ -128,6 +129,8 @@ check_rcpt:
   deny    domains = far.test
           message = 550 5.7.1 log in first
   accept  domains = +own_domains
+  warn    local_parts = ^queued
+          control = queue
   accept  hosts = 127.0.0.1
   deny    message = 550 5.7.1 no relay
 
@@ -161,7 +164,6 @@ kept:
   maildir_format
   envelope_to_add
   return_path_add
-  headers_add = ${{if def:authenticated_id {{X-Authenticated: $authenticated_id}}}}
   user = mail
   group = mail
 out:
@@ -247,7 +249,7 @@ def hold_opensmtpd(root, on):
 
 CONFIGURE = {"postfix": configure_postfix, "exim": configure_exim, "opensmtpd": configure_opensmtpd}
 HOLD = {"postfix": hold_postfix, "exim": hold_exim, "opensmtpd": hold_opensmtpd}
-RETRY = {"exim": ("exim4", "-qff"), "opensmtpd": ("smtpctl", "schedule", "all"), "postfix": ("postqueue", "-f")}
+RETRY = {"exim": ("exim4", "-qqff"), "opensmtpd": ("smtpctl", "schedule", "all"), "postfix": ("postqueue", "-f")}
 QUEUE = {"exim": ("exim4", "-bpc"), "opensmtpd": ("smtpctl", "show", "queue"), "postfix": ("postqueue", "-j")}
 
 
