@@ -207,11 +207,16 @@ def test_reports(lab, near):
 
 
 def test_bounce(lab, near):
-    """Mail with a bounce address of its own: the report is read, and linked."""
-    queue_id = send(lab, ANN, ["full@" + near.domain], letter(b"returned-" + near.name.encode(), b"x\r\n", author=ANN))
-    event = until(near, lambda: events(lab, queue_id, "bounce"), "report of %s" % near.name)[0]
-    facts = [event.get(key) for key in ("recipient", "link", "bounce_permanence")]
-    tap.equal(facts, ["full@" + near.domain, "token", "permanent"], "%s: what it returns later is linked to its delivery" % near.name)
+    """Mail with a bounce address of its own: the reports come there, are read and linked; of success, if she asks for it, its
+    sender hears from Relais, as far as that knows."""
+    for who, action, permanence in (("full", "failed", "permanent"), ("good", "delivered", "unknown")):
+        mark, recipient = ("returned-%s-%s" % (who, near.name)).encode(), "%s@%s" % (who, near.domain)
+        queue_id = send(lab, ANN, [recipient], letter(mark, b"x\r\n", author=ANN), rcpt=" NOTIFY=SUCCESS,FAILURE")
+        event = until(near, lambda: events(lab, queue_id, "bounce"), "report of %s" % near.name)[0]
+        tap.equal([event.get(key) for key in ("recipient", "link", "action", "bounce_permanence")], [recipient, "token", action, permanence],
+                  "%s: its report %s is linked to the delivery" % (near.name, action))
+        facts, report = report_about(lab, recipient, "relayed", mark)
+        tap.equal((facts["recipients"][0][0], report.fields["reporting-mta"]), (ANN, "dns; relais.test"), "%s: the sender has one of Relais's" % near.name)
 
 
 def test_several(lab, near):
@@ -448,7 +453,7 @@ def settings(home):
     return {"queue.smtp_port": MX_PORT, "class.transactional.retry": "1s", "class.bulk.retry": "1s", "limits.message_size": "10M",
             "listener.clear.address": "127.0.0.1", "listener.clear.port": CLEAR_PORT, "listener.clear.tls": "none",
             "tenant.sender.domains": "sender.test, other.test",
-            "domain.plain.sender.test.inbound": "sink", "domain.other.test.inbound": "sink",
+            "domain.plain.sender.test.inbound": "sink", "domain.sender.test.inbound": "sink", "domain.other.test.inbound": "sink",
             "dkim-key.other.domain": "other.test", "dkim-key.other.selector": "k1", "dkim-key.other.tenant": "sender",
             "route.smart.host": neighbours.ADDRESSES["exim"], "route.smart.port": MX_PORT, "route.smart.domains": "far.test",
             "route.smart.tls": "require", "route.smart.auth_file": login(home, "good", neighbours.PASSWORD),
