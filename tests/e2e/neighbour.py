@@ -35,6 +35,7 @@ class Mail:
 class Neighbour:
     def __init__(self, name, port, hop, clear):
         self.name, self.domain = name, name + ".test"
+        self.down()  # one that a test which was killed left
         done = subprocess.run(self.command("up") + ["--smtp-port", str(port), "--next-hop", hop, "--clear-hop", clear],
                               capture_output=True, text=True)
         if done.returncode != 0:

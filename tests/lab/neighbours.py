@@ -5,7 +5,7 @@ other mail on from that address: by STARTTLS where it is offered, but mail for p
 
 Of NAME.test nobody@ is refused, full@ is taken and then returned, and later@ is put off while hold () says so. Exim
 takes mail for far.test, too, from who has logged in (ACCOUNT, PASSWORD), and keeps what it has for queuedN@ elsewhere
-until retry ().
+until retry (). Mail for away.test it and OpenSMTPD send on logged in, by that name and password.
 """
 import glob
 import os
@@ -60,7 +60,9 @@ virtual_mailbox_maps=static:all/
 virtual_minimum_uid=1
 virtual_uid_maps=static:{user}
 virtual_gid_maps=static:{user}
-smtpd_recipient_restrictions=check_recipient_access texthash:/etc/postfix/refused, check_recipient_access $default_database_type:/etc/postfix/later, permit_mynetworks, reject_unauth_destination
+refused=check_recipient_access texthash:/etc/postfix/refused
+later=check_recipient_access $default_database_type:/etc/postfix/later
+smtpd_recipient_restrictions=$refused, $later, permit_mynetworks, reject_unauth_destination
 smtpd_tls_cert_file=/etc/postfix/neighbour.pem
 smtpd_tls_key_file=/etc/postfix/neighbour.key
 smtpd_tls_security_level=may
@@ -151,6 +153,12 @@ plain:
   route_list = * {clear} byname
   self = send
   transport = in_clear
+away:
+  driver = manualroute
+  domains = away.test
+  route_list = * {hop} byname
+  self = send
+  transport = logged_in
 hop:
   driver = manualroute
   route_list = * {hop} byname
@@ -169,6 +177,11 @@ kept:
 out:
   driver = smtp
   interface = {address}
+logged_in:
+  driver = smtp
+  interface = {address}
+  hosts_require_auth = *
+  hosts_require_tls = *
 in_clear:
   driver = smtp
   interface = {address}
@@ -187,6 +200,7 @@ plain:
   server_condition = ${{if and{{{{eq{{$auth2}}{{{account}}}}}{{eq{{$auth3}}{{{password}}}}}}}}}
   server_set_id = $auth2
   server_advertise_condition = ${{if def:tls_in_cipher}}
+  client_send = ^{account}^{password}
 """
 
 
@@ -223,9 +237,12 @@ listen on {address} port {port} tls pki opensmtpd.test hostname opensmtpd.test f
 action "kept" maildir "/var/mail/all" virtual <catch>
 action "broken" mda "exit 77" virtual <catch>
 action "plain" relay host smtp+notls://{clear} src {address} helo opensmtpd.test
+table logins {{ "us" = "{account}:{password}" }}
+action "away" relay host smtp+tls://us@{hop} tls no-verify auth <logins> src {address} helo opensmtpd.test
 action "out" relay host smtp://{hop} src {address} helo opensmtpd.test
 match from any for rcpt-to "full@opensmtpd.test" action "broken"
 match from any for domain {{ "opensmtpd.test", "plain.opensmtpd.test" }} action "kept"
+match from any for domain "away.test" action "away"
 match from any for domain "plain.sender.test" action "plain"
 match from any for any action "out"
 """
@@ -237,7 +254,8 @@ NOBODY = "nobody@nowhere.test\n"  # a table that was empty takes no entries late
 def configure_opensmtpd(root, port, address, hop, clear):
     make_certificate(root, "opensmtpd.test", "etc/neighbour.pem", "etc/neighbour.key")
     write(root, "etc/later", NOBODY)
-    write(root, "etc/smtpd.conf", OPENSMTPD.format(address=address, port=port, limit=LIMIT, hop=hop, clear=clear))
+    write(root, "etc/smtpd.conf", OPENSMTPD.format(address=address, port=port, limit=LIMIT, hop=hop, clear=clear, account=ACCOUNT,
+                                                  password=PASSWORD))
 
 
 def hold_opensmtpd(root, on):
