@@ -45,7 +45,6 @@ class Neighbour:
             facts["version"], facts["address"], int(facts["smtp_port"]), facts["root"], facts["log"])
         self.began, self.known = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0, {}
         self.offers, self.secures = self.find_offers()
-        self.ready = len(self.log())
 
     def command(self, verb):
         return [os.path.join(harness.SOURCE, "tests/lab/peer"), verb, self.name, "--directory", HOMES]
