@@ -547,7 +547,8 @@ facts_of (const RelaisAttempt *attempt)
         facts.tls_version = connection->tls_version;
         facts.tls_cipher = connection->tls_cipher;
         facts.tls_verify = connection->tls_verify;
-        facts.peer_reports = connection->caps.dsn;
+        /* Under an address of ours, what the peer reports does not come to the sender. */
+        facts.peer_reports = connection->caps.dsn && attempt->sender == NULL;
     }
     return facts;
 }

@@ -41,7 +41,7 @@ typedef struct {
     guint32 source_hash;    /* kept for the retry; 0: any source may take it */
     RelaisPin *pin;
     guint64 size;
-    bool peer_reports; /* it took over the DSN parameters */
+    bool peer_reports; /* it took over the DSN parameters, and reports to the sender */
 } RelaisResultFacts;
 
 /* Takes the reference on `live`. `facts` must stay until the commit. */

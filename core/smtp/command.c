@@ -304,16 +304,50 @@ take_ascii_orcpt (const char *value, gsize size, RelaisPathCommand *command)
     return true;
 }
 
+/* Postfix (3.7) tells an address beyond ASCII as xtext of its UTF-8 octets, of type rfc822. This is the same of type
+ * utf-8, with these octets as they are; NULL if there are none. */
+static char *
+orcpt_of_xtext (const char *value, gsize size)
+{
+    static const char type[] = "rfc822;";
+    GString *utf8;
+
+    if (size < sizeof type || g_ascii_strncasecmp (value, type, sizeof type - 1) != 0)
+        return NULL;
+    utf8 = g_string_new ("utf-8;");
+    for (gsize i = sizeof type - 1; i < size; i++) {
+        const int high = value[i] == '+' && size - i >= 3 ? upper_hex (value[i + 1]) : -1;
+        const int low = high >= 8 ? upper_hex (value[i + 2]) : -1;
+
+        if (low < 0) {
+            g_string_append_c (utf8, value[i]);
+        } else {
+            g_string_append_c (utf8, (char)(high * 16 + low));
+            i += 2;
+        }
+    }
+    if (!has_eight_bit (utf8->str, utf8->len))
+        g_string_truncate (utf8, 0);
+    return g_string_free (utf8, utf8->len == 0);
+}
+
 static bool
 take_orcpt (const char *value, gsize size, RelaisPathCommand *command)
 {
-    g_autofree char *ascii = NULL;
+    g_autofree char *utf8 = NULL, *ascii = NULL;
 
-    if (!has_eight_bit (value, size))
-        return take_ascii_orcpt (value, size, command);
-    if (!command->smtputf8 || size > ORCPT_BYTES)
+    if (size > ORCPT_BYTES)
         return false;
-    ascii = orcpt_to_ascii (value, size);
+    if (has_eight_bit (value, size)) {
+        if (!command->smtputf8)
+            return false;
+        utf8 = g_strndup (value, size);
+    } else {
+        utf8 = orcpt_of_xtext (value, size);
+        if (utf8 == NULL)
+            return take_ascii_orcpt (value, size, command);
+    }
+    ascii = orcpt_to_ascii (utf8, strlen (utf8));
     return ascii != NULL && take_ascii_orcpt (ascii, strlen (ascii), command);
 }
 

@@ -673,13 +673,24 @@ on_ready (RelaisStream *stream, const GError *error, gpointer data)
     relais_session_unref (session);
 }
 
+/* While a hook is asked: whether the peer, which closed its side, is gone rather than done. Who has more to be
+ * answered, if only the QUIT that Exim sends right behind a message, waits for the answers. */
+static bool
+is_gone (const RelaisSession *session)
+{
+    gsize waiting;
+
+    relais_stream_peek (session->stream, &waiting);
+    return session->run != NULL && waiting == 0;
+}
+
 /* A peer that sent all it has and closed its side still gets the answers to it. */
 static void
 on_closed (RelaisStream *stream, const GError *error, gpointer data)
 {
     RelaisSession *session = data;
 
-    if (error != NULL || session->run != NULL || session->state == RELAIS_SESSION_TLS) {
+    if (error != NULL || session->state == RELAIS_SESSION_TLS || is_gone (session)) {
         relais_session_cut (session);
         return;
     }

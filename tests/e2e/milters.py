@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A milter on libmilter (python3-milter) for the end-to-end tests: milters.py ADDRESS LOG NAME. What it does with a mail
-is said by its sender's local part; each connection and message is a line of LOG."""
+is said by its sender's local part; each connection and message is a line of LOG. A sender's mail to later@in.sender.test is put off twice,
+that to lateatend@ there once, when it is complete."""
+import collections
 import sys
 import time
 
@@ -9,6 +11,12 @@ import Milter
 
 
 class Filter(Milter.Base):
+    times = collections.Counter()  # in the process
+
+    def put_off(self, recipient, times):
+        self.times[self.sender, recipient] += 1
+        return self.times[self.sender, recipient] <= times
+
     def tell(self, *words):
         with open(sys.argv[2], "a") as file:
             file.write(" ".join(str(word) for word in words) + "\n")
@@ -23,13 +31,16 @@ class Filter(Milter.Base):
 
     def envfrom(self, sender, *_):
         self.what = sender.strip("<>").partition("@")[0]
-        self.size, self.fields = 0, []
+        self.sender, self.size, self.fields, self.late = sender, 0, [], False
         return Milter.TEMPFAIL if self.what == "later" else Milter.CONTINUE
 
     def envrcpt(self, recipient, *_):
         if recipient == "<gone@in.sender.test>":
             self.setreply("550", "5.1.1", "gone, says the milter")
             return Milter.REJECT
+        if recipient == "<later@in.sender.test>" and self.put_off(recipient, 2):
+            return Milter.TEMPFAIL
+        self.late = recipient == "<lateatend@in.sender.test>"
         return Milter.CONTINUE
 
     def header(self, name, value):
@@ -45,6 +56,8 @@ class Filter(Milter.Base):
         if self.what == "spam":
             self.setreply("550", "5.7.1", "100%% spam, says the milter")
             return Milter.REJECT
+        if self.late and self.put_off("", 1):
+            return Milter.TEMPFAIL
         if self.what == "slow":
             time.sleep(3)
         if self.what == "drop":

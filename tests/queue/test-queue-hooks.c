@@ -267,6 +267,32 @@ test_prepared_by_a_worker (void)
     finish (&test);
 }
 
+/* What a peer reports to an address of ours does not come to the sender, who asked for it: that it was passed on is told
+ * by us. */
+static void
+test_reports_relayed (void)
+{
+    static const char *const recipients[] = {"x@a.rcpt.test", NULL};
+    const Mail mail = {
+        .sender = "a@sender.test", .recipients = recipients, .notify = RELAIS_NOTIFY_SUCCESS};
+
+    for (int rewritten = 0; rewritten < 2; rewritten++) {
+        Test test;
+
+        begin (&test);
+        test.sink->extension = "250-DSN";
+        fake_dns_set ("sender.test", "mx.sender.test=127.0.0.1");
+        host.answers[RELAIS_HOOK_REWRITE] =
+            (Answer){rewritten == 1, RELAIS_VERDICT_CONTINUE, NULL, NULL};
+        fixture_submit (&test.fixture, &mail);
+        fixture_settle (&test.fixture);
+        g_assert_cmpuint (test.sink->messages->len, ==, rewritten + 1);
+        if (rewritten)
+            g_assert_nonnull (strstr (sink_message (test.sink, 1)->data->str, "Action: relayed"));
+        finish (&test);
+    }
+}
+
 static void
 test_seal_defers (void)
 {
@@ -380,6 +406,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/hooks/route-defers", test_route_defers);
     g_test_add_func ("/queue/hooks/route-suspends", test_route_suspends);
     g_test_add_func ("/queue/hooks/prepared-by-a-worker", test_prepared_by_a_worker);
+    g_test_add_func ("/queue/hooks/reports-relayed", test_reports_relayed);
     g_test_add_func ("/queue/hooks/seal-defers", test_seal_defers);
     g_test_add_func ("/queue/hooks/one-transaction-each", test_one_transaction_each);
     g_test_add_func ("/queue/hooks/alone", test_alone);

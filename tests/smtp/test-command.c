@@ -188,6 +188,10 @@ test_rcpt (void)
         {"TO:<\xc3\xa4@b.example>", 553, "5.6.7", NULL},
         {"TO:<a@b.example> ORCPT=utf-8;\xc3\xa4@b.example", 501, "5.5.4", NULL},
         {"TO:<a@b.example> ORCPT=utf-8;\\x{E4}@b.example", 0, NULL, "a@b.example"},
+        {"TO:<a@b.example> ORCPT=rfc822;+C3@b.example", 501, "5.5.4", NULL},
+        {"TO:<a@b.example> ORCPT=rfc822;+C3+A4+0A@b.example", 501, "5.5.4", NULL},
+        {"TO:<a@b.example> ORCPT=rfc822;+C3+A", 501, "5.5.4", NULL},
+        {"TO:<a@b.example> ORCPT=x400;+C3+A4", 501, "5.5.4", NULL},
     };
     static const PathCase utf8_cases[] = {
         {"TO:<\xc3\xa4@b.example>", 0, NULL, "\xc3\xa4@b.example"},
@@ -206,16 +210,23 @@ test_rcpt (void)
         check_path (parse_utf8_rcpt, &utf8_cases[i]);
 }
 
-/* What a peer without SMTPUTF8 could not be told is not kept as it came. */
+/* What a peer without SMTPUTF8 could not be told is not kept as it came; nor is what Postfix tells in the older form. */
 static void
 test_utf8_orcpt (void)
 {
-    static const char args[] = "TO:<a@b.example> ORCPT=UTF-8;\xe2\x82\xac+2B@\xc3\xa4";
-    RelaisPathCommand command = {0};
+    static const struct {
+        const char *given, *kept;
+    } cases[] = {{"UTF-8;\xe2\x82\xac+2B@\xc3\xa4", "UTF-8;\\x{20AC}+2B@\\x{E4}"},
+                 {"rfc822;+E2+82+AC+2B@+C3+A4", "utf-8;\\x{20AC}+2B@\\x{E4}"}};
 
-    g_assert_null (relais_command_parse_rcpt (args, sizeof args - 1, true, &command));
-    g_assert_cmpstr (command.orcpt, ==, "UTF-8;\\x{20AC}+2B@\\x{E4}");
-    relais_path_command_clear (&command);
+    for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+        g_autofree char *args = g_strconcat ("TO:<a@b.example> ORCPT=", cases[i].given, NULL);
+        RelaisPathCommand command = {0};
+
+        g_assert_null (relais_command_parse_rcpt (args, strlen (args), true, &command));
+        g_assert_cmpstr (command.orcpt, ==, cases[i].kept);
+        relais_path_command_clear (&command);
+    }
 }
 
 /* Limits of the values, at their boundaries. */

@@ -355,6 +355,35 @@ test_cancelled (void)
     end (bed);
 }
 
+/* A client that says QUIT behind its message and closes its side, as Exim does, waits for both answers; one that is not
+ * there any more has had its message taken, and leaves nothing else. */
+static void
+test_half_close (void)
+{
+    for (int i = 0; i < 2; i++) {
+        Bed *bed = begin (BED_TRUSTED);
+        Peer *peer = peer_new (bed, 0);
+
+        answer (RELAIS_HOOK_MESSAGE, RELAIS_VERDICT_CONTINUE, 0, "", NULL);
+        host_test->answers[RELAIS_HOOK_MESSAGE].suspend = true;
+        peer_run (peer, BED_BEGIN BED_MESSAGE "> QUIT\n");
+        peer_shut (peer);
+        if (i == 1)
+            peer_free (peer);
+        bed_settle (bed);
+        g_assert_nonnull (host_test->waiting);
+        complete ();
+        if (i == 0) {
+            peer_run (peer, "< 250 2.0.0 queued*\n< 221 2.0.0 *\n<CLOSED\n");
+            peer_free (peer);
+        }
+        bed_settle (bed);
+        g_assert_cmpuint (bed->accepted->len, ==, 1);
+        g_assert_cmpuint (bed->server->sessions->len, ==, 0);
+        end (bed);
+    }
+}
+
 static void
 test_pipelined_is_bounded (void)
 {
@@ -448,6 +477,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/hooks/message-verdicts", test_message_verdicts);
     g_test_add_func ("/smtp/hooks/suspends", test_suspends);
     g_test_add_func ("/smtp/hooks/cancelled", test_cancelled);
+    g_test_add_func ("/smtp/hooks/half-close", test_half_close);
     g_test_add_func ("/smtp/hooks/pipelined-is-bounded", test_pipelined_is_bounded);
     g_test_add_func ("/smtp/hooks/deadline-after-wait", test_deadline_after_wait);
     g_test_add_func ("/smtp/hooks/never-reads", test_never_reads);
