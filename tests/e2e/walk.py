@@ -132,7 +132,7 @@ class Model:
             return self.refuse(503, self.may_relay)
         before = list(self.recipients), self.relayed
         code = what if isinstance(what, int) else self.take_recipient(address, what)
-        if code == 250 or what == "own":  # a module may claim such a mailbox, so it is asked
+        if code == 250 or what == "own" or what == "right" and self.may_relay:  # it may claim the mailbox, so it is asked
             code = door(address) if door(address) != 250 else code
         if code != 250:
             self.recipients, self.relayed = before
