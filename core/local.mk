@@ -16,6 +16,7 @@ CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 libcore_la_SOURCES += \
     core/arguments.c core/arguments-private.h \
     core/commands.c core/commands-private.h \
+    core/confine.c core/confine-calls.c core/confine-files.c core/confine-private.h core/confine-rules.c \
     core/contain.c core/contain-private.h \
     core/ctl.c core/ctl-module.c core/ctl-module-private.h \
     core/ctl-crashes.c core/ctl-crashes-private.h \

@@ -180,6 +180,12 @@ name_sockets (char **environment, guint n)
 }
 
 void
+relais_reexec_set_variable (RelaisReexec *reexec, const char *name, const char *value)
+{
+    reexec->environment = g_environ_setenv (reexec->environment, name, value, TRUE);
+}
+
+void
 relais_reexec_go (RelaisReexec *reexec)
 {
     fflush (NULL);
