@@ -41,6 +41,12 @@ relaisd_SOURCES = core/relaisd.c
 relaisd_CPPFLAGS = $(CORE_CPPFLAGS)
 relaisd_LDADD = librelais.la $(GLIB_LIBS)
 
+check_PROGRAMS += tests/daemon/test-confine
+TESTS += tests/daemon/test-confine
+tests_daemon_test_confine_SOURCES = tests/daemon/test-confine.c
+tests_daemon_test_confine_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_daemon_test_confine_LDADD = $(CORE_TEST_LDADD)
+
 check_PROGRAMS += tests/daemon/test-limiter
 TESTS += tests/daemon/test-limiter
 tests_daemon_test_limiter_SOURCES = tests/daemon/test-limiter.c

@@ -3,6 +3,7 @@
  * confine: a module for quick-confine.py alone, which tries what a module has no business to do. `relaisctl confine try
  * DEED PATH` says what came of it, by the number of the error. Loop: its deeds are for a test and short.
  */
+#define _GNU_SOURCE /* unshare () */
 #include <relais/command.h>
 #include <relais/module.h>
 
