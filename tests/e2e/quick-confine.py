@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The daemon is confined: a module's bad manners meet a refusal, what the daemon itself needs goes on. Each refusal is
 looked for without the confinement, too: there the deed is done."""
+import ctypes
 import errno
 import os
 import shutil
@@ -16,7 +17,8 @@ from harness import Dialogue
 tap = harness.Tap()
 OUTSIDE = tempfile.mkdtemp(prefix="relais-outside-")  # beside the laboratory, not in it
 SECRET = os.path.join(OUTSIDE, "shadow")
-REEXECS = 20  # landlock ends at 16 layers
+LAYERS, TAKEN = 16, 14  # where landlock ends; this process has so many before it starts the first daemon
+REEXECS = 3  # with a layer each there would be one too many
 
 
 def plant():
@@ -95,7 +97,7 @@ def test_reexec(lab):
     tap.equal(layers(lab), before, "%d programs took over, and none added a filter" % REEXECS)
     tap.ok(lab.status()["confined.files"].endswith("since an earlier program"), "they found themselves confined", lab.status()["confined.files"])
     tap.equal(deed(lab, "read", SECRET), errno.EACCES, "and are")
-    tap.ok("landlock: " not in lab.log(), "no layer too many")
+    tap.ok("off: landlock: " not in lab.log(), "no layer too many")
     tap.equal(send(lab, "after"), 250, "mail is taken after all of them")
     lab.wait(lambda: any(b"Subject: after" in mail for _, mail in lab.sunk()), 20, "mail")
 
@@ -113,11 +115,47 @@ def test_basic(lab):
     tap.equal((deed(lab, "read", SECRET), deed(lab, "unshare")), (0, errno.EPERM), "and so it is")
 
 
+def take_layers(n):
+    """Of this process and what it starts: they forbid next to nothing, but leave less room for ours."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    rights = ctypes.c_uint64(1 << 11)  # to make block devices
+    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+    ruleset = libc.syscall(444, ctypes.byref(rights), ctypes.c_size_t(8), 0)
+    for _ in range(n):
+        libc.syscall(446, ruleset, 0)
+    os.close(ruleset)
+
+
+def without_landlock():
+    """0 if the daemon serves where landlock is not to be had, and does not start where it is required."""
+    take_layers(LAYERS)
+    with harness.Lab("--module", "confine") as lab:
+        status = lab.status()
+        if not status["confined.files"].startswith("off: landlock: ") or status["confined.calls"] != "seccomp" or send(lab, "mail") != 250:
+            return 1
+    try:
+        harness.Lab("--set", "relais.confine=required").down()
+    except RuntimeError as refusal:
+        return 0 if "confine = required in [relais], but files: off: landlock" in str(refusal) else 2
+    return 3
+
+
+def test_missing():
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os._exit(without_landlock())
+        finally:
+            os._exit(9)
+    tap.equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0, "where the kernel has none the daemon serves and says so, but not if it is required")
+
+
 if harness.SANITIZED:
     tap.skip("confinement", "a sanitizer's build is not confined to files")
     tap.end()
 try:
     plant()
+    take_layers(TAKEN)
     with harness.Lab("--module", "confine", "--module", "dkim", "--set", "relais.confine=required") as laboratory:
         tap.case(test_refused, laboratory)
         tap.case(test_reload, laboratory)
@@ -129,6 +167,7 @@ try:
         tap.case(test_basic, laboratory)
     with harness.Lab("--module", "confine", "--set", "relais.confine=off") as laboratory:
         tap.case(test_off, laboratory)
+    tap.case(test_missing)
 finally:
     shutil.rmtree(OUTSIDE, ignore_errors=True)
 tap.end()
