@@ -15,4 +15,6 @@ typedef struct {
 
 /* Reads them into a zeroed record; false if they are wrong, which stderr was told. */
 bool relais_arguments_parse (RelaisArguments *arguments, int argc, char **argv);
+/* Fills in the directories of modules and translations; false if that of modules was not given. */
+bool relais_arguments_add_defaults (RelaisArguments *arguments);
 void relais_arguments_clear (RelaisArguments *arguments);

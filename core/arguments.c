@@ -50,6 +50,18 @@ relais_arguments_parse (RelaisArguments *arguments, int argc, char **argv)
     return true;
 }
 
+bool
+relais_arguments_add_defaults (RelaisArguments *arguments)
+{
+    const bool given = arguments->module_dir != NULL;
+
+    if (!given)
+        arguments->module_dir = g_strdup (RELAIS_MODULE_DIR);
+    if (arguments->locale_dir == NULL)
+        arguments->locale_dir = g_strdup (RELAIS_LOCALE_DIR);
+    return given;
+}
+
 void
 relais_arguments_clear (RelaisArguments *arguments)
 {

@@ -5,7 +5,7 @@
  *
  * SIGHUP has the configuration read again (reload.c); at SIGUSR2 a new program takes over (reexec.c).
  *
- * Up: configuration, modules, ports, user, pools, event log, spool, resolver, HTTP client, queue, SMTP and HTTP
+ * Up: configuration, modules, ports, user, confinement, pools, event log, spool, resolver, HTTP client, queue, SMTP and HTTP
  * servers, control socket, HTTP thread; then the service manager is told. Down (SIGTERM, SIGINT): listeners and queue
  * drain, at most DRAIN_US, then all in reverse order.
  */
@@ -14,6 +14,7 @@
 #include "arguments-private.h"
 #include "commands-private.h"
 #include "conf/conf-private.h"
+#include "confine-private.h"
 #include "contain-private.h"
 #include "control/control-private.h"
 #include "dns/dns-private.h"
@@ -55,6 +56,7 @@ typedef struct {
     RelaisArguments arguments;
     bool module_dir_given;
     RelaisConfig *config;
+    RelaisConfinement *confinement;
     RelaisContainment *containment;
     RelaisHost *host;
     RelaisHost *off_host;      /* --check: modules that are not enabled */
@@ -107,15 +109,14 @@ say (GError *error)
 /* --- Configuration and modules ---------------------------------------------------------------- */
 
 static RelaisHost *
-new_host (gconstpointer data)
+new_host (gpointer data)
 {
     const Daemon *daemon = data;
     const RelaisHostOptions options = {
         .loop = daemon->loop,
-        .module_dir = daemon->module_dir_given ? daemon->arguments.module_dir : RELAIS_MODULE_DIR,
+        .module_dir = daemon->arguments.module_dir,
         .module_dir_is_callers = daemon->module_dir_given,
-        .locale_dir =
-            daemon->arguments.locale_dir != NULL ? daemon->arguments.locale_dir : RELAIS_LOCALE_DIR,
+        .locale_dir = daemon->arguments.locale_dir,
         .program = "relaisd",
         .is_core_command = relais_is_core_command,
     };
@@ -195,16 +196,13 @@ open_ports (Daemon *daemon, GError **error)
 }
 
 static bool
-drop_privileges (Daemon *daemon, GError **error)
+give_up_rights (Daemon *daemon, GError **error)
 {
-    const RelaisSection *relais = section (daemon, "relais");
-    const char *dirs[] = {relais_section_get_string (relais, "spool_dir"),
-                          relais_section_get_string (relais, "log_dir"),
-                          relais_section_get_string (relais, "run_dir"),
-                          relais_section_get_string (relais, "state_dir"), NULL};
+    const RelaisConfinePlaces places = {configuration_dirs (daemon), daemon->arguments.module_dir,
+                                        daemon->arguments.locale_dir, daemon->arguments.clock};
 
-    return relais_privileges_drop (relais_section_get_string (relais, "user"),
-                                   relais_section_get_string (relais, "group"), dirs, error);
+    return relais_privileges_drop_by (daemon->config, error) &&
+           relais_confinement_enter (daemon->confinement, &places, daemon->config, error);
 }
 
 static guint
@@ -405,12 +403,6 @@ add_module_command (gpointer data, const RelaisCommand *command, gpointer comman
         say (error);
 }
 
-static RelaisHost *
-new_off_host (gpointer data)
-{
-    return new_host (data);
-}
-
 static void
 tell_ready (Daemon *daemon)
 {
@@ -445,8 +437,9 @@ make_reload (Daemon *daemon)
         .server = daemon->server,
         .queue = daemon->queue,
         .suppression = daemon->suppression,
+        .confinement = daemon->confinement,
         .dirs = configuration_dirs (daemon),
-        .new_host = new_off_host,
+        .new_host = new_host,
         .under_way = on_reload,
         .data = daemon,
     };
@@ -478,10 +471,11 @@ open_control (Daemon *daemon, GError **error)
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
                                            daemon->spool, daemon->queue);
     make_reload (daemon);
-    daemon->status =
-        (RelaisStatus){daemon->loop,        daemon->spool, daemon->server,
-                       daemon->http,        daemon->queue, daemon->meter,
-                       daemon->suppression, daemon->host,  relais_loop_wall_us (daemon->loop)};
+    daemon->status = (RelaisStatus){daemon->loop,        daemon->spool,
+                                    daemon->server,      daemon->http,
+                                    daemon->queue,       daemon->meter,
+                                    daemon->suppression, daemon->host,
+                                    daemon->confinement, relais_loop_wall_us (daemon->loop)};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
@@ -766,7 +760,8 @@ relais_daemon_main (int argc, char **argv)
         return EXIT_CONFIG;
     if (daemon.arguments.version)
         return puts ("relaisd " PACKAGE_VERSION_STRING) < 0;
-    daemon.module_dir_given = daemon.arguments.module_dir != NULL;
+    daemon.module_dir_given = relais_arguments_add_defaults (&daemon.arguments);
+    daemon.confinement = relais_confinement_new ();
     if (!make_loop (&daemon, &error)) {
         say (error);
         return 1;
@@ -779,7 +774,7 @@ relais_daemon_main (int argc, char **argv)
         status = EXIT_CONFIG;
     else if (daemon.arguments.check || daemon.arguments.dump || daemon.arguments.show_hooks)
         status = answer_offline (&daemon);
-    else if (!open_ports (&daemon, &error) || !drop_privileges (&daemon, &error))
+    else if (!open_ports (&daemon, &error) || !give_up_rights (&daemon, &error))
         status = say (error) ? 0 : 1;
     else {
         relais_reexec_keep (daemon.reexec, daemon.ports);
@@ -789,9 +784,13 @@ relais_daemon_main (int argc, char **argv)
     }
     take_down (&daemon);
     if (daemon.replaced) {
+        g_autofree char *held = relais_confinement_to_text (daemon.confinement);
+
+        relais_reexec_set_variable (daemon.reexec, RELAIS_CONFINEMENT_VARIABLE, held);
         relais_reexec_go (daemon.reexec);
         status = 1;
     }
+    relais_confinement_free (daemon.confinement);
     relais_arguments_clear (&daemon.arguments);
     return status;
 }

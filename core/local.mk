@@ -16,6 +16,7 @@ CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 libcore_la_SOURCES += \
     core/arguments.c core/arguments-private.h \
     core/commands.c core/commands-private.h \
+    core/confine.c core/confine-calls.c core/confine-files.c core/confine-private.h core/confine-rules.c \
     core/contain.c core/contain-private.h \
     core/ctl.c core/ctl-module.c core/ctl-module-private.h \
     core/ctl-crashes.c core/ctl-crashes-private.h \
@@ -41,6 +42,12 @@ sbin_PROGRAMS += relaisd
 relaisd_SOURCES = core/relaisd.c
 relaisd_CPPFLAGS = $(CORE_CPPFLAGS)
 relaisd_LDADD = librelais.la $(GLIB_LIBS)
+
+check_PROGRAMS += tests/daemon/test-confine
+TESTS += tests/daemon/test-confine
+tests_daemon_test_confine_SOURCES = tests/daemon/test-confine.c
+tests_daemon_test_confine_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_daemon_test_confine_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/daemon/test-limiter
 TESTS += tests/daemon/test-limiter

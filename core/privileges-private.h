@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "conf/conf-private.h"
+
 #include <glib.h>
 #include <stdbool.h>
 
@@ -14,3 +16,5 @@
  * is proved. `user` "root" keeps all of it (laboratories). */
 bool relais_privileges_drop (const char *user, const char *group, const char *const *dirs,
                              GError **error);
+/* The same for the user and the directories that [relais] names. */
+bool relais_privileges_drop_by (const RelaisConfig *config, GError **error);

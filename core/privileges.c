@@ -121,3 +121,16 @@ relais_privileges_drop (const char *user, const char *group, const char *const *
     return make_dirs (dirs, uid, gid, true, error) && become (uid, gid, user, error) &&
            drop_rest (error);
 }
+
+bool
+relais_privileges_drop_by (const RelaisConfig *config, GError **error)
+{
+    const RelaisSection *relais = relais_config_find_section (config, "relais", NULL);
+    const char *dirs[] = {relais_section_get_string (relais, "spool_dir"),
+                          relais_section_get_string (relais, "log_dir"),
+                          relais_section_get_string (relais, "run_dir"),
+                          relais_section_get_string (relais, "state_dir"), NULL};
+
+    return relais_privileges_drop (relais_section_get_string (relais, "user"),
+                                   relais_section_get_string (relais, "group"), dirs, error);
+}

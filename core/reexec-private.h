@@ -25,5 +25,7 @@ void relais_reexec_keep (RelaisReexec *reexec, const RelaisPorts *ports);
 void
 relais_reexec_begin (RelaisReexec *reexec, RelaisLoop *loop, RelaisLoopFunc good, gpointer data);
 
+/* Sets a variable of the environment that the new program gets. */
+void relais_reexec_set_variable (RelaisReexec *reexec, const char *name, const char *value);
 /* Becomes the new program. Everything must have been taken down. Returns only if that fails, after saying why. */
 void relais_reexec_go (RelaisReexec *reexec);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -180,9 +181,17 @@ name_sockets (char **environment, guint n)
 }
 
 void
+relais_reexec_set_variable (RelaisReexec *reexec, const char *name, const char *value)
+{
+    reexec->environment = g_environ_setenv (reexec->environment, name, value, TRUE);
+}
+
+void
 relais_reexec_go (RelaisReexec *reexec)
 {
     fflush (NULL);
+    signal (SIGHUP, SIG_IGN); /* they would end the new program before it can listen to them */
+    signal (SIGUSR2, SIG_IGN);
     reexec->environment = name_sockets (reexec->environment, reexec->sockets->len);
     if (place_sockets (reexec))
         execve (reexec->program, reexec->argv, reexec->environment);

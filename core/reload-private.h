@@ -7,6 +7,7 @@
 #pragma once
 
 #include "conf/conf-private.h"
+#include "confine-private.h"
 #include "control/control-private.h"
 #include "module/host-private.h"
 #include "queue/queue-private.h"
@@ -23,6 +24,7 @@ typedef struct {
     RelaisSmtpServer *server;
     RelaisQueue *queue;
     RelaisSuppression *suppression;
+    const RelaisConfinement *confinement;
     const char *const *dirs; /* of the configuration */
     RelaisHost *(*new_host) (gpointer data);
     /* A reload begins, or has ended. */

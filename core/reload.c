@@ -118,6 +118,7 @@ read_and_prepare (gpointer data)
     relais_host_put_missing (run->reload->parts.host, run->findings);
     if (config == NULL)
         return;
+    relais_confinement_check (run->reload->parts.confinement, config, run->findings);
     run->settings = relais_server_settings_new (config, &error);
     if (run->settings != NULL && check_queue (config, &error) &&
         relais_host_prepare (run->reload->parts.host, config, &error))

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "confine-private.h"
 #include "http/server-private.h"
 #include "limiter-private.h"
 #include "queue/queue-private.h"
@@ -22,6 +23,7 @@ typedef struct {
     RelaisLoadMeter *meter;
     RelaisSuppression *suppression;
     RelaisHost *host;
+    const RelaisConfinement *confinement;
     gint64 started_us;
 } RelaisStatus;
 

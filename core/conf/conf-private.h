@@ -99,7 +99,8 @@ char *relais_config_peek (const char *const *dirs, const char *kind, const char 
 typedef struct {
     const char *section; /* "[listener submission]" */
     const char *key, *value, *origin;
-    bool has_value; /* false: unset, `value` is "" */
+    bool has_value;           /* false: unset, `value` is "" */
+    bool is_path, is_written; /* RELAIS_OPTION_PATH, and RELAIS_OPTION_WRITTEN */
 } RelaisConfigEntry;
 typedef void (*RelaisConfigValueFunc) (gpointer data, const RelaisConfigEntry *entry);
 void

@@ -69,6 +69,8 @@ bad_declaration (const RelaisOption *option)
         return _ ("an enum needs choices");
     if ((option->flags & RELAIS_OPTION_REPEAT) != 0 && option->type != RELAIS_OPTION_LIST)
         return _ ("only a list may repeat");
+    if ((option->flags & RELAIS_OPTION_WRITTEN) != 0 && option->type != RELAIS_OPTION_PATH)
+        return _ ("only a path may be written to");
     if (option->doc == NULL || option->doc[0] == '\0')
         return _ ("it has no documentation");
     return NULL;

@@ -45,7 +45,9 @@ relais_config_each_value (const RelaisConfig *config, RelaisConfigValueFunc func
             bool has_value = slot != NULL || key->option.default_value != NULL;
 
             func (data, &(RelaisConfigEntry){title, key->name, has_value ? text : "",
-                                             is_set ? slot->origin : "default", has_value});
+                                             is_set ? slot->origin : "default", has_value,
+                                             key->option.type == RELAIS_OPTION_PATH,
+                                             (key->option.flags & RELAIS_OPTION_WRITTEN) != 0});
         }
     }
 }

@@ -26,17 +26,26 @@ static const RelaisOption options[] = {
      N_ ("User that the daemon becomes when it is started as root.")},
     {"relais", "group", RELAIS_OPTION_STRING, 0, "relais", 0, 0, NULL,
      N_ ("Group that the daemon becomes when it is started as root.")},
-    {"relais", "spool_dir", RELAIS_OPTION_PATH, 0, RELAIS_SPOOL_DIR, 0, 0, NULL,
+    {"relais", "spool_dir", RELAIS_OPTION_PATH, RELAIS_OPTION_WRITTEN, RELAIS_SPOOL_DIR, 0, 0, NULL,
      N_ ("Where accepted mail is kept. A local file system that keeps what was synced.")},
-    {"relais", "run_dir", RELAIS_OPTION_PATH, 0, RELAIS_RUN_DIR, 0, 0, NULL,
+    {"relais", "run_dir", RELAIS_OPTION_PATH, RELAIS_OPTION_WRITTEN, RELAIS_RUN_DIR, 0, 0, NULL,
      N_ ("Where the control socket is made.")},
-    {"relais", "state_dir", RELAIS_OPTION_PATH, 0, RELAIS_STATE_DIR, 0, 0, NULL,
+    {"relais", "state_dir", RELAIS_OPTION_PATH, RELAIS_OPTION_WRITTEN, RELAIS_STATE_DIR, 0, 0, NULL,
      N_ ("Where what must survive a restart is kept besides mail: the keys of tokens, and what "
          "modules store.")},
-    {"relais", "log_dir", RELAIS_OPTION_PATH, 0, RELAIS_LOG_DIR, 0, 0, NULL,
+    {"relais", "log_dir", RELAIS_OPTION_PATH, RELAIS_OPTION_WRITTEN, RELAIS_LOG_DIR, 0, 0, NULL,
      N_ ("Where the event log is written.")},
     {"relais", "users_file", RELAIS_OPTION_PATH, 0, RELAIS_USERS_FILE, 0, 0, NULL,
      N_ ("Users that may log in to send; written by `relaisctl user add`.")},
+    {"relais", "confine", RELAIS_OPTION_ENUM, 0, "full", 0, 0, "full|required|basic|off",
+     N_ ("How far the kernel keeps the daemon from what it does not need. full: it opens files "
+         "where "
+         "this configuration has some, and those of the system that it reads; system calls that no "
+         "mail server needs are refused; what the kernel cannot do is left out, and told. "
+         "required: "
+         "the same, or it does not start. basic: system calls alone. off: neither. relaisctl "
+         "status "
+         "shows what is in force.")},
     {"relais", "postmaster", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Address to which mail for postmaster@ and abuse@ of our own domains is forwarded.")},
     {"relais", "watchdog", RELAIS_OPTION_DURATION, 0, "30s", 0, G_MAXINT64 / 2, NULL,

@@ -51,15 +51,24 @@ fail_errno (GError **error, const char *what)
                  g_strerror (saved));
 }
 
+/* The environment before GLib, which keeps what it first saw: the daemon sets it when it is confined. */
+static const char *
+get_directory (void)
+{
+    const char *dir = g_getenv ("TMPDIR");
+
+    return dir != NULL && dir[0] != '\0' ? dir : g_get_tmp_dir ();
+}
+
 static int
 open_unnamed (void)
 {
     g_autofree char *path = NULL;
-    int fd = open (g_get_tmp_dir (), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    int fd = open (get_directory (), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
         return fd;
-    path = g_build_filename (g_get_tmp_dir (), "relais-XXXXXX", NULL);
+    path = g_build_filename (get_directory (), "relais-XXXXXX", NULL);
     fd = g_mkstemp_full (path, O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         g_unlink (path);

@@ -30,7 +30,11 @@ enum {
     RELAIS_OPTION_REQUIRED = 1 << 1,   /* the section is refused without it */
     RELAIS_OPTION_TENANT =
         1 << 2, /* a module's option that may also stand in [tenant NAME], as MODULE.key */
-    RELAIS_OPTION_REPEAT = 1 << 3 /* LIST: the key may stand several times, the items add up */
+    RELAIS_OPTION_REPEAT = 1 << 3, /* LIST: the key may stand several times, the items add up */
+    RELAIS_OPTION_WRITTEN =
+        1
+        << 4 /* PATH: a directory that the daemon writes to; without: it can only read there. Made, if it is
+                  missing, before the daemon is started, unless it lies in state_dir */
 };
 
 /* One option. Append-only struct; arrays of it are read with the stride the module was built with. */

@@ -12,7 +12,7 @@
 #include <glib/gi18n-lib.h>
 
 static const RelaisOption options[] = {
-    {"store-gdbm", "dir", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+    {"store-gdbm", "dir", RELAIS_OPTION_PATH, RELAIS_OPTION_WRITTEN, NULL, 0, 0, NULL,
      N_ ("Where the store is kept; store in [relais] state_dir unless set. A local file system "
          "that "
          "keeps what was synced.")},
