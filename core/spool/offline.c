@@ -185,14 +185,15 @@ look_at_segment (Look *look, const char *name, guint32 number, int fd,
     g_autoptr (GArray) index = NULL;
     RelaisScan scan = {0};
     g_auto (RelaisScanRoom) room = {0};
-    gpointer valid = GUINT_TO_POINTER (header->capacity);
-    bool failed =
-        g_hash_table_lookup_extended (look->notes, GUINT_TO_POINTER (number), NULL, &valid);
+    gpointer noted = NULL;
+    const bool failed =
+        g_hash_table_lookup_extended (look->notes, GUINT_TO_POINTER (number), NULL, &noted);
+    const guint32 valid = failed ? GPOINTER_TO_UINT (noted) : header->capacity;
 
     if (!failed)
         index = relais_segment_read_index (fd, header, &room);
     if (index == NULL) {
-        if (!relais_segment_scan_file (fd, &framing, GPOINTER_TO_UINT (valid), &room, &scan, error))
+        if (!relais_segment_scan_file (fd, &framing, valid, &room, &scan, error))
             return false;
         look_at_scan (look, name, &scan);
         index = g_array_ref (scan.records);
