@@ -157,7 +157,7 @@ def test_mail_store(directory):
         submit(lab, ["large@store.test"], large)
         found = lab.wait(lambda: outcomes(lab).get("large@store.test"), 20, "the large message")
         tap.equal((found["type"], store.commands.count("DATA")), ("delivered", 0), "BDAT for a body on disk, too")
-        tap.ok(store.messages[-1][1].endswith(b"\r\n\r\n" + large), "of exactly the size that was told", len(store.messages[-1][1]))
+        tap.ok(store.messages[-1][1].endswith(b"\r\n\r\n" + large + b"\r\n"), "of exactly the size that was told", len(store.messages[-1][1]))
         lab.clean(tap)
     listener.close()
 
