@@ -135,14 +135,8 @@ set_state_place (RelaisIndexEntry *entry, RelaisPlace place)
 static bool
 done_is_needed (RelaisSpool *spool, const RelaisItem *item)
 {
-    const guint32 number = item->record.message_segment;
-
-    if (number != item->before.segment && relais_ledger_segment (spool, number) != NULL)
-        return true;
-    for (guint i = 0; i < spool->drained->len; i++)
-        if (g_array_index (spool->drained, guint32, i) != item->before.segment)
-            return true;
-    return false;
+    return spool->drained->len > 0 ||
+           relais_ledger_segment (spool, item->record.message_segment) != NULL;
 }
 
 bool

@@ -139,8 +139,12 @@ found_done (Reading *reading, RelaisSegment *segment, const RelaisRecordAt *at)
         g_hash_table_add (reading->done, g_memdup2 (&at->record.id, sizeof at->record.id));
         return;
     }
-    if (entry->message_segment != at->record.message_segment)
+    /* The MESSAGE it speaks of went, and an older one did not yet: like one that is being drained, it
+     * may have more such. */
+    if (entry->message_segment != at->record.message_segment) {
         relais_ledger_guard (spool, segment, entry->message_segment);
+        relais_ledger_drain (spool, entry->message_segment);
+    }
     relais_ledger_let_die (spool, entry->message_segment, entry->message_bytes);
     relais_ledger_let_die (spool, entry->state_segment, entry->state_bytes);
     relais_index_remove (spool->index, at->record.id);

@@ -3,7 +3,6 @@
 """Milters on libmilter filter mail of Relais, over a unix socket and over TCP: what they are told, refusals with their own
 text, header edits that arrive, discard and quarantine, a body of many pieces; two in order; whose mail is filtered, how much
 of a body and of a header is shown; and milters that are slow or dead."""
-import json
 import os
 import smtplib
 import socket
