@@ -65,6 +65,9 @@ put_spool (RelaisCommandCall *call, RelaisSpool *spool)
     row (call, "spool.messages", (gint64)figures.messages);
     row (call, "spool.segments", (gint64)figures.segments);
     row (call, "spool.bytes", (gint64)figures.bytes_on_disk);
+    row (call, "spool.living_bytes", (gint64)figures.living_bytes);
+    row (call, "spool.compactions_total", (gint64)figures.compactions);
+    row (call, "spool.compaction_bytes_total", (gint64)figures.compaction_bytes);
     row (call, "spool.hot_bytes", (gint64)figures.hot_bytes);
     row (call, "spool.receive_bytes", (gint64)figures.receive_bytes);
     row (call, "spool.groups", (gint64)figures.groups);

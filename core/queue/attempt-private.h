@@ -69,6 +69,7 @@ struct RelaisAttempt {
     char *sender;
     RelaisTransportLimits limits;
     bool eight_bit, smtputf8;
+    bool ends_a_line; /* the rope ends in CRLF; looked at where its end is on disk */
     RelaisPrepared prepared;
     guint16 code;
     char enhanced[12];

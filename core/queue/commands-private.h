@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "queue/state-private.h"
+#include "queue/verbs-private.h"
 
 /* `why ID`. */
 void relais_queue_command_why (RelaisCommandCall *call, gpointer queue);
@@ -16,6 +16,12 @@ void relais_queue_command_ages (RelaisCommandCall *call, gpointer queue);
 void relais_queue_command_tls (RelaisCommandCall *call, gpointer queue);
 /* Ends those under way: the queue goes. */
 void relais_queue_end_tls_commands (RelaisQueue *queue);
+
+/* `quarantine list`'s row of a message; false if none of its deliveries is selected. */
+bool relais_queue_command_put_held (RelaisCommandCall *call, const RelaisQueue *queue,
+                                    const RelaisSelection *selection, const RelaisMessage *message);
+/* `quarantine show ID`: its header, or all of it with --body, up to 256 KiB. */
+void relais_queue_command_held_show (RelaisCommandCall *call, gpointer queue);
 
 /* `inject`. */
 void relais_queue_command_inject (RelaisCommandCall *call, gpointer queue);

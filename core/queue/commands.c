@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * relaisctl's `queue list|show|hold|release|retry|bounce|delete`. Run in the daemon, on its loop. A
+ * relaisctl's `queue list|show|hold|release|retry|bounce|delete`, and `quarantine list|release|delete`:
+ * the same of what is held. Run in the daemon, on its loop. A
  * listing walks the records in slices, reads one message after the other back from the spool, and
  * keeps nothing but its place.
  */
@@ -81,13 +82,14 @@ on_applied (gpointer data, guint64 n)
 }
 
 static void
-run_verb (RelaisCommandCall *call, RelaisQueue *queue, RelaisVerb verb)
+run_verb (RelaisCommandCall *call, RelaisQueue *queue, RelaisVerb verb, bool held)
 {
     g_autofree char *domain = NULL;
     RelaisSelection selection;
 
     if (!read_selection (call, &selection, &domain))
         return;
+    selection.held = held;
     if (selection.id == 0 && selection.domain == NULL && selection.tenant == NULL &&
         selection.sender == NULL && relais_command_option (call, "all") == NULL) {
         relais_command_fail (call, RELAIS_EXIT_USAGE,
@@ -98,19 +100,25 @@ run_verb (RelaisCommandCall *call, RelaisQueue *queue, RelaisVerb verb)
         relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("no message of that id is queued"));
         return;
     }
+    if (selection.id != 0 && held && !relais_selection_has_message (queue, &selection)) {
+        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("no message of that id is held"));
+        return;
+    }
     relais_queue_apply (queue, verb, &selection, on_applied, call);
 }
 
-#define VERB(name, verb)                                                                           \
+#define VERB(name, verb, held)                                                                     \
     static void name (RelaisCommandCall *call, gpointer queue)                                     \
     {                                                                                              \
-        run_verb (call, queue, verb);                                                              \
+        run_verb (call, queue, verb, held);                                                        \
     }
-VERB (run_hold, RELAIS_VERB_HOLD)
-VERB (run_release, RELAIS_VERB_RELEASE)
-VERB (run_retry, RELAIS_VERB_RETRY)
-VERB (run_bounce, RELAIS_VERB_BOUNCE)
-VERB (run_delete, RELAIS_VERB_DELETE)
+VERB (run_hold, RELAIS_VERB_HOLD, false)
+VERB (run_release, RELAIS_VERB_RELEASE, false)
+VERB (run_retry, RELAIS_VERB_RETRY, false)
+VERB (run_bounce, RELAIS_VERB_BOUNCE, false)
+VERB (run_delete, RELAIS_VERB_DELETE, false)
+VERB (run_held_release, RELAIS_VERB_RELEASE, true)
+VERB (run_held_delete, RELAIS_VERB_DELETE, true)
 #undef VERB
 
 /* --- Rows ------------------------------------------------------------------------------------- */
@@ -279,6 +287,10 @@ list_message (List *list, const RelaisMessage *message)
 
     if (list->sender != NULL && strcmp (message->envelope.sender, list->sender) != 0)
         return;
+    if (list->selection.held) {
+        list->n += relais_queue_command_put_held (list->call, queue, &list->selection, message);
+        return;
+    }
     for (; number != 0 && list->n < list->limit;
          number = relais_delivery_at (&queue->records, number)->after)
         if (relais_selection_has (queue, &list->selection, number)) {
@@ -371,7 +383,7 @@ list_on (gpointer data)
 }
 
 static void
-run_list (RelaisCommandCall *call, gpointer data)
+begin_list (RelaisCommandCall *call, RelaisQueue *queue, bool held)
 {
     const char *limit = relais_command_option (call, "limit");
     List *list = g_new0 (List, 1);
@@ -390,12 +402,25 @@ run_list (RelaisCommandCall *call, gpointer data)
         return;
     }
     list->call = call;
-    list->queue = relais_queue_ref (data);
+    list->queue = relais_queue_ref (queue);
     list->domain = domain;
     list->tenant = g_strdup (selection.tenant);
     list->sender = g_strdup (selection.sender);
-    list->selection = (RelaisSelection){selection.id, list->domain, list->tenant, list->sender};
+    list->selection =
+        (RelaisSelection){selection.id, list->domain, list->tenant, list->sender, held};
     relais_loop_post (list->queue->loop, list_on, list);
+}
+
+static void
+run_list (RelaisCommandCall *call, gpointer queue)
+{
+    begin_list (call, queue, false);
+}
+
+static void
+run_held_list (RelaisCommandCall *call, gpointer queue)
+{
+    begin_list (call, queue, true);
 }
 
 /* --- queue show ------------------------------------------------------------------------------- */
@@ -508,6 +533,18 @@ static const RelaisCommand commands[] = {
      N_ ("Return deliveries to their senders."), RELAIS_COMMAND_ONLINE, 0, run_bounce},
     {"queue", "delete", SELECTION_USAGE " [--all]", SELECTION " all",
      N_ ("Delete deliveries without telling anyone."), RELAIS_COMMAND_ONLINE, 0, run_delete},
+    {"quarantine", "list", SELECTION_USAGE " [--limit=N]", SELECTION " limit=",
+     N_ ("List messages that are held, by a module's verdict or by an operator, and why."),
+     RELAIS_COMMAND_ONLINE, 0, run_held_list},
+    {"quarantine", "show", "ID [--body]", "body",
+     N_ ("Show the header of a message that is held, or all of it."), RELAIS_COMMAND_ONLINE, 0,
+     relais_queue_command_held_show},
+    {"quarantine", "release", SELECTION_USAGE " [--all]", SELECTION " all",
+     N_ ("Let messages that are held be delivered; they are not judged again."),
+     RELAIS_COMMAND_ONLINE, 0, run_held_release},
+    {"quarantine", "delete", SELECTION_USAGE " [--all]", SELECTION " all",
+     N_ ("Delete messages that are held without telling anyone."), RELAIS_COMMAND_ONLINE, 0,
+     run_held_delete},
     {"tls", "show", "DOMAIN", "",
      N_ ("Tell how much TLS mail for a domain must have at each of its hosts, and why."),
      RELAIS_COMMAND_ONLINE, 0, relais_queue_command_tls},

@@ -424,6 +424,7 @@ send_attempt (RelaisConnection *connection)
                                          .eight_bit = attempt->eight_bit,
                                          .smtputf8 = attempt->smtputf8,
                                          .chunking = connection->queue->settings.chunking,
+                                         .ends_a_line = attempt->ends_a_line,
                                          .envid = envelope->envid,
                                          .ret = envelope->ret};
 

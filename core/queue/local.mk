@@ -4,7 +4,7 @@ libcore_la_SOURCES += \
     core/queue/ages.c \
     core/queue/attempt.c core/queue/attempt-private.h \
     core/queue/check.c \
-    core/queue/commands.c \
+    core/queue/commands.c core/queue/commands-quarantine.c \
     core/queue/commands-why.c core/queue/commands-private.h \
     core/queue/connection.c core/queue/connection-private.h \
     core/queue/delivery.c core/queue/delivery-private.h \

@@ -37,6 +37,7 @@ relais_prepare_inline (RelaisAttempt *attempt)
     rope = relais_rope_new_message (message);
     g_clear_pointer (&attempt->rope, relais_rope_unref);
     attempt->rope = rope;
+    attempt->ends_a_line = false; /* in memory: seen there */
     attempt->eight_bit = facts->eight_bit || facts->eight_bit_header;
     return true;
 }
@@ -119,6 +120,19 @@ seal (RelaisAttempt *attempt)
     return ok;
 }
 
+/* What is on disk cannot be looked at by the connection, which has to know whether BDAT may send it. */
+static void
+look_at_end (RelaisAttempt *attempt)
+{
+    guint64 size = relais_rope_size (attempt->rope);
+    guint8 end[2];
+
+    attempt->ends_a_line = size >= sizeof end &&
+                           relais_rope_read (attempt->rope, size - 2, end, 1, NULL) == 1 &&
+                           relais_rope_read (attempt->rope, size - 1, end + 1, 1, NULL) == 1 &&
+                           end[0] == '\r' && end[1] == '\n';
+}
+
 void
 relais_prepare_work (gpointer data)
 {
@@ -128,6 +142,7 @@ relais_prepare_work (gpointer data)
     guint8 first;
 
     attempt->prepared = RELAIS_PREPARED_OK;
+    attempt->ends_a_line = false;
     g_clear_pointer (&attempt->rope, relais_rope_unref);
     stored = relais_rope_new_message (attempt->live->message);
     attempt->rope = relais_rope_ref (stored);
@@ -139,6 +154,7 @@ relais_prepare_work (gpointer data)
         note_error (attempt, error);
         return;
     }
-    if (run_hook (attempt, RELAIS_HOOK_REWRITE) && fit (attempt, attempt->rope != stored))
-        (void)seal (attempt);
+    if (run_hook (attempt, RELAIS_HOOK_REWRITE) && fit (attempt, attempt->rope != stored) &&
+        seal (attempt))
+        look_at_end (attempt);
 }

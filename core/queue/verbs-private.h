@@ -21,12 +21,16 @@ typedef struct {
     const char *domain; /* of the recipient, or the destination's name */
     const char *tenant; /* "" for mail without one */
     const char *sender; /* exact; "" for <> */
+    bool held;          /* only what is held, or about to be */
 } RelaisSelection;
 
 /* Whether a delivery is meant. The sender is compared by its hash: look again when the message is
  * there. */
 bool
 relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection, guint32 delivery);
+
+/* Whether a delivery of the message `selection->id` is meant. */
+bool relais_selection_has_message (const RelaisQueue *queue, const RelaisSelection *selection);
 
 /* Tells all deliveries of the selection; calls `done` in a later turn with how many they were, or
  * G_MAXUINT64 if the queue ended before all were told. */

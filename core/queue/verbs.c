@@ -26,6 +26,13 @@ typedef struct {
     gpointer data;
 } Walk;
 
+static bool
+is_held (const RelaisDelivery *delivery)
+{
+    return delivery->place == RELAIS_PLACE_HELD ||
+           (delivery->place == RELAIS_PLACE_LOCAL && delivery->action == RELAIS_ACTION_HOLD);
+}
+
 bool
 relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection, guint32 number)
 {
@@ -35,6 +42,8 @@ relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection
 
     if (selection->id != 0 && slot->id != selection->id)
         return false;
+    if (selection->held && !is_held (delivery))
+        return false;
     if (selection->tenant != NULL && strcmp (flow->tenant->name, selection->tenant) != 0)
         return false;
     if (selection->sender != NULL && slot->sender != relais_queue_name_hash (selection->sender))
@@ -43,6 +52,18 @@ relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection
            strcmp (relais_queue_domain_at (queue, delivery->domain)->name, selection->domain) ==
                0 ||
            strcmp (flow->destination->name, selection->domain) == 0;
+}
+
+bool
+relais_selection_has_message (const RelaisQueue *queue, const RelaisSelection *selection)
+{
+    const guint32 slot = relais_records_find (&queue->records, selection->id);
+
+    for (guint32 number = slot != 0 ? relais_slot_at (&queue->records, slot)->first : 0;
+         number != 0; number = relais_delivery_at (&queue->records, number)->after)
+        if (relais_selection_has (queue, selection, number))
+            return true;
+    return false;
 }
 
 /* --- One delivery ----------------------------------------------------------------------------- */
@@ -73,8 +94,7 @@ release (RelaisQueue *queue, guint32 number)
 
     if (delivery->place == RELAIS_PLACE_ACTIVE && delivery->action == RELAIS_ACTION_HOLD)
         delivery->action = RELAIS_ACTION_NONE;
-    if (delivery->place != RELAIS_PLACE_HELD &&
-        !(delivery->place == RELAIS_PLACE_LOCAL && delivery->action == RELAIS_ACTION_HOLD))
+    if (!is_held (delivery))
         return;
     /* Held beyond its lifetime: it was released to be sent, not to be returned at once. */
     if (slot->deadline_s == 0) {
@@ -187,7 +207,8 @@ relais_queue_apply (RelaisQueue *queue, RelaisVerb verb, const RelaisSelection *
     walk->domain = g_strdup (selection->domain);
     walk->tenant = g_strdup (selection->tenant);
     walk->sender = g_strdup (selection->sender);
-    walk->selection = (RelaisSelection){selection->id, walk->domain, walk->tenant, walk->sender};
+    walk->selection =
+        (RelaisSelection){selection->id, walk->domain, walk->tenant, walk->sender, selection->held};
     walk->done = done;
     walk->data = data;
     relais_loop_post (queue->loop, walk_on, walk);

@@ -4,7 +4,7 @@
  * lies, what lies on disk through chunks that the pool reads, one ahead of the one being sent. Owns
  * the chunks and the read under way.
  *
- * In BDAT (RFC 3030) the message is one chunk, the last, whose size is told before.
+ * In BDAT (RFC 3030) the message is one chunk, the last, whose size is told before, wherever it lies.
  *
  * Loop thread, but for read_chunk (). Must never write the final dot behind anything but the whole
  * message.

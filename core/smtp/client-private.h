@@ -120,6 +120,7 @@ typedef struct {
         eight_bit; /* BODY=8BITMIME is said if the peer can; if it cannot, converting is the owner's */
     bool
         chunking; /* BDAT instead of DATA where the peer can and the message ends in CRLF (RFC 3030) */
+    bool ends_a_line;  /* it does end in CRLF: known to the owner where the rope's end is on disk */
     bool smtputf8;     /* refused (RELAIS_REFUSED_SMTPUTF8) if the peer cannot */
     const char *envid; /* DSN parameters are sent only to peers that can */
     RelaisRet ret;

@@ -176,7 +176,8 @@ void smtp_body_start (RelaisSmtpClient *client);
 /* Hands on as much as the stream takes. */
 void smtp_body_pump (RelaisSmtpClient *client);
 void smtp_body_clear (RelaisSmtpClient *client, SmtpBody *body);
-/* True if the last octets are CRLF and in memory: what BDAT sends must be whole as it stands. */
+/* True if the last octets are CRLF and in memory: what BDAT sends must be whole as it stands. Of what
+ * lies on disk the transaction's owner says so. */
 bool smtp_body_ends_a_line (const RelaisRope *rope);
 /* True if no bare CR or LF is in the rope, or if it is too long or too far to look. */
 bool smtp_body_is_clean (const RelaisRope *rope);

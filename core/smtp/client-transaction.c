@@ -165,7 +165,8 @@ smtp_transaction_new (RelaisSmtpClient *client, const RelaisSmtpTransaction *fro
     tx->n = from->n_recipients;
     tx->outcomes = g_new0 (RelaisSmtpOutcome, tx->n);
     tx->pipelined = client->caps.pipelining;
-    tx->chunked = from->chunking && client->caps.chunking && smtp_body_ends_a_line (from->rope);
+    tx->chunked = from->chunking && client->caps.chunking &&
+                  (from->ends_a_line || smtp_body_ends_a_line (from->rope));
     if (!check_transaction (client, from, refusal))
         return tx;
     tx->commands = g_string_sized_new (64 + 64 * (gsize)tx->n);

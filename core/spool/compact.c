@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Compaction: when most of what the closed segments hold is dead, the emptiest one has its living
- * records, and those DONEs that are still needed, copied forward through the writer; then nothing in
- * it lives and it is freed like any other. A copy whose original died meanwhile is dropped by the
- * writer, so nothing that is done comes back.
+ * Compaction: when more than half of the bytes of the closed segments are dead, the emptiest one has its
+ * living records, and those DONEs that are still needed, copied forward through the writer; then nothing
+ * in it lives, nothing rests on it, and it is freed like any other. A copy whose original died meanwhile
+ * is dropped by the writer, so nothing that is done comes back.
+ *
+ * What that costs. The emptiest segment is less than half full, so each byte that is copied gives back
+ * more than one; and the segments take at most twice what lives, but for the MIN_SEGMENTS that are left
+ * alone. Copies share the syncs of the intake: between two steps there is a pause in which three times
+ * as long is spent on the rest, unless so much is dead, or so little room left, that room comes first.
  *
  * Keeper's thread, one bounded step at a time, one group under way.
  */
@@ -19,8 +24,12 @@ enum {
     STEP_BYTES = 1 << 20,
     STEP_RECORDS = 512,
     STEP_LOOKED_AT = 20000,
-    DONE_WEIGHT = 10 /* DONEs that cost about what one MESSAGE with its STATE does */
+    DONE_BYTES = RELAIS_RECORD_BYTES + RELAIS_INDEX_ENTRY_BYTES,
+    MOST_LIVING = 500,   /* thousandths of the closed segments; above, nothing is compacted */
+    URGENT_LIVING = 250, /* below, without a pause */
+    PAUSE_FACTOR = 3
 };
+#define MOST_PAUSE_US (250 * RELAIS_USEC_PER_MSEC)
 
 struct RelaisCompaction {
     RelaisSpool *spool;
@@ -29,6 +38,12 @@ struct RelaisCompaction {
     RelaisFraming framing;
     GArray *records; /* RelaisRecordAt */
     guint next;
+    bool incomplete; /* a record could not be copied: the victim must stay */
+    bool urgent;
+    gint64 submitted_us;
+    gint64 next_us; /* no step before */
+    gint64
+        took_us; /* loop's until `under_way` ends: the last group, from its submission to its sync */
     bool under_way; /* atomic: a group is not synced yet */
 };
 
@@ -63,27 +78,28 @@ relais_compaction_free (RelaisCompaction *compaction)
 
 /* --- Choice ------------------------------------------------------------------------------------- */
 
-/* Thousandths of a segment that must be kept. */
+/* Bytes of a segment that must be kept. */
 static guint64
-weight (RelaisSpool *spool, const RelaisSegment *segment)
+kept_bytes (RelaisSpool *spool, const RelaisSegment *segment)
 {
-    guint64 kept = (guint64)MAX (segment->living, 0) * DONE_WEIGHT;
+    guint64 kept = (guint64)MAX (segment->living_bytes, 0);
 
     for (guint i = 0; i < segment->guards->len; i++) {
         const RelaisGuard *guard = &g_array_index (segment->guards, RelaisGuard, i);
 
         if (relais_ledger_segment (spool, guard->number) != NULL)
-            kept += guard->count;
+            kept += (guint64)guard->count * DONE_BYTES;
     }
-    return MIN (1000, kept * 1000 / ((guint64)MAX (segment->records, 1) * DONE_WEIGHT));
+    return MIN (kept, segment->capacity);
 }
 
 static guint32
-choose (RelaisSpool *spool, RelaisFraming *framing)
+choose (RelaisCompaction *compaction)
 {
+    RelaisSpool *spool = compaction->spool;
     const RelaisSegment *best = NULL;
     const RelaisSegment *segment;
-    guint64 total = 0, best_weight = 750;
+    guint64 kept = 0, total = 0, best_share = MOST_LIVING + 1;
     guint n = 0;
     guint32 number;
     GHashTableIter iter;
@@ -91,23 +107,26 @@ choose (RelaisSpool *spool, RelaisFraming *framing)
     g_mutex_lock (&spool->index_lock);
     g_hash_table_iter_init (&iter, spool->segments);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&segment)) {
-        guint64 w;
+        guint64 bytes, share;
 
         if (!__atomic_load_n (&segment->closed, __ATOMIC_ACQUIRE) || segment->unmovable)
             continue;
-        w = weight (spool, segment);
-        total += w;
+        bytes = kept_bytes (spool, segment);
+        share = bytes * 1000 / segment->capacity;
+        kept += bytes;
+        total += segment->capacity;
         n++;
-        if (w < best_weight) {
-            best_weight = w;
+        if (share < best_share) {
+            best_share = share;
             best = segment;
         }
     }
-    if (n < MIN_SEGMENTS || total > (guint64)n * 500)
+    if (n < MIN_SEGMENTS || kept * 1000 > total * MOST_LIVING)
         best = NULL;
     number = best != NULL ? best->number : 0;
     if (best != NULL)
-        *framing = best->framing;
+        compaction->framing = best->framing;
+    compaction->urgent = kept * 1000 < total * URGENT_LIVING;
     g_mutex_unlock (&spool->index_lock);
     return number;
 }
@@ -118,6 +137,7 @@ set_unmovable (RelaisCompaction *compaction)
     RelaisSpool *spool = compaction->spool;
     RelaisSegment *segment;
 
+    compaction->incomplete = true;
     g_mutex_lock (&spool->index_lock);
     segment = relais_ledger_segment (spool, compaction->victim);
     if (segment != NULL)
@@ -196,6 +216,7 @@ copied (gpointer data, const GError *error)
 {
     RelaisCompaction *compaction = data;
 
+    compaction->took_us = g_get_monotonic_time () - compaction->submitted_us;
     __atomic_store_n (&compaction->under_way, false, __ATOMIC_RELEASE);
     relais_spool_ask_keeper (compaction->spool);
 }
@@ -210,6 +231,7 @@ submit (RelaisCompaction *compaction, RelaisGroup *group)
     group->urgency = RELAIS_GROUP_LAZY;
     group->synced = copied;
     group->data = compaction;
+    compaction->submitted_us = g_get_monotonic_time ();
     __atomic_store_n (&compaction->under_way, true, __ATOMIC_RELEASE);
     g_mutex_lock (&spool->log_lock);
     closing = spool->closing;
@@ -243,11 +265,55 @@ copy_some (RelaisCompaction *compaction)
         if (group->items->len > had)
             bytes += relais_record_size (&at->record);
     }
-    if (group->items->len > 0)
+    if (group->items->len > 0) {
+        __atomic_fetch_add (&compaction->spool->n_compactions, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add (&compaction->spool->compaction_bytes, bytes, __ATOMIC_RELAXED);
         submit (compaction, group);
-    else
+    } else
         relais_group_free (group);
     return good;
+}
+
+/* Once its last group is synced: what it guarded is guarded by the copies. */
+static void
+finish_victim (RelaisCompaction *compaction)
+{
+    RelaisSpool *spool = compaction->spool;
+
+    if (!compaction->incomplete) {
+        g_mutex_lock (&spool->index_lock);
+        relais_ledger_drop_guards (spool, compaction->victim);
+        g_mutex_unlock (&spool->index_lock);
+    }
+    end_victim (compaction);
+    relais_spool_ask_keeper (spool); /* it can be freed now */
+}
+
+/* After a group, time for the rest. That outcomes wait for company before they are synced is none of
+ * the group's work. */
+static void
+plan_pause (RelaisCompaction *compaction)
+{
+    const RelaisSpool *spool = compaction->spool;
+    gint64 worked_us = MAX (compaction->took_us - RELAIS_LAZY_SYNC_US, compaction->took_us / 10);
+    bool short_of_room = __atomic_load_n (&spool->free_bytes, __ATOMIC_RELAXED) <
+                         __atomic_load_n (&spool->min_free, __ATOMIC_RELAXED);
+
+    if (compaction->took_us == 0)
+        return;
+    compaction->took_us = 0;
+    if (!compaction->urgent && !short_of_room)
+        compaction->next_us =
+            g_get_monotonic_time () + MIN (PAUSE_FACTOR * worked_us, MOST_PAUSE_US);
+}
+
+gint64
+relais_compaction_due_us (const RelaisCompaction *compaction)
+{
+    if (__atomic_load_n (&compaction->under_way, __ATOMIC_ACQUIRE) ||
+        (compaction->victim == 0 && compaction->next_us <= g_get_monotonic_time ()))
+        return G_MAXINT64;
+    return compaction->next_us;
 }
 
 void
@@ -260,8 +326,14 @@ relais_compaction_step (RelaisCompaction *compaction)
         __atomic_load_n (&spool->stopped, __ATOMIC_ACQUIRE) ||
         __atomic_load_n (&spool->closing, __ATOMIC_ACQUIRE))
         return;
+    plan_pause (compaction);
+    if (compaction->victim != 0 && compaction->next == compaction->records->len)
+        finish_victim (compaction);
+    if (g_get_monotonic_time () < compaction->next_us)
+        return;
     if (compaction->victim == 0) {
-        compaction->victim = choose (spool, &compaction->framing);
+        compaction->incomplete = false;
+        compaction->victim = choose (compaction);
         if (compaction->victim == 0)
             return;
         if (!read_victim (compaction)) {
@@ -272,8 +344,6 @@ relais_compaction_step (RelaisCompaction *compaction)
     }
     if (!copy_some (compaction))
         set_unmovable (compaction);
-    if (compaction->next == compaction->records->len)
-        end_victim (compaction);
-    else if (!__atomic_load_n (&compaction->under_way, __ATOMIC_ACQUIRE))
+    if (!__atomic_load_n (&compaction->under_way, __ATOMIC_ACQUIRE))
         relais_spool_ask_keeper (spool);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The table of living messages: small tables as message/id-table-private.h shapes them, for it is
- * changed under a lock that the loop waits for. At most 36 octets a message. Takes no lock itself, and
+ * changed under a lock that the loop waits for. At most 48 octets a message. Takes no lock itself, and
  * does no I/O.
  */
 #include "config.h"
@@ -20,7 +20,7 @@ struct RelaisIndex {
     guint64 size;
 };
 
-G_STATIC_ASSERT (sizeof (RelaisIndexEntry) == 24);
+G_STATIC_ASSERT (sizeof (RelaisIndexEntry) == 32);
 
 static Table *
 table_of (const RelaisIndex *index, guint64 id)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Where the living messages lie: a table from queue id to the places of MESSAGE and newest STATE.
- * Open addressing, 24 bytes an entry, since a million deferred messages must be cheap. Not
+ * Open addressing, 32 bytes an entry, since a million deferred messages must be cheap. Not
  * thread-safe: the spool's index lock guards it.
  */
 #pragma once
@@ -21,7 +21,8 @@ typedef struct {
     guint32 dying : 1; /* its DONE is written, not yet synced */
     guint32 state_segment;
     guint32 state_offset : 31;
-    guint32 file : 1; /* the body is a file of its own */
+    guint32 file : 1;                   /* the body is a file of its own */
+    guint32 message_bytes, state_bytes; /* what they take of their segments */
 } RelaisIndexEntry;
 
 typedef struct RelaisIndex RelaisIndex;

@@ -223,7 +223,8 @@ unlink_files (RelaisSpool *spool)
 static bool
 sleep_until_asked (RelaisSpool *spool)
 {
-    gint64 until = g_get_monotonic_time () + LOOK_US;
+    gint64 until =
+        MIN (g_get_monotonic_time () + LOOK_US, relais_compaction_due_us (spool->compaction));
     bool more;
 
     g_mutex_lock (&spool->log_lock);

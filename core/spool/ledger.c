@@ -16,13 +16,33 @@ relais_ledger_segment (RelaisSpool *spool, guint32 number)
     return g_hash_table_lookup (spool->segments, GUINT_TO_POINTER (number));
 }
 
+guint32
+relais_ledger_record_bytes (const RelaisRecord *record)
+{
+    return (guint32)relais_record_size (record) + RELAIS_INDEX_ENTRY_BYTES;
+}
+
 static void
-let_die (RelaisSpool *spool, guint32 number)
+count_living (RelaisSpool *spool, guint32 number, gint64 n, gint64 bytes)
 {
     RelaisSegment *segment = number != 0 ? relais_ledger_segment (spool, number) : NULL;
 
-    if (segment != NULL)
-        segment->living--;
+    if (segment == NULL)
+        return;
+    segment->living += n;
+    segment->living_bytes += bytes;
+}
+
+void
+relais_ledger_add (RelaisSpool *spool, guint32 number, guint32 bytes)
+{
+    count_living (spool, number, 1, bytes);
+}
+
+void
+relais_ledger_let_die (RelaisSpool *spool, guint32 number, guint32 bytes)
+{
+    count_living (spool, number, -1, -(gint64)bytes);
 }
 
 static void
@@ -68,6 +88,15 @@ relais_ledger_drain (RelaisSpool *spool, guint32 number)
 }
 
 void
+relais_ledger_drop_guards (RelaisSpool *spool, guint32 number)
+{
+    RelaisSegment *segment = relais_ledger_segment (spool, number);
+
+    if (segment != NULL)
+        g_array_set_size (segment->guards, 0);
+}
+
+void
 relais_ledger_forget_segment (RelaisSpool *spool, guint32 number)
 {
     for (guint i = spool->drained->len; i > 0; i--)
@@ -102,6 +131,14 @@ set_state_place (RelaisIndexEntry *entry, RelaisPlace place)
     entry->state_offset = place.offset & G_MAXINT32;
 }
 
+/* Whether a MESSAGE of its id may lie in a segment other than the DONE's own, with which it goes. */
+static bool
+done_is_needed (RelaisSpool *spool, const RelaisItem *item)
+{
+    return spool->drained->len > 0 ||
+           relais_ledger_segment (spool, item->record.message_segment) != NULL;
+}
+
 bool
 relais_ledger_copy_is_stale (RelaisSpool *spool, const RelaisItem *item)
 {
@@ -109,8 +146,7 @@ relais_ledger_copy_is_stale (RelaisSpool *spool, const RelaisItem *item)
     RelaisPlace now;
 
     if (item->type == RELAIS_RECORD_DONE)
-        return spool->drained->len == 0 &&
-               relais_ledger_segment (spool, item->record.message_segment) == NULL;
+        return !done_is_needed (spool, item);
     if (entry == NULL || entry->dying)
         return true;
     now = item->type == RELAIS_RECORD_MESSAGE ? message_place (entry) : state_place (entry);
@@ -123,7 +159,9 @@ write_message (RelaisSpool *spool, RelaisItem *item, RelaisPlace here)
     RelaisIndexEntry *entry = relais_index_insert (spool->index, item->id);
 
     set_message_place (entry, here);
-    item->segment->living++;
+    item->before_bytes = entry->message_bytes;
+    entry->message_bytes = relais_ledger_record_bytes (&item->record);
+    relais_ledger_add (spool, here.segment, entry->message_bytes);
     item->counted = true;
     if (item->copy)
         relais_ledger_drain (spool, item->before.segment);
@@ -144,8 +182,10 @@ write_state (RelaisSpool *spool, RelaisItem *item, RelaisPlace here)
     if (entry == NULL || entry->dying)
         return;
     item->before = state_place (entry);
+    item->before_bytes = entry->state_bytes;
     set_state_place (entry, here);
-    item->segment->living++;
+    entry->state_bytes = relais_ledger_record_bytes (&item->record);
+    relais_ledger_add (spool, here.segment, entry->state_bytes);
     item->counted = true;
 }
 
@@ -172,9 +212,8 @@ relais_ledger_write (RelaisSpool *spool, RelaisItem *item)
     case RELAIS_RECORD_MESSAGE: write_message (spool, item, here); break;
     case RELAIS_RECORD_STATE: write_state (spool, item, here); break;
     case RELAIS_RECORD_DONE: write_done (spool, item); break;
-    case RELAIS_RECORD_EVENT: item->segment->last_event_lsn = item->record.lsn; return;
+    case RELAIS_RECORD_EVENT: item->segment->last_event_lsn = item->record.lsn; break;
     }
-    item->segment->records++;
 }
 
 static void
@@ -185,8 +224,8 @@ sync_done (RelaisSpool *spool, RelaisItem *item)
 
     if (entry == NULL)
         return;
-    let_die (spool, entry->message_segment);
-    let_die (spool, entry->state_segment);
+    relais_ledger_let_die (spool, entry->message_segment, entry->message_bytes);
+    relais_ledger_let_die (spool, entry->state_segment, entry->state_bytes);
     file = entry->file ? g_hash_table_lookup (spool->files, &item->id) : NULL;
     if (file != NULL) {
         g_array_append_val (spool->dying_files, *file);
@@ -202,7 +241,9 @@ relais_ledger_sync (RelaisSpool *spool, RelaisItem *item)
         return;
     switch ((RelaisRecordType)item->type) {
     case RELAIS_RECORD_MESSAGE:
-    case RELAIS_RECORD_STATE: let_die (spool, item->before.segment); break;
+    case RELAIS_RECORD_STATE:
+        relais_ledger_let_die (spool, item->before.segment, item->before_bytes);
+        break;
     case RELAIS_RECORD_DONE: sync_done (spool, item); break;
     case RELAIS_RECORD_EVENT: break;
     }
@@ -218,17 +259,19 @@ relais_ledger_undo (RelaisSpool *spool, RelaisItem *item)
     item->counted = false;
     switch ((RelaisRecordType)item->type) {
     case RELAIS_RECORD_MESSAGE:
-        item->segment->living--;
+        relais_ledger_let_die (spool, item->segment->number, entry->message_bytes);
         if (item->copy) {
             set_message_place (entry, item->before);
+            entry->message_bytes = item->before_bytes;
             return;
         }
         g_hash_table_remove (spool->files, &item->id);
         relais_index_remove (spool->index, item->id);
         return;
     case RELAIS_RECORD_STATE:
-        item->segment->living--;
+        relais_ledger_let_die (spool, item->segment->number, entry->state_bytes);
         set_state_place (entry, item->before);
+        entry->state_bytes = item->before_bytes;
         return;
     case RELAIS_RECORD_DONE: entry->dying = 0; return;
     case RELAIS_RECORD_EVENT: return;

@@ -39,6 +39,12 @@ tests_spool_test_model_SOURCES = tests/spool/test-model.c $(spool_fixture)
 tests_spool_test_model_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
 tests_spool_test_model_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/spool/test-compact
+TESTS += tests/spool/test-compact
+tests_spool_test_compact_SOURCES = tests/spool/test-compact.c $(spool_fixture)
+tests_spool_test_compact_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
+tests_spool_test_compact_LDADD = $(CORE_TEST_LDADD)
+
 check_PROGRAMS += tests/spool/test-slow
 TESTS += tests/spool/test-slow
 tests_spool_test_slow_SOURCES = tests/spool/test-slow.c $(spool_fixture)

@@ -25,11 +25,17 @@ typedef struct {
     guint64 lsn;
 } LateEvent;
 
+/* A STATE that was seen before its MESSAGE. */
+typedef struct {
+    RelaisPlace place;
+    guint32 bytes;
+} EarlyState;
+
 typedef struct {
     RelaisSpool *spool;
     GArray *numbers;    /* guint32, of segments */
     GHashTable *notes;  /* number -> valid bytes */
-    GHashTable *states; /* id -> RelaisPlace, of STATEs seen before their MESSAGE */
+    GHashTable *states; /* id -> EarlyState */
     GHashTable *done;   /* ids whose DONE was seen without a MESSAGE before it */
     GArray *events;     /* LateEvent */
     RelaisScanRoom room;
@@ -64,26 +70,18 @@ relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 st
 
 /* --- What a record means ------------------------------------------------------------------------ */
 
-static void
-let_die (RelaisSpool *spool, guint32 number)
-{
-    RelaisSegment *segment = number != 0 ? relais_ledger_segment (spool, number) : NULL;
-
-    if (segment != NULL)
-        segment->living--;
-}
-
 /* The compaction may have moved a MESSAGE behind its STATE. */
 static void
 adopt_state (Reading *reading, RelaisIndexEntry *entry)
 {
-    const RelaisPlace *place = g_hash_table_lookup (reading->states, &entry->id);
+    const EarlyState *early = g_hash_table_lookup (reading->states, &entry->id);
 
-    if (place == NULL)
+    if (early == NULL)
         return;
-    entry->state_segment = place->segment;
-    entry->state_offset = place->offset & G_MAXINT32;
-    relais_ledger_segment (reading->spool, place->segment)->living++;
+    entry->state_segment = early->place.segment;
+    entry->state_offset = early->place.offset & G_MAXINT32;
+    entry->state_bytes = early->bytes;
+    relais_ledger_add (reading->spool, entry->state_segment, entry->state_bytes);
     g_hash_table_remove (reading->states, &entry->id);
 }
 
@@ -97,13 +95,14 @@ found_message (Reading *reading, RelaisSegment *segment, const RelaisRecordAt *a
         return;
     entry = relais_index_insert (spool->index, at->record.id);
     if (entry->message_segment != 0) {
-        let_die (spool, entry->message_segment);
+        relais_ledger_let_die (spool, entry->message_segment, entry->message_bytes);
         relais_ledger_drain (spool, entry->message_segment);
     }
     entry->message_segment = segment->number;
     entry->message_offset = at->offset & G_MAXINT32;
     entry->file = (at->record.flags & RELAIS_RECORD_FILE) != 0;
-    segment->living++;
+    entry->message_bytes = relais_ledger_record_bytes (&at->record);
+    relais_ledger_add (spool, segment->number, entry->message_bytes);
     adopt_state (reading, entry);
 }
 
@@ -114,16 +113,18 @@ found_state (Reading *reading, RelaisSegment *segment, const RelaisRecordAt *at)
     RelaisIndexEntry *entry = relais_index_find (spool->index, at->record.id);
 
     if (entry == NULL) {
-        RelaisPlace place = {segment->number, at->offset};
+        EarlyState early = {{segment->number, at->offset},
+                            relais_ledger_record_bytes (&at->record)};
 
         g_hash_table_insert (reading->states, g_memdup2 (&at->record.id, sizeof at->record.id),
-                             g_memdup2 (&place, sizeof place));
+                             g_memdup2 (&early, sizeof early));
         return;
     }
-    let_die (spool, entry->state_segment);
+    relais_ledger_let_die (spool, entry->state_segment, entry->state_bytes);
     entry->state_segment = segment->number;
     entry->state_offset = at->offset & G_MAXINT32;
-    segment->living++;
+    entry->state_bytes = relais_ledger_record_bytes (&at->record);
+    relais_ledger_add (spool, segment->number, entry->state_bytes);
 }
 
 static void
@@ -138,10 +139,14 @@ found_done (Reading *reading, RelaisSegment *segment, const RelaisRecordAt *at)
         g_hash_table_add (reading->done, g_memdup2 (&at->record.id, sizeof at->record.id));
         return;
     }
-    if (entry->message_segment != at->record.message_segment)
+    /* The MESSAGE it speaks of went, and an older one did not yet: like one that is being drained, it
+     * may have more such. */
+    if (entry->message_segment != at->record.message_segment) {
         relais_ledger_guard (spool, segment, entry->message_segment);
-    let_die (spool, entry->message_segment);
-    let_die (spool, entry->state_segment);
+        relais_ledger_drain (spool, entry->message_segment);
+    }
+    relais_ledger_let_die (spool, entry->message_segment, entry->message_bytes);
+    relais_ledger_let_die (spool, entry->state_segment, entry->state_bytes);
     relais_index_remove (spool->index, at->record.id);
 }
 
@@ -160,7 +165,6 @@ found (Reading *reading, RelaisSegment *segment, const RelaisRecordAt *at)
 {
     reading->max_lsn = MAX (reading->max_lsn, at->record.lsn);
     reading->max_id = MAX (reading->max_id, at->record.id);
-    segment->records += at->record.type != RELAIS_RECORD_EVENT;
     switch ((RelaisRecordType)at->record.type) {
     case RELAIS_RECORD_MESSAGE: found_message (reading, segment, at); break;
     case RELAIS_RECORD_STATE: found_state (reading, segment, at); break;

@@ -38,8 +38,8 @@ typedef struct {
     bool failed; /* only the bytes before `synced` count */
 
     /* Under the index's lock. */
-    gint64 living;  /* MESSAGEs and STATEs that are not dead */
-    gint64 records; /* ever written, without EVENT */
+    gint64 living;       /* MESSAGEs and STATEs that are not dead */
+    gint64 living_bytes; /* that they take, each with its entry of the index */
     guint64 last_event_lsn;
     guint refs;     /* readers */
     bool unmovable; /* a record of it cannot be read: no compaction */

@@ -138,6 +138,8 @@ void relais_spool_quarantine (RelaisSpool *spool, guint64 id, const char *reason
 typedef struct {
     guint64 messages; /* living */
     guint64 segments, free_segments, bytes_on_disk;
+    guint64 living_bytes;                  /* of the segments' bytes, those that must be kept */
+    guint64 compactions, compaction_bytes; /* groups of copies, and their records' bytes */
     guint64 hot_bytes, receive_bytes;
     guint64 groups, records, syncs, failed_syncs;
     guint64 quarantined;

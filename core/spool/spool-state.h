@@ -39,7 +39,8 @@ typedef struct {
     gsize arena_at;
     guint32 offset;
     RelaisSegment *segment;
-    RelaisPlace before; /* STATE, COPY: where it lay until now */
+    RelaisPlace before;   /* STATE, COPY: where it lay until now */
+    guint32 before_bytes; /* and what it took there */
 } RelaisItem;
 
 struct RelaisGroup {
@@ -100,6 +101,7 @@ struct RelaisSpool {
     guint64 free_bytes, min_free; /* as the keeper last saw them */
     bool low_inodes;
     guint64 n_groups, n_records, n_syncs, n_failed_syncs, n_quarantined;
+    guint64 n_compactions, compaction_bytes;
     gint64 last_sync_us, sync_us;
 
     GMutex log_lock;
@@ -168,6 +170,13 @@ void relais_ledger_undo (RelaisSpool *spool, RelaisItem *item);
 void relais_ledger_guard (RelaisSpool *spool, RelaisSegment *segment, guint32 guarded);
 /* A MESSAGE of `number` lies elsewhere too from now on. */
 void relais_ledger_drain (RelaisSpool *spool, guint32 number);
+/* What a record takes of its segment, with its entry of the index. */
+guint32 relais_ledger_record_bytes (const RelaisRecord *record);
+/* A MESSAGE or STATE of `bytes` lives in the segment from now on; or no more (0: in none). */
+void relais_ledger_add (RelaisSpool *spool, guint32 number, guint32 bytes);
+void relais_ledger_let_die (RelaisSpool *spool, guint32 number, guint32 bytes);
+/* Every DONE that the segment needs to keep lies elsewhere too, and is synced. */
+void relais_ledger_drop_guards (RelaisSpool *spool, guint32 number);
 /* The segment's file is gone; frees it. */
 void relais_ledger_forget_segment (RelaisSpool *spool, guint32 number);
 
@@ -190,6 +199,8 @@ void relais_spool_note_failure (RelaisSpool *spool, GError *error);
 RelaisCompaction *relais_compaction_new (RelaisSpool *spool);
 void relais_compaction_free (RelaisCompaction *compaction);
 void relais_compaction_step (RelaisCompaction *compaction);
+/* When it wants its next step at the latest, on the monotonic clock; G_MAXINT64: when asked. Keeper. */
+gint64 relais_compaction_due_us (const RelaisCompaction *compaction);
 
 /* load.c: what a message in memory counts for within `hot_memory`. */
 guint64 relais_spool_hot_cost (const RelaisMessage *message);

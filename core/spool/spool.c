@@ -484,6 +484,8 @@ relais_spool_figures (RelaisSpool *spool, RelaisSpoolFigures *figures)
         .syncs = __atomic_load_n (&spool->n_syncs, __ATOMIC_RELAXED),
         .failed_syncs = __atomic_load_n (&spool->n_failed_syncs, __ATOMIC_RELAXED),
         .quarantined = __atomic_load_n (&spool->n_quarantined, __ATOMIC_RELAXED),
+        .compactions = __atomic_load_n (&spool->n_compactions, __ATOMIC_RELAXED),
+        .compaction_bytes = __atomic_load_n (&spool->compaction_bytes, __ATOMIC_RELAXED),
         .last_sync_us = __atomic_load_n (&spool->last_sync_us, __ATOMIC_RELAXED),
         .stopped = relais_spool_is_stopped (spool)};
     g_mutex_lock (&spool->log_lock);
@@ -496,6 +498,7 @@ relais_spool_figures (RelaisSpool *spool, RelaisSpoolFigures *figures)
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&segment)) {
         figures->segments++;
         figures->bytes_on_disk += segment->capacity;
+        figures->living_bytes += (guint64)MAX (segment->living_bytes, 0);
     }
     g_mutex_unlock (&spool->index_lock);
 }

@@ -195,9 +195,8 @@ drop (RelaisSpool *spool, guint64 id)
     g_mutex_lock (&spool->index_lock);
     entry = relais_index_find (spool->index, id);
     if (entry != NULL) {
-        relais_ledger_segment (spool, entry->message_segment)->living--;
-        if (entry->state_segment != 0)
-            relais_ledger_segment (spool, entry->state_segment)->living--;
+        relais_ledger_let_die (spool, entry->message_segment, entry->message_bytes);
+        relais_ledger_let_die (spool, entry->state_segment, entry->state_bytes);
         g_hash_table_remove (spool->files, &id);
         relais_index_remove (spool->index, id);
     }

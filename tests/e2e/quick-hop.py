@@ -153,6 +153,11 @@ def test_mail_store(directory):
         tap.ok(store.messages[0][1].endswith(b"\r\n\r\n.dots\r\nend\r\n"), "the message is whole", store.messages[0][1])
         tap.ok("LHLO" in store.commands and "BDAT" in store.commands and "DATA" not in store.commands, "LHLO and BDAT",
                store.commands)
+        large = b"%s\r\n" % (b"y" * 70) * 40000  # a body of its own file, read by range while it goes out
+        submit(lab, ["large@store.test"], large)
+        found = lab.wait(lambda: outcomes(lab).get("large@store.test"), 20, "the large message")
+        tap.equal((found["type"], store.commands.count("DATA")), ("delivered", 0), "BDAT for a body on disk, too")
+        tap.ok(store.messages[-1][1].endswith(b"\r\n\r\n" + large + b"\r\n"), "of exactly the size that was told", len(store.messages[-1][1]))
         lab.clean(tap)
     listener.close()
 

@@ -111,7 +111,7 @@ def test_edits(lab, first, second):
 
 def test_verdicts(lab, first):
     tap.equal(send(lab, "drop", post.message("ann@other.test", "X-Mark: dropped")), None, "what is discarded is taken")
-    tap.equal(send(lab, "hold", post.message("ann@other.test", "X-Mark: held")), None, "what is held is taken")
+    tap.equal(send(lab, "hold", post.message("ann@other.test", "X-Mark: held", "X-Odd: \x1b[31m")), None, "what is held is taken")
     lab.wait(lambda: "quarantined by milter" in lab.ctl("--json", "queue", "list").stdout, 30, "the message that is held")
     large = ("0123456789" * 7 + "\r\n") * 5000
     tap.equal(send(lab, "large", post.message("ann@other.test", "X-Mark: large", body=large)), None, "a large one is taken")
@@ -121,6 +121,28 @@ def test_verdicts(lab, first):
     tap.equal(told[1], "X-Mark,From,To,Date,Message-ID,Subject", "and every field")
     tap.equal(len(told[2]), 13, "and the queue id")
     tap.ok(not any(b"dropped" in found or b"X-Mark: held" in found for _, found in lab.sunk()), "neither of the others went out")
+    test_quarantine(lab)
+
+
+def test_quarantine(lab):
+    """What is held can be looked at and goes out when it is released, unjudged; the rest is as it was."""
+    def rows(*words):
+        return lab.rows("quarantine", *words)
+
+    held = rows("list")
+    tap.equal([(row["reason"], row["recipients"]) for row in held], [("quarantined by milter", 1)], "the quarantine names the reason")
+    tap.ok(held and held[0]["size"] > 100 and held[0]["age_s"] >= 0 and held[0]["sender"], "size, age and envelope", held)
+    shown = lab.ctl("quarantine", "show", held[0]["id"]).stdout
+    tap.ok("X-Mark: held" in shown and "\x1b" not in shown and "hello" not in shown, "its header is shown, without escapes", shown)
+    tap.ok(len(rows("show", held[0]["id"], "--body")) > len(rows("show", held[0]["id"])), "and the body when asked for")
+    lab.ctl("quarantine", "release", held[0]["id"])
+    lab.wait(lambda: any(b"X-Mark: held" in found for _, found in lab.sunk()), 30, "the message that was released")
+    lab.wait(lambda: rows("list") == [], 10, "an empty quarantine")
+    send(lab, "hold", post.message("ann@other.test", "X-Mark: again"))
+    lab.wait(lambda: rows("list"), 30, "another one")
+    lab.ctl("quarantine", "delete", "--all")
+    lab.wait(lambda: rows("list") == [], 10, "an empty quarantine")
+    tap.ok(not any(b"X-Mark: again" in found for _, found in lab.sunk()), "what is deleted does not go out")
 
 
 def test_many(lab, first, n):

@@ -267,6 +267,73 @@ test_from_disk (void)
     }
 }
 
+/* One chunk of the size told before, if the owner says how the message ends; DATA if it does not. */
+static void
+test_chunk_from_disk (void)
+{
+    static const guint64 sizes[] = {60, 262140, 262200, 3000000};
+
+    for (guint i = 0; i < 2 * G_N_ELEMENTS (sizes); i++) {
+        Disk disk = {.size = sizes[i / 2], .fails_from = G_MAXUINT64};
+        bool known = i % 2 == 0;
+        g_autofree char *bdat = g_strdup_printf ("E BDAT %" G_GUINT64_FORMAT " LAST", disk.size);
+        g_autofree char *octets = g_strdup_printf ("N %" G_GUINT64_FORMAT, disk.size);
+        const char *script[] = {"S 220 mx.test",
+                                "E EHLO client.test",
+                                "s 250-mx.test\r\n250 CHUNKING\r\n",
+                                "E MAIL FROM:<s@a.test>",
+                                "S 250 ok",
+                                "E RCPT TO:<r0@b.test>",
+                                "S 250 ok",
+                                known ? bdat : "E DATA",
+                                known ? octets : "S 354 go",
+                                known ? "S 250 ok" : "B",
+                                known ? "E QUIT" : "S 250 ok",
+                                known ? "S 221 bye" : "E QUIT",
+                                known ? "x" : "S 221 bye",
+                                known ? NULL : "x",
+                                NULL};
+        g_auto (Run) run;
+        g_auto (Mail) mail;
+
+        run_init (&run);
+        mail_init_rope (&mail, 1, disk_rope (&disk));
+        mail.tx.chunking = true;
+        mail.tx.ends_a_line = known;
+        run_mail (&run, &mail, script);
+        g_assert_cmpuint (run_code (&run, 0), ==, 250);
+        check_against_disk (&disk, run.peer.message);
+        g_assert_cmpuint (disk.most_read, <=, 256 * 1024);
+    }
+}
+
+/* A chunk that cannot be read to its end is cut short: no message. */
+static void
+test_chunk_read_fails (void)
+{
+    Disk disk = {.size = 3000000, .fails_from = 300000};
+    static const char *const script[] = {"S 220 mx.test",
+                                         "E EHLO client.test",
+                                         "s 250-mx.test\r\n250 CHUNKING\r\n",
+                                         "E MAIL FROM:<s@a.test>",
+                                         "S 250 ok",
+                                         "E RCPT TO:<r0@b.test>",
+                                         "S 250 ok",
+                                         "E BDAT 3000000 LAST",
+                                         "N 3000000",
+                                         NULL};
+    g_auto (Run) run;
+    g_auto (Mail) mail;
+
+    run_init (&run);
+    mail_init_rope (&mail, 1, disk_rope (&disk));
+    mail.tx.chunking = mail.tx.ends_a_line = true;
+    run_mail (&run, &mail, script);
+    g_assert_cmpint (run.sent_failure.refused, ==, RELAIS_REFUSED_READ);
+    g_assert_true (run.peer.cut);
+    g_assert_cmpuint (run.peer.message->len, <, disk.size);
+}
+
 /* Pieces in memory before, between and behind what lies on disk. */
 static void
 test_mixed_pieces (void)
@@ -496,6 +563,8 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/dotstuff/vectors", test_vectors);
     g_test_add_func ("/smtp/dotstuff/random", test_random_stuffing);
     g_test_add_func ("/smtp/client/body/from-disk", test_from_disk);
+    g_test_add_func ("/smtp/client/body/chunk-from-disk", test_chunk_from_disk);
+    g_test_add_func ("/smtp/client/body/chunk-read-fails", test_chunk_read_fails);
     g_test_add_func ("/smtp/client/body/mixed-pieces", test_mixed_pieces);
     g_test_add_func ("/smtp/client/body/read-fails", test_read_fails);
     g_test_add_func ("/smtp/client/body/bare-lf-on-disk", test_bare_lf_on_disk);

@@ -389,7 +389,7 @@ test_table (void)
 static void
 test_table_memory (void)
 {
-    enum { N = 1000000, LEAST = 10000, MOST_BYTES = 36 };
+    enum { N = 1000000, LEAST = 10000, MOST_BYTES = 48 };
     RelaisIndex *index = relais_index_new ();
 
     for (guint64 id = 1; id <= N; id++) {
