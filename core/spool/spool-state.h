@@ -86,6 +86,7 @@ struct RelaisSpool {
     guint jobs; /* pool jobs under way */
     GQueue jobs_waiting;
     RelaisTimer jobs_timer;
+    gint64 file_told_us; /* when a failed body file was last told of; 0: never */
     RelaisLoopFunc resumed;
     gpointer resumed_data;
     GError *refuse_io, *refuse_space, *refuse_memory;
@@ -114,6 +115,7 @@ struct RelaisSpool {
     GArray *blanks;             /* guint32, numbers of blank files */
     guint64 blank_wanted_bytes; /* the writer waits for one of that size; 0 if not */
     GError *blank_error;
+    bool blanks_fail; /* it was said; keeper only */
     bool keeper_asked, keeper_stop;
     GArray *dead_files; /* guint64, body files that nobody wants */
 
