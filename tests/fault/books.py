@@ -17,18 +17,18 @@ import hashlib
 import os
 
 DOMAINS = 2
-LARGE_EVERY, LARGE_LINES = 50, 5000  # 330 000 octets: a body that Relais keeps in a file of its own
+LARGE_LINES = 5000  # 330 000 octets: a body that Relais keeps in a file of its own
 
 
 class Message:
     """What message NUMBER is: its recipients, its octets and the digest of its body follow from the number alone."""
 
-    def __init__(self, number, domains=DOMAINS):
-        lines = LARGE_LINES if number % LARGE_EVERY == 7 else 1 + number * 37 % 100
+    def __init__(self, number, large_every=50, lines=None):
+        lines = lines or (LARGE_LINES if number % large_every == 2 else 1 + number * 37 % 100)
         body = (hashlib.sha256(b"%d" % number).hexdigest().encode() + b"\r\n") * lines
         count = 3 if number % 10 == 3 else 1
         self.number, self.sender = number, "news@sender.test"
-        self.recipients = ["u%d-%d@d%d.rcpt.test" % (number, i, number % domains) for i in range(count)]
+        self.recipients = ["u%d-%d@d%d.rcpt.test" % (number, i, number % DOMAINS) for i in range(count)]
         self.sha = hashlib.sha256(body).hexdigest()
         self.data = (b"From: <news@sender.test>\r\nSubject: %d\r\nMessage-ID: <n%d@sender.test>\r\nX-Number: %d\r\n\r\n"
                      % (number, number, number)) + body
@@ -81,9 +81,9 @@ class SourceBook(Book):
             self.acked[number] = words[2]
             self.pairs_acked += len(self.sent[number][1])
 
-    def next(self, domains=DOMAINS):
+    def next(self, large_every=50, lines=None):
         self.last += 1
-        return Message(self.last, domains)
+        return Message(self.last, large_every, lines)
 
     def is_about_to_send(self, message):
         self.write("sent", message.number, message.sha, ",".join(message.recipients))

@@ -77,11 +77,11 @@ class Lab(harness.Lab):
         numbers = {event["queue_id"]: int(event["message_id"][2:].partition("@")[0]) for event in events
                    if event["type"] == "accepted" and event.get("message_id", "").startswith("<n")}
         numbers.update((queue_id, number) for number, queue_id in source.acked.items())
-        ends = {"delivered": set(), "bounced": set(), "expired": set()}
+        ends = {"delivered": set(), "bounced": set(), "expired": set(), "suppressed": set()}
         for event in events:
             if event["type"] in ends and event["queue_id"] in numbers:
                 ends[event["type"]].add((numbers[event["queue_id"]], event["recipient"]))
-        self.outcome.delivered, self.outcome.bounced = ends["delivered"], ends["bounced"] | ends["expired"]
+        self.outcome.delivered, self.outcome.bounced = ends["delivered"], ends["bounced"] | ends["expired"] | ends["suppressed"]
         return numbers
 
     def leftovers(self):

@@ -97,16 +97,28 @@ class Session(peer.Session):
 
     def connection_made(self, transport):
         self.sink.sessions += 1
+        self.sink.peak = max(self.sink.peak, self.sink.sessions)
         super().connection_made(transport)
 
     def connection_lost(self, _):
         self.sink.sessions -= 1
 
+    def do_rcpt(self, argument):
+        answer = self.sink.refuse(self.path(argument)[0]) if self.sink.refuse is not None else None
+        if answer is None:
+            super().do_rcpt(argument)
+        else:
+            self.say(answer)
+
     def end_of_data(self, wire):
         data = wire.replace(b"\r\n..", b"\r\n.")
         recipients = [r for r, _ in self.recipients]
+        is_report = self.sender == ""
         self.reset()
-        if self.sink.judge(recipients) == "lost":
+        if is_report:
+            self.sink.reports += 1
+            self.say("250 2.0.0 taken")
+        elif self.sink.judge(recipients) == "lost":
             self.sink.book.is_about_to_give(data, recipients, "lost")
             self.dead = True
             self.transport.abort()
@@ -120,11 +132,12 @@ class Session(peer.Session):
 
 
 class Sink:
-    """`lose` says of the recipients of a message whether the reply to it is to be lost: taken, then the connection is reset."""
+    """`lose` says of the recipients of a message whether the reply to it is to be lost: taken, then the connection is reset;
+    `refuse` what is answered to RCPT instead of yes, or None. `sessions` are open, `peak` were; `reports` came."""
 
     def __init__(self, book, host, port, delay=0.0, lose=None):
         self.book, self.host, self.port, self.delay, self.lose = book, host, port, delay, lose
-        self.script, self.sessions, self.server = peer.Script(None), 0, None
+        self.script, self.sessions, self.peak, self.reports, self.server, self.refuse = peer.Script(None), 0, 0, 0, None, None
 
     def judge(self, recipients):
         return "lost" if self.lose is not None and self.lose(recipients) else "250"
