@@ -189,6 +189,9 @@ look_at_segment (Look *look, const char *name, guint32 number, int fd,
     bool failed =
         g_hash_table_lookup_extended (look->notes, GUINT_TO_POINTER (number), NULL, &valid);
 
+    if (relais_segment_missing (fd, header->capacity) > 0)
+        tell (look, name, header->capacity - relais_segment_missing (fd, header->capacity),
+              _ ("the segment is cut: what stood from here on is missing"));
     if (!failed)
         index = relais_segment_read_index (fd, header, &room);
     if (index == NULL) {
