@@ -23,12 +23,12 @@ LARGE_LINES = 5000  # 330 000 octets: a body that Relais keeps in a file of its 
 class Message:
     """What message NUMBER is: its recipients, its octets and the digest of its body follow from the number alone."""
 
-    def __init__(self, number, large_every=50, lines=None):
+    def __init__(self, number, large_every=50, lines=None, domains=DOMAINS):
         lines = lines or (LARGE_LINES if number % large_every == 2 else 1 + number * 37 % 100)
         body = (hashlib.sha256(b"%d" % number).hexdigest().encode() + b"\r\n") * lines
         count = 3 if number % 10 == 3 else 1
         self.number, self.sender = number, "news@sender.test"
-        self.recipients = ["u%d-%d@d%d.rcpt.test" % (number, i, number % DOMAINS) for i in range(count)]
+        self.recipients = ["u%d-%d@d%d.rcpt.test" % (number, i, number % domains) for i in range(count)]
         self.sha = hashlib.sha256(body).hexdigest()
         self.data = (b"From: <news@sender.test>\r\nSubject: %d\r\nMessage-ID: <n%d@sender.test>\r\nX-Number: %d\r\n\r\n"
                      % (number, number, number)) + body
@@ -69,7 +69,7 @@ class SourceBook(Book):
     """sent: number -> (digest, recipients); acked: number -> queue id."""
 
     def __init__(self, path):
-        self.sent, self.acked, self.last, self.pairs_acked = {}, {}, 0, 0
+        self.sent, self.acked, self.last, self.pairs_acked, self.domains = {}, {}, 0, 0, DOMAINS
         super().__init__(path)
 
     def learn(self, words):
@@ -83,7 +83,7 @@ class SourceBook(Book):
 
     def next(self, large_every=50, lines=None):
         self.last += 1
-        return Message(self.last, large_every, lines)
+        return Message(self.last, large_every, lines, self.domains)
 
     def is_about_to_send(self, message):
         self.write("sent", message.number, message.sha, ",".join(message.recipients))

@@ -21,12 +21,13 @@ RETRY = ("queue.sleep_first=1s", "queue.sleep_last=1s", "class.transactional.ret
 class Lab(harness.Lab):
     """`settings` are those of tests/lab/up --set. The sink of the laboratory itself stays idle."""
 
-    def __init__(self, *settings, modules=(), env=None):
+    def __init__(self, *settings, modules=(), env=None, port=None, more=()):
+        """Mail goes to `port`, or to the port of the test's sink; `more` are further words for tests/lab/up."""
         self.sink_port = lab_tools.free_port()
         self.outcome, self.began_life = books.Outcome(), time.time()
-        words = ["queue.smtp_port=%d" % self.sink_port, *RETRY, *settings]
+        words = ["queue.smtp_port=%d" % (port or self.sink_port), *RETRY, *settings]
         super().__init__(*(word for setting in words for word in ("--set", setting)),
-                         *(word for module in modules for word in ("--module", module)), env=env)
+                         *(word for module in modules for word in ("--module", module)), *more, env=env)
         self.state = lab_tools.read_state(self.directory)
 
     def start(self, env=None):

@@ -8,10 +8,12 @@ In a test both run in a thread of their own (Traffic); by themselves, for an MTA
     tests/fault/traffic.py sink HOST PORT BOOK [DELAY-MS]                runs until it is ended
 """
 import asyncio
+import collections
 import concurrent.futures
 import os
 import random
 import socket
+import struct
 import sys
 import threading
 
@@ -92,6 +94,14 @@ class Source:
         await asyncio.gather(*(self.connection(i) for i in range(self.connections)))
 
 
+def reset(transport):
+    """Ends the connection with RST, whatever was not sent."""
+    raw = transport.get_extra_info("socket")
+    if raw is not None and raw.fileno() >= 0:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
 class Session(peer.Session):
     """A session of the sink: each message is in the book before its reply is given."""
 
@@ -118,10 +128,14 @@ class Session(peer.Session):
         if is_report:
             self.sink.reports += 1
             self.say("250 2.0.0 taken")
-        elif self.sink.judge(recipients) == "lost":
+        elif self.sink.lose is not None and (way := self.sink.lose(recipients)) is not None:
             self.sink.book.is_about_to_give(data, recipients, "lost")
             self.dead = True
-            self.transport.abort()
+            self.transport.write(way.partial)
+            if way.reset:
+                reset(self.transport)
+            else:
+                self.transport.close()
         else:
             asyncio.get_running_loop().call_later(self.sink.delay, self.give, data, recipients)
 
@@ -131,16 +145,17 @@ class Session(peer.Session):
             self.say("250 2.0.0 taken")
 
 
+# What is still said of a reply before the connection ends, and whether it ends with a reset.
+Way = collections.namedtuple("Way", "partial reset")
+
+
 class Sink:
-    """`lose` says of the recipients of a message whether the reply to it is to be lost: taken, then the connection is reset;
+    """`lose` says of the recipients of a message in which Way the reply to it is to be lost after it was taken, or None;
     `refuse` what is answered to RCPT instead of yes, or None. `sessions` are open, `peak` were; `reports` came."""
 
     def __init__(self, book, host, port, delay=0.0, lose=None):
         self.book, self.host, self.port, self.delay, self.lose = book, host, port, delay, lose
         self.script, self.sessions, self.peak, self.reports, self.server, self.refuse = peer.Script(None), 0, 0, 0, None, None
-
-    def judge(self, recipients):
-        return "lost" if self.lose is not None and self.lose(recipients) else "250"
 
     async def start(self):
         self.server = await asyncio.get_running_loop().create_server(lambda: Session(self), self.host, self.port, backlog=1024,
