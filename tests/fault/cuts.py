@@ -10,6 +10,7 @@ import asyncio
 import collections
 import itertools
 import os
+import random
 import ssl
 import sys
 import tempfile
@@ -129,10 +130,11 @@ class Client:
 
 
 def offsets(ups, downs, step):
-    """All cuts: each offset of both directions, by reset and by close in turn."""
-    for direction, end in (("up", ups), ("down", downs)):
-        for k in range(0, end, step):
-            yield Cut(direction, k, (k // step) % 2 == 0)
+    """All cuts: each offset of both directions, by reset and by close in turn; in no order, so that the first ones, which
+    warm the daemon up, are like the others."""
+    cuts = [Cut(direction, k, (k // step) % 2 == 0) for direction, end in (("up", ups), ("down", downs)) for k in range(0, end, step)]
+    random.Random(1).shuffle(cuts)
+    return cuts
 
 
 def warm_up(cuts):
@@ -187,7 +189,7 @@ def end(lab, flow, progress, where, proxy):
 def inbound(progress, manner, step):
     """Where mail comes in."""
     with case.Lab(*SETTINGS) as lab, traffic.Traffic(lab.directory, lab.sink_port) as flow:
-        cuts = list(offsets(4200 if manner == "TLS" else 2400, 3000 if manner == "TLS" else 600, step))
+        cuts = offsets(4200 if manner == "TLS" else 2400, 3000 if manner == "TLS" else 600, step)
         proxy = Proxy("127.0.0.1", case.lab_tools.free_port(), ("127.0.0.1", lab.port), warm(cuts) + cuts)
         flow.do(proxy.start())
         client = Client(flow.source_book, proxy.port, manner)
@@ -226,7 +228,7 @@ def outbound(progress, step):
     with case.Lab(*SETTINGS, port=port, more=("--zone", path)) as lab, traffic.Traffic(lab.directory, lab.sink_port) as flow:
         os.unlink(path)
         flow.source_book.domains = HOSTS
-        cuts = list(offsets(2400, 400, step))
+        cuts = offsets(2400, 400, step)
         proxy = Proxy("0.0.0.0", port, ("127.0.0.1", lab.sink_port), warm(cuts) + cuts)
         flow.do(proxy.start())
         client = Client(flow.source_book, lab.port, "DATA")
