@@ -42,6 +42,14 @@ has_gathered (const RelaisSpool *spool)
     return busy < RELAIS_BUSY_SESSIONS || spool->urgent_written >= busy;
 }
 
+/* Whether a sync takes long and many were answered by the last one. Log lock held. */
+static bool
+expects_return (const RelaisSpool *spool)
+{
+    return __atomic_load_n (&spool->last_sync_us, __ATOMIC_RELAXED) >= SLOW_SYNC_US &&
+           spool->answered >= RELAIS_BUSY_SESSIONS;
+}
+
 /* Waits for more sessions to join, as long as that pays. Where a sync is slow that includes those whom the
  * one before answered: they are on their way back, but in no transaction yet, and without them each
  * sync would take half of the sessions. Log lock held. */
@@ -49,7 +57,7 @@ static void
 gather (RelaisSpool *spool)
 {
     const gint64 last = __atomic_load_n (&spool->last_sync_us, __ATOMIC_RELAXED);
-    const bool slow = last >= SLOW_SYNC_US && spool->answered >= RELAIS_BUSY_SESSIONS;
+    const bool slow = expects_return (spool);
     const gint64 wait = slow ? last / 2 : MIN (RELAIS_SYNC_WAIT_US, 2 * last);
     const gint64 until = g_get_monotonic_time () + wait;
 
@@ -89,10 +97,15 @@ wait_for_work (RelaisSpool *spool)
                 return true;
             continue;
         }
+        /* Outcomes alone are due: a slow sync of theirs is shared with those who come back. */
         if (spool->closing || !g_cond_wait_until (&spool->syncer_wake, &spool->log_lock,
                                                   spool->lazy_since_us + RELAIS_LAZY_SYNC_US))
-            if (!spool->failing && spool->written->len > 0)
-                return true;
+            if (!spool->failing && spool->written->len > 0) {
+                if (expects_return (spool))
+                    gather (spool);
+                if (!spool->failing)
+                    return true;
+            }
     }
 }
 
