@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """R9: a slow disk (shim.c makes each sync of a segment last). With syncs of 2 s the main loop never stands still for longer than
 50 ms, by the daemon's own figure, and commands are answered; with syncs of 50 ms and 200 connections at least a fifth of the
-rate without them remains. The books must agree.
+rate without them remains, or six tenths of what there can be: each connection waits for a sync with each message, so that 200
+connections and 50 ms allow for 4 000 a second. The books must agree.
 
     tests/fault/slow_disk.py [SECONDS] [GAP-MS]      how long, and what is allowed (TAP; with RELAIS_RECORD also into RESULTS)
 
@@ -107,7 +108,9 @@ def keeps_rate(tap, messages):
         lab.slow(0)
         tap.note("%d connections: %.0f messages a second, with syncs of %d ms %.0f (%.0f %%)"
                  % (RATE_CONNECTIONS, fast, RATE_MS, slow, 100 * slow / fast))
-        tap.ok(slow >= SHARE * fast, "a fifth of the rate remains", (fast, slow))
+        most = RATE_CONNECTIONS * 1000 / RATE_MS
+        tap.note("a fifth of the rate is %.0f, six tenths of what syncs of %d ms allow for are %.0f" % (SHARE * fast, RATE_MS, 0.6 * most))
+        tap.ok(slow >= min(SHARE * fast, 0.6 * most), "a fifth of the rate remains, or most of what there can be", (fast, slow))
         lab.clean(tap)
 
 
