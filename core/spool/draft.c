@@ -175,6 +175,18 @@ count_held (Upload *upload)
     upload->counted = held;
 }
 
+/* Its client hears it, whoever looks after the machine at most once a minute. */
+static void
+tell_failure (RelaisSpool *spool, const GError *error)
+{
+    const gint64 now_us = g_get_monotonic_time ();
+
+    if (spool->file_told_us != 0 && now_us - spool->file_told_us < 60 * RELAIS_USEC_PER_SEC)
+        return;
+    spool->file_told_us = now_us;
+    g_warning ("the spool \"%s\" refuses a message: %s", spool->dir, error->message);
+}
+
 static void
 upload_done (gpointer data)
 {
@@ -184,6 +196,8 @@ upload_done (gpointer data)
 
     upload->running = false;
     count_held (upload);
+    if (error != NULL)
+        tell_failure (upload->spool, error);
     if (error != NULL || relais_body_file_is_synced (upload->file))
         upload_finish (upload, error);
     else if (queued > 0 || upload->ended)

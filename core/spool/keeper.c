@@ -64,6 +64,17 @@ blank_to_make (RelaisSpool *spool)
     return bytes;
 }
 
+/* Mail is refused once the last one is full: said when it begins and when it is over, not each second. */
+static void
+tell_blanks (RelaisSpool *spool, const GError *error)
+{
+    if (error != NULL && !spool->blanks_fail)
+        g_warning ("the spool \"%s\" cannot make its next segment: %s", spool->dir, error->message);
+    else if (error == NULL && spool->blanks_fail)
+        g_message ("the spool \"%s\" can make segments again", spool->dir);
+    spool->blanks_fail = error != NULL;
+}
+
 static bool
 make_blank (RelaisSpool *spool, guint64 bytes)
 {
@@ -76,6 +87,7 @@ make_blank (RelaisSpool *spool, guint64 bytes)
                              "a group is larger than a segment can be");
     else
         good = relais_segment_make_blank (spool->dir_fd, number, (guint32)bytes, &error);
+    tell_blanks (spool, error);
     g_mutex_lock (&spool->log_lock);
     if (good)
         g_array_append_val (spool->blanks, number);

@@ -59,6 +59,11 @@ tests_fault_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 tests_fault_shim_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 tests_fault_shim_la_LIBADD = -ldl
 
+check_LTLIBRARIES += tests/fault/point.la
+tests_fault_point_la_SOURCES = tests/fault/point.c
+tests_fault_point_la_LDFLAGS = -module -avoid-version -rpath /nowhere
+tests_fault_point_la_LIBADD = -ldl
+
 check_PROGRAMS += tests/fault/spool-driver tests/fault/spool-driver-no-sync \
     tests/fault/spool-driver-early-reply tests/fault/spool-driver-sync-retry
 tests_fault_spool_driver_SOURCES = tests/fault/spool-driver.c $(spool_fixture)

@@ -190,6 +190,9 @@ look_at_segment (Look *look, const char *name, guint32 number, int fd,
         g_hash_table_lookup_extended (look->notes, GUINT_TO_POINTER (number), NULL, &noted);
     const guint32 valid = failed ? GPOINTER_TO_UINT (noted) : header->capacity;
 
+    if (relais_segment_missing (fd, header->capacity) > 0)
+        tell (look, name, header->capacity - relais_segment_missing (fd, header->capacity),
+              _ ("the segment is cut: what stood from here on is missing"));
     if (!failed)
         index = relais_segment_read_index (fd, header, &room);
     if (index == NULL) {
@@ -248,7 +251,8 @@ static GArray *
 list_segments (Look *look, GError **error)
 {
     GArray *numbers = g_array_new (FALSE, FALSE, sizeof (guint32));
-    DIR *dir = fdopendir (openat (look->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const int fd = openat (look->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir (fd) : NULL; /* else errno is of the first call */
     struct dirent *entry;
     guint32 number;
 

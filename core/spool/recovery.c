@@ -204,6 +204,19 @@ scan_segment (Reading *reading, RelaisSegment *segment, int fd, guint32 valid, G
     return true;
 }
 
+/* A file that is shorter than it was: the end of the segment is not torn but lost. */
+static void
+tell_missing (RelaisSpool *spool, guint32 number, int fd, guint32 capacity)
+{
+    const guint32 missing = relais_segment_missing (fd, capacity);
+
+    if (missing == 0)
+        return;
+    __atomic_fetch_add (&spool->n_quarantined, 1, __ATOMIC_RELAXED);
+    g_warning ("spool \"%s\": segment %08x is cut: its last %u bytes of %u are missing", spool->dir,
+               number, missing, capacity);
+}
+
 static bool
 read_segment (Reading *reading, guint32 number, int fd, const RelaisSegmentHeader *header,
               GError **error)
@@ -217,6 +230,7 @@ read_segment (Reading *reading, guint32 number, int fd, const RelaisSegmentHeade
     segment->capacity = header->capacity;
     segment->sealed = segment->entry_synced = segment->closed = true;
     g_hash_table_insert (spool->segments, GUINT_TO_POINTER (number), segment);
+    tell_missing (spool, number, fd, header->capacity);
     reading->max_lsn = MAX (reading->max_lsn, header->first_lsn);
     reading->max_id = MAX (reading->max_id, header->id_floor);
     if (g_hash_table_lookup_extended (reading->notes, GUINT_TO_POINTER (number), NULL, &valid)) {
@@ -315,7 +329,8 @@ static bool
 list_files (Reading *reading, bool blanks, GError **error)
 {
     RelaisSpool *spool = reading->spool;
-    DIR *dir = fdopendir (openat (spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const int fd = openat (spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir (fd) : NULL; /* else errno is of the first call */
     struct dirent *entry;
     guint32 number;
 

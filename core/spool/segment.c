@@ -313,6 +313,16 @@ relais_segment_read_index (int fd, const RelaisSegmentHeader *header, RelaisScan
                : NULL;
 }
 
+guint32
+relais_segment_missing (int fd, guint32 capacity)
+{
+    struct stat st;
+
+    if (fstat (fd, &st) < 0 || (guint64)st.st_size >= capacity)
+        return 0;
+    return capacity - (guint32)st.st_size;
+}
+
 bool
 relais_segment_scan_file (int fd, const RelaisFraming *framing, guint32 valid, RelaisScanRoom *room,
                           RelaisScan *scan, GError **error)

@@ -92,6 +92,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RelaisScanRoom, relais_scan_room_clear)
  * again; NULL if it has none that is whole. */
 GArray *relais_segment_read_index (int fd, const RelaisSegmentHeader *header, RelaisScanRoom *room);
 
+/* How many of its `capacity` bytes the file lacks. It had all of them before its header was written, so
+ * that a crash takes none away. */
+guint32 relais_segment_missing (int fd, guint32 capacity);
+
 /* Scans the first `valid` bytes of a segment, bodies and all. */
 bool relais_segment_scan_file (int fd, const RelaisFraming *framing, guint32 valid,
                                RelaisScanRoom *room, RelaisScan *scan, GError **error);

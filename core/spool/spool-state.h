@@ -87,6 +87,7 @@ struct RelaisSpool {
     guint jobs; /* pool jobs under way */
     GQueue jobs_waiting;
     RelaisTimer jobs_timer;
+    gint64 file_told_us; /* when a failed body file was last told of; 0: never */
     RelaisLoopFunc resumed;
     gpointer resumed_data;
     GError *refuse_io, *refuse_space, *refuse_memory;
@@ -106,16 +107,18 @@ struct RelaisSpool {
 
     GMutex log_lock;
     GCond writer_wake, syncer_wake, keeper_wake, blank_ready;
-    GPtrArray *incoming; /* RelaisGroup for the writer */
-    GPtrArray *written;  /* RelaisGroup, written and not synced */
-    GPtrArray *dirty;    /* RelaisSegment with unsynced bytes, oldest first */
-    guint urgent_written;
+    GPtrArray *incoming;            /* RelaisGroup for the writer */
+    GPtrArray *written;             /* RelaisGroup, written and not synced */
+    GPtrArray *dirty;               /* RelaisSegment with unsynced bytes, oldest first */
+    guint urgent_written, answered; /* in `written`; in what was synced last */
+    guint gather_target;  /* `urgent_written` that the syncer waits for; 0: as many as are busy */
     gint64 lazy_since_us; /* when the first of `written` was written */
     bool gathering, syncing, failing, closing, writer_gone, resume_posted;
     GError *failure;
     GArray *blanks;             /* guint32, numbers of blank files */
     guint64 blank_wanted_bytes; /* the writer waits for one of that size; 0 if not */
     GError *blank_error;
+    bool blanks_fail; /* it was said; keeper only */
     bool keeper_asked, keeper_stop;
     GArray *dead_files; /* guint64, body files that nobody wants */
 

@@ -141,13 +141,16 @@ class Lab:
             out.extend(json.loads(line) for line in open(path, errors="replace") if line.endswith("\n"))
         return out
 
-    def clean(self, tap, expected=None):
-        """Takes the laboratory down and looks at what the daemon said until its end: nothing that a
-        sanitizer, an assertion or GLib complained of, but for lines with what was expected."""
+    def complaints(self, expected=None):
+        """Takes the laboratory down and looks at what the daemon said until its end: lines that a sanitizer, an assertion
+        or GLib complained in, but for those with what was expected."""
         self.down()
         words = ("AddressSanitizer", "runtime error:", "LeakSanitizer", "CRITICAL", "WARNING", "assertion", "blocking call")
-        found = [line for line in self.last_log.splitlines() if any(w in line for w in words) and not (expected and expected in line)]
-        tap.ok(not found, "the daemon ended well and its log is clean", self.last_log[-3000:])
+        return [line for line in self.last_log.splitlines() if any(w in line for w in words) and not (expected and expected in line)]
+
+    def clean(self, tap, expected=None):
+        """The same as a test."""
+        tap.ok(not self.complaints(expected), "the daemon ended well and its log is clean", self.last_log[-3000:])
 
 
 def sockets(pid):

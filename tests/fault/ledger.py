@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 import harness
 import lab as lab_tools
 import sink as peer
-from killer import Source
+import traffic
 from reports import arf, dsn
 
 MODULES = ("dkim", "spf-check", "dmarc", "throttle", "bounce", "dnsbl-monitor", "open-tracker", "click-redirector",
@@ -106,11 +106,11 @@ class Session(peer.Session):
                 self.sink.give_back.put_nowait((kind, number, recipient, self.sender, data))
 
 
-class Sending(Source):
+class Sending:
     """The sending side and its ledger: number -> (queue id or None, recipients that were taken)."""
 
     def __init__(self, port, wanted):
-        super().__init__(port)
+        self.port, self.number, self.acked = port, 0, {}
         self.wanted, self.sent, self.dead, self.refused, self.killed, self.calm = wanted, {}, [], 0, 0, False
 
     def is_done(self):
@@ -139,14 +139,14 @@ class Sending(Source):
         recipients = [self.draw(rng, number) for _ in range(rng.choice((1, 1, 1, 1, 2, 4)))]
         recipients = list(dict.fromkeys(recipients))
         writer.write(b"MAIL FROM:<news@sender.test>\r\n" + b"".join(b"RCPT TO:<%s>\r\n" % r.encode() for r in recipients))
-        await self.expect(reader, b"250")
+        await traffic.reply(reader, b"250")
         taken = [r for r in recipients if not self.is_refused(await self.reply(reader))]
         if not taken:
             writer.write(b"RSET\r\n")
-            await self.expect(reader, b"250")
+            await traffic.reply(reader, b"250")
             return
         writer.write(b"DATA\r\n")
-        await self.expect(reader, b"354")
+        await traffic.reply(reader, b"354")
         self.sent[number] = (None, taken)
         writer.write((HEAD % (number, number, number % 5, number) + TEXT % (number, number)).encode() + b".\r\n")
         answer = await self.reply(reader)
@@ -173,9 +173,9 @@ class Sending(Source):
         rng, writer = random.Random(index * 1000003 + self.number), None
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            await self.expect(reader, b"220")
+            await traffic.reply(reader, b"220")
             writer.write(b"EHLO source.test\r\n")
-            await self.expect(reader, b"250")
+            await traffic.reply(reader, b"250")
             while not self.is_done():
                 await self.message(reader, writer, rng)
         except (ConnectionError, OSError):

@@ -110,6 +110,34 @@ test_body_of_damaged_envelope (void)
     fixture_clear (&f);
 }
 
+/* A segment that lost its end is damage, not a tear: it is told of, and the bodies of what was lost are kept. */
+static void
+test_cut_segment (void)
+{
+    Fixture f;
+    g_autofree char *quarantine = NULL, *name = NULL, *path = NULL, *kept = NULL;
+    g_autoptr (GHashTable) found = NULL;
+    RelaisSpoolFigures figures;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    fixture_accept (&f, 1, 400);
+    fixture_accept (&f, 2, 400000);
+    name = fixture_first_segment (&f);
+    fixture_close (&f);
+    path = g_build_filename (f.spool_dir, name, NULL);
+    quarantine = g_build_filename (f.spool_dir, "quarantine", NULL);
+    g_assert_cmpint (truncate (path, 4096), ==, 0);
+    fixture_open (&f);
+    found = fixture_recover (&f);
+    g_assert_cmpuint (g_hash_table_size (found), ==, 0);
+    relais_spool_figures (f.spool, &figures);
+    g_assert_cmpuint (figures.quarantined, ==, 1);
+    kept = only_file (quarantine, "0");
+    g_assert_nonnull (kept);
+    fixture_clear (&f);
+}
+
 /* What cannot be read now may be read later: its body file stays. */
 static void
 test_unreadable_segment (void)
@@ -276,6 +304,7 @@ main (int argc, char **argv)
     fixture_allow_warnings ();
     g_test_add_func ("/spool/damage/missing-body-file", test_missing_body_file);
     g_test_add_func ("/spool/damage/body-of-damaged-envelope", test_body_of_damaged_envelope);
+    g_test_add_func ("/spool/damage/cut-segment", test_cut_segment);
     g_test_add_func ("/spool/damage/unreadable-segment", test_unreadable_segment);
     g_test_add_func ("/spool/damage/bad-block", test_bad_block);
     g_test_add_func ("/spool/damage/flips/sealed", test_flips_sealed);
