@@ -165,10 +165,11 @@ class Sink:
 class Traffic:
     """A sink, and a source once it is asked for, in a thread; books in `directory`."""
 
-    def __init__(self, directory, sink_port, delay=0.0, lose=None):
+    def __init__(self, directory, sink_port, delay=0.0, lose=None, host="127.0.0.1"):
+        """The sink is at that address."""
         self.source_book = books.SourceBook(os.path.join(directory, "source.book"))
         self.sink_book = books.SinkBook(os.path.join(directory, "sink.book"))
-        self.sink = Sink(self.sink_book, "127.0.0.1", sink_port, delay, lose)
+        self.sink = Sink(self.sink_book, host, sink_port, delay, lose)
         self.source, self.sending = None, None
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -196,9 +197,9 @@ class Traffic:
     def do(self, work, patience=60):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(patience)
 
-    def send(self, port, connections, hold=0.0, wanted=None):
-        """Starts the source."""
-        self.source = Source(self.source_book, "127.0.0.1", port, connections, hold, wanted)
+    def send(self, port, connections, hold=0.0, wanted=None, host="127.0.0.1"):
+        """Starts the source, towards that address."""
+        self.source = Source(self.source_book, host, port, connections, hold, wanted)
         self.sending = asyncio.run_coroutine_threadsafe(self.source.run(), self.loop)
 
     def finish(self, patience=30):
