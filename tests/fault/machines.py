@@ -2,6 +2,8 @@
 """The mail servers whose power power.py cuts, each on the disk of a machine of uml.py: how it is set up, how it starts,
 and what is known of it afterwards. All take mail from this side's address and pass it on to one next hop there."""
 import glob
+import importlib.machinery
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,8 +14,18 @@ sys.path.insert(0, os.path.join(HERE, "..", "lab"))
 import case
 import harness
 import lab as lab_tools
-import peer as peers
 from roots import inside, make_root
+
+
+def load_peers():
+    """tests/lab/peer is a command; its servers are used here."""
+    loader = importlib.machinery.SourceFileLoader("peers", os.path.join(HERE, "..", "lab", "peer"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("peers", loader))
+    loader.exec_module(module)
+    return module
+
+
+peers = load_peers()
 
 PORT = 2525
 STARTING = "relais-uml: starting"
@@ -53,7 +65,7 @@ class Relais:
     def look(self, where, outcome, source, sink):
         """What its disk, mounted at `where`, says of the outcome: findings that only it can have."""
         spool = os.path.join(where, "spool")
-        ctl = lab_tools.program(self.state, "relaisctl") + ["spool", "verify", spool]
+        ctl = lab_tools.command(self.state, self.directory) + ["spool", "verify", spool]
         done = subprocess.run(ctl, capture_output=True, text=True, env=lab_tools.environment(self.state))
         aside = [n for n in glob.glob(os.path.join(spool, "quarantine", "*"))]
         reader = Log(os.path.join(where, "log"), outcome)
