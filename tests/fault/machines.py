@@ -115,8 +115,8 @@ class Peer:
 
 class Postfix(Peer):
     name, spool = "postfix", "var/spool/postfix"
-    ready = ("mount -t tmpfs tmpfs /var/log && mount -t tmpfs tmpfs /var/lib/postfix && chown postfix /var/lib/postfix\n"
-             "mount -t tmpfs tmpfs /run")
+    ready = ("mkdir -p /var/spool/postfix/log; mount --bind /var/spool/postfix/log /var/log\n"
+             "mount -t tmpfs tmpfs /var/lib/postfix && chown postfix /var/lib/postfix\nmount -t tmpfs tmpfs /run")
 
     def configure(self, network, sink_port):
         self.peer.configure(self.root, PORT, network.here, sink_port, None)
@@ -131,7 +131,8 @@ class Postfix(Peer):
 class Exim(Peer):
     name, spool = "exim", "var/spool/exim4"
     ready = ("mkdir -p /run; mount -t tmpfs tmpfs /run && mkdir /run/exim4 && chown Debian-exim /run/exim4\n"
-             "mount -t tmpfs tmpfs /var/log && mkdir /var/log/exim4 && chown Debian-exim /var/log/exim4")
+             "mkdir -p /var/spool/exim4/log && chown Debian-exim /var/spool/exim4/log\n"
+             "mount --bind /var/spool/exim4/log /var/log/exim4")
 
     def __init__(self, directory, home):
         super().__init__(directory, home)

@@ -34,13 +34,15 @@ SHIM = os.path.join(case.harness.BUILD, "tests/fault/.libs/uml-registers.so")
 
 
 class TimedBook(case.books.SinkBook):
-    """Knows when the last replies were given."""
+    """Knows when the last replies were given. Once it is closed nothing is: the sink had not yet taken what it was asked to."""
 
     def __init__(self, path):
-        self.times = collections.deque(maxlen=1000)
+        self.times, self.closed = collections.deque(maxlen=1000), False
         super().__init__(path)
 
     def is_about_to_give(self, data, recipients, what="250"):
+        if self.closed:
+            return
         super().is_about_to_give(data, recipients, what)
         self.times.append(time.monotonic())
 
@@ -85,6 +87,7 @@ class Age:
             flow.send(machines.PORT, CONNECTIONS, hold=0.1, host=self.machine.network.there)
             self.under_load(flow, before)
             self.machine.cut()
+            flow.sink_book.closed = True
             opened = flow.sink.sessions + flow.sink_book.recent()
             time.sleep(0.05)  # what it still said is on its way
             flow.finish(0)
@@ -151,6 +154,8 @@ def age(arguments, build, cuts, rng):
 def step(arguments, build, progress, tap, rng):
     cuts = min(MUTANT_AGE if arguments.mutant else AGE, arguments.cuts - progress.done)
     (findings, figures, where), slowest, version = age(arguments, build, cuts, rng)
+    if arguments.mutant:  # its fault is to be found in the mail, not in what the log says of it
+        findings = [f for f in findings if not f.name.startswith("I7")]
     progress.note(findings, progress.done + (where[0] if where else cuts))
     progress.top(restart_ms=int(1000 * slowest))
     progress.add(cuts, **figures)

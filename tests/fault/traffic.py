@@ -108,10 +108,16 @@ class Session(peer.Session):
     def connection_made(self, transport):
         self.sink.sessions += 1
         self.sink.peak = max(self.sink.peak, self.sink.sessions)
+        self.ended = False
         super().connection_made(transport)
 
     def connection_lost(self, _):
         self.sink.sessions -= 1
+
+    def eof_received(self):
+        """A client that has sent QUIT with its last message may close its side before the reply comes."""
+        self.ended = True
+        return self.securing
 
     def do_rcpt(self, argument):
         answer = self.sink.refuse(self.path(argument)[0]) if self.sink.refuse is not None else None
@@ -137,12 +143,17 @@ class Session(peer.Session):
             else:
                 self.transport.close()
         else:
+            self.securing = True  # what was sent together with the dot waits for its reply
             asyncio.get_running_loop().call_later(self.sink.delay, self.give, data, recipients)
 
     def give(self, data, recipients):
+        self.securing = False
         if not self.transport.is_closing():
             self.sink.book.is_about_to_give(data, recipients)
             self.say("250 2.0.0 taken")
+            self.data_received(b"")
+            if self.ended and not self.securing:
+                self.transport.close()
 
 
 # What is still said of a reply before the connection ends, and whether it ends with a reset.

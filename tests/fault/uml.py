@@ -98,7 +98,7 @@ class Machine:
         os.chmod(script, 0o755)
         argv = [KERNEL, "mem=%dM" % self.memory, "root=/dev/root", "rootfstype=hostfs", "rootflags=" + self.root, "ro", "quiet",
                 "ubd0=" + self.image, "init=" + (script if self.root == "/" else "/" + name), "con=null", "con0=null,fd:1",
-                "vec0:transport=tap,ifname=%s,mac=%s,depth=128,gro=0" % (self.network.device, self.network.mac),
+                "vec0:transport=tap,ifname=%s,mac=%s,depth=128" % (self.network.device, self.network.mac),
                 "uml_dir=" + self.directory, "umid=machine"]
         with open(self.console, "wb") as said:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
@@ -163,8 +163,15 @@ class Mounted:
 
     def __enter__(self):
         self.where = tempfile.mkdtemp(prefix="relais-disk-")
-        run("mount", "-o", "loop", "-t", self.machine.fs, self.machine.image, self.where)
-        return self.where
+        until = time.time() + 20
+        while True:
+            try:
+                run("mount", "-o", "loop", "-t", self.machine.fs, self.machine.image, self.where)
+                return self.where
+            except Trouble:  # another process took the device that was free
+                if time.time() > until:
+                    raise
+                time.sleep(0.3)
 
     def __exit__(self, *_):
         run("umount", self.where)
