@@ -17,6 +17,7 @@ import collections
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -190,6 +191,7 @@ def main(words, command="tests/fault/power.py"):
     if why is not None:
         tap.skip("power cuts", "no machine in User-mode Linux: " + why)
         tap.end()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the machine is to go with it
     name = "power-%s-%s%s" % (arguments.program, arguments.fs, "-" + arguments.mutant if arguments.mutant else "")
     progress, rng = case.Progress("%s-%d" % (name, arguments.cuts)), random.Random()
     build, version = mutants.built(arguments.mutant), ""

@@ -50,11 +50,14 @@ class Network:
             self.lock = open(os.path.join(tempfile.gettempdir(), "relais-uml-%d.lock" % number), "w")
             try:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
+                self.make(number)
+                return
+            except (OSError, Trouble) as trouble:  # another's, or that of a machine which outlived its test
                 self.lock.close()
-        else:
-            raise Trouble("no number is free")
+                last = trouble
+        raise Trouble("no network can be made: %s" % last)
+
+    def make(self, number):
         self.device, self.here, self.there = "relais%d" % number, "10.177.%d.1" % number, "10.177.%d.2" % number
         self.mac = "02:00:00:00:77:%02x" % number
         self.remove()  # what a killed test left
@@ -93,7 +96,8 @@ class Machine:
         name = "relais-uml-init"
         script = os.path.join(self.directory if self.root == "/" else self.root, name)
         with open(script, "w") as file:
-            file.write("#!/bin/sh\nmount -t proc proc /proc\nmount -t sysfs sysfs /sys\nip link set lo up\n"
+            file.write("#!/bin/sh\nmount -t proc proc /proc\n(sleep 900; echo o >/proc/sysrq-trigger) &\n"
+                       "mount -t sysfs sysfs /sys\nip link set lo up\n"
                        "ip addr add %s/30 dev vec0\nip link set vec0 up\n%s\n" % (self.network.there, lines))
         os.chmod(script, 0o755)
         argv = [KERNEL, "mem=%dM" % self.memory, "root=/dev/root", "rootfstype=hostfs", "rootflags=" + self.root, "ro", "quiet",
@@ -107,7 +111,7 @@ class Machine:
     def cut(self):
         """The power fails."""
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             self.process.wait()
             self.await_end()
             self.process = None
@@ -116,12 +120,18 @@ class Machine:
         """Until no process of it has the disk open any more."""
         until = time.time() + patience
         while time.time() < until:
-            try:
-                os.killpg(self.process.pid, 0)
-            except ProcessLookupError:
+            if not self.signal(0):
                 return
             time.sleep(0.005)
         raise Trouble("the machine does not end")
+
+    def signal(self, number):
+        """To all its processes; whether there are any."""
+        try:
+            os.killpg(self.process.pid, number)
+            return True
+        except ProcessLookupError:
+            return False
 
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
