@@ -64,6 +64,12 @@ tests_fault_point_la_SOURCES = tests/fault/point.c
 tests_fault_point_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 tests_fault_point_la_LIBADD = -ldl
 
+# Preloaded into User-mode Linux, not into Relais.
+check_LTLIBRARIES += tests/fault/uml-registers.la
+tests_fault_uml_registers_la_SOURCES = tests/fault/uml-registers.c
+tests_fault_uml_registers_la_LDFLAGS = -module -avoid-version -rpath /nowhere
+tests_fault_uml_registers_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
+
 check_PROGRAMS += tests/fault/spool-driver tests/fault/spool-driver-no-sync \
     tests/fault/spool-driver-early-reply tests/fault/spool-driver-sync-retry
 tests_fault_spool_driver_SOURCES = tests/fault/spool-driver.c $(spool_fixture)

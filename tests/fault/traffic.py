@@ -108,10 +108,16 @@ class Session(peer.Session):
     def connection_made(self, transport):
         self.sink.sessions += 1
         self.sink.peak = max(self.sink.peak, self.sink.sessions)
+        self.ended = False
         super().connection_made(transport)
 
     def connection_lost(self, _):
         self.sink.sessions -= 1
+
+    def eof_received(self):
+        """A client that has sent QUIT with its last message may close its side before the reply comes."""
+        self.ended = True
+        return self.securing
 
     def do_rcpt(self, argument):
         answer = self.sink.refuse(self.path(argument)[0]) if self.sink.refuse is not None else None
@@ -137,12 +143,17 @@ class Session(peer.Session):
             else:
                 self.transport.close()
         else:
+            self.securing = True  # what was sent together with the dot waits for its reply
             asyncio.get_running_loop().call_later(self.sink.delay, self.give, data, recipients)
 
     def give(self, data, recipients):
+        self.securing = False
         if not self.transport.is_closing():
             self.sink.book.is_about_to_give(data, recipients)
             self.say("250 2.0.0 taken")
+            self.data_received(b"")
+            if self.ended and not self.securing:
+                self.transport.close()
 
 
 # What is still said of a reply before the connection ends, and whether it ends with a reset.
@@ -165,10 +176,11 @@ class Sink:
 class Traffic:
     """A sink, and a source once it is asked for, in a thread; books in `directory`."""
 
-    def __init__(self, directory, sink_port, delay=0.0, lose=None):
+    def __init__(self, directory, sink_port, delay=0.0, lose=None, host="127.0.0.1"):
+        """The sink is at that address."""
         self.source_book = books.SourceBook(os.path.join(directory, "source.book"))
         self.sink_book = books.SinkBook(os.path.join(directory, "sink.book"))
-        self.sink = Sink(self.sink_book, "127.0.0.1", sink_port, delay, lose)
+        self.sink = Sink(self.sink_book, host, sink_port, delay, lose)
         self.source, self.sending = None, None
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -196,9 +208,9 @@ class Traffic:
     def do(self, work, patience=60):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(patience)
 
-    def send(self, port, connections, hold=0.0, wanted=None):
-        """Starts the source."""
-        self.source = Source(self.source_book, "127.0.0.1", port, connections, hold, wanted)
+    def send(self, port, connections, hold=0.0, wanted=None, host="127.0.0.1"):
+        """Starts the source, towards that address."""
+        self.source = Source(self.source_book, host, port, connections, hold, wanted)
         self.sending = asyncio.run_coroutine_threadsafe(self.source.run(), self.loop)
 
     def finish(self, patience=30):
