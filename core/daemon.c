@@ -464,8 +464,10 @@ add_commands (Daemon *daemon, const RelaisCommand *(*table) (gsize *n), gpointer
 static bool
 open_control (Daemon *daemon, GError **error)
 {
-    g_autofree char *path = g_build_filename (
-        relais_section_get_string (section (daemon, "relais"), "run_dir"), "control", NULL);
+    const RelaisSection *relais = section (daemon, "relais");
+    const char *group = relais_section_get_string (relais, "control_group");
+    g_autofree char *path =
+        g_build_filename (relais_section_get_string (relais, "run_dir"), "control", NULL);
 
     daemon->commands = relais_commands_new ();
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
@@ -486,7 +488,8 @@ open_control (Daemon *daemon, GError **error)
         return false;
     relais_host_each_command (daemon->host, add_module_command, daemon);
     daemon->control = relais_control_new (daemon->loop, path, daemon->commands, error);
-    if (daemon->control == NULL)
+    if (daemon->control == NULL ||
+        (group != NULL && !relais_control_open_to (daemon->control, group, error)))
         return false;
     relais_reload_set_control (daemon->reload, daemon->control);
     return true;

@@ -91,10 +91,12 @@ may_open (const char *socket)
 {
     if (access (socket, W_OK) == 0 || errno != EACCES)
         return true;
-    fprintf (stderr,
-             _ ("sendmail: %s: only root and the daemon's own user may hand over mail here; others "
-                "send it by SMTP to a listener of the daemon's\n"),
-             socket);
+    fprintf (
+        stderr,
+        _ ("sendmail: %s: only root, the daemon's own user and the members of the group "
+           "control_group may hand over mail here; others send it by SMTP to a listener of the "
+           "daemon's\n"),
+        socket);
     return false;
 }
 

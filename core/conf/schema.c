@@ -26,6 +26,10 @@ static const RelaisOption options[] = {
      N_ ("User that the daemon becomes when it is started as root.")},
     {"relais", "group", RELAIS_OPTION_STRING, 0, "relais", 0, 0, NULL,
      N_ ("Group that the daemon becomes when it is started as root.")},
+    {"relais", "control_group", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+     N_ ("Group whose members may do all that relaisctl does, as root and the daemon's user may: "
+         "read and change the queue, stop the daemon, and send, by sendmail or inject, in the name "
+         "of every tenant. None: nobody else.")},
     {"relais", "spool_dir", RELAIS_OPTION_PATH, RELAIS_OPTION_WRITTEN, RELAIS_SPOOL_DIR, 0, 0, NULL,
      N_ ("Where accepted mail is kept. A local file system that keeps what was synced.")},
     {"relais", "run_dir", RELAIS_OPTION_PATH, RELAIS_OPTION_WRITTEN, RELAIS_RUN_DIR, 0, 0, NULL,
@@ -92,6 +96,11 @@ static const RelaisOption options[] = {
      "none|starttls|required|implicit",
      N_ ("none: no STARTTLS; starttls: offered where a certificate is set; required: no mail "
          "without it; implicit: TLS from the first octet on (port 465).")},
+    {"listener", "tls_profile", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "modern", 0, 0,
+     "modern|compatible",
+     N_ ("modern: TLS 1.3, and 1.2 with ECDHE and AEAD; compatible: also ECDHE with CBC, for port "
+         "25, where old senders else go on in clear. Older versions and RSA key exchange, which "
+         "put the key at risk, are never offered.")},
     {"listener", "certificate", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("PEM file with the certificate and its chain.")},
     {"listener", "key", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
@@ -120,7 +129,8 @@ static const RelaisOption options[] = {
     {"listener", "duplicate_headers", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "reject", 0, 0,
      "reject|pass", N_ ("Submitted mail with two of a field that may stand once.")},
     {"listener", "proxy", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "no", 0, 0, NULL,
-     N_ ("Every connection begins with a PROXY header (version 1 or 2) from proxy_nets.")},
+     N_ ("Every connection begins with a PROXY header (version 1 or 2) from proxy_nets, "
+         "before TLS.")},
     {"listener", "proxy_nets", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
      "127.0.0.0/8", 0, 0, NULL, N_ ("Networks whose PROXY header is believed.")},
     {"listener", "xclient_nets", RELAIS_OPTION_LIST,
@@ -255,6 +265,11 @@ static const RelaisOption options[] = {
          "source that has one family only uses that.")},
     {"queue", "connect_timeout", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "30s",
      100 * 1000, 600 * G_USEC_PER_SEC, NULL, N_ ("Time to connect to one address.")},
+    {"queue", "reply_timeout", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "10m", 1000 * 1000,
+     600 * G_USEC_PER_SEC, NULL,
+     N_ ("Longest that a peer may take for any one step: its greeting, a handshake, a reply, "
+         "64 KiB of a body. What RFC 5321 section 4.5.3.2 names (2 to 10 minutes) is in force "
+         "where it is less.")},
     {"queue", "fallback_time", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "5s", 100 * 1000,
      600 * G_USEC_PER_SEC, NULL,
      N_ ("The same while the host has an address of the other family to be tried next. What could "

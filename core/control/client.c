@@ -29,7 +29,8 @@ no_daemon (FILE *err, const char *path, int cause)
 {
     if (cause == EACCES || cause == EPERM) {
         fprintf (err,
-                 _ ("relaisctl: %s: %s; only root and the daemon's own user may give commands\n"),
+                 _ ("relaisctl: %s: %s; only root, the daemon's own user and the members of the "
+                    "group control_group may give commands\n"),
                  path, g_strerror (cause));
         return RELAIS_EXIT_REFUSED;
     }

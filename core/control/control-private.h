@@ -30,6 +30,8 @@ relais_commands_each (RelaisCommands *commands,
 typedef struct RelaisControl RelaisControl;
 RelaisControl *
 relais_control_new (RelaisLoop *loop, const char *path, RelaisCommands *commands, GError **error);
+/* Lets the members of a group of this host in, too. May block: start-up only. */
+bool relais_control_open_to (RelaisControl *control, const char *group, GError **error);
 void relais_control_set_config (RelaisControl *control, RelaisConfig *config);
 void relais_control_free (RelaisControl *control);
 

@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include "control/access-private.h"
 #include "control/call-private.h"
 #include "control/wire-private.h"
 #include "tls/stream-private.h"
@@ -39,6 +40,7 @@ struct RelaisControl {
     RelaisCommands *commands;
     RelaisConfig *config;
     char *path;
+    RelaisControlAccess access;
     int fd;
     RelaisIo *io;
     RelaisTimer rest;
@@ -437,20 +439,11 @@ static const RelaisStreamCallbacks stream_callbacks = {
 
 /* --- Accepting -------------------------------------------------------------------------------- */
 
-static bool
-may_speak (int fd)
-{
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-
-    return getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && size == sizeof peer &&
-           (peer.uid == 0 || peer.uid == geteuid ());
-}
-
 static void
 add_session (RelaisControl *control, int fd)
 {
-    bool allowed = may_speak (fd), room = control->sessions->len < MAX_SESSIONS;
+    bool allowed = relais_control_access_allows (&control->access, fd),
+         room = control->sessions->len < MAX_SESSIONS;
     Session *session = g_new0 (Session, 1);
 
     session->refs = 1;
@@ -464,7 +457,8 @@ add_session (RelaisControl *control, int fd)
         session_detach (session);
     else if (!allowed)
         session_refuse (session, RELAIS_EXIT_REFUSED,
-                        _ ("only root and the daemon's own user may give commands"));
+                        _ ("only root, the daemon's own user and the members of the group "
+                           "control_group may give commands"));
     else if (!room)
         session_refuse (session, RELAIS_EXIT_REFUSED, _ ("too many commands at once; try again"));
     else
@@ -578,6 +572,12 @@ relais_control_new (RelaisLoop *loop, const char *path, RelaisCommands *commands
     if (!open_socket (control, error))
         g_clear_pointer (&control, relais_control_free);
     return control;
+}
+
+bool
+relais_control_open_to (RelaisControl *control, const char *group, GError **error)
+{
+    return relais_control_access_open (&control->access, group, control->path, error);
 }
 
 void

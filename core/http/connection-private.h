@@ -42,6 +42,7 @@ struct RelaisHttpFront {
     RelaisIo *backend_io; /* watched only while somebody waits for libmicrohttpd itself */
     guint turn_handle;
     RelaisTimer wake;         /* makes a turn happen */
+    RelaisTimer certificates; /* the next look at their files */
     bool run_due;             /* libmicrohttpd has something to do */
     GPtrArray *doors;         /* RelaisHttpDoor * */
     GPtrArray *ears;          /* the listening sockets' watches */

@@ -378,9 +378,10 @@ relais_http_connection_start (RelaisHttpDoor *door, int fd, const RelaisHttpAddr
     if (!relais_http_front_count (connection)) {
         relais_http_front_turn_away (door, fd);
         relais_http_connection_cut (connection);
-    } else if (door->listener->tls != NULL) {
+    } else if (door->listener->certificates != NULL) {
         relais_http_connection_set_deadline (connection, door->listener->request_timeout_us);
-        relais_stream_start_tls (connection->stream, door->listener->tls, NULL);
+        relais_stream_start_tls (connection->stream,
+                                 relais_certificates_context (door->listener->certificates), NULL);
     } else {
         relais_http_connection_set_state (connection, RELAIS_HTTP_IDLE);
         relais_http_connection_set_deadline (connection, door->listener->idle_timeout_us);

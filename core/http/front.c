@@ -211,6 +211,28 @@ on_turn_end (gpointer data)
         relais_http_connection_collect (front->answering.head->data);
 }
 
+/* --- Certificates ----------------------------------------------------------------------------- */
+
+static void
+set_certificate_timer (RelaisHttpFront *front)
+{
+    relais_timer_set (&front->certificates, front->settings->certificate_interval_us);
+}
+
+static void
+on_certificate_time (gpointer data)
+{
+    RelaisHttpFront *front = data;
+
+    for (guint i = 0; i < front->doors->len; i++) {
+        const RelaisHttpDoor *door = g_ptr_array_index (front->doors, i);
+
+        if (door->listener->certificates != NULL)
+            relais_certificates_check (door->listener->certificates, front->pool);
+    }
+    set_certificate_timer (front);
+}
+
 /* --- Accepting -------------------------------------------------------------------------------- */
 
 void
@@ -220,7 +242,7 @@ relais_http_front_turn_away (RelaisHttpDoor *door, int fd)
                                "Content-Length: 0\r\nConnection: close\r\n\r\n";
 
     relais_http_front_note (&door->front->figures->refused, 1);
-    if (door->listener->tls == NULL)
+    if (door->listener->certificates == NULL)
         (void)!send (fd, full, sizeof full - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -365,11 +387,14 @@ relais_http_front_new (RelaisLoop *loop, RelaisHost *host, const RelaisHttpSetti
     front->line = g_string_new (NULL);
     front->scratch = g_malloc (RELAIS_HTTP_SCRATCH_BYTES);
     relais_timer_init (&front->wake, loop, on_wake, front);
+    relais_timer_init (&front->certificates, loop, on_certificate_time, front);
     /* Before any stream's, whose output is so written in the turn it was made in. */
     front->turn_handle = relais_loop_add_turn_func (loop, on_turn_end, front);
     front->pool = relais_pool_new (loop, "http-pool", settings->pool_threads, settings->pool_queue);
-    if (open_backend (front, error) && open_ears (front, sockets, error))
+    if (open_backend (front, error) && open_ears (front, sockets, error)) {
+        set_certificate_timer (front);
         return front;
+    }
     relais_http_front_free (front);
     return NULL;
 }
@@ -404,6 +429,7 @@ relais_http_front_free (RelaisHttpFront *front)
     relais_http_backend_free (front->backend);
     relais_http_request_free (front->spare);
     relais_timer_stop (&front->wake);
+    relais_timer_stop (&front->certificates);
     relais_loop_remove_turn_func (front->loop, front->turn_handle);
     g_ptr_array_unref (front->connections);
     g_ptr_array_unref (front->doors);

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "conf/conf-private.h"
-#include "tls/tls-private.h"
+#include "tls/certificates-private.h"
 
 #include <relais/http.h>
 
@@ -15,8 +15,8 @@ typedef struct {
     RelaisHttpListenerKind kind;
     char **addresses;
     guint16 port;
-    RelaisTlsContext *tls;   /* NULL: in clear */
-    GArray *trusted_proxies; /* RelaisNet */
+    RelaisCertificates *certificates; /* NULL: in clear */
+    GArray *trusted_proxies;          /* RelaisNet */
     guint connections, connections_per_address;
     gint64 request_timeout_us, idle_timeout_us;
     guint32 max_head;
@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     GPtrArray *listeners; /* RelaisHttpListener * */
     guint pool_threads, pool_queue;
-    gint64 pool_deadline_us;
+    gint64 pool_deadline_us, certificate_interval_us;
     gsize body_memory;
 } RelaisHttpSettings;
 

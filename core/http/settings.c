@@ -26,7 +26,7 @@ listener_free (gpointer data)
 
     g_free (listener->name);
     g_strfreev (listener->addresses);
-    g_clear_pointer (&listener->tls, relais_tls_context_unref);
+    g_clear_pointer (&listener->certificates, relais_certificates_unref);
     g_clear_pointer (&listener->trusted_proxies, g_array_unref);
     g_free (listener);
 }
@@ -41,11 +41,9 @@ read_certificate (RelaisHttpListener *listener, const RelaisSection *section, GE
         return fail (error, section, "key", "there is no certificate that it belongs to");
     if (certificate == NULL)
         return true;
-    listener->tls =
-        relais_tls_context_new_server (certificate, key != NULL ? key : certificate, error);
-    if (listener->tls != NULL)
-        relais_tls_context_serve_http (listener->tls);
-    return listener->tls != NULL;
+    listener->certificates =
+        relais_certificates_new (certificate, key, NULL, RELAIS_TLS_USE_HTTP, error);
+    return listener->certificates != NULL;
 }
 
 static bool
@@ -87,6 +85,8 @@ relais_http_settings_new (RelaisConfig *config, GError **error)
     settings->listeners = g_ptr_array_new_with_free_func (listener_free);
     settings->pool_threads = (guint)relais_section_get_int (limits, "http_threads");
     settings->pool_queue = (guint)relais_section_get_int (limits, "http_queue");
+    settings->certificate_interval_us = relais_section_get_int (
+        relais_config_find_section (config, "relais", NULL), "certificate_interval");
     settings->pool_deadline_us = relais_section_get_int (limits, "http_deadline");
     settings->body_memory = (gsize)relais_section_get_int (limits, "http_body_memory");
     for (guint i = 0; i < relais_config_n_sections (config, "http"); i++) {

@@ -270,7 +270,7 @@ try_stop (RelaisConnection *connection)
 {
     RelaisQueue *queue = connection->queue;
     const RelaisStop *stop = stop_of (connection);
-    RelaisSmtpTimeouts timeouts = relais_smtp_default_timeouts;
+    RelaisSmtpTimeouts timeouts = relais_smtp_cap_timeouts (queue->settings.reply_us);
     g_autoptr (GError) error = NULL;
     g_autofree char *key = NULL;
     const char *host = relais_connection_host (connection);

@@ -104,11 +104,22 @@ take_class (const RelaisCommandCall *call, RelaisEnvelope *envelope)
     return g_str_equal (name, relais_class_to_string (envelope->klass));
 }
 
+/* A local name, as programs of this host hand over (root), is one of the host's own: SMTP knows
+ * none without a domain (RFC 5321 section 2.3.5). */
+static char *
+qualify (const char *address, const char *hostname)
+{
+    const bool local = address != NULL && strpbrk (address, "@<> \t\r\n\"") == NULL;
+
+    return local && address[0] != '\0' ? g_strconcat (address, "@", hostname, NULL)
+                                       : g_strdup (address);
+}
+
 /* The sender, ENVID and RET, by SMTP's own parser. */
 static bool
-take_sender (const RelaisCommandCall *call, RelaisEnvelope *envelope)
+take_sender (const RelaisCommandCall *call, const char *hostname, RelaisEnvelope *envelope)
 {
-    const char *from = relais_command_option (call, "from");
+    g_autofree char *from = qualify (relais_command_option (call, "from"), hostname);
     const char *ret = relais_command_option (call, "ret");
     const char *envid = relais_command_option (call, "envid");
     const bool bracketed = from != NULL && from[0] == '<';
@@ -160,7 +171,8 @@ add_recipient (RelaisEnvelope *envelope, const char *address, guint8 notify)
 }
 
 static bool
-take_arguments (const RelaisCommandCall *call, RelaisEnvelope *envelope, char **problem)
+take_arguments (const RelaisCommandCall *call, const char *hostname, RelaisEnvelope *envelope,
+                char **problem)
 {
     guint8 notify;
 
@@ -169,7 +181,7 @@ take_arguments (const RelaisCommandCall *call, RelaisEnvelope *envelope, char **
         return false;
     }
     for (guint i = 0; i < relais_command_n_args (call); i++) {
-        const char *text = relais_command_arg (call, i);
+        g_autofree char *text = qualify (relais_command_arg (call, i), hostname);
         g_autofree char *address = NULL;
 
         if (relais_address_parse (text, strlen (text), false, &address, NULL) !=
@@ -414,7 +426,7 @@ take_piece (RelaisCommandCall *call, gpointer data)
 /* --- The command ------------------------------------------------------------------------------ */
 
 static char *
-read_command (RelaisCommandCall *call, RelaisEnvelope *envelope)
+read_command (RelaisCommandCall *call, const char *hostname, RelaisEnvelope *envelope)
 {
     const char *campaign = relais_command_option (call, "campaign");
     char *problem = NULL;
@@ -425,9 +437,9 @@ read_command (RelaisCommandCall *call, RelaisEnvelope *envelope)
         return g_strdup (_ ("--class is bulk or transactional"));
     if (campaign != NULL && !relais_campaign_is_valid (campaign))
         return g_strdup (_ ("--campaign is 1 to 128 letters, digits, '.', '_', ':' or '-'"));
-    if (!take_sender (call, envelope))
+    if (!take_sender (call, hostname, envelope))
         return g_strdup (_ ("--from is no address, --ret not full or hdrs, or --envid no xtext"));
-    (void)take_arguments (call, envelope, &problem);
+    (void)take_arguments (call, hostname, envelope, &problem);
     return problem;
 }
 
@@ -436,7 +448,7 @@ relais_queue_command_inject (RelaisCommandCall *call, gpointer data)
 {
     RelaisQueue *queue = data;
     g_autoptr (RelaisMessage) message = relais_message_new (0);
-    g_autofree char *problem = read_command (call, &message->envelope);
+    g_autofree char *problem = read_command (call, queue->settings.hostname, &message->envelope);
     const GError *error = relais_spool_refusal (queue->spool, 0);
     const char *tenant;
     Inject *inject;

@@ -104,7 +104,7 @@ typedef struct {
     guint connections, first_connections, messages_per_connection, recipients_per_transaction;
     guint connections_total;
     gint64 idle_us, sleep_first_us, sleep_last_us;
-    gint64 connect_us, fallback_us;
+    gint64 connect_us, fallback_us, reply_us;
     RelaisFamilies families;
     guint16 smtp_port;
     RelaisTlsPolicy tls;

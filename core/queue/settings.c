@@ -401,11 +401,11 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
     const char *const number_keys[] = {"connections", "first_connections",
                                        "messages_per_connection", "recipients_per_transaction",
                                        "connections_total"};
-    gint64 *const times[] = {&settings->idle_us, &settings->sleep_first_us,
+    gint64 *const times[] = {&settings->idle_us,       &settings->sleep_first_us,
                              &settings->sleep_last_us, &settings->connect_us,
-                             &settings->fallback_us};
-    const char *const time_keys[] = {"idle_time", "sleep_first", "sleep_last", "connect_timeout",
-                                     "fallback_time"};
+                             &settings->fallback_us,   &settings->reply_us};
+    const char *const time_keys[] = {"idle_time",       "sleep_first",   "sleep_last",
+                                     "connect_timeout", "fallback_time", "reply_timeout"};
 
     for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
         *numbers[i] = (guint)relais_section_get_int (queue, number_keys[i]);

@@ -65,6 +65,8 @@ typedef struct {
                         in full: there connect_us and dot_us speak alone. */
 } RelaisSmtpTimeouts;
 extern const RelaisSmtpTimeouts relais_smtp_default_timeouts;
+/* The default ones, none of them more than `most_us`. Any thread. */
+RelaisSmtpTimeouts relais_smtp_cap_timeouts (gint64 most_us);
 
 /* What we ourselves would not send. Told by `sent`; the client then ends the session by itself (QUIT,
  * or a cut if the body was under way, so that nothing incomplete can be taken for a message). */

@@ -36,6 +36,26 @@ const RelaisSmtpTimeouts relais_smtp_default_timeouts = {
     .stall_us = 5 * RELAIS_USEC_PER_MIN,
 };
 
+RelaisSmtpTimeouts
+relais_smtp_cap_timeouts (gint64 most_us)
+{
+    const RelaisSmtpTimeouts *usual = &relais_smtp_default_timeouts;
+
+    return (RelaisSmtpTimeouts){
+        .connect_us = MIN (usual->connect_us, most_us),
+        .banner_us = MIN (usual->banner_us, most_us),
+        .ehlo_us = MIN (usual->ehlo_us, most_us),
+        .tls_us = MIN (usual->tls_us, most_us),
+        .mail_us = MIN (usual->mail_us, most_us),
+        .rcpt_us = MIN (usual->rcpt_us, most_us),
+        .data_us = MIN (usual->data_us, most_us),
+        .body_us = MIN (usual->body_us, most_us),
+        .dot_us = MIN (usual->dot_us, most_us),
+        .quit_us = MIN (usual->quit_us, most_us),
+        .stall_us = MIN (usual->stall_us, most_us),
+    };
+}
+
 /* --- Phases ----------------------------------------------------------------------------------- */
 
 #define TO(phase) (1U << (phase))

@@ -257,11 +257,9 @@ read_certificate (RelaisServerListener *listener, const RelaisSection *section, 
         return true;
     if (certificate == NULL)
         return fail (error, section, "tls", "TLS is asked for, but no certificate is set");
-    /* A PROXY header and the first record may come in one segment. */
-    if (listener->tls == RELAIS_LISTENER_TLS_IMPLICIT && listener->proxy)
-        return fail (error, section, "tls", "implicit TLS behind a PROXY header is not understood");
     listener->certificates = relais_certificates_new (
-        certificate, key, relais_section_get_list (section, "certificates"), error);
+        certificate, key, relais_section_get_list (section, "certificates"),
+        (RelaisTlsUse)relais_section_get_enum (section, "tls_profile"), error);
     return listener->certificates != NULL;
 }
 

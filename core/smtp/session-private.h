@@ -209,6 +209,7 @@ const RelaisServerReply *relais_check_starttls (RelaisSession *s, const char *ar
 void relais_proceed_starttls (RelaisSession *session, const RelaisHookResult *result);
 /* Begins TLS on a connection on which nothing was said yet (RFC 8314 section 3.3). */
 void relais_session_begin_tls (RelaisSession *session);
+void relais_session_begin_tls_behind_proxy (RelaisSession *session);
 void relais_session_tls_ready (RelaisSession *session, const GError *error);
 bool relais_session_offers_starttls (const RelaisSession *session);
 

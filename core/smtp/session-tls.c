@@ -52,6 +52,16 @@ relais_session_begin_tls (RelaisSession *session)
                              relais_certificates_context (session->listener->certificates), NULL);
 }
 
+/* The handshake's first record may have come in one segment with the header, and was then read. */
+void
+relais_session_begin_tls_behind_proxy (RelaisSession *session)
+{
+    relais_session_set_state (session, RELAIS_SESSION_TLS);
+    relais_session_set_deadline (session, session->settings->limits.tls_timeout);
+    relais_stream_continue_as_tls (session->stream,
+                                   relais_certificates_context (session->listener->certificates));
+}
+
 /* RFC 3207 section 4.2: everything that was learnt in clear is forgotten. */
 void
 relais_session_tls_ready (RelaisSession *session, const GError *error)

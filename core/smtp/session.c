@@ -47,7 +47,7 @@ static const struct {
     const char *name;
     guint32 next; /* states that may follow; ENDED always may */
 } states[RELAIS_N_SESSION_STATES] = {
-    [RELAIS_SESSION_PROXY] = {"proxy", BIT (GREET)},
+    [RELAIS_SESSION_PROXY] = {"proxy", BIT (GREET) | BIT (TLS)},
     [RELAIS_SESSION_GREET] = {"greet", BIT (START) | BIT (TLS)},
     [RELAIS_SESSION_START] = {"start",
                               BIT (GREET) | BIT (READY) | BIT (TLS) | BIT (VERIFY) | BIT (CHUNK)},
@@ -456,7 +456,10 @@ static void
 greet (RelaisSession *session)
 {
     if (session->listener->tls == RELAIS_LISTENER_TLS_IMPLICIT) {
-        relais_session_begin_tls (session);
+        if (session->state == RELAIS_SESSION_PROXY)
+            relais_session_begin_tls_behind_proxy (session);
+        else
+            relais_session_begin_tls (session);
         return;
     }
     if (session->state != RELAIS_SESSION_GREET)

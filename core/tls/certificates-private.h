@@ -11,10 +11,18 @@
 
 typedef struct RelaisCertificates RelaisCertificates;
 
+/* Whom a listener is for. */
+typedef enum {
+    RELAIS_TLS_USE_SMTP,
+    RELAIS_TLS_USE_OLD_SMTP, /* also clients that know CBC only (`tls_profile = compatible`) */
+    RELAIS_TLS_USE_HTTP
+} RelaisTlsUse;
+
 /* `certificate` is a PEM file with a chain, `key` one with its key (NULL: the same file); `more`
  * (nullable) are files with both, taken when the client names a host that they are for. May block. */
-RelaisCertificates *relais_certificates_new (const char *certificate, const char *key,
-                                             const char *const *more, GError **error);
+RelaisCertificates *
+relais_certificates_new (const char *certificate, const char *key, const char *const *more,
+                         RelaisTlsUse use, GError **error);
 RelaisCertificates *relais_certificates_ref (RelaisCertificates *certificates);
 /* NULL ok. */
 void relais_certificates_unref (RelaisCertificates *certificates);

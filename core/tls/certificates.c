@@ -22,6 +22,7 @@ struct RelaisCertificates {
     gatomicrefcount refs;
     char **files; /* certificate, key, then those with both */
     guint n;
+    RelaisTlsUse use;
     Stamp *stamps; /* of the files as last read, for better or worse */
     RelaisTlsContext *context;
     bool checking;
@@ -76,6 +77,11 @@ read_files (const RelaisCertificates *certificates, GError **error)
             return NULL;
         relais_tls_context_add_names (context, other);
     }
+    if (context != NULL && certificates->use == RELAIS_TLS_USE_HTTP)
+        relais_tls_context_serve_http (context);
+    if (context != NULL && certificates->use == RELAIS_TLS_USE_OLD_SMTP &&
+        !relais_tls_context_serve_old (context, error))
+        return NULL;
     return g_steal_pointer (&context);
 }
 
@@ -83,7 +89,7 @@ read_files (const RelaisCertificates *certificates, GError **error)
 
 RelaisCertificates *
 relais_certificates_new (const char *certificate, const char *key, const char *const *more,
-                         GError **error)
+                         RelaisTlsUse use, GError **error)
 {
     g_autoptr (RelaisCertificates) certificates = g_new0 (RelaisCertificates, 1);
     g_autoptr (GStrvBuilder) files = g_strv_builder_new ();
@@ -95,6 +101,7 @@ relais_certificates_new (const char *certificate, const char *key, const char *c
     g_atomic_ref_count_init (&certificates->refs);
     certificates->files = g_strv_builder_end (files);
     certificates->n = g_strv_length (certificates->files);
+    certificates->use = use;
     certificates->stamps = look (certificates);
     certificates->context = read_files (certificates, error);
     return certificates->context != NULL ? g_steal_pointer (&certificates) : NULL;

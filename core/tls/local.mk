@@ -14,6 +14,7 @@ libcore_la_SOURCES += \
     core/tls/tokens.c core/tls/tokens-private.h \
     core/tls/hub.c core/tls/stream-struct-private.h \
     core/tls/connect.c \
+    core/tls/stream-ahead.c \
     core/tls/stream-dane.c \
     core/tls/stream.c core/tls/stream-private.h \
     core/tls/stream-out.c \

@@ -107,6 +107,9 @@ void relais_stream_start_tls_to (RelaisStream *stream, RelaisTlsContext *context
  * client, `host` (nullable) is sent as SNI and, if the context verifies, checked. `ready` tells the
  * end. Cleartext bytes that stood before or within the handshake never reach the input. */
 void relais_stream_start_tls (RelaisStream *stream, RelaisTlsContext *context, const char *host);
+/* As a server, where the input that waits is the beginning of the handshake: only behind a PROXY header
+ * from a peer that is trusted to have sent it, never for STARTTLS. */
+void relais_stream_continue_as_tls (RelaisStream *stream, RelaisTlsContext *context);
 /* OpenSSL's number for the verification's outcome, 0 (X509_V_OK) for a good one; -1 while there is none. After a
  * failed handshake it tells what was wrong. */
 long relais_stream_verify_code (const RelaisStream *stream);

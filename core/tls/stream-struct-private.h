@@ -77,6 +77,7 @@ struct RelaisStream {
 
     SSL *ssl;
     RelaisTlsContext *tls;
+    GByteArray *ahead; /* read before the handshake and part of it, until it begins; or NULL */
     char *tls_host;
     char **tls_names;
     RelaisTlsaSet *tlsa; /* or NULL */
@@ -134,6 +135,10 @@ void relais_stream_connect_step (RelaisStream *stream);
 /* --- stream-dane.c */
 /* Has OpenSSL match the stream's TLSA records. False: it will not. */
 bool relais_stream_apply_tlsa (RelaisStream *stream);
+
+/* --- stream-ahead.c */
+/* Has OpenSSL read `ahead` before the socket. False: it will not. */
+bool relais_stream_put_ahead (RelaisStream *stream);
 
 /* --- stream-tls.c */
 void relais_stream_begin_handshake (RelaisStream *stream);

@@ -191,6 +191,7 @@ relais_stream_begin_handshake (RelaisStream *stream)
     stream->ssl = SSL_new (native);
     stream->state = STREAM_HANDSHAKE;
     if (stream->ssl == NULL || SSL_set_fd (stream->ssl, stream->fd) != 1 ||
+        (stream->ahead != NULL && !relais_stream_put_ahead (stream)) ||
         (host != NULL && !set_host (stream->ssl, host, names)) ||
         (stream->tlsa != NULL && !relais_stream_apply_tlsa (stream))) {
         fail_handshake (stream, g_error_new (RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_HANDSHAKE,

@@ -61,6 +61,8 @@ relais_stream_unref (RelaisStream *stream)
     relais_stream_hub_unref (stream->hub);
     g_free (stream->kept);
     g_free (stream->out);
+    if (stream->ahead != NULL)
+        g_byte_array_unref (stream->ahead);
     g_free (stream->tls_host);
     g_strfreev (stream->tls_names);
     relais_tlsa_set_unref (stream->tlsa);

@@ -25,6 +25,8 @@ relais_tls_context_new_server (const char *certificate_file, const char *key_fil
 /* Another server's context takes over when the client names a host (SNI) that its certificate is for and
  * that of `context` is not. Takes `other`. Before the first use of either. */
 void relais_tls_context_add_names (RelaisTlsContext *context, RelaisTlsContext *other);
+/* Serves clients that know ECDHE with CBC only, too. Before its first use. */
+bool relais_tls_context_serve_old (RelaisTlsContext *context, GError **error);
 /* What is spoken behind it is HTTP/1.1, not SMTP, for clients that name what they want (ALPN). Before its
  * first use. */
 void relais_tls_context_serve_http (RelaisTlsContext *context);

@@ -26,6 +26,9 @@ struct RelaisTlsContext {
 
 /* Of TLS 1.2; those of 1.3 are all like that. */
 static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+/* Where the alternative is cleartext, CBC is the better one (RFC 7435). Not so what puts the key at
+ * risk, which other listeners have, too: RSA key exchange, and versions below 1.2 (RFC 8996). */
+static const char old_server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES";
 
 /* The one protocol spoken behind a context (RFC 7301). */
 static const guint8 alpn_smtp[] = {4, 's', 'm', 't', 'p'};
@@ -139,6 +142,15 @@ relais_tls_context_new_server (const char *certificate_file, const char *key_fil
     SSL_CTX_set_num_tickets (context->native, 1);
     SSL_CTX_set_alpn_select_cb (context->native, choose_alpn, (gpointer)alpn_smtp);
     return g_steal_pointer (&context);
+}
+
+bool
+relais_tls_context_serve_old (RelaisTlsContext *context, GError **error)
+{
+    if (SSL_CTX_set_cipher_list (context->native, old_server_ciphers) == 1)
+        return true;
+    set_tls_error (error, "cannot choose ciphers", NULL);
+    return false;
 }
 
 static bool

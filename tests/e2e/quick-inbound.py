@@ -20,7 +20,7 @@ import lab as laboratory
 from harness import Dialogue
 
 tap = harness.Tap()
-TLS_PORT, NET_PORT, FLOOD_PORT = (laboratory.free_port() for _ in range(3))
+TLS_PORT, NET_PORT, FLOOD_PORT, WEB_PORT = (laboratory.free_port() for _ in range(4))
 TEXT = b"From: ann@sender.test\r\nSubject: %s\r\n\r\n%s"
 
 
@@ -118,8 +118,8 @@ def test_auth(lab):
         tap.ok(not good, "not with a wrong password", text)
 
 
-def s_client(*arguments):
-    return subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % TLS_PORT, *arguments], input="QUIT\r\n", capture_output=True, text=True, timeout=20).stdout
+def s_client(*arguments, port=TLS_PORT):
+    return subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % port, *arguments], input="QUIT\r\n", capture_output=True, text=True, timeout=20).stdout
 
 
 def test_tls(lab, one, two):
@@ -130,7 +130,13 @@ def test_tls(lab, one, two):
                               (False, ("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"))):
         found = re.search(r"Cipher is (\S+)", s_client(*arguments))
         tap.ok((found is not None and found.group(1) != "(NONE)") == wanted, "%s is %s" % (" ".join(arguments), "served" if wanted else "refused"))
+    old = ("-starttls", "smtp", "-tls1_2", "-cipher")
+    for wanted, cipher in ((True, "ECDHE-ECDSA-AES128-SHA256"), (True, "ECDHE-ECDSA-AES128-GCM-SHA256"), (False, "AES128-SHA:AES256-GCM-SHA384")):
+        found = re.search(r"Cipher is (\S+)", s_client(*old, cipher, port=NET_PORT))
+        tap.ok((found is not None and found.group(1) != "(NONE)") == wanted, "tls_profile = compatible: %s is %s" % (cipher, "served" if wanted else "refused"))
+    tap.ok("CN = one.test" in s_client("-alpn", "http/1.1", port=WEB_PORT), "and so by HTTPS")
     certificate(one, "renewed.test")
+    lab.wait(lambda: "CN = renewed.test" in s_client("-alpn", "http/1.1", port=WEB_PORT), 20, "the renewed certificate by HTTPS")
     lab.wait(lambda: "CN = renewed.test" in s_client(), 20, "the renewed certificate")
     with open(one, "w") as file:
         file.write("broken")
@@ -177,10 +183,11 @@ def main():
     certificate(one, "one.test")
     certificate(two, "two.test")
     settings = {"relais.certificate_interval": "1s", "limits.exempt_nets": "127.0.0.0/8", "limits.connections_per_net": "50", "limits.auth_failures": "100"}
-    for name, port, more in (("tls", TLS_PORT, {"tls": "implicit"}), ("net", NET_PORT, {"xclient_nets": "127.0.0.1"}),
+    for name, port, more in (("tls", TLS_PORT, {"tls": "implicit"}), ("net", NET_PORT, {"xclient_nets": "127.0.0.1", "tls_profile": "compatible"}),
                              ("flood", FLOOD_PORT, {"proxy": "yes"})):
         listener = dict({"address": "127.0.0.1", "port": port, "certificate": one, "key": one, "certificates": two}, **more)
         settings.update(("listener.%s.%s" % (name, key), value) for key, value in listener.items())
+    settings.update({"http.web.kind": "tracker", "http.web.address": "127.0.0.1", "http.web.port": WEB_PORT, "http.web.certificate": one})
     arguments = [word for key, value in settings.items() for word in ("--set", "%s=%s" % (key, value))]
     with harness.Lab(*arguments) as lab:
         lab.script("caps smtputf8\n")

@@ -114,6 +114,10 @@ def test_sendmail(lab):
         status, out, err = sendmail(lab, arguments, message)
         tap.ok(status == wanted and err.startswith("sendmail: ") and word in err and not out, "sendmail exits with %d" % wanted,
                (status, out, err))
+    tap.equal(sendmail(lab, ["-i", "-f", "root", "bare@in.rcpt.test"], text), (0, "", ""), "sendmail -f root is taken")
+    tap.equal(arrived(lab, "bare@in.rcpt.test")[0]["sender"], "root@relais.test", "as the host's own root")
+    status, out, err = sendmail(lab, ["-i", "-f", "<root", "x@in.rcpt.test"], text)
+    tap.equal(status, 64, "what is no local name either is refused")
     tap.equal(sendmail(lab, ["-bp"])[0], 0, "-bp lists the queue")
 
 
@@ -140,7 +144,7 @@ def test_no_daemon():
 
 
 with harness.Lab("--set", "limits.message_size=6M", "--set", "limits.recipients=300", "--set",
-                 "class.transactional.retry=1s") as lab:
+                 "class.transactional.retry=1s", "--set", "tenant.sender.domains=sender.test, in.sender.test, relais.test") as lab:
     for test in (test_plain, test_refusals, test_header_recipients, test_big, test_sendmail, test_kill):
         tap.case(test, lab)
     lab.clean(tap)

@@ -480,13 +480,51 @@ peer_start_tls_for (Peer *peer, const char *host)
 }
 
 void
-peer_clear (Peer *peer, bool notify)
+peer_start_tls_behind (Peer *peer, const char *header)
 {
-    if (notify)
+    const gsize size = strlen (header);
+
+    g_assert_cmpint (write_some (peer, header, size), ==, (gssize)size); /* without a turn */
+    peer_start_tls (peer);
+}
+
+/* What goes over the wire once TLS is no more; false if nothing can. */
+static bool
+send_end (Peer *peer, PeerEnd end)
+{
+    static const char alert[] = "\x15\x03\x03\x00\x02\x02\x28";
+    static const char half[] = "\x17\x03\x03\x01\x00half";
+    const struct linger at_once = {.l_onoff = 1};
+
+    switch (end) {
+    case PEER_ALERT: peer_send (peer, alert, sizeof alert - 1); return true;
+    case PEER_TRUNCATED:
+        peer_send (peer, half, sizeof half - 1);
+        shutdown (peer->fd, SHUT_WR);
+        return false;
+    case PEER_RESET:
+        (void)setsockopt (peer->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        close (peer->fd);
+        peer->fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        peer->closed = true;
+        return false;
+    case PEER_CLEAR:
+    case PEER_NOTIFY:
+    case PEER_N_ENDS: break;
+    }
+    return true;
+}
+
+void
+peer_end_tls (Peer *peer, PeerEnd end)
+{
+    if (end == PEER_NOTIFY)
         (void)SSL_shutdown (peer->ssl);
     peer->cleared = true;
     SSL_set_quiet_shutdown (peer->ssl, 1);
     g_clear_pointer (&peer->ssl, SSL_free);
+    if (send_end (peer, end))
+        peer_run (peer, "> NOOP\n> BDAT 0 LAST\n");
     turn (peer);
 }
 

@@ -83,8 +83,19 @@ void peer_run (Peer *peer, const char *script);
 void peer_start_tls (Peer *peer);
 /* The same, and names a host (SNI). */
 void peer_start_tls_for (Peer *peer, const char *host);
-/* Goes on in clear on the same connection; with or without close_notify before. */
-void peer_clear (Peer *peer, bool notify);
+/* The same, behind `header` in clear; the server finds both in one read. */
+void peer_start_tls_behind (Peer *peer, const char *header);
+/* What becomes of a connection that had TLS. */
+typedef enum {
+    PEER_CLEAR,     /* goes on in clear */
+    PEER_NOTIFY,    /* close_notify first */
+    PEER_ALERT,     /* a fatal alert in clear first */
+    PEER_TRUNCATED, /* half of a record, then the end of the connection */
+    PEER_RESET,     /* RST */
+    PEER_N_ENDS
+} PeerEnd;
+/* Ends TLS so, and sends two commands in clear where the connection is still there. */
+void peer_end_tls (Peer *peer, PeerEnd end);
 /* The client's side of its TLS; NULL in clear. */
 gpointer peer_tls (Peer *peer);
 /* Connects, runs, disconnects. */

@@ -64,6 +64,37 @@ test_implicit (void)
     bed_free (bed);
 }
 
+/* The header in clear, then the handshake, in one segment with it or not: behind it the client's
+ * rights are in force, and nothing in clear is a command. */
+static void
+test_behind_proxy (void)
+{
+    static const char header[] = "PROXY TCP4 192.0.2.9 192.0.2.1 4711 465\r\n";
+    Bed *bed = bed_new (LISTEN "tls = implicit\nproxy = yes\n");
+
+    for (int apart = 0; apart < 2; apart++) {
+        Peer *peer = peer_new (bed, 0);
+
+        if (apart) {
+            peer_send (peer, header, 9);
+            bed_settle (bed);
+            peer_send (peer, header + 9, sizeof header - 1 - 9);
+            bed_settle (bed);
+        }
+        peer_start_tls_behind (peer, apart ? "" : header);
+        peer_run (peer, "< 220 mx.test *\n> EHLO c\n< 250-*\n> MAIL FROM:<a@far.test>\n< 250 *\n"
+                        "> RCPT TO:<b@far.test>\n< 550 *\n> RCPT TO:<b@in.test>\n< 250 *\n"
+                        ">> BDAT 20 LAST\\r\\nFrom: a@one.test\\r\\n\\r\\n\n< 250 *\n> QUIT\n< 221 "
+                        "*\n<CLOSED\n");
+        peer_free (peer);
+        g_assert_cmpuint (bed->accepted->len, ==, apart + 1);
+        g_assert_cmpstr (bed_message (bed, (guint)apart)->envelope.client, ==, "192.0.2.9");
+    }
+    bed_run (bed, "> PROXY TCP4 192.0.2.9 192.0.2.1 4711 465\n> EHLO c\n<CLOSED\n");
+    bed_run (bed, "> EHLO c\n< 554 *\n<CLOSED\n");
+    bed_free (bed);
+}
+
 static void
 test_names (void)
 {
@@ -121,15 +152,17 @@ test_changed (void)
 
 /* --- Clear and not ------------------------------------------------------------------------------ */
 
-/* After close_notify, or with a record that is none, in whatever the session is at: the end, and
- * nothing that comes in clear is ever a command. */
+/* After close_notify, an alert, half a record, a reset, or with a record that is none, in whatever
+ * the session is at (CVE-2026-45185 and its kin): the end, and no clear octet is ever a command. */
 static void
 test_end_of_tls (void)
 {
     static const char *const places[] = {
         "",
         "> EHLO c\n< 250-*\n",
+        "> HELO c\n< 250 *\n",
         "> EHLO c\n< 250-*\n> AUTH LOGIN\n< 334 *\n",
+        "> EHLO c\n< 250-*\n> AUTH LOGIN\n< 334 *\n> YQ==\n< 334 *\n",
         "> EHLO c\n< 250-*\n> MAIL FROM:<a@one.test>\n< 250 *\n",
         "> EHLO c\n< 250-*\n> MAIL FROM:<>\n< 250 *\n> RCPT TO:<b@in.test>\n< 250 *\n",
         "> EHLO c\n< 250-*\n> MAIL FROM:<>\n< 250 *\n> RCPT TO:<b@in.test>\n< 250 *\n"
@@ -138,18 +171,20 @@ test_end_of_tls (void)
         ">> BDAT 100 LAST\\r\\nFrom: a@b.test\\r\\n\n",
         "> EHLO c\n< 250-*\n> MAIL FROM:<>\n< 250 *\n> RCPT TO:<b@in.test>\n< 250 *\n"
         ">> BDAT 6\\r\\nA: b\\r\\n\n< 250 *\n",
+        "> EHLO c\n< 250-*\n> MAIL FROM:<>\n< 250 *\n> RSET\n< 250 *\n",
+        "> EHLO c\n< 250-*\n>> MAIL FROM:<>",
     };
     Bed *bed = bed_new (LISTEN "tls = implicit\n");
     RelaisSmtpServerFigures figures;
 
-    for (guint i = 0; i < 2 * G_N_ELEMENTS (places); i++) {
+    for (guint i = 0; i < PEER_N_ENDS * G_N_ELEMENTS (places); i++) {
         Peer *peer = peer_new (bed, 0);
 
         peer_start_tls (peer);
         peer_run (peer, "< 220 *\n");
-        peer_run (peer, places[i / 2]);
-        peer_clear (peer, i % 2 == 1);
-        peer_run (peer, "> NOOP\n> BDAT 0 LAST\n<CLOSED\n");
+        peer_run (peer, places[i / PEER_N_ENDS]);
+        peer_end_tls (peer, (PeerEnd)(i % PEER_N_ENDS));
+        peer_run (peer, "<CLOSED\n");
         peer_free (peer);
     }
     bed_settle (bed);
@@ -190,6 +225,7 @@ main (int argc, char **argv)
     signal (SIGPIPE, SIG_IGN); /* as the mains do */
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/smtp/server/tls/implicit", test_implicit);
+    g_test_add_func ("/smtp/server/tls/behind-proxy", test_behind_proxy);
     g_test_add_func ("/smtp/server/tls/names", test_names);
     g_test_add_func ("/smtp/server/tls/changed", test_changed);
     g_test_add_func ("/smtp/server/tls/end-of-tls", test_end_of_tls);
