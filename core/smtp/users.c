@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PASSWD_BYTES = 4096 }; /* of a user of the system */
+enum { PASSWD_BYTES = 4096 };                                          /* of a user of the system */
 enum { FILE_BYTES = 64 * 1024 * 1024, FIELDS = 4, FIELD_BYTES = 512 }; /* FIELDS: at least */
 
 static const char *const class_names[] = {"auto", "transactional", "bulk"};
