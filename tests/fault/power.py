@@ -80,7 +80,8 @@ class Age:
         self.machine = uml.Machine(directory, SHIM, arguments.fs, self.program.root)
         self.sink_port = case.lab_tools.free_port()
         self.outcome, self.bounds = case.books.Outcome(), []
-        self.kind, self.program.segment_size = rng.choice(LOADS[arguments.mutant is not None:] if arguments.program == "relais" else LOADS[:1])
+        loads = LOADS[arguments.mutant is not None:] if arguments.program == "relais" else LOADS[:1]
+        self.kind, self.program.segment_size = rng.choice(loads)
 
     def boot(self, queued):
         """Seconds from the start of the mail server to its greeting."""

@@ -37,7 +37,8 @@ registers (enum __ptrace_request request, pid_t pid, void *address, const struct
     if (call (PTRACE_GETREGSET, pid, address, &all) < 0)
         return -1;
     if (request == PTRACE_GETREGSET) {
-        memcpy (wanted->iov_base, area, wanted->iov_len < all.iov_len ? wanted->iov_len : all.iov_len);
+        memcpy (wanted->iov_base, area,
+                wanted->iov_len < all.iov_len ? wanted->iov_len : all.iov_len);
         return 0;
     }
     if (wanted->iov_len < all.iov_len)
@@ -62,7 +63,8 @@ ptrace (enum __ptrace_request request, ...)
     address = va_arg (arguments, void *);
     data = va_arg (arguments, void *);
     va_end (arguments);
-    if ((request == PTRACE_GETREGSET || request == PTRACE_SETREGSET) && address == (void *)NT_X86_XSTATE)
+    if ((request == PTRACE_GETREGSET || request == PTRACE_SETREGSET) &&
+        address == (void *)NT_X86_XSTATE)
         return registers (request, pid, address, data);
     if (request != PTRACE_PEEKTEXT && request != PTRACE_PEEKDATA && request != PTRACE_PEEKUSER)
         return call (request, pid, address, data);
