@@ -10,6 +10,7 @@
 #include "http/connection-private.h"
 
 #include "conf/net-private.h"
+#include "loop/descriptors-private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -236,6 +237,11 @@ accept_one (Ear *ear)
     socklen_t size = sizeof peer;
     const int fd = accept4 (ear->fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+    if (fd >= 0 && relais_descriptor_is_kept (fd, RELAIS_DESCRIPTOR_OF_CLIENT)) {
+        relais_http_front_turn_away (ear->door, fd);
+        close (fd);
+        return true;
+    }
     if (fd >= 0) {
         relais_http_connection_start (ear->door, fd, &peer);
         return true;

@@ -2,6 +2,7 @@
 libcore_la_SOURCES += \
     core/loop/clock.c core/loop/clock-private.h \
     core/loop/clock-virtual.c core/loop/clock-virtual-private.h \
+    core/loop/descriptors.c core/loop/descriptors-private.h \
     core/loop/loop.c core/loop/loop-private.h \
     core/loop/thread.c core/loop/thread-private.h \
     core/loop/timer.c core/loop/timer-private.h \
@@ -15,6 +16,12 @@ tests_loop_test_thread_LDADD = $(CORE_TEST_LDADD)
 tests_loop_test_loop_SOURCES = tests/loop/test-loop.c
 tests_loop_test_loop_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_loop_test_loop_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/loop/test-descriptors
+TESTS += tests/loop/test-descriptors
+tests_loop_test_descriptors_SOURCES = tests/loop/test-descriptors.c
+tests_loop_test_descriptors_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_loop_test_descriptors_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/loop/test-clock
 TESTS += tests/loop/test-clock

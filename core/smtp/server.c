@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include "loop/descriptors-private.h"
 #include "smtp/session-private.h"
 
 #include <errno.h>
@@ -124,7 +125,8 @@ admit (Socket *socket_, int fd, const struct sockaddr *peer)
     RelaisAdmission admission = {0};
     const RelaisServerReply *refusal = NULL;
 
-    if (server->sessions->len >= (guint)server->settings->limits.sessions)
+    if (server->sessions->len >= (guint)server->settings->limits.sessions ||
+        relais_descriptor_is_kept (fd, RELAIS_DESCRIPTOR_OF_CLIENT))
         refusal = &server_full;
     else if (!socket_->listener->proxy)
         refusal = relais_smtp_server_enter (server, peer, &admission);

@@ -250,7 +250,8 @@ static GArray *
 list_segments (Look *look, GError **error)
 {
     GArray *numbers = g_array_new (FALSE, FALSE, sizeof (guint32));
-    DIR *dir = fdopendir (openat (look->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const int fd = openat (look->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir (fd) : NULL; /* else errno is of the first call */
     struct dirent *entry;
     guint32 number;
 

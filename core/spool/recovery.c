@@ -325,7 +325,8 @@ static bool
 list_files (Reading *reading, bool blanks, GError **error)
 {
     RelaisSpool *spool = reading->spool;
-    DIR *dir = fdopendir (openat (spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const int fd = openat (spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir (fd) : NULL; /* else errno is of the first call */
     struct dirent *entry;
     guint32 number;
 

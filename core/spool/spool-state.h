@@ -105,10 +105,11 @@ struct RelaisSpool {
 
     GMutex log_lock;
     GCond writer_wake, syncer_wake, keeper_wake, blank_ready;
-    GPtrArray *incoming; /* RelaisGroup for the writer */
-    GPtrArray *written;  /* RelaisGroup, written and not synced */
-    GPtrArray *dirty;    /* RelaisSegment with unsynced bytes, oldest first */
-    guint urgent_written;
+    GPtrArray *incoming;            /* RelaisGroup for the writer */
+    GPtrArray *written;             /* RelaisGroup, written and not synced */
+    GPtrArray *dirty;               /* RelaisSegment with unsynced bytes, oldest first */
+    guint urgent_written, answered; /* in `written`; in what was synced last */
+    guint gather_target;  /* `urgent_written` that the syncer waits for; 0: as many as are busy */
     gint64 lazy_since_us; /* when the first of `written` was written */
     bool gathering, syncing, failing, closing, writer_gone, resume_posted;
     GError *failure;

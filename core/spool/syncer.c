@@ -13,6 +13,8 @@
 
 #include "spool/spool-state.h"
 
+#define SLOW_SYNC_US (16 * RELAIS_USEC_PER_MSEC)
+
 /* A segment and how far it was written when the sync began. */
 typedef struct {
     RelaisSegment *segment;
@@ -29,23 +31,43 @@ typedef struct {
 
 /* --- When --------------------------------------------------------------------------------------- */
 
-/* Waits for more sessions to join, as long as that pays. Log lock held. */
+/* Whether all have joined that are waited for. Log lock held. */
+static bool
+has_gathered (const RelaisSpool *spool)
+{
+    const guint busy = __atomic_load_n (&spool->busy, __ATOMIC_RELAXED);
+
+    if (spool->gather_target > 0)
+        return spool->urgent_written >= spool->gather_target;
+    return busy < RELAIS_BUSY_SESSIONS || spool->urgent_written >= busy;
+}
+
+/* Whether a sync takes long and many were answered by the last one. Log lock held. */
+static bool
+expects_return (const RelaisSpool *spool)
+{
+    return __atomic_load_n (&spool->last_sync_us, __ATOMIC_RELAXED) >= SLOW_SYNC_US &&
+           spool->answered >= RELAIS_BUSY_SESSIONS;
+}
+
+/* Waits for more sessions to join, as long as that pays. Where a sync is slow that includes those whom the
+ * one before answered: they are on their way back, but in no transaction yet, and without them each
+ * sync would take half of the sessions. Log lock held. */
 static void
 gather (RelaisSpool *spool)
 {
-    gint64 wait =
-        MIN (RELAIS_SYNC_WAIT_US, 2 * __atomic_load_n (&spool->last_sync_us, __ATOMIC_RELAXED));
-    gint64 until = g_get_monotonic_time () + wait;
+    const gint64 last = __atomic_load_n (&spool->last_sync_us, __ATOMIC_RELAXED);
+    const bool slow = expects_return (spool);
+    const gint64 wait = slow ? last / 2 : MIN (RELAIS_SYNC_WAIT_US, 2 * last);
+    const gint64 until = g_get_monotonic_time () + wait;
 
     spool->gathering = true;
-    while (!spool->failing && !spool->closing) {
-        guint busy = __atomic_load_n (&spool->busy, __ATOMIC_RELAXED);
-
-        if (busy < RELAIS_BUSY_SESSIONS || spool->urgent_written >= busy ||
-            !g_cond_wait_until (&spool->syncer_wake, &spool->log_lock, until))
+    spool->gather_target = slow ? spool->urgent_written + spool->answered : 0;
+    while (!spool->failing && !spool->closing && !has_gathered (spool))
+        if (!g_cond_wait_until (&spool->syncer_wake, &spool->log_lock, until))
             break;
-    }
     spool->gathering = false;
+    spool->answered = 0;
 }
 
 /* After the writer went there is one round left, for the last segment's index. Log lock held. */
@@ -75,10 +97,15 @@ wait_for_work (RelaisSpool *spool)
                 return true;
             continue;
         }
+        /* Outcomes alone are due: a slow sync of theirs is shared with those who come back. */
         if (spool->closing || !g_cond_wait_until (&spool->syncer_wake, &spool->log_lock,
                                                   spool->lazy_since_us + RELAIS_LAZY_SYNC_US))
-            if (!spool->failing && spool->written->len > 0)
-                return true;
+            if (!spool->failing && spool->written->len > 0) {
+                if (expects_return (spool))
+                    gather (spool);
+                if (!spool->failing)
+                    return true;
+            }
     }
 }
 
@@ -99,6 +126,8 @@ begin_round (RelaisSpool *spool, Round *round)
 
     round->groups = spool->written;
     spool->written = empty;
+    if (spool->urgent_written > 0)
+        spool->answered = spool->urgent_written;
     spool->urgent_written = 0;
     spool->syncing = true;
     round->files = false;

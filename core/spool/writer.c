@@ -277,7 +277,9 @@ pass_on (RelaisSpool *spool, bool good)
         spool->urgent_written += group->urgency == RELAIS_GROUP_URGENT;
     }
     if (!spool->gathering ||
-        spool->urgent_written >= __atomic_load_n (&spool->busy, __ATOMIC_RELAXED))
+        spool->urgent_written >= (spool->gather_target > 0
+                                      ? spool->gather_target
+                                      : __atomic_load_n (&spool->busy, __ATOMIC_RELAXED)))
         g_cond_signal (&spool->syncer_wake);
     g_mutex_unlock (&spool->log_lock);
 }

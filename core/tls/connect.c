@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "loop/descriptors-private.h"
 #include "tls/stream-struct-private.h"
 
 #include <errno.h>
@@ -48,6 +49,11 @@ relais_stream_connect (RelaisLoop *loop, const struct sockaddr *peer, socklen_t 
 
     if (fd < 0) {
         set_errno_error (error, errno, "cannot make a socket");
+        return NULL;
+    }
+    if (relais_descriptor_is_kept (fd, RELAIS_DESCRIPTOR_OF_DELIVERY)) {
+        close (fd);
+        set_errno_error (error, EMFILE, "cannot make a socket");
         return NULL;
     }
     if (!bind_local (fd, local, local_size, error)) {

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -186,6 +187,5 @@ class Recorded(harness.Tap):
 
 def file_system():
     """Of the folder where the laboratories stand."""
-    import tempfile
-    done = subprocess.run(["stat", "-f", "-c", "%T", tempfile.gettempdir()], capture_output=True, text=True)
-    return done.stdout.strip() or "unknown file system"
+    done = subprocess.run(["df", "--output=fstype", tempfile.gettempdir()], capture_output=True, text=True)
+    return done.stdout.split()[-1] if done.returncode == 0 else "unknown file system"

@@ -10,6 +10,7 @@ import asyncio
 import collections
 import itertools
 import os
+import random
 import ssl
 import sys
 import tempfile
@@ -22,8 +23,9 @@ import traffic
 
 AT_ONCE, HOSTS, LINES = 16, 16, 24  # a message of 24 lines makes a session of 2 kB
 RSS_KB, FD_S = 1024, 30
-WARM = 150  # cuts before the figures are first looked at
-SETTINGS = ("limits.connections_per_client=1000000", "limits.connections_per_net=1000000", "queue.connections=4")
+WARM = 150  # cuts before the figures are first looked at, at least; half of all, at most 1 000
+# What the daemon remembers of a segment until it is full stays little with small ones.
+SETTINGS = ("spool.segment_size=1M", "limits.connections_per_client=1000000", "limits.connections_per_net=1000000", "queue.connections=4")
 Cut = collections.namedtuple("Cut", "direction after reset")
 
 
@@ -128,27 +130,32 @@ class Client:
 
 
 def offsets(ups, downs, step):
-    """All cuts: each offset of both directions, by reset and by close in turn."""
-    for direction, end in (("up", ups), ("down", downs)):
-        for k in range(0, end, step):
-            yield Cut(direction, k, (k // step) % 2 == 0)
+    """All cuts: each offset of both directions, by reset and by close in turn; in no order, so that the first ones, which
+    warm the daemon up, are like the others."""
+    cuts = [Cut(direction, k, (k // step) % 2 == 0) for direction, end in (("up", ups), ("down", downs)) for k in range(0, end, step)]
+    random.Random(1).shuffle(cuts)
+    return cuts
+
+
+def warm_up(cuts):
+    return max(WARM, min(1000, len(cuts) // 2))
 
 
 def warm(cuts):
-    return list(itertools.islice(itertools.cycle(cuts), WARM))
+    return list(itertools.islice(itertools.cycle(cuts), warm_up(cuts)))
 
 
 class Figures:
-    """Descriptors and resident memory of the daemon."""
+    """Descriptors and resident memory of the daemon; connections to the sink, which it keeps for the next mail, do not count."""
 
-    def __init__(self, pid):
-        self.pid = pid
+    def __init__(self, pid, sink):
+        self.pid, self.sink = pid, sink
         self.fds, self.rss = self.look()
 
     def look(self):
         with open("/proc/%d/status" % self.pid) as file:
             rss = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
-        return len(os.listdir("/proc/%d/fd" % self.pid)), rss
+        return len(os.listdir("/proc/%d/fd" % self.pid)) - self.sink.sessions, rss
 
     def judge(self, what):
         """Once what was cut has been cleared away."""
@@ -182,13 +189,13 @@ def end(lab, flow, progress, where, proxy):
 def inbound(progress, manner, step):
     """Where mail comes in."""
     with case.Lab(*SETTINGS) as lab, traffic.Traffic(lab.directory, lab.sink_port) as flow:
-        cuts = list(offsets(4200 if manner == "TLS" else 2400, 3000 if manner == "TLS" else 600, step))
+        cuts = offsets(4200 if manner == "TLS" else 2400, 3000 if manner == "TLS" else 600, step)
         proxy = Proxy("127.0.0.1", case.lab_tools.free_port(), ("127.0.0.1", lab.port), warm(cuts) + cuts)
         flow.do(proxy.start())
         client = Client(flow.source_book, proxy.port, manner)
-        flow.do(send_all(client, WARM), 600)
+        flow.do(send_all(client, warm_up(cuts)), 600)
         time.sleep(1)
-        figures = Figures(lab.pid)
+        figures = Figures(lab.pid, flow.sink)
         flow.do(send_all(client, len(cuts)), 3600)
         found, grown = figures.judge(manner)
         progress.note(found, manner)
@@ -221,12 +228,12 @@ def outbound(progress, step):
     with case.Lab(*SETTINGS, port=port, more=("--zone", path)) as lab, traffic.Traffic(lab.directory, lab.sink_port) as flow:
         os.unlink(path)
         flow.source_book.domains = HOSTS
-        cuts = list(offsets(2400, 400, step))
+        cuts = offsets(2400, 400, step)
         proxy = Proxy("0.0.0.0", port, ("127.0.0.1", lab.sink_port), warm(cuts) + cuts)
         flow.do(proxy.start())
         client = Client(flow.source_book, lab.port, "DATA")
-        feed(flow, client, proxy, WARM)
-        figures = Figures(lab.pid)
+        feed(flow, client, proxy, warm_up(cuts))
+        figures = Figures(lab.pid, flow.sink)
         feed(flow, client, proxy, len(cuts))
         proxy.cuts = iter(())
         lab.drain(600)

@@ -26,7 +26,7 @@ ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC}
 VITAL = re.compile(r"(pwritev|fdatasync) core/spool/(segment|syncer)\S* segment-#$|(openat|pwrite|fdatasync) core/spool/body-file\S* #$")
 BACK_S = 15
 # The suppression list is read once, at start: while it could not be, mail is put off, until it is started again.
-ONCE = re.compile(r"core/suppress/load")
+ONCE = re.compile(r"open(at)? core/suppress/load")
 
 
 def sites():
