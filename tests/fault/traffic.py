@@ -115,9 +115,9 @@ class Session(peer.Session):
         self.sink.sessions -= 1
 
     def eof_received(self):
-        """A client that has sent QUIT with its last message may close its side before the reply comes."""
+        """A client that has sent QUIT with its last message may close its side before the reply comes; another is gone."""
         self.ended = True
-        return self.securing
+        return self.securing and self.buffer.upper().startswith(b"QUIT")
 
     def do_rcpt(self, argument):
         answer = self.sink.refuse(self.path(argument)[0]) if self.sink.refuse is not None else None
