@@ -67,6 +67,7 @@ class KindBook(case.books.SourceBook):
 class Flow(traffic.Traffic):
     def __init__(self, directory, network, port):
         super().__init__(directory, port, host=network.here)
+        self.sink.holds = True  # others send QUIT with the dot
         self.source_book = KindBook(self.source_book.path)
         self.sink_book = self.sink.book = TimedBook(self.sink_book.path)
 
