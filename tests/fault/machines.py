@@ -35,7 +35,7 @@ OPEN = 20  # connections to the next hop
 class Relais:
     """The build of the tree, or that of a mutant, in `build`. Its spool, its state and its log are on the disk."""
 
-    root = "/"
+    root, segment_size = "/", "16M"
 
     def __init__(self, directory, build):
         self.directory, self.disk, self.run = directory, os.path.join(directory, "disk"), os.path.join(directory, "run")
@@ -49,7 +49,8 @@ class Relais:
         self.state.update(sink_port=sink_port, dns_port=53, next_hop="%s:%d" % (network.here, sink_port),
                           set=on_disk + ["listener.lab.address=" + network.there, "listener.lab.trusted_nets=" + network.here,
                                          "dns.server=%s@%d" % (network.here, 53), "dns.allow=%s/32" % network.here,
-                                         "route.next-hop.connections=%d" % OPEN, *case.RETRY])
+                                         "route.next-hop.connections=%d" % OPEN, "spool.segment_size=%s" % self.segment_size,
+                                         *case.RETRY])
         lab_tools.write_configuration(self.state, self.directory, None)
 
     def fill(self, where):

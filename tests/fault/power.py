@@ -31,6 +31,9 @@ import uml
 
 CONNECTIONS, AGE, MUTANT_AGE = 20, 25, 4
 LAST_MS = 100  # what was given in the last of them may not be written yet
+# One of how many has a file of its own, lines of each, and the size of a segment: as it may be; many files; and none, as their
+# syncs make the journal write what else waits, but a log that goes from segment to segment. Mutants are given the last two.
+LOADS = (((50, None), "16M"), ((5, None), "16M"), ((1 << 30, 3000), "1M"))
 SHIM = os.path.join(case.harness.BUILD, "tests/fault/.libs/uml-registers.so")
 
 
@@ -52,9 +55,20 @@ class TimedBook(case.books.SinkBook):
         return sum(t >= since for t in self.times)
 
 
+class KindBook(case.books.SourceBook):
+    """Whose messages are of a kind: how many of them are large, how many lines they have."""
+
+    kind = (50, None)
+
+    def next(self, large_every=50, lines=None):
+        return super().next(*self.kind)
+
+
 class Flow(traffic.Traffic):
     def __init__(self, directory, network, port):
         super().__init__(directory, port, host=network.here)
+        self.sink.holds = True  # others send QUIT with the dot
+        self.source_book = KindBook(self.source_book.path)
         self.sink_book = self.sink.book = TimedBook(self.sink_book.path)
 
 
@@ -67,8 +81,8 @@ class Age:
         self.machine = uml.Machine(directory, SHIM, arguments.fs, self.program.root)
         self.sink_port = case.lab_tools.free_port()
         self.outcome, self.bounds = case.books.Outcome(), []
-        # Bodies in files are synced, which makes the journal write what else waits: with many, and with none.
-        self.large_every = rng.choice((5, 1 << 30)) if arguments.mutant else 50
+        loads = LOADS[arguments.mutant is not None:] if arguments.program == "relais" else LOADS[:1]
+        self.kind, self.program.segment_size = rng.choice(loads)
 
     def boot(self, queued):
         """Seconds from the start of the mail server to its greeting."""
@@ -84,7 +98,7 @@ class Age:
             self.boot(flow.waiting)
             before = len(flow.source_book.acked)
             flow.sink.delay = self.rng.choice((0.0, 0.02, 0.1, 0.3))
-            flow.source_book.large_every = self.large_every
+            flow.source_book.kind = self.kind
             flow.send(machines.PORT, CONNECTIONS, hold=0.1, host=self.machine.network.there)
             self.under_load(flow, before)
             self.machine.cut()

@@ -115,9 +115,9 @@ class Session(peer.Session):
         self.sink.sessions -= 1
 
     def eof_received(self):
-        """A client that has sent QUIT with its last message may close its side before the reply comes."""
+        """A client that has sent QUIT with its last message may close its side before the reply comes; another is gone."""
         self.ended = True
-        return self.securing
+        return self.securing and self.buffer.upper().startswith(b"QUIT")
 
     def do_rcpt(self, argument):
         answer = self.sink.refuse(self.path(argument)[0]) if self.sink.refuse is not None else None
@@ -143,7 +143,7 @@ class Session(peer.Session):
             else:
                 self.transport.close()
         else:
-            self.securing = True  # what was sent together with the dot waits for its reply
+            self.securing = self.sink.holds
             asyncio.get_running_loop().call_later(self.sink.delay, self.give, data, recipients)
 
     def give(self, data, recipients):
@@ -161,11 +161,12 @@ Way = collections.namedtuple("Way", "partial reset")
 
 
 class Sink:
-    """`lose` says of the recipients of a message in which Way the reply to it is to be lost after it was taken, or None;
+    """`holds`: what was sent together with a dot waits for its reply, as by a server that does one thing at a time. `lose` says of the recipients of a message in which Way the reply to it is to be lost after it was taken, or None;
     `refuse` what is answered to RCPT instead of yes, or None. `sessions` are open, `peak` were; `reports` came."""
 
     def __init__(self, book, host, port, delay=0.0, lose=None):
         self.book, self.host, self.port, self.delay, self.lose = book, host, port, delay, lose
+        self.holds = False
         self.script, self.sessions, self.peak, self.reports, self.server, self.refuse = peer.Script(None), 0, 0, 0, None, None
 
     async def start(self):

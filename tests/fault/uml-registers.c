@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Preloaded into User-mode Linux by uml.py: where the processor has more registers than its kernel has room for (the
- * tiles of AMX), the host refuses to set a part of them, and no process of the guest would start. What is beyond the
- * kernel's room is asked for and set as unused. One thread uses it, as ptrace () has one.
+ * Preloaded into User-mode Linux by uml.py: where the processor has more registers than its kernel has
+ * room for (the tiles of AMX), the host refuses to set a part of them, and no process of the guest would
+ * start. What is beyond the kernel's room is asked for and set as unused. Used by one thread at a time, as
+ * ptrace () is in that kernel.
  */
 #define _GNU_SOURCE
 #include <elf.h>
