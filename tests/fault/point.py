@@ -92,7 +92,7 @@ class Laboratory(case.Lab):
     """With a page; its daemon can be started so that it dies or fails at a point."""
 
     def __init__(self, *settings, modules=()):
-        super().__init__(*settings, modules=modules)
+        super().__init__("relais.confine=basic", *settings, modules=modules)  # the shim has files of its own
         self.page = Page(self.directory)
 
     def stop(self, patience=15):

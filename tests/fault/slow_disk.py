@@ -31,7 +31,7 @@ class Lab(case.Lab):
 
     def __init__(self, *settings):
         self.orders = tempfile.NamedTemporaryFile(prefix="relais-orders-")
-        super().__init__(*settings, env={"LD_PRELOAD": os.path.join(harness.BUILD, "tests/fault/.libs/shim.so"),
+        super().__init__("relais.confine=basic", *settings, env={"LD_PRELOAD": os.path.join(harness.BUILD, "tests/fault/.libs/shim.so"),
                                          "RELAIS_SHIM_DIR": "/spool", "RELAIS_SHIM_CONTROL": self.orders.name})
 
     def slow(self, ms):
