@@ -164,7 +164,7 @@ restore (Reader *reader, int fd, const char *bytes, gsize size)
 
     reader->ended = false;
     reader->file_size = start + size;
-    used = read_lines (reader, bytes, size, true);
+    (void)read_lines (reader, bytes, size, true);
     used = (gsize)(reader->offset - start);
     while (done < used) {
         ssize_t n = pwrite (fd, bytes + done, used - done, (off_t)(start + done));

@@ -116,7 +116,7 @@ url_at (const Text *text, gsize at, gsize scheme, gsize *end)
 {
     const Run run = take_run (text, at + scheme);
     const bool bracketed = at > 0 && text->text[at - 1] == '<';
-    gsize url = run.end;
+    gsize url;
 
     *end = run.end;
     if (!g_ascii_isalnum (octet_at (text, at + scheme)))
