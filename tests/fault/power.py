@@ -82,6 +82,7 @@ class Age:
         self.sink_port = case.lab_tools.free_port()
         self.outcome, self.bounds = case.books.Outcome(), []
         loads = LOADS[arguments.mutant is not None:] if arguments.program == "relais" else LOADS[:1]
+        loads = LOADS[1:2] if arguments.mutant in mutants.OF_FILES else loads
         self.kind, self.program.segment_size = rng.choice(loads)
 
     def boot(self, queued):
