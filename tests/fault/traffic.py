@@ -161,7 +161,8 @@ Way = collections.namedtuple("Way", "partial reset")
 
 
 class Sink:
-    """`holds`: what was sent together with a dot waits for its reply, as by a server that does one thing at a time. `lose` says of the recipients of a message in which Way the reply to it is to be lost after it was taken, or None;
+    """`holds`: what was sent together with a dot waits for its reply, as by a server that does one thing at a time. `lose` says
+    of the recipients of a message in which Way the reply to it is to be lost after it was taken, or None;
     `refuse` what is answered to RCPT instead of yes, or None. `sessions` are open, `peak` were; `reports` came."""
 
     def __init__(self, book, host, port, delay=0.0, lose=None):

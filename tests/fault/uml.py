@@ -63,7 +63,7 @@ class Network:
         self.remove()  # what a killed test left
         run("ip", "tuntap", "add", "dev", self.device, "mode", "tap")
         run("ip", "addr", "add", self.here + "/30", "dev", self.device)
-        run("ip", "link", "set", self.device, "up")
+        run("ip", "link", "set", self.device, "gso_max_segs", "1", "up")
 
     def remove(self):
         subprocess.run(["ip", "tuntap", "del", "dev", self.device, "mode", "tap"], capture_output=True)
