@@ -141,7 +141,7 @@ def test_report(directory):
     done = subprocess.run([run, "--rows", "nothing"], capture_output=True, text=True)
     tap.equal(done.returncode, 2, "bench refuses a row it does not know")
     facts = {"cores": 2, "model": "x", "memory_gib": 1, "kernel": "y", "file_system": "ext4", "fdatasync_ms": 1,
-             "load_before": 0, "postfix": "3", "runs": 3, "cpu": "control group",
+             "load_before": 0, "touched_gib": 1, "postfix": "3", "runs": 3, "cpu": "control group",
              "elsewhere": 10, "elsewhere_most": 20}
     row = {"row": "a", "what": "words " * 20, "unit": "us", "relais": 123456.5, "postfix": 99999.5, "ratio": 0.123, "target": ">= 10 000/s, >= 20x",
            "met": False, "note": "a note " * 30, "runs": {}}
