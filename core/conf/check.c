@@ -10,6 +10,7 @@
 #include "conf/nearest-private.h"
 #include "conf/net-private.h"
 #include "conf/origin-private.h"
+#include "conf/quiet-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <string.h>
@@ -235,12 +236,56 @@ check_policy (Checker *checker, const RelaisSection *section, const Check *check
 static void
 check_class_name (Checker *checker, const RelaisSection *section, const Check *check)
 {
-    if (strcmp (section->name, "transactional") == 0 || strcmp (section->name, "bulk") == 0)
-        return;
-    relais_conf_add_finding (
-        checker->findings, true, section->file, section->line,
-        g_strdup_printf (_ ("there is no class '%s'; the classes are transactional and bulk"),
-                         section->name));
+    const char *tenant = strchr (section->name, '/');
+    g_autofree char *klass = g_strndup (
+        section->name, tenant != NULL ? (gsize)(tenant - section->name) : strlen (section->name));
+
+    if (strcmp (klass, "transactional") != 0 && strcmp (klass, "bulk") != 0)
+        relais_conf_add_finding (
+            checker->findings, true, section->file, section->line,
+            g_strdup_printf (_ ("there is no class '%s'; the classes are transactional and bulk"),
+                             klass));
+    else if (tenant != NULL &&
+             relais_config_find_section (checker->config, "tenant", tenant + 1) == NULL)
+        report_no_such (checker, section, check->key, "tenant", tenant + 1);
+}
+
+/* The key's section: what [class NAME/TENANT] does not set stands in [class NAME]. */
+static const RelaisSection *
+class_section (const Checker *checker, const RelaisSection *section, const char *key)
+{
+    g_autofree char *klass = g_strndup (section->name, strcspn (section->name, "/"));
+    const RelaisSection *whole = relais_config_find_section (checker->config, "class", klass);
+
+    return whole == NULL || relais_section_is_set (section, key) ? section : whole;
+}
+
+/* Mail that could expire before it may go out would be returned without an attempt. */
+static void
+check_quiet (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const RelaisSection *hours = class_section (checker, section, check->key);
+    const RelaisSection *zone = class_section (checker, section, check->other);
+    const gint64 lifetime_us =
+        relais_section_get_int (class_section (checker, section, "lifetime"), "lifetime");
+    const gint64 bounces_us = relais_section_get_int (
+        class_section (checker, section, "bounce_lifetime"), "bounce_lifetime");
+    g_autofree char *bad = NULL;
+    g_autoptr (RelaisQuiet) quiet =
+        relais_quiet_parse (relais_section_get_list (hours, check->key),
+                            relais_section_get_string (zone, check->other), &bad);
+
+    if (bad != NULL)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: '%s' is neither a span of a day nor a time zone; expected "
+                                    "as in mon-fri 22:00-07:00"),
+                                 check->key, bad));
+    else if (quiet != NULL && relais_quiet_longest_us (quiet) >=
+                                  (bounces_us > 0 ? MIN (bounces_us, lifetime_us) : lifetime_us))
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: mail would reach its lifetime before a quiet span of %u "
+                                    "hours ends"),
+                                 check->key, relais_quiet_longest_hours (quiet)));
 }
 
 static void
@@ -279,6 +324,7 @@ static const Check CHECKS[] = {
     {"http-client", "allow", check_nets, NULL},
     {"tenant", "pool", check_pool, NULL},
     {"class", "retry", check_class_name, NULL},
+    {"class", "quiet_hours", check_quiet, "quiet_zone"},
     {"suppress", "enable", check_suppress_name, NULL},
     {"dns", "server", check_servers, NULL},
     {"dns", "allow", check_nets, NULL},

@@ -8,6 +8,7 @@ libcore_la_SOURCES += \
     core/conf/files.c \
     core/conf/limits.h \
     core/conf/kept-file.c core/conf/kept-file-private.h \
+    core/conf/quiet.c core/conf/quiet-private.h \
     core/conf/line.c core/conf/line-private.h \
     core/conf/merge.c \
     core/conf/nearest.c core/conf/nearest-private.h \

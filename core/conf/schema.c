@@ -218,8 +218,25 @@ static const RelaisOption options[] = {
      NULL,
      N_ ("Age at which mail that could not be delivered is returned; 2d for [class "
          "transactional] unless set.")},
-    {"class", "delay_notice", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "0", 0, G_MAXINT64,
-     NULL, N_ ("Age at which the sender is told that mail is late; 0 for never.")},
+    {"class", "bounce_lifetime", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "0", 0,
+     G_MAXINT64, NULL,
+     N_ ("The same for mail from the null sender, such as reports of failures, which nobody is "
+         "told of when it is given up; 0 for lifetime.")},
+    {"class", "delay_notice", RELAIS_OPTION_DURATIONS, RELAIS_OPTION_RELOADABLE, "0", 0, G_MAXINT64,
+     NULL,
+     N_ ("Ages at which the sender is told that mail is late, once each, the first seven of them; "
+         "0 for never.")},
+    {"class", "quiet_hours", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     NULL, 0, 0, NULL,
+     N_ ("When mail of the class does not go out, as in 22:00-07:00 or mon-fri 22:00-07:00 sat sun "
+         "00:00-24:00: days stand before the spans that begin on them. It waits, which is no "
+         "attempt; its age goes on.")},
+    {"class", "quiet_zone", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
+     N_ ("Time zone of quiet_hours, as in Europe/Paris. The machine's unless set.")},
+    {"class", "quiet_spread", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "10m", 0,
+     24 * G_TIME_SPAN_HOUR, NULL,
+     N_ ("Time after the end of quiet hours over which destinations are begun with, each at its "
+         "own moment.")},
 
     /* [queue] */
     {"queue", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "10", 1, 10000, NULL,

@@ -13,6 +13,8 @@ check_due (const RelaisQueue *queue, guint32 number, const RelaisFlow *flow)
 {
     const RelaisDestination *destination = flow->destination;
 
+    if (relais_flow_is_resting (flow))
+        return NULL;
     switch (destination->state) {
     case RELAIS_DESTINATION_UNKNOWN:
     case RELAIS_DESTINATION_REFUSED:

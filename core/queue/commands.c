@@ -11,6 +11,7 @@
 #include "queue/destination-private.h"
 #include "queue/lane-private.h"
 #include "queue/live-private.h"
+#include "queue/rest-private.h"
 #include "queue/suppressed-private.h"
 #include "queue/verbs-private.h"
 
@@ -170,6 +171,11 @@ describe_due (const RelaisFlow *flow, gint64 *until_us)
     const RelaisHold *hold = first_hold (flow);
     const char *text = relais_destination_describe (flow->destination, until_us);
     const RelaisPath *path = text == NULL ? sleeping_path (flow) : NULL;
+
+    if (relais_flow_is_resting (flow)) {
+        *until_us = relais_rest_until_us (flow);
+        return "the end of quiet hours";
+    }
 
     if (path != NULL) {
         *until_us = path->nap.timer.due_us;

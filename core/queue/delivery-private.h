@@ -66,7 +66,8 @@ typedef struct {
     guint32 deadline_s; /* monotonic second of expiry or notice; 0 not in the wheel */
     guint32 size_kib;
     guint8 klass;       /* RelaisClass */
-    guint8 noticed : 1; /* the delay notice was sent or is not wanted */
+    guint8 noticed : 3; /* how many of the delay notices were sent */
+    guint8 bounce : 1;  /* from the null sender */
     guint8 cooled : 1;  /* its first attempt ended */
     guint8 grace : 1; /* released or retried past its lifetime: the deadline in the wheel counts */
     guint8 alone : 1; /* each recipient in a transaction of its own */

@@ -14,6 +14,7 @@
 #include "queue/destination-private.h"
 
 #include "queue/lane-private.h"
+#include "queue/rest-private.h"
 #include "queue/tlsrpt-private.h"
 
 #include <string.h>
@@ -83,7 +84,7 @@ defer_heads (RelaisDestination *destination)
     for (GList *link = destination->flows.head; link != NULL; link = link->next) {
         RelaisFlow *flow = link->data;
 
-        for (guint i = 0; i <= flow->pool->sources->len; i++)
+        for (guint i = 0; i <= flow->pool->sources->len && !relais_rest_begins (flow); i++)
             if (flow->due[i].n > 0) {
                 relais_queue_make_local (flow->queue, flow->due[i].head, RELAIS_ACTION_DEFER);
                 break;
@@ -229,6 +230,10 @@ relais_destination_serve (RelaisDestination *destination, RelaisFlow *flow)
 {
     if (!destination->queue->started || flow->n_due == 0)
         return;
+    if (relais_rest_begins (flow)) {
+        relais_lane_update_flow (flow);
+        return;
+    }
     switch (destination->state) {
     case RELAIS_DESTINATION_UNKNOWN: look_up (destination); return;
     case RELAIS_DESTINATION_LOOKING:

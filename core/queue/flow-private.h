@@ -47,6 +47,8 @@ struct RelaisFlow {
     guint32 n_due;            /* of them in lists */
     GArray *heap;             /* guint32 deliveries, [0] unused */
     RelaisTimer timer;        /* of the heap */
+    RelaisTimer rest_timer;   /* set during quiet hours, see rest-private.h */
+    gint64 rest_until_us;     /* wall: when it may go on */
     RelaisDeliveryList *due;  /* [0] any source, [1 + place] a source's */
     RelaisStrand *strands;    /* one a source */
     bool other_turn;          /* whose turn it is: kept or any */
@@ -71,6 +73,14 @@ void relais_flow_put_due (RelaisFlow *flow, guint32 delivery, bool first);
 void relais_flow_put_waiting (RelaisFlow *flow, guint32 delivery, gint64 due_us);
 /* Takes a delivery out of heap or list. */
 void relais_flow_remove (RelaisFlow *flow, guint32 delivery);
+/* Whether nothing of it goes out now because of quiet hours. */
+static inline bool
+relais_flow_is_resting (const RelaisFlow *flow)
+{
+    return relais_timer_is_set (&flow->rest_timer);
+}
+/* Stops its timers: the queue goes. */
+void relais_flow_stop (RelaisFlow *flow);
 /* Whether a source could take something. One of weight 0 takes only the retries that it keeps, one that is out of
  * use nothing. */
 static inline bool
@@ -78,7 +88,7 @@ relais_flow_has_due (const RelaisFlow *flow, guint source)
 {
     const RelaisSource *taker = g_ptr_array_index (flow->pool->sources, source);
 
-    return !taker->out &&
+    return !taker->out && !relais_flow_is_resting (flow) &&
            ((flow->due[0].n > 0 && taker->weight > 0) || flow->due[1 + source].n > 0);
 }
 /* The next one for a source; 0 if there is none. */

@@ -9,6 +9,7 @@
 
 #include "queue/destination-private.h"
 #include "queue/lane-private.h"
+#include "queue/rest-private.h"
 
 enum { DUE_PER_TURN = 1000 };
 
@@ -163,6 +164,7 @@ flow_new (RelaisQueue *queue, const RelaisFlowKey *key, RelaisDestination *desti
     flow->heap = g_array_new (FALSE, FALSE, sizeof (guint32));
     g_array_append_val (flow->heap, none);
     relais_timer_init (&flow->timer, queue->loop, on_timer, flow);
+    relais_rest_init (flow);
     flow->due = g_new0 (RelaisDeliveryList, n + 1);
     flow->strands = g_new0 (RelaisStrand, n);
     flow->destination_link.data = flow->idle_link.data = flow;
@@ -197,13 +199,20 @@ relais_flow_get (RelaisQueue *queue, RelaisDestination *destination, RelaisSourc
 }
 
 void
+relais_flow_stop (RelaisFlow *flow)
+{
+    relais_timer_stop (&flow->timer);
+    relais_timer_stop (&flow->rest_timer);
+}
+
+void
 relais_flow_free (RelaisFlow *flow)
 {
     RelaisQueue *queue = flow->queue;
 
     if (flow->n == 0)
         g_queue_unlink (&queue->idle_flows, &flow->idle_link);
-    relais_timer_stop (&flow->timer);
+    relais_flow_stop (flow);
     relais_destination_remove_flow (flow->destination, flow);
     g_hash_table_remove (queue->flows, &flow->key);
     g_ptr_array_index (queue->flow_table, flow->number) = NULL;

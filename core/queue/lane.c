@@ -14,6 +14,7 @@
 #include "queue/attempt-private.h"
 #include "queue/connection-private.h"
 #include "queue/permit-private.h"
+#include "queue/rest-private.h"
 #include "queue/terms-private.h"
 
 #include <string.h>
@@ -199,7 +200,7 @@ next_strand (RelaisLane *lane)
         lane->queue->steps++;
         if (!relais_destination_is_current (strand->flow->destination))
             continue; /* it left all lanes */
-        if (belongs_in_order (strand))
+        if (!relais_rest_begins (strand->flow) && belongs_in_order (strand))
             return strand;
         relais_lane_update_strand (strand);
     }

@@ -74,7 +74,10 @@ settle (RelaisSettlement *settlement, const RelaisLive *live, guint32 number)
     case RELAIS_ACTION_EXPIRE:
         result.kind = RELAIS_RESULT_EXPIRED;
         memcpy (result.enhanced, ((guint16[3]){4, 4, 7}), sizeof result.enhanced);
-        result.text = "the message is older than its lifetime";
+        result.text = relais_flow_is_resting (relais_queue_flow_at (queue, delivery->flow))
+                          ? "the message is older than its lifetime; it waited for the end of "
+                            "quiet hours"
+                          : "the message is older than its lifetime";
         break;
     case RELAIS_ACTION_FAIL:
     case RELAIS_ACTION_DEFER:
@@ -251,10 +254,11 @@ relais_queue_on_deadline (gpointer data, guint32 number)
     RelaisQueue *queue = data;
     RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
     bool under_way = false;
-    const RelaisSchedule *schedule = relais_queue_schedule (queue, slot->klass);
+    const RelaisSchedule *schedule = relais_queue_schedule (queue, slot);
+    const gint64 now = relais_loop_now_us (queue->loop);
 
-    if (relais_loop_now_us (queue->loop) < relais_schedule_expiry_us (schedule, slot->born_us)) {
-        slot->noticed = 1;
+    if (now < relais_schedule_expiry_us (schedule, slot->born_us, slot->bounce)) {
+        slot->noticed = relais_schedule_notices (schedule, now - slot->born_us) & 7;
         g_array_append_val (queue->notices, slot->id);
         relais_queue_wake (queue);
         relais_queue_set_deadline (queue, number);

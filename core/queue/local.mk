@@ -33,6 +33,8 @@ libcore_la_SOURCES += \
     core/queue/schedule.c core/queue/schedule-private.h \
     core/queue/shaper.c core/queue/shaper-private.h \
     core/queue/settings.c core/queue/settings-private.h \
+    core/queue/settings-schedule.c \
+    core/queue/rest.c core/queue/rest-private.h \
     core/queue/settlement.c core/queue/settlement-private.h \
     core/queue/source.c core/queue/source-private.h \
     core/queue/suppressed.c core/queue/suppressed-private.h \

@@ -268,8 +268,8 @@ reconsider (RelaisSettlement *settlement, const RelaisDelivery *delivery, Relais
 {
     RelaisQueue *queue = settlement->queue;
     const RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
-    gint64 expiry =
-        relais_schedule_expiry_us (relais_queue_schedule (queue, slot->klass), slot->born_us);
+    gint64 expiry = relais_schedule_expiry_us (relais_queue_schedule (queue, slot), slot->born_us,
+                                               slot->bounce);
 
     if (result->kind == RELAIS_RESULT_DEFERRED && delivery->action == RELAIS_ACTION_NONE &&
         slot->grace == 0 && relais_loop_now_us (queue->loop) >= expiry)
@@ -300,7 +300,7 @@ set_state (RelaisSettlement *settlement, RelaisDelivery *delivery, const RelaisR
     if (result->kind == RELAIS_RESULT_RELEASED)
         state->due_us = relais_loop_wall_us (queue->loop);
     if (result->kind == RELAIS_RESULT_DEFERRED) {
-        gint64 wait = relais_schedule_wait_us (relais_queue_schedule (queue, slot->klass),
+        gint64 wait = relais_schedule_wait_us (relais_queue_schedule (queue, slot),
                                                delivery->attempts, g_random_int ());
 
         delivery->due_us = now + wait;
@@ -349,8 +349,8 @@ report (RelaisSettlement *settlement, const RelaisDelivery *delivery, const Rela
         expired.internal = !relais_reply_is_remote (state->reply);
         report_result (settlement, delivery->recipient, RELAIS_DSN_DELAYED, &expired, state->reply,
                        relais_loop_wall_us (queue->loop) +
-                           relais_schedule_expiry_us (relais_queue_schedule (queue, slot->klass),
-                                                      slot->born_us) -
+                           relais_schedule_expiry_us (relais_queue_schedule (queue, slot),
+                                                      slot->born_us, slot->bounce) -
                            relais_loop_now_us (queue->loop));
         return;
     case RELAIS_RESULT_DELIVERED:
@@ -405,7 +405,8 @@ relais_settlement_note (RelaisSettlement *settlement, guint32 number, const Rela
     set_state (settlement, delivery, &result, state, reply);
     report (settlement, delivery, &result, state, reply);
     if (result.kind == RELAIS_RESULT_NOTICED)
-        state->flags |= 1;
+        state->flags = (guint8)((state->flags & ~RELAIS_SCHEDULE_NOTICES) |
+                                relais_slot_at (&queue->records, delivery->message)->noticed);
     log_result (settlement, delivery, &result, &meaning, state);
     prove (settlement, delivery, &result, &meaning, state, reply);
     settlement->attempted = settlement->attempted || result.attempted;

@@ -20,6 +20,7 @@
 
 #define SWEEP_US RELAIS_USEC_PER_MIN
 enum { SWEEP_ITEMS = 1000, JOB_RETRY_US = 5000 };
+enum { NOTICES = RELAIS_SCHEDULE_NOTICES }; /* of a state's flags: how many were sent */
 
 /* --- References ------------------------------------------------------------------------------- */
 
@@ -169,6 +170,7 @@ relais_queue_tenant (RelaisQueue *queue, const char *name)
     tenant->weight = section != NULL ? (guint)relais_section_get_int (section, "weight") : 1;
     tenant->pool = relais_queue_settings_pool (
         &queue->settings, section != NULL ? relais_section_get_string (section, "pool") : NULL);
+    relais_queue_set_schedules (queue, tenant);
     g_hash_table_insert (queue->tenants, tenant->name, tenant);
     return tenant;
 }
@@ -291,9 +293,20 @@ sweep (gpointer data)
 }
 
 const RelaisSchedule *
-relais_queue_schedule (const RelaisQueue *queue, guint klass)
+relais_queue_schedule (const RelaisQueue *queue, const RelaisMessageSlot *slot)
 {
-    return &queue->settings.schedules[klass == RELAIS_CLASS_BULK];
+    const RelaisDelivery *any = relais_delivery_at (&queue->records, slot->first);
+
+    return relais_queue_flow_at (queue, any->flow)
+        ->tenant->schedules[slot->klass == RELAIS_CLASS_BULK];
+}
+
+void
+relais_queue_set_schedules (const RelaisQueue *queue, RelaisTenant *tenant)
+{
+    for (guint klass = 0; klass < G_N_ELEMENTS (tenant->schedules); klass++)
+        tenant->schedules[klass] =
+            relais_queue_settings_schedule (&queue->settings, klass, tenant->name);
 }
 
 /* --- Records ---------------------------------------------------------------------------------- */
@@ -323,8 +336,8 @@ void
 relais_queue_set_deadline (RelaisQueue *queue, guint32 number)
 {
     const RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
-    gint64 deadline = relais_schedule_deadline_us (relais_queue_schedule (queue, slot->klass),
-                                                   slot->born_us, slot->noticed);
+    gint64 deadline = relais_schedule_deadline_us (relais_queue_schedule (queue, slot),
+                                                   slot->born_us, slot->noticed, slot->bounce);
 
     relais_wheel_set (queue->wheel, number, deadline);
     /* The timer stands on the nearest second that held anything; a later one need not move it. */
@@ -415,9 +428,9 @@ place_delivery (RelaisQueue *queue, guint32 number, const RelaisMessage *message
         relais_queue_make_local (queue, number, RELAIS_ACTION_SUPPRESS);
         return;
     }
-    rest =
-        relais_schedule_rest_us (relais_queue_schedule (queue, message->envelope.klass),
-                                 state->attempts, state->due_us, relais_loop_wall_us (queue->loop));
+    rest = relais_schedule_rest_us (
+        relais_queue_schedule (queue, relais_slot_at (&queue->records, delivery->message)),
+        state->attempts, state->due_us, relais_loop_wall_us (queue->loop));
     if (rest > 0)
         relais_flow_put_waiting (flow, number, relais_loop_now_us (queue->loop) + rest);
     else
@@ -447,12 +460,12 @@ add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
     slot->sender = relais_queue_name_hash (envelope->sender);
     slot->size_kib = (guint32)MIN (size / 1024, G_MAXUINT32);
     slot->klass = (guint8)envelope->klass;
+    slot->bounce = envelope->sender == NULL || envelope->sender[0] == '\0';
     slot->alone = relais_message_find_attribute (message, RELAIS_ATTRIBUTE_ALONE) != NULL;
     for (guint i = 0; i < envelope->recipients->len; i++) {
         if (message->states[i].attempts > 0)
             slot->cooled = 1;
-        if ((message->states[i].flags & 1) != 0)
-            slot->noticed = 1;
+        slot->noticed = MAX (slot->noticed, (guint)message->states[i].flags & NOTICES) & NOTICES;
     }
     return number;
 }
@@ -664,7 +677,7 @@ relais_queue_free (RelaisQueue *queue)
         job_done (job);
     for (guint i = 0; i < queue->flow_table->len; i++)
         if (queue->flow_table->pdata[i] != NULL)
-            relais_timer_stop (&((RelaisFlow *)queue->flow_table->pdata[i])->timer);
+            relais_flow_stop (queue->flow_table->pdata[i]);
     g_hash_table_foreach (queue->destinations, stop_destination, NULL);
     relais_queue_end_tls_commands (queue);
     relais_queue_end_injects (queue);

@@ -8,6 +8,7 @@
 #include "queue/queue-private.h"
 
 #include "queue/lane-private.h"
+#include "queue/rest-private.h"
 
 #include <string.h>
 
@@ -18,7 +19,9 @@ enum { SLOTS_PER_TURN = 2000 };
 static bool
 schedules_differ (const RelaisSchedule *a, const RelaisSchedule *b)
 {
-    return a->lifetime_us != b->lifetime_us || a->notice_us != b->notice_us;
+    return a->lifetime_us != b->lifetime_us || a->bounce_lifetime_us != b->bounce_lifetime_us ||
+           a->n_notices != b->n_notices ||
+           memcmp (a->notices_us, b->notices_us, sizeof a->notices_us) != 0;
 }
 
 static void
@@ -53,6 +56,7 @@ reload_tenants (const RelaisQueue *queue)
         const RelaisSection *section = relais_config_find_section (queue->config, "tenant", name);
         RelaisTenant *tenant = data;
 
+        relais_queue_set_schedules (queue, tenant);
         if (section == NULL)
             continue;
         tenant->weight = (guint)relais_section_get_int (section, "weight");
@@ -67,24 +71,28 @@ relais_queue_reload (RelaisQueue *queue, RelaisConfig *config)
 {
     RelaisQueueSettings fresh;
     g_autoptr (GError) error = NULL;
-    bool reset = false;
+    bool reset;
 
     if (!relais_queue_settings_read (&fresh, config, &error)) {
         g_warning ("the queue keeps its old configuration: %s", error->message);
         relais_queue_settings_clear (&fresh);
         return;
     }
+    /* Those of tenants are not told apart: the walk costs little. */
+    reset = g_hash_table_size (queue->settings.tenant_schedules) > 0 ||
+            g_hash_table_size (fresh.tenant_schedules) > 0;
     for (gsize i = 0; i < G_N_ELEMENTS (fresh.schedules); i++)
         reset = reset || schedules_differ (&queue->settings.schedules[i], &fresh.schedules[i]);
     relais_queue_settings_adopt (&queue->settings, &fresh);
-    relais_queue_settings_clear (&fresh);
     relais_config_ref (config);
     relais_config_unref (queue->config);
     queue->config = config;
     queue->settings_serial++;
     relais_tls_sessions_set_most (queue->tls_sessions, queue->settings.tls_sessions);
     reload_tenants (queue);
+    relais_queue_settings_clear (&fresh); /* tenants pointed at its schedules */
     relais_lanes_reload (queue);
+    relais_rest_reload (queue);
     if (!reset)
         return;
     queue->next_deadline = 1;

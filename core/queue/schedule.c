@@ -51,19 +51,32 @@ relais_schedule_rest_us (const RelaisSchedule *schedule, guint attempts, gint64 
 }
 
 gint64
-relais_schedule_expiry_us (const RelaisSchedule *schedule, gint64 born_us)
+relais_schedule_expiry_us (const RelaisSchedule *schedule, gint64 born_us, bool null_sender)
 {
+    const gint64 lifetime = null_sender ? schedule->bounce_lifetime_us : schedule->lifetime_us;
     gint64 expiry;
 
-    return __builtin_add_overflow (born_us, schedule->lifetime_us, &expiry) ? G_MAXINT64 : expiry;
+    return __builtin_add_overflow (born_us, lifetime, &expiry) ? G_MAXINT64 : expiry;
 }
 
 gint64
-relais_schedule_deadline_us (const RelaisSchedule *schedule, gint64 born_us, bool noticed)
+relais_schedule_deadline_us (const RelaisSchedule *schedule, gint64 born_us, guint noticed,
+                             bool null_sender)
 {
-    gint64 expiry = relais_schedule_expiry_us (schedule, born_us);
+    const gint64 expiry = relais_schedule_expiry_us (schedule, born_us, null_sender);
 
-    if (noticed || schedule->notice_us <= 0 || schedule->notice_us >= schedule->lifetime_us)
+    if (null_sender || noticed >= schedule->n_notices ||
+        schedule->notices_us[noticed] >= schedule->lifetime_us)
         return expiry;
-    return born_us + schedule->notice_us;
+    return born_us + schedule->notices_us[noticed];
+}
+
+guint
+relais_schedule_notices (const RelaisSchedule *schedule, gint64 age_us)
+{
+    guint n = 0;
+
+    while (n < schedule->n_notices && schedule->notices_us[n] <= age_us)
+        n++;
+    return n;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "conf/quiet-private.h"
 #include "smtp/client-private.h"
 
 #include <relais/option.h>
@@ -79,28 +80,35 @@ typedef struct {
     RelaisFamilies families;
 } RelaisProvider;
 
-typedef struct {
-    char *name; /* "" for mail without tenant */
-    guint weight;
-    RelaisSourcePool *pool;
-} RelaisTenant;
-
+/* When mail of a class, of one tenant or of all, is tried, told of and given up. */
 typedef struct {
     gint64 *retry_us;
     gsize n_retry;
     gint64 lifetime_us;
-    gint64 notice_us; /* 0: no notice */
+    gint64 bounce_lifetime_us; /* of mail from the null sender */
+    gint64 notices_us[7];      /* ages, ascending: RELAIS_SCHEDULE_NOTICES */
+    guint n_notices;
+    RelaisQuiet *quiet; /* NULL: at any time */
+    gint64 quiet_spread_us;
 } RelaisSchedule;
+
+typedef struct {
+    char *name; /* "" for mail without tenant */
+    guint weight;
+    RelaisSourcePool *pool;
+    const RelaisSchedule *schedules[2]; /* by RelaisClass; of the settings in force */
+} RelaisTenant;
 
 typedef struct {
     char *hostname;
     char *log_dir;
-    GPtrArray *pools;            /* RelaisSourcePool; the first is the default */
-    GPtrArray *routes;           /* RelaisStaticRoute */
-    GHashTable *own_domains;     /* domain -> RelaisStaticRoute, for those with an inbound route */
-    GPtrArray *providers;        /* RelaisProvider */
-    GPtrArray *destinations;     /* RelaisDestinationRule */
-    RelaisSchedule schedules[2]; /* by RelaisClass */
+    GPtrArray *pools;             /* RelaisSourcePool; the first is the default */
+    GPtrArray *routes;            /* RelaisStaticRoute */
+    GHashTable *own_domains;      /* domain -> RelaisStaticRoute, for those with an inbound route */
+    GPtrArray *providers;         /* RelaisProvider */
+    GPtrArray *destinations;      /* RelaisDestinationRule */
+    RelaisSchedule schedules[2];  /* by RelaisClass */
+    GHashTable *tenant_schedules; /* "CLASS/TENANT" -> RelaisSchedule */
     guint connections, first_connections, messages_per_connection, recipients_per_transaction;
     guint connections_total;
     gint64 idle_us, sleep_first_us, sleep_last_us;
@@ -118,6 +126,10 @@ relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config,
  * reload, which leaves routes alone. */
 bool
 relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
+/* The part of both that settings-schedule.c does. */
+bool relais_queue_settings_read_schedules (RelaisQueueSettings *settings, RelaisConfig *config,
+                                           GError **error);
+void relais_queue_settings_clear_schedules (RelaisQueueSettings *settings);
 void relais_queue_settings_clear (RelaisQueueSettings *settings);
 /* Takes over from `fresh` what a reload may change. Sources and static routes stay where they are: others point at
  * them; what is new of them needs a restart. `fresh` is to be cleared after it. */
@@ -133,5 +145,8 @@ relais_queue_settings_route (const RelaisQueueSettings *settings, const char *do
 /* The rule for the MX hosts of a domain, by the most specific pattern; or NULL. */
 const RelaisDestinationRule *
 relais_queue_settings_destination (const RelaisQueueSettings *settings, const char *domain);
+/* How mail of a class and a tenant ("" for none) is tried. */
+const RelaisSchedule *relais_queue_settings_schedule (const RelaisQueueSettings *settings,
+                                                      guint klass, const char *tenant);
 /* A hash of a name that stays the same over restarts; never 0. */
 guint32 relais_queue_name_hash (const char *name);

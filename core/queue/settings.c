@@ -379,18 +379,6 @@ relais_queue_settings_destination (const RelaisQueueSettings *settings, const ch
     return best;
 }
 
-/* The configuration has both classes, whether a file names them or not. */
-static void
-read_schedule (RelaisSchedule *schedule, RelaisConfig *config, const char *name)
-{
-    const RelaisSection *section = relais_config_find_section (config, "class", name);
-    const gint64 *retry_us = relais_section_get_durations (section, "retry", &schedule->n_retry);
-
-    schedule->retry_us = g_memdup2 (retry_us, schedule->n_retry * sizeof *retry_us);
-    schedule->lifetime_us = relais_section_get_int (section, "lifetime");
-    schedule->notice_us = relais_section_get_int (section, "delay_notice");
-}
-
 static void
 read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
 {
@@ -437,8 +425,8 @@ relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config,
     read_routes (settings, config);
     read_providers (settings, config);
     read_destinations (settings, config);
-    read_schedule (&settings->schedules[RELAIS_CLASS_TRANSACTIONAL], config, "transactional");
-    read_schedule (&settings->schedules[RELAIS_CLASS_BULK], config, "bulk");
+    if (!relais_queue_settings_read_schedules (settings, config, error))
+        return false;
     return read_sources (settings, config, error) && read_own_domains (settings, config, error);
 }
 
@@ -499,8 +487,7 @@ relais_queue_settings_clear (RelaisQueueSettings *settings)
     g_clear_pointer (&settings->routes, g_ptr_array_unref);
     g_clear_pointer (&settings->providers, g_ptr_array_unref);
     g_clear_pointer (&settings->destinations, g_ptr_array_unref);
-    for (gsize i = 0; i < G_N_ELEMENTS (settings->schedules); i++)
-        g_clear_pointer (&settings->schedules[i].retry_us, g_free);
+    relais_queue_settings_clear_schedules (settings);
 }
 
 /* --- Reload ------------------------------------------------------------------------------------- */
@@ -565,4 +552,5 @@ relais_queue_settings_adopt (RelaisQueueSettings *settings, RelaisQueueSettings 
     fresh->providers = old.providers;
     fresh->destinations = old.destinations;
     memcpy (fresh->schedules, old.schedules, sizeof fresh->schedules);
+    fresh->tenant_schedules = old.tenant_schedules;
 }

@@ -140,7 +140,11 @@ relais_queue_flow_at (const RelaisQueue *queue, guint32 number)
 {
     return g_ptr_array_index (queue->flow_table, number);
 }
-const RelaisSchedule *relais_queue_schedule (const RelaisQueue *queue, guint klass);
+/* By the class and tenant of a message that has deliveries. */
+const RelaisSchedule *
+relais_queue_schedule (const RelaisQueue *queue, const RelaisMessageSlot *slot);
+/* Has the tenant's schedules be those of the settings in force. */
+void relais_queue_set_schedules (const RelaisQueue *queue, RelaisTenant *tenant);
 
 /* Sets the message's deadline, and the timer. */
 void relais_queue_set_deadline (RelaisQueue *queue, guint32 slot);

@@ -158,6 +158,39 @@ test_postmaster (void)
     test_close (&test);
 }
 
+/* The clock of these tests stands at 14:13:20 UTC, a Monday. */
+static void
+test_quiet_hours (void)
+{
+    const char *recipients[] = {"x@a.rcpt.test", NULL};
+    const Mail bulk = {
+        .sender = "a@sender.test", .recipients = recipients, .klass = RELAIS_CLASS_BULK};
+    Test test;
+
+    test_open (&test, "[class bulk]\nquiet_hours = mon 14:00-16:00\nquiet_zone = UTC\n");
+    fixture_submit (&test.fixture, &bulk);
+    fixture_mail (&test.fixture, "x@a.rcpt.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1); /* transactional mail is not held */
+    fixture_check (&test.fixture);
+    fixture_advance (&test.fixture, 106 * RELAIS_USEC_PER_MIN);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 0);
+    for (guint i = 0; i < 2; i++) {
+        fixture_advance (&test.fixture, 11 * RELAIS_USEC_PER_MIN);
+        fixture_settle (&test.fixture);
+    }
+    g_assert_cmpuint (test.sink->messages->len, ==, 2);
+    reload (&test, "[class bulk]\nquiet_hours = 16:00-20:00\n");
+    fixture_submit (&test.fixture, &bulk);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 2);
+    reload (&test, "[class bulk]\nquiet_hours = 20:00-21:00\n");
+    g_assert_cmpuint (test.sink->messages->len, ==, 3);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -167,6 +200,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/reload/provider", test_provider);
     g_test_add_func ("/queue/reload/weights", test_weights);
     g_test_add_func ("/queue/reload/lifetime", test_lifetime);
+    g_test_add_func ("/queue/reload/quiet-hours", test_quiet_hours);
     g_test_add_func ("/queue/reload/postmaster", test_postmaster);
     return g_test_run ();
 }

@@ -231,7 +231,7 @@ test_delay_notice (void)
     Rule rules[] = {{"MAIL FROM:<a@", "450 4.2.0 greylisted", 0}, {NULL, NULL, 0}};
     const char *recipients[] = {"x@a.rcpt.test", NULL};
 
-    test_open (&test, "[class transactional]\ndelay_notice = 4h\n");
+    test_open (&test, "[class transactional]\ndelay_notice = 4h 8h\n");
     test.sink->answer = by_rules;
     test.sink->data = rules;
     fixture_submit (&test.fixture, &(Mail){.sender = "a@in.rcpt.test",
@@ -246,6 +246,11 @@ test_delay_notice (void)
     g_assert_cmpuint (test.sink->messages->len, ==, 1);
     g_assert_nonnull (strstr (sink_message (test.sink, 0)->data->str, "Action: delayed"));
     g_assert_cmpuint (figures (&test).deliveries, ==, 1);
+    for (guint i = 0; i < 6; i++) {
+        fixture_advance (&test.fixture, RELAIS_USEC_PER_HOUR);
+        fixture_settle (&test.fixture);
+    }
+    g_assert_cmpuint (fixture_count (&test.fixture, "delayed"), ==, 2);
     test_close (&test);
 }
 

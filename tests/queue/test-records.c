@@ -156,7 +156,8 @@ static void
 test_schedule (void)
 {
     gint64 retry[] = {5 * RELAIS_USEC_PER_MIN, 10 * RELAIS_USEC_PER_MIN};
-    RelaisSchedule schedule = {retry, 2, 5 * RELAIS_USEC_PER_DAY, 0};
+    RelaisSchedule schedule = {retry, 2, 5 * RELAIS_USEC_PER_DAY, RELAIS_USEC_PER_DAY, {0}, 0,
+                               NULL,  0};
     const gint64 day = RELAIS_USEC_PER_DAY, wall = 20000 * day;
 
     for (guint32 random = 0; random < 4000000000u; random += 99999999u) {
