@@ -14,7 +14,8 @@
 #include <sys/ioctl.h>
 
 static const char *const refused[] = {
-#ifndef RELAIS_SANITIZED /* whose leak detector stops the threads by it, and whose start turns off address randomisation */
+/* A sanitizer's leak detector stops the threads by it, and its start turns off address randomisation. */
+#ifndef RELAIS_SANITIZED
     "ptrace", "personality",
 #endif
     /* Other processes. */

@@ -43,7 +43,8 @@ is_refused_top (void)
     return fd < 0 && errno == EACCES;
 }
 
-/* It does nothing, which the kernel by itself refuses nobody. A container's filter may: believed with the variable alone. */
+/* It does nothing, which the kernel by itself refuses nobody. A container's filter may: believed with the
+ * variable alone. */
 static bool
 is_refused_call (void)
 {

@@ -2,7 +2,8 @@
  *
  * Quiet hours as a map of the week's minutes. What is asked for is the local time's label: in the night in which
  * 02:00 to 03:00 is missing a span of just that hour is empty, in the night that has it twice it lasts two hours.
- * Pure, but for the zone, which is read once. Any thread, one at a time.
+ * Pure, but for the zones: each is read from disk once in the life of the process and kept, so that the loop finds
+ * those that a worker has checked. Any thread; a RelaisQuiet of one at a time.
  */
 #include "config.h"
 
@@ -113,6 +114,23 @@ parse_items (RelaisQuiet *quiet, const char *const *items)
 
 /* --- Life --------------------------------------------------------------------------------------- */
 
+/* A reference; NULL if there is no such zone. Blocks when it is asked for the first time. */
+static GTimeZone *
+find_zone (const char *name)
+{
+    static GMutex lock;
+    static GHashTable *zones; /* name -> GTimeZone; as many as a configuration names good ones */
+    g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&lock);
+    GTimeZone *zone;
+
+    if (zones == NULL)
+        zones = g_hash_table_new (g_str_hash, g_str_equal);
+    zone = g_hash_table_lookup (zones, name);
+    if (zone == NULL && (zone = g_time_zone_new_identifier (name)) != NULL)
+        g_hash_table_insert (zones, g_strdup (name), zone);
+    return zone != NULL ? g_time_zone_ref (zone) : NULL;
+}
+
 RelaisQuiet *
 relais_quiet_parse (const char *const *items, const char *zone, char **bad)
 {
@@ -124,7 +142,7 @@ relais_quiet_parse (const char *const *items, const char *zone, char **bad)
         return NULL;
     quiet = g_new0 (RelaisQuiet, 1);
     quiet->refs = 1;
-    quiet->zone = zone != NULL ? g_time_zone_new_identifier (zone) : g_time_zone_new_local ();
+    quiet->zone = zone != NULL ? find_zone (zone) : g_time_zone_new_local ();
     wrong = quiet->zone == NULL ? zone : parse_items (quiet, items);
     if (wrong == NULL)
         return g_steal_pointer (&quiet);

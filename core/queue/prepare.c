@@ -128,8 +128,7 @@ look_at_end (RelaisAttempt *attempt)
     guint8 end[2];
 
     attempt->ends_a_line = size >= sizeof end &&
-                           relais_rope_read (attempt->rope, size - 2, end, 1, NULL) == 1 &&
-                           relais_rope_read (attempt->rope, size - 1, end + 1, 1, NULL) == 1 &&
+                           relais_rope_read (attempt->rope, size - 2, end, 2, NULL) == 2 &&
                            end[0] == '\r' && end[1] == '\n';
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Reading of [class NAME] and [class NAME/TENANT]: what the second does not set is as in the first. Any thread;
- * reads time zones from disk where there are quiet hours.
+ * may read a time zone from disk that nobody has named before (conf/quiet.c); at a reload a worker has.
  */
 #include "config.h"
 
