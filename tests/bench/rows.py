@@ -121,14 +121,16 @@ def dkim_row(bench):
         runs = bench.in_pairs({
             "unsigned": lambda: bench.one("dkim, unsigned", plain, mine, *work),
             "Relais": lambda: bench.one("dkim", relais, mine, *work),
-            "openssl": lambda: {"signature_us": measure.signature_seconds() * 1e6},
+            "openssl": lambda: {"signature_us": measure.signature_seconds() * 1e6,
+                                "both_us": measure.signature_seconds(os.cpu_count()) * 1e6},
             "Postfix": lambda: bench.one("dkim", postfix, theirs, *work)})
     rates = [median(runs[name], "delivered_per_s") for name in ("Relais", "Postfix")]
     cpu, before, one = median(runs["Relais"], "cpu_us"), median(runs["unsigned"], "cpu_us"), median(runs["openssl"], "signature_us")
     parts = [signed["cpu_us"] / (unsigned["cpu_us"] + 1.25 * openssl["signature_us"])
              for signed, unsigned, openssl in zip(runs["Relais"], runs["unsigned"], runs["openssl"])]
-    state = "one signature by openssl speed: %.0f us (%.0f to %.0f)" % (
-        one, min(run["signature_us"] for run in runs["openssl"]), max(run["signature_us"] for run in runs["openssl"]))
+    times = [run["signature_us"] for run in runs["openssl"]]
+    state = "one signature by openssl speed: %.0f us (%.0f to %.0f), %.0f us where all processors sign" % (
+        one, min(times), max(times), median(runs["openssl"], "both_us"))
     return [
         result("dkim", "RSA-2048 signed, 200 connections, 10 KiB", "/s", *rates, ">= 3 500/s, >= 12x",
                rates[0] >= 3500 and rates[0] >= 12 * rates[1], "Postfix with opendkim as milter; " + state, runs),
