@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The queue takes over a configuration that was read again: limits and providers act on what is queued from the
- * next turn on, lifetimes as the messages are gone through. Loop thread.
+ * next turn on, lifetimes and routes as the messages are gone through. Loop thread.
  */
 #include "config.h"
 
 #include "queue/queue-private.h"
 
 #include "queue/lane-private.h"
+#include "queue/reroute-private.h"
 #include "queue/rest-private.h"
 
 #include <string.h>
@@ -66,37 +67,43 @@ reload_tenants (const RelaisQueue *queue)
     }
 }
 
-void
-relais_queue_reload (RelaisQueue *queue, RelaisConfig *config)
+static void
+begin_reset (RelaisQueue *queue)
 {
-    RelaisQueueSettings fresh;
-    g_autoptr (GError) error = NULL;
+    queue->next_deadline = 1;
+    if (!relais_timer_is_set (&queue->reset_timer))
+        relais_timer_init (&queue->reset_timer, queue->loop, reset_deadlines, queue);
+    relais_timer_set (&queue->reset_timer, 0);
+}
+
+void
+relais_queue_reload (RelaisQueue *queue, RelaisConfig *config, RelaisQueueSettings *fresh)
+{
     bool reset;
 
-    if (!relais_queue_settings_read (&fresh, config, &error)) {
-        g_warning ("the queue keeps its old configuration: %s", error->message);
-        relais_queue_settings_clear (&fresh);
-        return;
-    }
     /* Those of tenants are not told apart: the walk costs little. */
     reset = g_hash_table_size (queue->settings.tenant_schedules) > 0 ||
-            g_hash_table_size (fresh.tenant_schedules) > 0;
-    for (gsize i = 0; i < G_N_ELEMENTS (fresh.schedules); i++)
-        reset = reset || schedules_differ (&queue->settings.schedules[i], &fresh.schedules[i]);
-    relais_queue_settings_adopt (&queue->settings, &fresh);
+            g_hash_table_size (fresh->tenant_schedules) > 0;
+    for (gsize i = 0; i < G_N_ELEMENTS (fresh->schedules); i++)
+        reset = reset || schedules_differ (&queue->settings.schedules[i], &fresh->schedules[i]);
+    if (relais_queue_settings_adopt (&queue->settings, fresh))
+        relais_reroute_begin (queue);
     relais_config_ref (config);
     relais_config_unref (queue->config);
     queue->config = config;
     queue->settings_serial++;
     relais_tls_sessions_set_most (queue->tls_sessions, queue->settings.tls_sessions);
     reload_tenants (queue);
-    relais_queue_settings_clear (&fresh); /* tenants pointed at its schedules */
+    relais_queue_settings_clear (fresh); /* tenants pointed at its schedules */
     relais_lanes_reload (queue);
     relais_rest_reload (queue);
-    if (!reset)
-        return;
-    queue->next_deadline = 1;
-    if (!relais_timer_is_set (&queue->reset_timer))
-        relais_timer_init (&queue->reset_timer, queue->loop, reset_deadlines, queue);
-    relais_timer_set (&queue->reset_timer, 0);
+    if (reset)
+        begin_reset (queue);
+}
+
+void
+relais_queue_use_policies (RelaisQueue *queue, RelaisSts *sts)
+{
+    queue->sts = sts;
+    queue->policies_serial++;
 }
