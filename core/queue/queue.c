@@ -528,7 +528,6 @@ init_tables (RelaisQueue *queue)
     relais_timer_init (&queue->sweep_timer, queue->loop, sweep, queue);
     relais_timer_init (&queue->jobs_timer, queue->loop, try_jobs, queue);
     relais_sources_init (queue);
-    relais_reroute_init (queue);
     relais_timer_init (&queue->parked_timer, queue->loop, relais_settlement_retry_parked, queue);
     queue->most_parked = RELAIS_QUEUE_PARKED;
 }
@@ -675,8 +674,6 @@ relais_queue_free (RelaisQueue *queue)
     relais_timer_stop (&queue->jobs_timer);
     relais_sources_stop (queue);
     relais_timer_stop (&queue->parked_timer);
-    relais_timer_stop (&queue->reset_timer);
-    relais_timer_stop (&queue->reroute_timer);
     relais_live_stop_waiting (queue);
     relais_queue_each_connection (queue, relais_connection_kill);
     for (GList *link = queue->attempts.head, *next; link != NULL; link = next) {

@@ -25,23 +25,26 @@ schedules_differ (const RelaisSchedule *a, const RelaisSchedule *b)
            memcmp (a->notices_us, b->notices_us, sizeof a->notices_us) != 0;
 }
 
+/* Posted: a timer that is due at once would run again in the same turn. */
 static void
 reset_deadlines (gpointer data)
 {
     RelaisQueue *queue = data;
     guint32 end = MIN (queue->next_deadline + SLOTS_PER_TURN, queue->records.slots.top);
 
-    for (; queue->next_deadline < end; queue->next_deadline++) {
+    for (; !queue->closed && queue->next_deadline < end; queue->next_deadline++) {
         const RelaisMessageSlot *slot = relais_slot_at (&queue->records, queue->next_deadline);
 
         /* What an operator gave more time keeps it; what he holds has no deadline. */
         if (slot->used && !slot->grace && slot->deadline_s != 0)
             relais_queue_set_deadline (queue, queue->next_deadline);
     }
-    if (end < queue->records.slots.top)
-        relais_timer_set (&queue->reset_timer, 0);
-    else
-        queue->next_deadline = 0;
+    if (!queue->closed && end < queue->records.slots.top) {
+        relais_loop_post (queue->loop, reset_deadlines, queue);
+        return;
+    }
+    queue->next_deadline = 0;
+    relais_queue_unref (queue);
 }
 
 /* --- The rest ----------------------------------------------------------------------------------- */
@@ -70,10 +73,9 @@ reload_tenants (const RelaisQueue *queue)
 static void
 begin_reset (RelaisQueue *queue)
 {
+    if (queue->next_deadline == 0)
+        relais_loop_post (queue->loop, reset_deadlines, relais_queue_ref (queue));
     queue->next_deadline = 1;
-    if (!relais_timer_is_set (&queue->reset_timer))
-        relais_timer_init (&queue->reset_timer, queue->loop, reset_deadlines, queue);
-    relais_timer_set (&queue->reset_timer, 0);
 }
 
 void

@@ -9,7 +9,6 @@
 /* Things that one turn looks at, but for the last message's recipients, which it does to the end. */
 enum { RELAIS_REROUTE_STEPS = 2000 };
 
-void relais_reroute_init (RelaisQueue *queue);
 /* Routes are others now, and so may be what leads to them: begins to move what is queued. Nothing new goes out until
  * that is done; what is being sent is not disturbed. */
 void relais_reroute_begin (RelaisQueue *queue);

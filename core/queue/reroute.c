@@ -88,34 +88,38 @@ look_at_slot (RelaisQueue *queue, guint32 slot)
 }
 
 static void
-walk (gpointer data)
+finish (RelaisQueue *queue)
 {
-    RelaisQueue *queue = data;
-    const guint64 end = queue->steps + RELAIS_REROUTE_STEPS;
-
-    while (queue->next_rerouted < queue->records.slots.top && queue->steps < end)
-        look_at_slot (queue, queue->next_rerouted++);
-    if (queue->next_rerouted < queue->records.slots.top) {
-        relais_timer_set (&queue->reroute_timer, 0);
-        return;
-    }
     queue->next_rerouted = 0;
     relais_queue_each_connection (queue, relais_connection_withdraw_moved);
     relais_queue_sweep_later (queue);
     relais_lane_mark_all (queue);
 }
 
-void
-relais_reroute_init (RelaisQueue *queue)
+/* A timer that is due at once would run again in the same turn. */
+static void
+walk (gpointer data)
 {
-    relais_timer_init (&queue->reroute_timer, queue->loop, walk, queue);
+    RelaisQueue *queue = data;
+    const guint64 end = queue->steps + RELAIS_REROUTE_STEPS;
+
+    while (!queue->closed && queue->next_rerouted < queue->records.slots.top && queue->steps < end)
+        look_at_slot (queue, queue->next_rerouted++);
+    if (!queue->closed && queue->next_rerouted < queue->records.slots.top) {
+        relais_loop_post (queue->loop, walk, queue);
+        return;
+    }
+    if (!queue->closed)
+        finish (queue);
+    relais_queue_unref (queue);
 }
 
 void
 relais_reroute_begin (RelaisQueue *queue)
 {
     queue->routing++;
-    queue->next_rerouted = 1;
     relais_destinations_replace (queue);
-    relais_timer_set (&queue->reroute_timer, 0);
+    if (queue->next_rerouted == 0)
+        relais_loop_post (queue->loop, walk, relais_queue_ref (queue));
+    queue->next_rerouted = 1;
 }

@@ -56,10 +56,8 @@ struct RelaisQueue {
     guint policies_serial; /* how often what other domains publish is read otherwise than before */
     guint routing;         /* how often mail had to go elsewhere: see reroute.c */
     guint32 next_rerouted; /* slot whose deliveries are to be moved; 0: none */
-    RelaisTimer reroute_timer; /* of that */
     guint64 lanes_retired;
-    guint32 next_deadline;   /* slot whose deadline is to be set anew; 0: none */
-    RelaisTimer reset_timer; /* of that */
+    guint32 next_deadline; /* slot whose deadline is to be set anew; 0: none */
     RelaisTlsContext *tls, *tls_verify;
     RelaisTlsSessions *tls_sessions;
 
