@@ -16,12 +16,10 @@ typedef struct {
 
 typedef struct RelaisPolicies RelaisPolicies;
 
-/* Whether report_contact is an address. Any thread. */
-bool relais_policies_check (const RelaisConfig *config, GError **error);
-/* Reads files; begins the self-test. NULL if the configuration is not good. May block. */
+/* Reads files; begins the self-test. NULL if report_contact is no address. May block. */
 RelaisPolicies *
 relais_policies_new (const RelaisPoliciesParts *parts, RelaisConfig *config, GError **error);
-/* The configuration, checked, was read again: DANE and MTA-STS are as it says before the next connection. */
+/* The configuration was read again: DANE and MTA-STS are as it says before the next connection. */
 void
 relais_policies_reload (RelaisPolicies *policies, const RelaisConfig *config, RelaisQueue *queue);
 /* For the queue; NULL: switched off. */

@@ -126,33 +126,24 @@ is_address (const char *text)
 
 /* --- The whole ---------------------------------------------------------------------------------- */
 
-bool
-relais_policies_check (const RelaisConfig *config, GError **error)
-{
-    const RelaisSection *policy = relais_config_find_section (config, "tls-policy", NULL);
-    const char *contact = relais_section_get_string (policy, "report_contact");
-
-    if (contact == NULL || is_address (contact))
-        return true;
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 _ ("[tls-policy] report_contact: '%s' is no mail address"), contact);
-    return false;
-}
-
 RelaisPolicies *
 relais_policies_new (const RelaisPoliciesParts *parts, RelaisConfig *config, GError **error)
 {
     const RelaisSection *policy = relais_config_find_section (config, "tls-policy", NULL);
     const RelaisSection *relais = relais_config_find_section (config, "relais", NULL);
+    const char *contact = relais_section_get_string (policy, "report_contact");
     RelaisPolicies *policies;
 
-    if (!relais_policies_check (config, error))
+    if (contact != NULL && !is_address (contact)) {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                     _ ("[tls-policy] report_contact: '%s' is no mail address"), contact);
         return NULL;
+    }
     policies = g_new0 (RelaisPolicies, 1);
     policies->parts = *parts;
     open_sts (policies, policy, relais_section_get_string (relais, "state_dir"));
     use_dane (policies, read_dane_port (config));
-    if (relais_section_get_string (policy, "report_contact") != NULL)
+    if (contact != NULL)
         open_reports (policies, policy, relais);
     return policies;
 }

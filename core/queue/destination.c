@@ -203,19 +203,30 @@ renew_route (RelaisDestination *destination)
     attach_flows (destination);
 }
 
+/* A reload changed what its route was made by; false if it did not. */
+static bool
+follow_reload (RelaisDestination *destination)
+{
+    const RelaisQueue *queue = destination->queue;
+
+    if (destination->fixed == NULL && destination->policies != queue->policies_serial)
+        look_up (destination);
+    else if (destination->route->settings != queue->settings_serial)
+        renew_route (destination);
+    else
+        return false;
+    return true;
+}
+
 bool
 relais_destination_is_current (RelaisDestination *destination)
 {
     if (destination->state != RELAIS_DESTINATION_ROUTED)
         return false;
-    if (relais_loop_now_us (destination->queue->loop) >= destination->expires_us ||
-        (destination->fixed == NULL &&
-         destination->policies != destination->queue->policies_serial))
+    if (relais_loop_now_us (destination->queue->loop) >= destination->expires_us)
         look_up (destination);
-    else if (destination->route->settings != destination->queue->settings_serial)
-        renew_route (destination);
     else
-        return true;
+        return !follow_reload (destination);
     return false;
 }
 
@@ -242,7 +253,11 @@ relais_destination_serve (RelaisDestination *destination, RelaisFlow *flow)
     case RELAIS_DESTINATION_UNKNOWN: look_up (destination); return;
     case RELAIS_DESTINATION_LOOKING:
     case RELAIS_DESTINATION_ASLEEP: return;
-    case RELAIS_DESTINATION_ROUTED: relais_lane_update_flow (flow); return;
+    case RELAIS_DESTINATION_ROUTED:
+        /* Under other terms its hosts need not be asleep. */
+        if (!follow_reload (destination))
+            relais_lane_update_flow (flow);
+        return;
     case RELAIS_DESTINATION_REFUSED:
         if (relais_loop_now_us (destination->queue->loop) >= destination->expires_us)
             look_up (destination);
