@@ -436,6 +436,7 @@ make_reload (Daemon *daemon)
         .host = daemon->host,
         .server = daemon->server,
         .queue = daemon->queue,
+        .policies = daemon->policies,
         .suppression = daemon->suppression,
         .confinement = daemon->confinement,
         .dirs = configuration_dirs (daemon),

@@ -19,6 +19,9 @@ typedef struct RelaisPolicies RelaisPolicies;
 /* Reads files; begins the self-test. NULL if report_contact is no address. May block. */
 RelaisPolicies *
 relais_policies_new (const RelaisPoliciesParts *parts, RelaisConfig *config, GError **error);
+/* The configuration was read again: DANE and MTA-STS are as it says before the next connection. */
+void
+relais_policies_reload (RelaisPolicies *policies, const RelaisConfig *config, RelaisQueue *queue);
 /* For the queue; NULL: switched off. */
 RelaisSts *relais_policies_sts (const RelaisPolicies *policies);
 RelaisTlsrpt *relais_policies_tlsrpt (const RelaisPolicies *policies);

@@ -17,6 +17,8 @@
 struct RelaisPolicies {
     RelaisPoliciesParts parts;
     RelaisSts *sts;
+    bool heeds_sts;
+    guint16 dane_port, sts_port; /* dane_port 0: records are not asked for */
     RelaisTlsrpt *tlsrpt;
     RelaisValidationTest *test;
 };
@@ -46,18 +48,37 @@ on_validation (gpointer data, RelaisValidation validation)
     }
 }
 
-static void
-open_dane (RelaisPolicies *policies, const RelaisConfig *config)
+static guint16
+read_dane_port (const RelaisConfig *config)
 {
     const RelaisSection *queue = relais_config_find_section (config, "queue", NULL);
+    const RelaisSection *policy = relais_config_find_section (config, "tls-policy", NULL);
 
-    relais_dns_set_dane_port (policies->parts.dns,
-                              (guint16)relais_section_get_int (queue, "smtp_port"));
-    policies->test = relais_dns_test_validation (policies->parts.dns, on_validation, policies);
+    return relais_section_get_bool (policy, "dane")
+               ? (guint16)relais_section_get_int (queue, "smtp_port")
+               : 0;
+}
+
+static void
+use_dane (RelaisPolicies *policies, guint16 port)
+{
+    policies->dane_port = port;
+    relais_dns_set_dane_port (policies->parts.dns, port);
+    if (port != 0 && policies->test == NULL)
+        policies->test = relais_dns_test_validation (policies->parts.dns, on_validation, policies);
 }
 
 /* --- MTA-STS and reports ------------------------------------------------------------------------ */
 
+static void
+use_sts (RelaisPolicies *policies, bool heeds, guint16 port)
+{
+    policies->heeds_sts = heeds;
+    policies->sts_port = port;
+    relais_sts_use (policies->sts, heeds, port);
+}
+
+/* Also if it is switched off: a reload may switch it on, and reads no files on the loop. */
 static void
 open_sts (RelaisPolicies *policies, const RelaisSection *policy, const char *state_dir)
 {
@@ -72,6 +93,7 @@ open_sts (RelaisPolicies *policies, const RelaisSection *policy, const char *sta
     };
 
     policies->sts = relais_sts_new (&options);
+    use_sts (policies, relais_section_get_bool (policy, "mta_sts"), options.port);
 }
 
 static void
@@ -119,19 +141,34 @@ relais_policies_new (const RelaisPoliciesParts *parts, RelaisConfig *config, GEr
     }
     policies = g_new0 (RelaisPolicies, 1);
     policies->parts = *parts;
-    if (relais_section_get_bool (policy, "mta_sts"))
-        open_sts (policies, policy, relais_section_get_string (relais, "state_dir"));
-    if (relais_section_get_bool (policy, "dane"))
-        open_dane (policies, config);
+    open_sts (policies, policy, relais_section_get_string (relais, "state_dir"));
+    use_dane (policies, read_dane_port (config));
     if (contact != NULL)
         open_reports (policies, policy, relais);
     return policies;
 }
 
+void
+relais_policies_reload (RelaisPolicies *policies, const RelaisConfig *config, RelaisQueue *queue)
+{
+    const RelaisSection *policy = relais_config_find_section (config, "tls-policy", NULL);
+    const bool heeds = relais_section_get_bool (policy, "mta_sts");
+    const guint16 sts_port = (guint16)relais_section_get_int (policy, "mta_sts_port");
+    const guint16 dane_port = read_dane_port (config);
+
+    if (heeds == policies->heeds_sts && sts_port == policies->sts_port &&
+        dane_port == policies->dane_port)
+        return;
+    use_sts (policies, heeds, sts_port);
+    if (dane_port != policies->dane_port)
+        use_dane (policies, dane_port);
+    relais_queue_use_policies (queue, relais_policies_sts (policies));
+}
+
 RelaisSts *
 relais_policies_sts (const RelaisPolicies *policies)
 {
-    return policies->sts;
+    return policies->heeds_sts ? policies->sts : NULL;
 }
 
 RelaisTlsrpt *

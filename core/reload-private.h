@@ -10,6 +10,7 @@
 #include "confine-private.h"
 #include "control/control-private.h"
 #include "module/host-private.h"
+#include "policies-private.h"
 #include "queue/queue-private.h"
 #include "smtp/server-private.h"
 #include "suppress/suppress-private.h"
@@ -23,6 +24,7 @@ typedef struct {
     RelaisHost *host;
     RelaisSmtpServer *server;
     RelaisQueue *queue;
+    RelaisPolicies *policies;
     RelaisSuppression *suppression;
     const RelaisConfinement *confinement;
     const char *const *dirs; /* of the configuration */

@@ -22,6 +22,7 @@ typedef struct {
     /* What was made; `config` is NULL if it was refused. */
     RelaisConfig *config;
     RelaisServerSettings *settings;
+    RelaisQueueSettings queue_settings;
 } Run;
 
 struct RelaisReload {
@@ -97,15 +98,12 @@ read_files (Run *run)
     return NULL;
 }
 
-/* The queue takes over what it cannot refuse any more. */
+/* With the files that it names: the loop reads none. */
 static bool
-check_queue (RelaisConfig *config, GError **error)
+prepare_queue (Run *run, RelaisConfig *config, GError **error)
 {
-    RelaisQueueSettings settings;
-    bool good = relais_queue_settings_read (&settings, config, error);
-
-    relais_queue_settings_clear (&settings);
-    return good;
+    return relais_queue_settings_read (&run->queue_settings, config, error) &&
+           relais_queue_settings_load (&run->queue_settings, config, error);
 }
 
 static void
@@ -120,7 +118,7 @@ read_and_prepare (gpointer data)
         return;
     relais_confinement_check (run->reload->parts.confinement, config, run->findings);
     run->settings = relais_server_settings_new (config, &error);
-    if (run->settings != NULL && check_queue (config, &error) &&
+    if (run->settings != NULL && prepare_queue (run, config, &error) &&
         relais_host_prepare (run->reload->parts.host, config, &error))
         run->config = g_steal_pointer (&config);
     else
@@ -257,6 +255,7 @@ run_free (Run *run)
     relais_config_unref (run->old);
     relais_config_unref (run->config);
     relais_server_settings_unref (run->settings);
+    relais_queue_settings_clear (&run->queue_settings);
     g_ptr_array_unref (run->findings);
     g_ptr_array_unref (run->changes);
     g_ptr_array_unref (run->calls);
@@ -265,11 +264,12 @@ run_free (Run *run)
 
 /* The queue comes first: a module may ask for lanes to be looked at when its own part is in force. */
 static void
-commit (RelaisReload *reload, const Run *run)
+commit (RelaisReload *reload, Run *run)
 {
     const RelaisReloadParts *parts = &reload->parts;
 
-    relais_queue_reload (parts->queue, run->config);
+    relais_queue_reload (parts->queue, run->config, &run->queue_settings);
+    relais_policies_reload (parts->policies, run->config, parts->queue);
     relais_host_commit (parts->host, run->config);
     relais_suppression_configure (parts->suppression, run->config);
     relais_smtp_server_use (parts->server, run->settings);

@@ -13,6 +13,7 @@
 #include "module/test-private.h"
 #include "queue/keep-private.h"
 #include "queue/queue-private.h"
+#include "queue/settings-private.h"
 #include "tls/stream-private.h"
 
 #include <glib/gstdio.h>
@@ -101,7 +102,15 @@ start_parts (gpointer data)
 static void
 reload_parts (gpointer data, RelaisConfig *config)
 {
-    relais_queue_reload (((Parts *)data)->queue, config);
+    RelaisQueueSettings settings;
+    g_autoptr (GError) error = NULL;
+
+    if (relais_queue_settings_read (&settings, config, &error) &&
+        relais_queue_settings_load (&settings, config, &error))
+        relais_queue_reload (((Parts *)data)->queue, config, &settings);
+    else
+        g_warning ("the queue keeps its old configuration: %s", error->message);
+    relais_queue_settings_clear (&settings);
 }
 
 /* In the daemon's order; the host comes after it, then the event log. */

@@ -181,29 +181,34 @@ static const RelaisOption options[] = {
          "any below it; the MX host's own name unless set.")},
 
     /* [route NAME] */
-    {"route", "host", RELAIS_OPTION_STRING, RELAIS_OPTION_REQUIRED, NULL, 0, 0, NULL,
+    {"route", "host", RELAIS_OPTION_STRING, RELAIS_OPTION_REQUIRED | RELAIS_OPTION_RELOADABLE, NULL,
+     0, 0, NULL,
      N_ ("Next hop: a host name, an address, or unix:/PATH for a socket of this machine.")},
-    {"route", "port", RELAIS_OPTION_INT, 0, "25", 1, 65535, NULL, N_ ("Port of the next hop.")},
-    {"route", "protocol", RELAIS_OPTION_ENUM, 0, "smtp", 0, 0, "smtp|lmtp",
+    {"route", "port", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "25", 1, 65535, NULL,
+     N_ ("Port of the next hop.")},
+    {"route", "protocol", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "smtp", 0, 0, "smtp|lmtp",
      N_ ("What the next hop speaks; lmtp: an answer for each recipient of a message (RFC 2033).")},
-    {"route", "tls", RELAIS_OPTION_ENUM, 0, "opportunistic", 0, 0,
+    {"route", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "opportunistic", 0, 0,
      "none|opportunistic|require|verify", N_ ("STARTTLS towards the next hop.")},
-    {"route", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+    {"route", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
+     NULL, 0, 0, NULL,
      N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "
          "any below it; the next hop's own name unless set.")},
-    {"route", "tls_certificate", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+    {"route", "tls_certificate", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("PEM file with the certificate and its chain that the next hop is shown if it asks for "
          "one.")},
-    {"route", "tls_key", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+    {"route", "tls_key", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("PEM file with that certificate's private key.")},
-    {"route", "tls_start", RELAIS_OPTION_ENUM, 0, "starttls", 0, 0, "starttls|connect",
+    {"route", "tls_start", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "starttls", 0, 0,
+     "starttls|connect",
      N_ ("When TLS begins: by STARTTLS, or at once (as on port 465), which requires it.")},
-    {"route", "auth_file", RELAIS_OPTION_PATH, 0, NULL, 0, 0, NULL,
+    {"route", "auth_file", RELAIS_OPTION_PATH, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("File with the name and, on a second line, the password to log in with at the next hop. "
          "It must belong to the daemon's user, with mode 0600.")},
-    {"route", "auth_in_clear", RELAIS_OPTION_BOOL, 0, "no", 0, 0, NULL,
+    {"route", "auth_in_clear", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "no", 0, 0, NULL,
      N_ ("Log in also without TLS, where everybody on the way can read the password.")},
-    {"route", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT, NULL, 0, 0, NULL,
+    {"route", "domains", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL,
+     0, 0, NULL,
      N_ ("Recipient domains that go this way: example.org, *.example.org, or * for all.")},
     {"route", "connections", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "50", 1, 10000, NULL,
      N_ ("Connections at once to the next hop, from one source.")},
@@ -211,7 +216,7 @@ static const RelaisOption options[] = {
      1000000, NULL, N_ ("Messages over one connection.")},
 
     /* [domain NAME] */
-    {"domain", "inbound", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+    {"domain", "inbound", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Route for mail that arrives for this domain of ours; none: only postmaster, abuse and "
          "claimed addresses.")},
     {"domain", "tracking", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
@@ -304,11 +309,11 @@ static const RelaisOption options[] = {
          "returning the message.")},
 
     /* [tls-policy]: what recipients' domains publish */
-    {"tls-policy", "dane", RELAIS_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+    {"tls-policy", "dane", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "yes", 0, 0, NULL,
      N_ ("Heed TLSA records of MX hosts (DANE, RFC 7672) where DNSSEC vouches for them; needs a "
          "resolver that "
          "validates: own recursion, or a trust_anchor in [dns].")},
-    {"tls-policy", "mta_sts", RELAIS_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+    {"tls-policy", "mta_sts", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "yes", 0, 0, NULL,
      N_ ("Heed MTA-STS policies of recipients' domains (RFC 8461), fetched by HTTPS and kept over "
          "restarts.")},
     {"tls-policy", "report_contact", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
@@ -317,8 +322,8 @@ static const RelaisOption options[] = {
          "counted and domains that ask for reports get them.")},
     {"tls-policy", "report_organization", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
      N_ ("Name of the sender in those reports; the hostname unless set.")},
-    {"tls-policy", "mta_sts_port", RELAIS_OPTION_INT, 0, "443", 1, 65535, NULL,
-     N_ ("Port that policies are fetched from; other than 443 for laboratories only.")},
+    {"tls-policy", "mta_sts_port", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "443", 1, 65535,
+     NULL, N_ ("Port that policies are fetched from; other than 443 for laboratories only.")},
 
     /* [dns] */
     {"dns", "server", RELAIS_OPTION_LIST, 0, NULL, 0, 0, NULL,
@@ -435,7 +440,7 @@ static const RelaisSectionKind kinds[] = {
     {.kind = "source", .has_name = true},
     {.kind = "provider", .has_name = true, .comes_and_goes = true},
     {.kind = "destination", .has_name = true, .comes_and_goes = true},
-    {.kind = "route", .has_name = true},
+    {.kind = "route", .has_name = true, .comes_and_goes = true},
     {.kind = "domain", .has_name = true, .fold_case = true, .comes_and_goes = true},
     {.kind = "tenant", .has_name = true, .comes_and_goes = true},
     {.kind = "class", .has_name = true, .comes_and_goes = true},

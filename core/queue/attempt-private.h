@@ -87,6 +87,8 @@ void relais_attempt_refuse (RelaisAttempt *attempt, const RelaisHookResult *resu
 void relais_attempt_go_on (RelaisAttempt *attempt);
 /* Its connection is gone before anything of it was sent: back to the flow's head, untried. */
 void relais_attempt_put_back (RelaisAttempt *attempt);
+/* Whether its mail goes another way now, see reroute.c. */
+bool relais_attempt_has_moved (const RelaisAttempt *attempt);
 /* Ends it with one reason for all its recipients: deferred, or bounced if `code` is 5xx and `permanent`. Takes
  * the problem. */
 void relais_attempt_fail (RelaisAttempt *attempt, RelaisAttemptProblem *problem);

@@ -99,6 +99,7 @@ relais_attempt_take (RelaisStrand *strand, RelaisConnection *connection, RelaisG
     g_assert (first != 0);
     attempt->queue = queue;
     attempt->flow = strand->flow;
+    relais_flow_enter (attempt->flow);
     attempt->source = strand->lane->source;
     attempt->path = relais_path_ref (strand->path);
     attempt->route = relais_route_ref (strand->flow->destination->route);
@@ -141,6 +142,7 @@ relais_attempt_free (RelaisAttempt *attempt)
     relais_attempt_problem_free (attempt->problem);
     relais_path_unref (attempt->path);
     relais_route_unref (attempt->route);
+    relais_flow_leave (attempt->flow);
     g_free (attempt->recipients);
     g_free (attempt->deliveries);
     g_free (attempt->sender);
@@ -176,7 +178,7 @@ put_back_from (RelaisAttempt *attempt, guint from)
         if (delivery->action != RELAIS_ACTION_NONE)
             relais_queue_make_local (queue, number, (RelaisAction)delivery->action);
         else
-            relais_flow_put_due (attempt->flow, number, true);
+            relais_flow_put_due (relais_queue_flow_at (queue, delivery->flow), number, true);
     }
     queue->active -= attempt->n - from;
     attempt->n = from;
@@ -196,6 +198,15 @@ relais_attempt_put_back (RelaisAttempt *attempt)
     relais_path_untried (attempt->path);
     put_back_from (attempt, 0);
     end (attempt);
+}
+
+bool
+relais_attempt_has_moved (const RelaisAttempt *attempt)
+{
+    for (guint i = 0; i < attempt->n; i++)
+        if (relais_delivery_at (&attempt->queue->records, attempt->deliveries[i])->moved)
+            return true;
+    return false;
 }
 
 /* --- Loading and the route hook --------------------------------------------------------------- */
@@ -220,8 +231,11 @@ wait_a_minute (RelaisAttempt *attempt)
     gint64 due = relais_loop_now_us (queue->loop) + RELAIS_USEC_PER_MIN;
 
     for (guint i = 0; i < attempt->n; i++) {
-        relais_delivery_at (&queue->records, attempt->deliveries[i])->place = RELAIS_PLACE_NONE;
-        relais_flow_put_waiting (attempt->flow, attempt->deliveries[i], due);
+        RelaisDelivery *delivery = relais_delivery_at (&queue->records, attempt->deliveries[i]);
+
+        delivery->place = RELAIS_PLACE_NONE;
+        relais_flow_put_waiting (relais_queue_flow_at (queue, delivery->flow),
+                                 attempt->deliveries[i], due);
     }
     queue->active -= attempt->n;
     attempt->n = 0;
@@ -708,9 +722,11 @@ relais_attempt_settle (RelaisAttempt *attempt, const RelaisSmtpOutcome *outcomes
             result.enhanced[0] = MIN (result.enhanced[0], 4);
         }
         /* Each such round ends at least one delivery, so that there are no more than recipients. */
-        if (limit && some_taken &&
-            relais_delivery_at (&attempt->queue->records, number)->action == RELAIS_ACTION_NONE)
-            relais_flow_put_due (attempt->flow, number, true);
+        const RelaisDelivery *delivery = relais_delivery_at (&attempt->queue->records, number);
+
+        if (limit && some_taken && delivery->action == RELAIS_ACTION_NONE)
+            relais_flow_put_due (relais_queue_flow_at (attempt->queue, delivery->flow), number,
+                                 true);
         else
             relais_settlement_add (settlement, number, &result);
     }

@@ -13,7 +13,7 @@ check_due (const RelaisQueue *queue, guint32 number, const RelaisFlow *flow)
 {
     const RelaisDestination *destination = flow->destination;
 
-    if (relais_flow_is_resting (flow))
+    if (relais_flow_is_resting (flow) || queue->next_rerouted != 0)
         return NULL;
     switch (destination->state) {
     case RELAIS_DESTINATION_UNKNOWN:
@@ -44,12 +44,23 @@ check_due (const RelaisQueue *queue, guint32 number, const RelaisFlow *flow)
     return g_strdup_printf ("due delivery %u: in no lane's order", number);
 }
 
+/* A domain that is not of the routing in force is so once mail for it comes. */
+static bool
+is_by_routing (const RelaisQueue *queue, const RelaisDelivery *delivery, const RelaisFlow *flow)
+{
+    const RelaisQueueDomain *domain = relais_queue_domain_at (queue, delivery->domain);
+
+    return domain->routing == queue->routing && domain->destination == flow->destination;
+}
+
 static char *
 check_delivery (const RelaisQueue *queue, guint32 number)
 {
     const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
     const RelaisFlow *flow = relais_queue_flow_at (queue, delivery->flow);
 
+    if (queue->next_rerouted == 0 && !is_by_routing (queue, delivery, flow))
+        return g_strdup_printf ("delivery %u goes by an old routing", number);
     switch ((RelaisPlace)delivery->place) {
     case RELAIS_PLACE_NONE: return g_strdup_printf ("delivery %u is nowhere", number);
     case RELAIS_PLACE_WAITING:

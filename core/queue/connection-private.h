@@ -79,5 +79,7 @@ void relais_connection_quit (RelaisConnection *connection);
 void relais_connection_drain (RelaisConnection *connection);
 /* Its source is out of use: it ends after what is being sent. */
 void relais_connection_retire (RelaisConnection *connection);
+/* Puts back what a rerouting has moved and that is not being sent. */
+void relais_connection_withdraw_moved (RelaisConnection *connection);
 /* Cuts it without a word; for the queue's end. */
 void relais_connection_kill (RelaisConnection *connection);

@@ -510,6 +510,7 @@ steal (RelaisConnection *connection)
         RelaisAttempt *attempt = other->next;
 
         if (attempt == NULL || other == connection || attempt->step == RELAIS_ATTEMPT_PREPARING ||
+            relais_attempt_has_moved (attempt) ||
             other->caps.eight_bit != connection->caps.eight_bit ||
             other->caps.smtputf8 != connection->caps.smtputf8 ||
             other->caps.max_size != connection->caps.max_size ||
@@ -719,6 +720,23 @@ relais_connection_retire (RelaisConnection *connection)
 {
     connection->last = true;
     relais_connection_drain (connection);
+}
+
+void
+relais_connection_withdraw_moved (RelaisConnection *connection)
+{
+    RelaisAttempt *attempt = connection->attempt, *next = connection->next;
+
+    if (next != NULL && relais_attempt_has_moved (next)) {
+        connection->next = NULL;
+        next->connection = NULL;
+        relais_attempt_put_back (next);
+    }
+    if (attempt == NULL || connection->sending || !relais_attempt_has_moved (attempt))
+        return;
+    attempt->connection = NULL;
+    relais_connection_drop (connection, attempt);
+    relais_attempt_put_back (attempt);
 }
 
 void

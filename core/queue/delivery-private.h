@@ -48,10 +48,11 @@ typedef struct {
     guint32 before;    /* previous one */
     guint16 recipient; /* in the envelope */
     guint16 attempts;
-    guint8 place;   /* RelaisPlace */
-    guint8 list;    /* DUE: which of the flow's lists */
-    guint8 action;  /* RelaisAction */
-    guint8 unknown; /* WAITING: because the suppression list could not be read */
+    guint8 place;       /* RelaisPlace */
+    guint8 list;        /* DUE: which of the flow's lists */
+    guint8 action;      /* RelaisAction */
+    guint8 unknown : 1; /* WAITING: because the suppression list could not be read */
+    guint8 moved : 1;   /* ACTIVE: it goes another way than its attempt, see reroute.c */
 } RelaisDelivery;
 _Static_assert(sizeof (RelaisDelivery) <= 64, "a delivery is a small record");
 

@@ -18,9 +18,11 @@ typedef struct {
 struct RelaisDestination {
     RelaisQueue *queue;
     char *name;
-    const RelaisStaticRoute *fixed;
-    guint n_domains; /* that lead here */
-    guint n_due;     /* deliveries of its flows */
+    RelaisStaticRoute *fixed;
+    guint uses;       /* domains that lead here, and flows */
+    guint n_due;      /* deliveries of its flows */
+    guint policies;   /* of the queue's that it was looked up by */
+    bool is_replaced; /* its route is gone: it serves nobody */
     RelaisDestinationState state;
     RelaisMailLookup *lookup;
     RelaisStsLookup *sts_lookup; /* beside it */
@@ -36,12 +38,16 @@ struct RelaisDestination {
     GQueue flows; /* RelaisFlow, by destination_link */
 };
 
-/* The destination of a recipient's domain, with one more domain that leads there. */
+/* The destination of a recipient's domain by the routing in force, with one more use. */
 RelaisDestination *relais_destination_get (RelaisQueue *queue, const char *domain);
-/* One domain less; frees it with the last. Its flows must be gone by then. */
+/* One use less; frees it with the last. */
 void relais_destination_release (RelaisDestination *destination);
 /* Ends its lookup and its timers: the queue goes. */
 void relais_destination_stop (RelaisDestination *destination);
+/* Takes those whose route is gone out of the table and their flows out of their lanes: what is queued there is to be
+ * moved. */
+void relais_destinations_replace (RelaisQueue *queue);
+/* A flow is a use. */
 void relais_destination_add_flow (RelaisDestination *destination, RelaisFlow *flow);
 void relais_destination_remove_flow (RelaisDestination *destination, RelaisFlow *flow);
 /* One of its deliveries became due, or is no more. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Destinations. Owned by the queue's table, counted by the domains that lead there.
+ * Destinations. Owned by the domains that lead there and by their flows, found by the queue's table. One whose route
+ * is gone leaves the table, so that its name is free for the route that takes its place, and ends with its flows.
  *
  *   UNKNOWN -> LOOKING -> ROUTED  -> (expired) LOOKING
  *                      -> ASLEEP  -> (nap over) UNKNOWN
@@ -179,6 +180,7 @@ look_up (RelaisDestination *destination)
 
     detach_flows (destination);
     set_state (destination, RELAIS_DESTINATION_LOOKING);
+    destination->policies = queue->policies_serial;
     if (destination->fixed != NULL)
         destination->lookup =
             relais_dns_lookup_host (queue->dns, destination->fixed->host, on_route, destination);
@@ -201,6 +203,21 @@ renew_route (RelaisDestination *destination)
     attach_flows (destination);
 }
 
+/* A reload changed what its route was made by; false if it did not. */
+static bool
+follow_reload (RelaisDestination *destination)
+{
+    const RelaisQueue *queue = destination->queue;
+
+    if (destination->fixed == NULL && destination->policies != queue->policies_serial)
+        look_up (destination);
+    else if (destination->route->settings != queue->settings_serial)
+        renew_route (destination);
+    else
+        return false;
+    return true;
+}
+
 bool
 relais_destination_is_current (RelaisDestination *destination)
 {
@@ -208,10 +225,8 @@ relais_destination_is_current (RelaisDestination *destination)
         return false;
     if (relais_loop_now_us (destination->queue->loop) >= destination->expires_us)
         look_up (destination);
-    else if (destination->route->settings != destination->queue->settings_serial)
-        renew_route (destination);
     else
-        return true;
+        return !follow_reload (destination);
     return false;
 }
 
@@ -228,7 +243,7 @@ give_back (RelaisFlow *flow)
 void
 relais_destination_serve (RelaisDestination *destination, RelaisFlow *flow)
 {
-    if (!destination->queue->started || flow->n_due == 0)
+    if (!destination->queue->started || destination->is_replaced || flow->n_due == 0)
         return;
     if (relais_rest_begins (flow)) {
         relais_lane_update_flow (flow);
@@ -238,7 +253,11 @@ relais_destination_serve (RelaisDestination *destination, RelaisFlow *flow)
     case RELAIS_DESTINATION_UNKNOWN: look_up (destination); return;
     case RELAIS_DESTINATION_LOOKING:
     case RELAIS_DESTINATION_ASLEEP: return;
-    case RELAIS_DESTINATION_ROUTED: relais_lane_update_flow (flow); return;
+    case RELAIS_DESTINATION_ROUTED:
+        /* Under other terms its hosts need not be asleep. */
+        if (!follow_reload (destination))
+            relais_lane_update_flow (flow);
+        return;
     case RELAIS_DESTINATION_REFUSED:
         if (relais_loop_now_us (destination->queue->loop) >= destination->expires_us)
             look_up (destination);
@@ -295,13 +314,13 @@ relais_destination_describe (const RelaisDestination *destination, gint64 *until
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static RelaisDestination *
-destination_new (RelaisQueue *queue, const char *name, const RelaisStaticRoute *fixed)
+destination_new (RelaisQueue *queue, const char *name, RelaisStaticRoute *fixed)
 {
     RelaisDestination *destination = g_new0 (RelaisDestination, 1);
 
     destination->queue = queue;
     destination->name = g_strdup (name);
-    destination->fixed = fixed;
+    destination->fixed = relais_static_route_ref (fixed);
     relais_timer_init (&destination->nap.timer, queue->loop, on_nap_over, destination);
     if (fixed != NULL && (destination->route = relais_route_new_literal (queue, fixed)) != NULL) {
         set_state (destination, RELAIS_DESTINATION_ROUTED);
@@ -326,7 +345,7 @@ relais_destination_stop (RelaisDestination *destination)
 RelaisDestination *
 relais_destination_get (RelaisQueue *queue, const char *domain)
 {
-    const RelaisStaticRoute *fixed = relais_queue_settings_route (&queue->settings, domain);
+    RelaisStaticRoute *fixed = relais_queue_settings_route (&queue->settings, domain);
     /* A route may be called like a domain; the colon keeps them apart, no domain has one but a
      * literal, which begins with a bracket. */
     g_autofree char *name =
@@ -335,20 +354,18 @@ relais_destination_get (RelaisQueue *queue, const char *domain)
 
     if (destination == NULL)
         destination = destination_new (queue, name, fixed);
-    destination->n_domains++;
+    destination->uses++;
     return destination;
 }
 
-void
-relais_destination_release (RelaisDestination *destination)
+static void
+destination_free (RelaisDestination *destination)
 {
-    if (--destination->n_domains > 0)
-        return;
-    while (destination->flows.head != NULL)
-        relais_flow_free (destination->flows.head->data);
     relais_destination_stop (destination);
     relais_route_unref (destination->route);
-    g_hash_table_remove (destination->queue->destinations, destination->name);
+    if (!destination->is_replaced)
+        g_hash_table_remove (destination->queue->destinations, destination->name);
+    relais_static_route_unref (destination->fixed);
     relais_sts_policy_unref (destination->sts);
     g_free (destination->sts_text);
     g_free (destination->text);
@@ -357,8 +374,35 @@ relais_destination_release (RelaisDestination *destination)
 }
 
 void
+relais_destination_release (RelaisDestination *destination)
+{
+    if (--destination->uses == 0)
+        destination_free (destination);
+}
+
+void
+relais_destinations_replace (RelaisQueue *queue)
+{
+    GHashTableIter iter;
+    gpointer data;
+
+    g_hash_table_iter_init (&iter, queue->destinations);
+    while (g_hash_table_iter_next (&iter, NULL, &data)) {
+        RelaisDestination *destination = data;
+
+        if (destination->fixed == NULL || !destination->fixed->gone)
+            continue;
+        g_hash_table_iter_remove (&iter);
+        destination->is_replaced = true;
+        relais_destination_stop (destination);
+        set_state (destination, RELAIS_DESTINATION_UNKNOWN);
+    }
+}
+
+void
 relais_destination_add_flow (RelaisDestination *destination, RelaisFlow *flow)
 {
+    destination->uses++;
     g_queue_push_tail_link (&destination->flows, &flow->destination_link);
     if (destination->state == RELAIS_DESTINATION_ROUTED)
         relais_lane_attach_flow (flow, destination->route);
@@ -369,4 +413,5 @@ relais_destination_remove_flow (RelaisDestination *destination, RelaisFlow *flow
 {
     relais_lane_detach_flow (flow);
     g_queue_unlink (&destination->flows, &flow->destination_link);
+    relais_destination_release (destination);
 }

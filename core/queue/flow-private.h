@@ -43,7 +43,7 @@ struct RelaisFlow {
     RelaisSourcePool *pool;
     RelaisTenant *tenant;
     RelaisCampaign *campaign; /* or NULL */
-    guint32 n;                /* deliveries that name it */
+    guint32 n;                /* deliveries that name it, and attempts of it */
     guint32 n_due;            /* of them in lists */
     GArray *heap;             /* guint32 deliveries, [0] unused */
     RelaisTimer timer;        /* of the heap */
@@ -61,9 +61,9 @@ GHashTable *relais_flow_table_new (void);
 RelaisFlow *
 relais_flow_get (RelaisQueue *queue, RelaisDestination *destination, RelaisSourcePool *pool,
                  RelaisTenant *tenant, RelaisClass klass, const char *campaign);
-/* Only when no delivery names it. */
+/* Only when nothing names it. */
 void relais_flow_free (RelaisFlow *flow);
-/* Counts of the deliveries that name it. */
+/* Counts of what names it. */
 void relais_flow_enter (RelaisFlow *flow);
 void relais_flow_leave (RelaisFlow *flow);
 

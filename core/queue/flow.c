@@ -213,8 +213,8 @@ relais_flow_free (RelaisFlow *flow)
     if (flow->n == 0)
         g_queue_unlink (&queue->idle_flows, &flow->idle_link);
     relais_flow_stop (flow);
-    relais_destination_remove_flow (flow->destination, flow);
     g_hash_table_remove (queue->flows, &flow->key);
+    relais_destination_remove_flow (flow->destination, flow);
     g_ptr_array_index (queue->flow_table, flow->number) = NULL;
     g_array_append_val (queue->free_flows, flow->number);
     relais_campaign_unref (flow->campaign);
@@ -264,6 +264,7 @@ relais_flow_put_due (RelaisFlow *flow, guint32 number, bool first)
     RelaisDelivery *delivery = relais_delivery_at (records, number);
 
     delivery->place = RELAIS_PLACE_DUE;
+    delivery->moved = 0;
     delivery->list = list_for (flow, delivery);
     if (first)
         relais_delivery_list_prepend (records, &flow->due[delivery->list], number);

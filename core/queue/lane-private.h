@@ -35,10 +35,10 @@ struct RelaisLane {
     RelaisQueue *queue;
     RelaisSource *source;
     char *key, *site;
-    bool is_provider;               /* the site is one */
-    const RelaisStaticRoute *fixed; /* the site is this one; or NULL */
-    guint limit;                    /* connections now */
-    guint most;                     /* connections ever */
+    bool is_provider;         /* the site is one */
+    RelaisStaticRoute *fixed; /* the site is this one; or NULL */
+    guint limit;              /* connections now */
+    guint most;               /* connections ever */
     guint messages_per_connection, recipients;
     RelaisLaneLimits core;  /* the core's own, where modules set none */
     gint64 growth_from_us;  /* the limit does not grow before */
@@ -49,6 +49,7 @@ struct RelaisLane {
     guint64 served;          /* in units of weight, of what any source might have taken */
     guint uses;              /* strands, paths and connections */
     GHashTable *paths;       /* name -> RelaisPath */
+    bool retired;            /* its route is gone */
     bool dirty;
     bool waited;  /* let another source of a pool go first */
     bool starved; /* waits for a place of the daemon's total */
@@ -65,7 +66,8 @@ void relais_lane_update_flow (RelaisFlow *flow);
 void relais_lane_update_strand (RelaisStrand *strand);
 /* Modules' limits; 0 is the core's own. */
 void relais_lane_set_limits (RelaisLane *lane, const RelaisLaneLimits *limits);
-/* The configuration was read again: the core's limits are in force, and modules are asked anew. */
+/* The configuration was read again: the core's limits are in force, and modules are asked anew. Lanes to routes that
+ * are gone end with what is being sent over them. */
 void relais_lanes_reload (RelaisQueue *queue);
 /* Ends what modules had wait in the lanes of a source and a site (NULL: any). */
 void relais_lanes_end_waits (RelaisQueue *queue, const char *source, const char *site);

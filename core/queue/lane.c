@@ -45,6 +45,7 @@ lane_unref (RelaisLane *lane)
     relais_order_clear (&lane->order);
     g_hash_table_unref (lane->paths);
     g_ptr_array_unref (lane->connections);
+    relais_static_route_unref (lane->fixed);
     g_free (lane->site);
     g_free (lane->key);
     g_free (lane);
@@ -87,7 +88,7 @@ lane_get (RelaisQueue *queue, RelaisSource *source, const RelaisRoute *route)
         lane->site = g_strdup (route->site);
         lane->connections = g_ptr_array_new ();
         lane->is_provider = route->is_provider;
-        lane->fixed = route->fixed;
+        lane->fixed = relais_static_route_ref (route->fixed);
         set_core_limits (lane);
         lane->limit = MIN (queue->settings.first_connections, lane->most);
         relais_order_init (&lane->order, lane);
@@ -434,6 +435,32 @@ close_idle (const RelaisLane *lane)
         }
 }
 
+/* What is under way is finished; nothing that has not been sent stays. */
+static void
+stop_connections (const RelaisLane *lane)
+{
+    g_autoptr (GPtrArray) all = g_ptr_array_copy (lane->connections, NULL, NULL);
+
+    for (guint i = 0; i < all->len; i++)
+        relais_connection_retire (all->pdata[i]);
+}
+
+/* Its name is for the lane of the route that has taken the place of its own, whose connections it is not to use up.
+ * No other key has a line end. */
+static void
+retire (RelaisLane *lane)
+{
+    RelaisQueue *queue = lane->queue;
+    char *key = g_strdup_printf ("%s\n%" G_GUINT64_FORMAT, lane->key, ++queue->lanes_retired);
+
+    lane->retired = true;
+    g_hash_table_steal (queue->lanes, lane->key);
+    g_free (lane->key);
+    lane->key = key;
+    g_hash_table_insert (queue->lanes, lane->key, lane);
+    stop_connections (lane);
+}
+
 void
 relais_lanes_reload (RelaisQueue *queue)
 {
@@ -445,19 +472,12 @@ relais_lanes_reload (RelaisQueue *queue)
         lane->uses++;
         set_core_limits (lane);
         end_waits (lane);
-        close_idle (lane);
+        if (lane->fixed != NULL && lane->fixed->gone && !lane->retired)
+            retire (lane);
+        else
+            close_idle (lane);
         lane_unref (lane);
     }
-}
-
-/* What is under way is finished; nothing that has not been sent stays. */
-static void
-stop_connections (const RelaisLane *lane)
-{
-    g_autoptr (GPtrArray) all = g_ptr_array_copy (lane->connections, NULL, NULL);
-
-    for (guint i = 0; i < all->len; i++)
-        relais_connection_retire (all->pdata[i]);
 }
 
 void

@@ -26,6 +26,7 @@ libcore_la_SOURCES += \
     core/queue/reach.c core/queue/reach-private.h \
     core/queue/reload.c \
     core/queue/report.c core/queue/report-private.h \
+    core/queue/reroute.c core/queue/reroute-private.h \
     core/queue/route.c core/queue/route-private.h \
     core/queue/tally.c core/queue/tally-private.h core/queue/tally-report.c \
     core/queue/tlsrpt.c core/queue/tlsrpt-private.h core/queue/tlsrpt-count.c \
@@ -33,7 +34,7 @@ libcore_la_SOURCES += \
     core/queue/schedule.c core/queue/schedule-private.h \
     core/queue/shaper.c core/queue/shaper-private.h \
     core/queue/settings.c core/queue/settings-private.h \
-    core/queue/settings-schedule.c \
+    core/queue/settings-routes.c core/queue/settings-schedule.c \
     core/queue/rest.c core/queue/rest-private.h \
     core/queue/settlement.c core/queue/settlement-private.h \
     core/queue/source.c core/queue/source-private.h \
@@ -103,6 +104,12 @@ TESTS += tests/queue/test-queue-reload
 tests_queue_test_queue_reload_SOURCES = tests/queue/test-queue-reload.c $(QUEUE_SCENE)
 tests_queue_test_queue_reload_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_reload_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-reroute
+TESTS += tests/queue/test-queue-reroute
+tests_queue_test_queue_reroute_SOURCES = tests/queue/test-queue-reroute.c $(QUEUE_SCENE)
+tests_queue_test_queue_reroute_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_reroute_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-queue-shaping
 TESTS += tests/queue/test-queue-shaping

@@ -300,8 +300,10 @@ set_state (RelaisSettlement *settlement, RelaisDelivery *delivery, const RelaisR
     if (result->kind == RELAIS_RESULT_RELEASED)
         state->due_us = relais_loop_wall_us (queue->loop);
     if (result->kind == RELAIS_RESULT_DEFERRED) {
-        gint64 wait = relais_schedule_wait_us (relais_queue_schedule (queue, slot),
-                                               delivery->attempts, g_random_int ());
+        gint64 wait = delivery->moved
+                          ? 0
+                          : relais_schedule_wait_us (relais_queue_schedule (queue, slot),
+                                                     delivery->attempts, g_random_int ());
 
         delivery->due_us = now + wait;
         state->due_us = relais_loop_wall_us (queue->loop) + wait;

@@ -17,6 +17,7 @@
 typedef struct RelaisQueue RelaisQueue;
 
 typedef struct RelaisTlsrpt RelaisTlsrpt;
+typedef struct RelaisQueueSettings RelaisQueueSettings;
 
 typedef struct {
     RelaisLoop *loop;
@@ -37,9 +38,11 @@ void relais_queue_add (RelaisQueue *queue, RelaisMessage *message);
 void relais_queue_start (RelaisQueue *queue);
 /* Starts nothing new; `drained` when no transaction is under way. */
 void relais_queue_drain (RelaisQueue *queue, RelaisLoopFunc drained, gpointer data);
-/* Takes over what a reload may change, for what is queued too. `config` was read by relais_queue_settings_read ()
- * without error before; otherwise nothing changes, with a warning. */
-void relais_queue_reload (RelaisQueue *queue, RelaisConfig *config);
+/* Takes over what a reload may change, for what is queued too. `fresh` was read from `config` and loaded; nothing is
+ * in it after the call. */
+void relais_queue_reload (RelaisQueue *queue, RelaisConfig *config, RelaisQueueSettings *fresh);
+/* Other domains' policies are asked for otherwise from now on, before the next connection; `sts` NULL: not at all. */
+void relais_queue_use_policies (RelaisQueue *queue, RelaisSts *sts);
 void relais_queue_free (RelaisQueue *queue);
 
 /* relaisctl's queue commands: queue list|ages|hold|release|retry|delete|bounce, why. Static table;

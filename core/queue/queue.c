@@ -10,6 +10,7 @@
 #include "queue/keep-private.h"
 #include "queue/local-private.h"
 #include "queue/outcome-private.h"
+#include "queue/reroute-private.h"
 #include "queue/schedule-private.h"
 #include "queue/shaper-private.h"
 #include "queue/source-private.h"
@@ -47,7 +48,7 @@ relais_queue_unref (RelaisQueue *queue)
 bool
 relais_queue_may_send (const RelaisQueue *queue)
 {
-    return queue->started && !queue->draining && !queue->closed &&
+    return queue->started && !queue->draining && !queue->closed && queue->next_rerouted == 0 &&
            !relais_spool_is_stopped (queue->spool);
 }
 
@@ -234,12 +235,14 @@ relais_queue_domain (RelaisQueue *queue, const char *name)
         domain = g_new0 (RelaisQueueDomain, 1);
         domain->name = g_strdup (name);
         domain->destination = relais_destination_get (queue, name);
+        domain->routing = queue->routing;
         domain->idle_link.data = domain;
         set_domain_number (queue, domain);
         g_hash_table_insert (queue->domains, domain->name, domain);
     } else if (domain->uses == 0) {
         g_queue_unlink (&queue->idle_domains, &domain->idle_link);
     }
+    relais_queue_renew_domain (queue, domain);
     domain->uses++;
     return domain;
 }
@@ -290,6 +293,13 @@ sweep (gpointer data)
     }
     if (queue->idle_flows.length > 0 || queue->idle_domains.length > 0)
         relais_timer_set (&queue->sweep_timer, SWEEP_US / 4);
+}
+
+void
+relais_queue_sweep_later (RelaisQueue *queue)
+{
+    if (!relais_timer_is_set (&queue->sweep_timer) && !queue->closed)
+        relais_timer_set (&queue->sweep_timer, SWEEP_US);
 }
 
 const RelaisSchedule *
@@ -354,8 +364,7 @@ relais_queue_forget (RelaisQueue *queue, guint32 number)
     relais_flow_leave (relais_queue_flow_at (queue, delivery->flow));
     relais_queue_domain_release (queue, delivery->domain);
     relais_records_remove_delivery (&queue->records, number);
-    if (!relais_timer_is_set (&queue->sweep_timer) && !queue->closed)
-        relais_timer_set (&queue->sweep_timer, SWEEP_US);
+    relais_queue_sweep_later (queue);
     if (relais_slot_at (&queue->records, slot)->open > 0)
         return;
     relais_wheel_remove (queue->wheel, slot);
@@ -526,6 +535,9 @@ init_tables (RelaisQueue *queue)
 static void
 tables_free (RelaisQueue *queue)
 {
+    for (guint i = 0; i < queue->flow_table->len; i++)
+        if (queue->flow_table->pdata[i] != NULL)
+            relais_flow_free (queue->flow_table->pdata[i]);
     for (guint i = 0; i < queue->domain_table->len; i++)
         if (queue->domain_table->pdata[i] != NULL)
             domain_free (queue, queue->domain_table->pdata[i]);
@@ -598,8 +610,8 @@ relais_queue_start (RelaisQueue *queue)
     relais_queue_wake (queue);
 }
 
-static void
-each_connection (RelaisQueue *queue, void (*func) (RelaisConnection *connection))
+void
+relais_queue_each_connection (RelaisQueue *queue, void (*func) (RelaisConnection *connection))
 {
     g_autoptr (GPtrArray) all = g_ptr_array_new ();
     GHashTableIter iter;
@@ -638,7 +650,7 @@ relais_queue_drain (RelaisQueue *queue, RelaisLoopFunc drained, gpointer data)
     queue->draining = true;
     queue->drained = drained;
     queue->drained_data = data;
-    each_connection (queue, relais_connection_drain);
+    relais_queue_each_connection (queue, relais_connection_drain);
     relais_queue_check_drained (queue);
 }
 
@@ -662,9 +674,8 @@ relais_queue_free (RelaisQueue *queue)
     relais_timer_stop (&queue->jobs_timer);
     relais_sources_stop (queue);
     relais_timer_stop (&queue->parked_timer);
-    relais_timer_stop (&queue->reset_timer);
     relais_live_stop_waiting (queue);
-    each_connection (queue, relais_connection_kill);
+    relais_queue_each_connection (queue, relais_connection_kill);
     for (GList *link = queue->attempts.head, *next; link != NULL; link = next) {
         RelaisAttempt *attempt = link->data;
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The queue takes over a configuration that was read again: limits and providers act on what is queued from the
- * next turn on, lifetimes as the messages are gone through. Loop thread.
+ * next turn on, lifetimes and routes as the messages are gone through. Loop thread.
  */
 #include "config.h"
 
 #include "queue/queue-private.h"
 
 #include "queue/lane-private.h"
+#include "queue/reroute-private.h"
 #include "queue/rest-private.h"
 
 #include <string.h>
@@ -24,23 +25,26 @@ schedules_differ (const RelaisSchedule *a, const RelaisSchedule *b)
            memcmp (a->notices_us, b->notices_us, sizeof a->notices_us) != 0;
 }
 
+/* Posted: a timer that is due at once would run again in the same turn. */
 static void
 reset_deadlines (gpointer data)
 {
     RelaisQueue *queue = data;
     guint32 end = MIN (queue->next_deadline + SLOTS_PER_TURN, queue->records.slots.top);
 
-    for (; queue->next_deadline < end; queue->next_deadline++) {
+    for (; !queue->closed && queue->next_deadline < end; queue->next_deadline++) {
         const RelaisMessageSlot *slot = relais_slot_at (&queue->records, queue->next_deadline);
 
         /* What an operator gave more time keeps it; what he holds has no deadline. */
         if (slot->used && !slot->grace && slot->deadline_s != 0)
             relais_queue_set_deadline (queue, queue->next_deadline);
     }
-    if (end < queue->records.slots.top)
-        relais_timer_set (&queue->reset_timer, 0);
-    else
-        queue->next_deadline = 0;
+    if (!queue->closed && end < queue->records.slots.top) {
+        relais_loop_post (queue->loop, reset_deadlines, queue);
+        return;
+    }
+    queue->next_deadline = 0;
+    relais_queue_unref (queue);
 }
 
 /* --- The rest ----------------------------------------------------------------------------------- */
@@ -66,37 +70,42 @@ reload_tenants (const RelaisQueue *queue)
     }
 }
 
-void
-relais_queue_reload (RelaisQueue *queue, RelaisConfig *config)
+static void
+begin_reset (RelaisQueue *queue)
 {
-    RelaisQueueSettings fresh;
-    g_autoptr (GError) error = NULL;
+    if (queue->next_deadline == 0)
+        relais_loop_post (queue->loop, reset_deadlines, relais_queue_ref (queue));
+    queue->next_deadline = 1;
+}
+
+void
+relais_queue_reload (RelaisQueue *queue, RelaisConfig *config, RelaisQueueSettings *fresh)
+{
     bool reset;
 
-    if (!relais_queue_settings_read (&fresh, config, &error)) {
-        g_warning ("the queue keeps its old configuration: %s", error->message);
-        relais_queue_settings_clear (&fresh);
-        return;
-    }
     /* Those of tenants are not told apart: the walk costs little. */
     reset = g_hash_table_size (queue->settings.tenant_schedules) > 0 ||
-            g_hash_table_size (fresh.tenant_schedules) > 0;
-    for (gsize i = 0; i < G_N_ELEMENTS (fresh.schedules); i++)
-        reset = reset || schedules_differ (&queue->settings.schedules[i], &fresh.schedules[i]);
-    relais_queue_settings_adopt (&queue->settings, &fresh);
+            g_hash_table_size (fresh->tenant_schedules) > 0;
+    for (gsize i = 0; i < G_N_ELEMENTS (fresh->schedules); i++)
+        reset = reset || schedules_differ (&queue->settings.schedules[i], &fresh->schedules[i]);
+    if (relais_queue_settings_adopt (&queue->settings, fresh))
+        relais_reroute_begin (queue);
     relais_config_ref (config);
     relais_config_unref (queue->config);
     queue->config = config;
     queue->settings_serial++;
     relais_tls_sessions_set_most (queue->tls_sessions, queue->settings.tls_sessions);
     reload_tenants (queue);
-    relais_queue_settings_clear (&fresh); /* tenants pointed at its schedules */
+    relais_queue_settings_clear (fresh); /* tenants pointed at its schedules */
     relais_lanes_reload (queue);
     relais_rest_reload (queue);
-    if (!reset)
-        return;
-    queue->next_deadline = 1;
-    if (!relais_timer_is_set (&queue->reset_timer))
-        relais_timer_init (&queue->reset_timer, queue->loop, reset_deadlines, queue);
-    relais_timer_set (&queue->reset_timer, 0);
+    if (reset)
+        begin_reset (queue);
+}
+
+void
+relais_queue_use_policies (RelaisQueue *queue, RelaisSts *sts)
+{
+    queue->sts = sts;
+    queue->policies_serial++;
 }

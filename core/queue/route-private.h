@@ -29,15 +29,15 @@ struct RelaisRoute {
     guint16 port;
     char *domain; /* whose MX it is; NULL for a static route */
     bool implicit_mx;
-    const RelaisStaticRoute *fixed; /* or NULL */
+    RelaisStaticRoute *fixed; /* or NULL */
 };
 
 /* From the resolver's answer, which must have hosts. `fixed` is NULL for MX routes. `sts`
  * (nullable) is referenced. */
 RelaisRoute *relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, const char *name,
-                               const RelaisStaticRoute *fixed, RelaisStsPolicy *sts);
+                               RelaisStaticRoute *fixed, RelaisStsPolicy *sts);
 /* Of a static route whose host is an address or a socket of this machine; NULL if it is a name. */
-RelaisRoute *relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRoute *fixed);
+RelaisRoute *relais_route_new_literal (RelaisQueue *queue, RelaisStaticRoute *fixed);
 /* The same hosts, by the settings that are in force now. */
 RelaisRoute *relais_route_renew (RelaisQueue *queue, const RelaisRoute *route);
 RelaisRoute *relais_route_ref (RelaisRoute *route);

@@ -38,7 +38,7 @@ add_dane (RelaisRoute *route, const RelaisDane *dane)
 }
 
 static RelaisRoute *
-route_new (RelaisQueue *queue, const RelaisStaticRoute *fixed)
+route_new (RelaisQueue *queue, RelaisStaticRoute *fixed)
 {
     RelaisRoute *route = g_new0 (RelaisRoute, 1);
 
@@ -49,7 +49,7 @@ route_new (RelaisQueue *queue, const RelaisStaticRoute *fixed)
     g_array_set_clear_func (route->danes, dane_clear);
     route->stops = g_array_new (FALSE, TRUE, sizeof (RelaisStop));
     route->settings = queue->settings_serial;
-    route->fixed = fixed;
+    route->fixed = relais_static_route_ref (fixed);
     route->port = fixed != NULL ? fixed->port : queue->settings.smtp_port;
     return route;
 }
@@ -158,7 +158,7 @@ set_site (const RelaisQueue *queue, RelaisRoute *route)
 
 RelaisRoute *
 relais_route_new (RelaisQueue *queue, const RelaisMailRoute *mail, const char *name,
-                  const RelaisStaticRoute *fixed, RelaisStsPolicy *sts)
+                  RelaisStaticRoute *fixed, RelaisStsPolicy *sts)
 {
     RelaisRoute *route = route_new (queue, fixed);
 
@@ -192,7 +192,7 @@ relais_route_renew (RelaisQueue *queue, const RelaisRoute *route)
 }
 
 RelaisRoute *
-relais_route_new_literal (RelaisQueue *queue, const RelaisStaticRoute *fixed)
+relais_route_new_literal (RelaisQueue *queue, RelaisStaticRoute *fixed)
 {
     struct sockaddr_storage address;
     socklen_t size;
@@ -224,6 +224,7 @@ relais_route_unref (RelaisRoute *route)
         return;
     g_ptr_array_unref (route->hosts);
     g_array_unref (route->danes);
+    relais_static_route_unref (route->fixed);
     relais_sts_policy_unref (route->sts);
     g_array_unref (route->stops);
     g_free (route->domain);

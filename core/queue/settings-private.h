@@ -53,16 +53,21 @@ typedef struct {
     char **names; /* for VERIFY; NULL: the host's */
 } RelaisTlsWish;
 
-/* A way that the configuration names, instead of the MX. */
+/* A way that the configuration names, instead of the MX. Counted, one thread at a time. The way itself never
+ * changes: who holds one has it to the end. What else its section says is exchanged by a reload. */
 typedef struct {
+    guint refs;
     char *name, *host;
     guint16 port;
     RelaisTlsWish tls;
     RelaisTlsContext *context; /* of its own; or NULL */
     bool lmtp, implicit_tls, auth_in_clear;
     RelaisCredentials *credentials; /* or NULL */
+    char *way; /* equal for equal ways, what their files hold included; NULL before loading */
+
     guint connections, messages_per_connection;
     char **patterns;
+    bool gone; /* the configuration in force has it no more, or another of its name */
 } RelaisStaticRoute;
 
 /* What is wanted of the MX hosts of some domains. */
@@ -99,11 +104,12 @@ typedef struct {
     const RelaisSchedule *schedules[2]; /* by RelaisClass; of the settings in force */
 } RelaisTenant;
 
-typedef struct {
+typedef struct RelaisQueueSettings {
     char *hostname;
     char *log_dir;
     GPtrArray *pools;             /* RelaisSourcePool; the first is the default */
     GPtrArray *routes;            /* RelaisStaticRoute */
+    guint n_patterns;             /* of all of them */
     GHashTable *own_domains;      /* domain -> RelaisStaticRoute, for those with an inbound route */
     GPtrArray *providers;         /* RelaisProvider */
     GPtrArray *destinations;      /* RelaisDestinationRule */
@@ -122,25 +128,40 @@ typedef struct {
 
 bool
 relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
-/* Loads the certificates and credentials that static routes name. May block: at the start, not at a
- * reload, which leaves routes alone. */
+/* Loads the certificates and credentials that static routes name, once they were read. May block: at the start, or
+ * on a worker before a reload. */
 bool
 relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error);
 /* The part of both that settings-schedule.c does. */
 bool relais_queue_settings_read_schedules (RelaisQueueSettings *settings, RelaisConfig *config,
                                            GError **error);
 void relais_queue_settings_clear_schedules (RelaisQueueSettings *settings);
+/* The part that settings-routes.c does. */
+bool relais_queue_settings_read_routes (RelaisQueueSettings *settings, RelaisConfig *config,
+                                        GError **error);
+bool relais_queue_settings_adopt_routes (RelaisQueueSettings *settings, RelaisQueueSettings *fresh);
+/* For settings-routes.c: a section's wishes, with the place of "none" among the choices; and how closely the
+ * closest of some patterns fits: 0 none does, the name itself closest. */
+void relais_tls_wish_read (RelaisTlsWish *wish, const RelaisSection *section, guint first);
+void relais_tls_wish_clear (RelaisTlsWish *wish);
+gsize relais_queue_settings_closest (char **patterns, const char *domain);
+/* Accepts settings of which nothing was read. */
 void relais_queue_settings_clear (RelaisQueueSettings *settings);
-/* Takes over from `fresh` what a reload may change. Sources and static routes stay where they are: others point at
- * them; what is new of them needs a restart. `fresh` is to be cleared after it. */
-void relais_queue_settings_adopt (RelaisQueueSettings *settings, RelaisQueueSettings *fresh);
+/* Takes over from `fresh`, read and loaded, what a reload may change. Sources stay where they are: others point at
+ * them; what is new of them needs a restart. Static routes whose way is the same stay the same objects; the others
+ * are marked as gone. `fresh` is to be cleared after it. True if mail may have to go elsewhere now. */
+bool relais_queue_settings_adopt (RelaisQueueSettings *settings, RelaisQueueSettings *fresh);
+
+/* Both NULL ok. */
+RelaisStaticRoute *relais_static_route_ref (RelaisStaticRoute *route);
+void relais_static_route_unref (RelaisStaticRoute *route);
 
 /* The pool of that name, or the default one. */
 RelaisSourcePool *
 relais_queue_settings_pool (const RelaisQueueSettings *settings, const char *name);
 /* The static route for a recipient's domain, NULL for its MX: our own domains' inbound route first, then the
  * most specific pattern (the name itself, the longest wildcard, "*"). */
-const RelaisStaticRoute *
+RelaisStaticRoute *
 relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain);
 /* The rule for the MX hosts of a domain, by the most specific pattern; or NULL. */
 const RelaisDestinationRule *

@@ -158,15 +158,15 @@ relais_queue_settings_pool (const RelaisQueueSettings *settings, const char *nam
 
 /* --- TLS --- */
 
-static void
-wish_clear (RelaisTlsWish *wish)
+void
+relais_tls_wish_clear (RelaisTlsWish *wish)
 {
     g_clear_pointer (&wish->names, g_strfreev);
 }
 
-/* `first` is the place in the enumeration of the policy "none"; what stands before it asks for nothing. */
-static void
-read_wish (RelaisTlsWish *wish, const RelaisSection *section, guint first)
+/* What stands before `first` asks for nothing. */
+void
+relais_tls_wish_read (RelaisTlsWish *wish, const RelaisSection *section, guint first)
 {
     const char *const *names = relais_section_get_list (section, "tls_names");
     guint32 value = relais_section_get_enum (section, "tls");
@@ -176,85 +176,7 @@ read_wish (RelaisTlsWish *wish, const RelaisSection *section, guint first)
     wish->names = names != NULL && names[0] != NULL ? g_strdupv ((char **)names) : NULL;
 }
 
-/* --- Routes ----------------------------------------------------------------------------------- */
-
-static void
-route_free (gpointer data)
-{
-    RelaisStaticRoute *route = data;
-
-    g_free (route->name);
-    g_free (route->host);
-    g_strfreev (route->patterns);
-    wish_clear (&route->tls);
-    relais_tls_context_unref (route->context);
-    relais_credentials_unref (route->credentials);
-    g_free (route);
-}
-
-static void
-read_routes (RelaisQueueSettings *settings, RelaisConfig *config)
-{
-    guint n = relais_config_n_sections (config, "route");
-
-    for (guint i = 0; i < n; i++) {
-        const RelaisSection *section = relais_config_nth_section (config, "route", i);
-        RelaisStaticRoute *route = g_new0 (RelaisStaticRoute, 1);
-
-        route->name = g_strdup (relais_section_get_name (section));
-        route->host = g_strdup (relais_section_get_string (section, "host"));
-        route->port = (guint16)relais_section_get_int (section, "port");
-        route->lmtp = relais_section_get_enum (section, "protocol") == 1;
-        route->implicit_tls = relais_section_get_enum (section, "tls_start") == 1;
-        route->auth_in_clear = relais_section_get_bool (section, "auth_in_clear");
-        read_wish (&route->tls, section, 0);
-        route->connections = (guint)relais_section_get_int (section, "connections");
-        route->messages_per_connection =
-            (guint)relais_section_get_int (section, "messages_per_connection");
-        route->patterns = g_strdupv ((char **)relais_section_get_list (section, "domains"));
-        g_ptr_array_add (settings->routes, route);
-    }
-}
-
-static RelaisStaticRoute *
-find_route (const RelaisQueueSettings *settings, const char *name)
-{
-    for (guint i = 0; i < settings->routes->len; i++) {
-        RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
-
-        if (strcmp (route->name, name) == 0)
-            return route;
-    }
-    return NULL;
-}
-
-static bool
-read_own_domains (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
-{
-    guint n = relais_config_n_sections (config, "domain");
-
-    for (guint i = 0; i < n; i++) {
-        const RelaisSection *section = relais_config_nth_section (config, "domain", i);
-        const char *name = relais_section_get_name (section);
-        const char *inbound = relais_section_get_string (section, "inbound");
-        RelaisStaticRoute *route;
-        char *domain;
-
-        if (inbound == NULL)
-            continue;
-        route = find_route (settings, inbound);
-        if (route == NULL) {
-            g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                         "%s: there is no route \"%s\"",
-                         relais_section_get_origin (section, "inbound"), inbound);
-            return false;
-        }
-        domain = relais_domain_normalise (name, strlen (name));
-        g_hash_table_replace (settings->own_domains, domain != NULL ? domain : g_strdup (name),
-                              route);
-    }
-    return true;
-}
+/* --- Patterns --------------------------------------------------------------------------------- */
 
 /* How closely a pattern fits: 0 not at all, the name itself closest. */
 static gsize
@@ -267,33 +189,13 @@ closeness (const char *pattern, const char *domain)
     return pattern[0] == '*' ? 1 + strlen (pattern) : G_MAXSIZE;
 }
 
-static gsize
-closest (char **patterns, const char *domain)
+gsize
+relais_queue_settings_closest (char **patterns, const char *domain)
 {
     gsize best = 0;
 
     for (gsize i = 0; patterns != NULL && patterns[i] != NULL; i++)
         best = MAX (best, closeness (patterns[i], domain));
-    return best;
-}
-
-const RelaisStaticRoute *
-relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain)
-{
-    const RelaisStaticRoute *best = g_hash_table_lookup (settings->own_domains, domain);
-    gsize best_fit = 0;
-
-    if (best != NULL)
-        return best;
-    for (guint i = 0; i < settings->routes->len; i++) {
-        const RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
-        gsize fit = closest (route->patterns, domain);
-
-        if (fit > best_fit) {
-            best_fit = fit;
-            best = route;
-        }
-    }
     return best;
 }
 
@@ -306,7 +208,7 @@ provider_free (gpointer data)
 
     g_free (provider->name);
     g_strfreev (provider->suffixes);
-    wish_clear (&provider->tls);
+    relais_tls_wish_clear (&provider->tls);
     g_free (provider);
 }
 
@@ -321,7 +223,7 @@ read_providers (RelaisQueueSettings *settings, RelaisConfig *config)
 
         provider->name = g_strdup (relais_section_get_name (section));
         provider->suffixes = g_strdupv ((char **)relais_section_get_list (section, "mx"));
-        read_wish (&provider->tls, section, 1);
+        relais_tls_wish_read (&provider->tls, section, 1);
         provider->has_families = relais_section_get_enum (section, "families") > 0;
         if (provider->has_families)
             provider->families =
@@ -337,7 +239,7 @@ destination_free (gpointer data)
 
     g_free (rule->name);
     g_strfreev (rule->patterns);
-    wish_clear (&rule->tls);
+    relais_tls_wish_clear (&rule->tls);
     g_free (rule);
 }
 
@@ -356,7 +258,7 @@ read_destinations (RelaisQueueSettings *settings, RelaisConfig *config)
             g_strfreev (rule->patterns);
             rule->patterns = g_strsplit (rule->name, ",", -1);
         }
-        read_wish (&rule->tls, section, 1);
+        relais_tls_wish_read (&rule->tls, section, 1);
         g_ptr_array_add (settings->destinations, rule);
     }
 }
@@ -369,7 +271,7 @@ relais_queue_settings_destination (const RelaisQueueSettings *settings, const ch
 
     for (guint i = 0; i < settings->destinations->len; i++) {
         const RelaisDestinationRule *rule = g_ptr_array_index (settings->destinations, i);
-        gsize fit = closest (rule->patterns, domain);
+        gsize fit = relais_queue_settings_closest (rule->patterns, domain);
 
         if (fit > best_fit) {
             best_fit = fit;
@@ -417,64 +319,15 @@ relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config,
     settings->hostname = g_strdup (hostname != NULL ? hostname : g_get_host_name ());
     settings->log_dir = g_strdup (relais_section_get_string (core, "log_dir"));
     settings->pools = g_ptr_array_new_with_free_func (pool_free);
-    settings->routes = g_ptr_array_new_with_free_func (route_free);
-    settings->own_domains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
     settings->providers = g_ptr_array_new_with_free_func (provider_free);
     settings->destinations = g_ptr_array_new_with_free_func (destination_free);
     read_limits (settings, config);
-    read_routes (settings, config);
     read_providers (settings, config);
     read_destinations (settings, config);
     if (!relais_queue_settings_read_schedules (settings, config, error))
         return false;
-    return read_sources (settings, config, error) && read_own_domains (settings, config, error);
-}
-
-/* A client certificate makes a context of its own, so that no other peer is shown it. */
-static bool
-load_certificate (RelaisStaticRoute *route, const RelaisSection *section, GError **error)
-{
-    const char *certificate = relais_section_get_string (section, "tls_certificate");
-    g_autoptr (RelaisTlsContext) context = NULL;
-
-    if (certificate == NULL)
-        return true;
-    context = relais_tls_context_new_client (route->tls.policy == RELAIS_TLS_POLICY_VERIFY, error);
-    if (context == NULL ||
-        !relais_tls_context_use_certificate (
-            context, certificate, relais_section_get_string (section, "tls_key"), error)) {
-        g_prefix_error (error, "%s: ", relais_section_get_origin (section, "tls_certificate"));
-        return false;
-    }
-    route->context = g_steal_pointer (&context);
-    return true;
-}
-
-static bool
-load_credentials (RelaisStaticRoute *route, const RelaisSection *section, GError **error)
-{
-    const char *path = relais_section_get_string (section, "auth_file");
-
-    if (path == NULL)
-        return true;
-    route->credentials = relais_credentials_load (path, error);
-    if (route->credentials == NULL)
-        g_prefix_error (error, "%s: ", relais_section_get_origin (section, "auth_file"));
-    return route->credentials != NULL;
-}
-
-bool
-relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
-{
-    for (guint i = 0; i < settings->routes->len; i++) {
-        RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);
-
-        const RelaisSection *section = relais_config_find_section (config, "route", route->name);
-
-        if (!load_certificate (route, section, error) || !load_credentials (route, section, error))
-            return false;
-    }
-    return true;
+    return read_sources (settings, config, error) &&
+           relais_queue_settings_read_routes (settings, config, error);
 }
 
 void
@@ -523,34 +376,23 @@ adopt_weights (gpointer data, gpointer fresh)
     give_weight (data, NULL);
 }
 
-static void
-adopt_route (gpointer data, gpointer fresh)
-{
-    RelaisStaticRoute *route = data;
-    const RelaisStaticRoute *other = find_route (fresh, route->name);
-
-    if (other == NULL)
-        return;
-    route->connections = other->connections;
-    route->messages_per_connection = other->messages_per_connection;
-}
-
-void
+bool
 relais_queue_settings_adopt (RelaisQueueSettings *settings, RelaisQueueSettings *fresh)
 {
+    const bool rerouted = relais_queue_settings_adopt_routes (settings, fresh);
     RelaisQueueSettings old = *settings;
 
     g_ptr_array_foreach (settings->pools, adopt_weights, fresh);
-    g_ptr_array_foreach (settings->routes, adopt_route, fresh);
     *settings = *fresh;
     settings->hostname = old.hostname;
     settings->log_dir = old.log_dir;
     settings->pools = old.pools;
-    settings->routes = old.routes;
-    settings->own_domains = old.own_domains;
     settings->smtp_port = old.smtp_port;
+    fresh->routes = old.routes;
+    fresh->own_domains = old.own_domains;
     fresh->providers = old.providers;
     fresh->destinations = old.destinations;
     memcpy (fresh->schedules, old.schedules, sizeof fresh->schedules);
     fresh->tenant_schedules = old.tenant_schedules;
+    return rerouted;
 }

@@ -17,7 +17,8 @@
 typedef struct {
     char *name;
     guint32 number;
-    guint uses; /* deliveries */
+    guint uses;    /* deliveries */
+    guint routing; /* of the queue's that its destination is by */
     RelaisDestination *destination;
     GList idle_link; /* in queue->idle_domains while unused */
     gint64 idle_since_us;
@@ -51,9 +52,12 @@ struct RelaisQueue {
     RelaisSuppression *suppression; /* or NULL: nobody is on it */
     RelaisConfig *config;
     RelaisQueueSettings settings;
-    guint settings_serial;   /* how often they were read again */
-    guint32 next_deadline;   /* slot whose deadline is to be set anew; 0: none */
-    RelaisTimer reset_timer; /* of that */
+    guint settings_serial; /* how often they were read again */
+    guint policies_serial; /* how often what other domains publish is read otherwise than before */
+    guint routing;         /* how often mail had to go elsewhere: see reroute.c */
+    guint32 next_rerouted; /* slot whose deliveries are to be moved; 0: none */
+    guint64 lanes_retired;
+    guint32 next_deadline; /* slot whose deadline is to be set anew; 0: none */
     RelaisTlsContext *tls, *tls_verify;
     RelaisTlsSessions *tls_sessions;
 
@@ -145,6 +149,10 @@ const RelaisSchedule *
 relais_queue_schedule (const RelaisQueue *queue, const RelaisMessageSlot *slot);
 /* Has the tenant's schedules be those of the settings in force. */
 void relais_queue_set_schedules (const RelaisQueue *queue, RelaisTenant *tenant);
+
+void relais_queue_each_connection (RelaisQueue *queue, void (*func) (RelaisConnection *connection));
+/* Has idle flows and domains looked at. */
+void relais_queue_sweep_later (RelaisQueue *queue);
 
 /* Sets the message's deadline, and the timer. */
 void relais_queue_set_deadline (RelaisQueue *queue, guint32 slot);

@@ -66,7 +66,7 @@ hold_back (RelaisAttempt *attempt, guint32 number)
         return;
     }
     delivery->unknown = 1;
-    relais_flow_put_waiting (attempt->flow, number,
+    relais_flow_put_waiting (relais_queue_flow_at (attempt->queue, delivery->flow), number,
                              relais_loop_now_us (attempt->queue->loop) +
                                  RELAIS_SUPPRESSED_RETRY_US);
 }

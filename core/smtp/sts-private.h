@@ -51,6 +51,9 @@ typedef struct {
 
 /* Reads the file; what cannot be read is warned of and passed over. May block. */
 RelaisSts *relais_sts_new (const RelaisStsOptions *options);
+/* Whether policies are in use at all: only then those that nobody asks for just now are renewed; and the port of
+ * HTTPS they are fetched from. */
+void relais_sts_use (RelaisSts *sts, bool in_use, guint16 port);
 /* Ends what is under way without telling. Before the fetcher and the resolver go. */
 void relais_sts_stop (RelaisSts *sts);
 /* Writes what is not written. The pool must be gone or idle. May block. NULL ok. */

@@ -28,7 +28,7 @@ struct RelaisSts {
     guint n_policies;
     RelaisStateFile *file;
     RelaisTimer renew_timer;
-    bool stopped;
+    bool stopped, in_use;
 };
 
 typedef struct {
@@ -397,7 +397,7 @@ on_renew (gpointer data)
         forget_if_expired (domain);
         if (domain->policy == NULL)
             release (domain);
-        else if (n < RENEWALS_AT_ONCE && wants_renewal (domain, now)) {
+        else if (sts->in_use && n < RENEWALS_AT_ONCE && wants_renewal (domain, now)) {
             g_clear_pointer (&domain->wanted_id, g_free);
             fetch (domain);
             n++;
@@ -501,6 +501,7 @@ relais_sts_new (const RelaisStsOptions *options)
     };
 
     sts->options = *options;
+    sts->in_use = true;
     sts->options.path = g_strdup (options->path);
     sts->domains = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, domain_free);
     sts->file = relais_state_file_new (&file);
@@ -509,6 +510,13 @@ relais_sts_new (const RelaisStsOptions *options)
     if (sts->n_policies > 0)
         look_later (sts);
     return sts;
+}
+
+void
+relais_sts_use (RelaisSts *sts, bool in_use, guint16 port)
+{
+    sts->in_use = in_use;
+    sts->options.port = port;
 }
 
 void

@@ -31,7 +31,7 @@ make_key (const RelaisTlsTerms *terms)
     if (terms->refused)
         g_string_append (key, " refused");
     if (terms->context != NULL)
-        g_string_append_printf (key, " %p", (gpointer)terms->context);
+        g_string_append_printf (key, " %u", relais_tls_context_serial (terms->context));
     return g_string_free (key, FALSE);
 }
 

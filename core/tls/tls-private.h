@@ -40,6 +40,8 @@ RelaisTlsContext *relais_tls_context_new_client (bool verify, GError **error);
 bool relais_tls_context_use_certificate (RelaisTlsContext *context, const char *certificate_file,
                                          const char *key_file, GError **error);
 
+/* No two contexts share it, whenever they live. */
+guint relais_tls_context_serial (const RelaisTlsContext *context);
 RelaisTlsContext *relais_tls_context_ref (RelaisTlsContext *context);
 void relais_tls_context_unref (RelaisTlsContext *context);
 /* The SSL_CTX behind it, for stream.c. */

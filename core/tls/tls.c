@@ -19,10 +19,13 @@ G_DEFINE_QUARK (relais - tls - error - quark, relais_tls_error)
 
 struct RelaisTlsContext {
     gatomicrefcount refs;
+    guint serial;
     SSL_CTX *native;
     bool server;
     GPtrArray *others; /* RelaisTlsContext *: for other names; or NULL */
 };
+
+static gint last_serial;
 
 /* Of TLS 1.2; those of 1.3 are all like that. */
 static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -93,6 +96,7 @@ new_context (const SSL_METHOD *method, bool server, GError **error)
     SSL_CTX_set_default_passwd_cb (native, refuse_passphrase);
     context = g_new0 (RelaisTlsContext, 1);
     g_atomic_ref_count_init (&context->refs);
+    context->serial = (guint)g_atomic_int_add (&last_serial, 1) + 1;
     context->native = native;
     context->server = server;
     return context;
@@ -239,6 +243,12 @@ relais_tls_context_new_client (bool verify, GError **error)
     }
     SSL_CTX_dane_set_flags (context->native, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
     return g_steal_pointer (&context);
+}
+
+guint
+relais_tls_context_serial (const RelaisTlsContext *context)
+{
+    return context->serial;
 }
 
 RelaisTlsContext *

@@ -13,9 +13,36 @@ import tls_policy
 tap = harness.Tap()
 
 
+def send_again(world, relais, cases, type):
+    """Sends to each and waits until each has one more outcome of that type."""
+    def count():
+        return [sum(event["type"] == type and event.get("recipient") == "x@" + case.domain for event in relais.events()) for case in cases]
+    before = count()
+    world.send(relais, cases)
+    relais.wait(lambda: count() == [n + 1 for n in before], 30, "each one %s" % type)
+
+
+def switch(relais, value):
+    with open(os.path.join(relais.facts["conf_dir"], "z-admin.conf"), "w") as file:
+        file.write("[tls-policy]\ndane = %s\nmta_sts = %s\n" % (value, value))
+    return sorted((row["key"], row["result"]) for row in relais.rows("reload") if "result" in row)
+
+
+def check_reload(world, relais):
+    """What may not be sent to a host that fails its policy may be while policies do not count, and no longer after that."""
+    cases = [case for case in world.cases if case.name in ("mismatch", "refused")]
+    tap.equal(switch(relais, "no"), [("dane", "applied"), ("mta_sts", "applied")], "a reload switches policies off")
+    send_again(world, relais, cases, "delivered")
+    tap.equal([len(world.mailboxes[case.name].got) for case in cases], [1, 1], "the next connection goes without")
+    switch(relais, "yes")
+    send_again(world, relais, cases, "deferred")
+    tap.equal([len(world.mailboxes[case.name].got) for case in cases], [1, 1], "and the next one heeds them again")
+
+
 def rows(world):
     with world.lab() as relais:
         tls_policy.send_and_check(tap, world, relais, world.cases)
+        check_reload(world, relais)
         relais.clean(tap)
 
 

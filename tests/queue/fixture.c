@@ -305,10 +305,14 @@ remove_tree (const char *path)
 void
 fixture_reload (Fixture *fixture, const char *more)
 {
+    RelaisQueueSettings settings;
+
     write_config (fixture->dir, "test2.conf", more);
     relais_config_unref (fixture->config);
     fixture->config = read_config (fixture->dir);
-    relais_queue_reload (fixture->queue, fixture->config);
+    g_assert_true (relais_queue_settings_read (&settings, fixture->config, NULL));
+    g_assert_true (relais_queue_settings_load (&settings, fixture->config, NULL));
+    relais_queue_reload (fixture->queue, fixture->config, &settings);
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * core/queue: a configuration that is read again acts on what is queued already: limits, providers, weights,
- * lifetimes, the postmaster. Sources and routes that are new wait for a restart and harm nothing.
+ * lifetimes, the postmaster. Sources that are new wait for a restart and harm nothing.
  */
 #include "config.h"
 

@@ -171,7 +171,7 @@ make_route (RelaisQueue *queue, const Decision *c)
     RelaisRouteHost host = {.name = (char *)c->host};
     g_autoptr (GPtrArray) hosts = g_ptr_array_new ();
     RelaisMailRoute mail = {.hosts = hosts};
-    const RelaisStaticRoute *fixed = relais_queue_settings_route (&queue->settings, c->domain);
+    RelaisStaticRoute *fixed = relais_queue_settings_route (&queue->settings, c->domain);
 
     if (c->host == NULL)
         return relais_route_new_literal (queue, fixed);
