@@ -124,6 +124,7 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
 static void
 put_suppression (RelaisCommandCall *call, const RelaisSuppression *suppression)
 {
+    g_autofree char *advice = relais_suppression_advice (suppression);
     RelaisSuppressionFigures figures;
 
     relais_suppression_figures (suppression, &figures);
@@ -133,6 +134,7 @@ put_suppression (RelaisCommandCall *call, const RelaisSuppression *suppression)
     row (call, "suppression.checks", (gint64)figures.checks);
     row (call, "suppression.journal_bytes", (gint64)figures.journal_bytes);
     row_text (call, "suppression.trouble", relais_suppression_trouble (suppression));
+    row_text (call, "suppression.advice", advice);
 }
 
 static void
