@@ -12,6 +12,8 @@
 /* A static table. */
 typedef const RelaisCommand *(*RelaisCommandTable) (gsize *n);
 
+/* `spool ...`; their data is, in the daemon, the RelaisSpool. */
+const RelaisCommand *relais_spool_commands (gsize *n);
 /* Those of relaisctl's main. */
 const RelaisCommand *relais_ctl_commands (gsize *n);
 

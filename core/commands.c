@@ -23,6 +23,7 @@ static const RelaisCommandTable tables[] = {
     relais_suppression_commands, relais_tokens_commands,    relais_host_commands,
     relais_tracking_commands,    relais_users_commands,     relais_new_commands,
     relais_ctl_module_commands,  relais_ctl_crash_commands, relais_ctl_commands,
+    relais_spool_commands,
 };
 
 void

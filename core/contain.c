@@ -249,8 +249,7 @@ put_aside (RelaisMessage *message, const RelaisCrash *crash)
     for (guint i = 0; i < message->envelope.recipients->len; i++) {
         if (message->states[i].kind != RELAIS_STATE_QUEUED)
             continue;
-        message->states[i].kind = RELAIS_STATE_HELD;
-        relais_message_set_state_reply (&message->states[i], reason);
+        relais_message_quarantine_state (&message->states[i], reason, g_get_real_time ());
         any = true;
     }
     if (any)

@@ -22,12 +22,10 @@
 #include "queue/queue-private.h"
 #include "reload-private.h"
 #include "smtp/users-private.h"
-#include "spool/spool-private.h"
 #include "status-private.h"
 #include "suppress/suppress-private.h"
 
 #include <glib/gi18n-lib.h>
-#include <json-glib/json-glib.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -143,97 +141,6 @@ conf_dump (RelaisCommandCall *call, gpointer data)
     relais_command_finish (call);
 }
 
-/* --- spool verify, spool dump ----------------------------------------------------------------- */
-
-/* A list as "a, b". */
-static void
-put_array (RelaisCommandCall *call, const char *name, JsonArray *array)
-{
-    g_autoptr (GString) text = g_string_new (NULL);
-
-    for (guint i = 0; i < json_array_get_length (array); i++) {
-        JsonNode *node = json_array_get_element (array, i);
-        g_autofree char *item = json_node_get_value_type (node) == G_TYPE_STRING
-                                    ? g_strdup (json_node_get_string (node))
-                                    : json_to_string (node, FALSE);
-
-        g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", item);
-    }
-    relais_command_put (call, name, text->str);
-}
-
-static void
-put_member (JsonObject *object, const gchar *name, JsonNode *node, gpointer data)
-{
-    RelaisCommandCall *call = data;
-    GType type = json_node_get_value_type (node);
-
-    if (JSON_NODE_HOLDS_ARRAY (node))
-        put_array (call, name, json_node_get_array (node));
-    else if (type == G_TYPE_STRING)
-        relais_command_put (call, name, json_node_get_string (node));
-    else if (type == G_TYPE_INT64)
-        relais_command_put_int (call, name, json_node_get_int (node));
-    else if (type == G_TYPE_BOOLEAN)
-        relais_command_put_bool (call, name, json_node_get_boolean (node));
-    else if (JSON_NODE_HOLDS_NULL (node))
-        relais_command_put (call, name, NULL);
-    else {
-        g_autofree char *text = json_to_string (node, FALSE);
-
-        relais_command_put (call, name, text);
-    }
-}
-
-static void
-spool_row (gpointer data, const char *json)
-{
-    g_autoptr (JsonParser) parser = json_parser_new ();
-    JsonNode *root;
-
-    if (!json_parser_load_from_data (parser, json, -1, NULL))
-        return;
-    root = json_parser_get_root (parser);
-    if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
-        return;
-    json_object_foreach_member (json_node_get_object (root), put_member, data);
-    relais_command_end_row (data);
-}
-
-typedef bool (*SpoolLook) (const char *dir, RelaisSpoolRow row, gpointer data, GError **error);
-
-static void
-look_at_spool (RelaisCommandCall *call, SpoolLook look)
-{
-    const RelaisSection *relais =
-        relais_config_find_section (relais_command_config (call), "relais", NULL);
-    g_autoptr (GError) error = NULL;
-
-    if (relais_command_n_args (call) > 1) {
-        relais_command_fail (call, RELAIS_EXIT_USAGE, _ ("expected one directory at most"));
-        return;
-    }
-    if (look (relais_command_n_args (call) > 0 ? relais_command_arg (call, 0)
-                                               : relais_section_get_string (relais, "spool_dir"),
-              spool_row, call, &error))
-        relais_command_finish (call);
-    else
-        relais_command_fail (call, RELAIS_EXIT_REFUSED,
-                             error != NULL ? error->message : _ ("the spool is damaged"));
-}
-
-static void
-spool_verify (RelaisCommandCall *call, gpointer data)
-{
-    look_at_spool (call, relais_spool_verify);
-}
-
-static void
-spool_dump (RelaisCommandCall *call, gpointer data)
-{
-    look_at_spool (call, relais_spool_dump);
-}
-
 /* --- Commands --------------------------------------------------------------------------------- */
 
 static const RelaisCommand own_commands[] = {
@@ -241,10 +148,6 @@ static const RelaisCommand own_commands[] = {
      RELAIS_COMMAND_OFFLINE, 0, conf_check},
     {"conf", "dump", "", "", N_ ("Show every value that the files give and where it comes from."),
      RELAIS_COMMAND_OFFLINE, 0, conf_dump},
-    {"spool", "verify", "[DIR]", "", N_ ("Check every record of a spool."), RELAIS_COMMAND_OFFLINE,
-     0, spool_verify},
-    {"spool", "dump", "[DIR]", "", N_ ("Show every record of a spool."), RELAIS_COMMAND_OFFLINE, 0,
-     spool_dump},
 };
 
 static void

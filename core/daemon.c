@@ -482,6 +482,7 @@ open_control (Daemon *daemon, GError **error)
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
+        !add_commands (daemon, relais_spool_commands, daemon->spool, error) ||
         !add_commands (daemon, relais_suppression_commands, daemon->suppression, error) ||
         !add_commands (daemon, relais_tokens_commands, daemon->tokens, error) ||
         !add_commands (daemon, relais_tracking_commands, daemon->tracking, error) ||

@@ -104,6 +104,7 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
     row (call, "queue.due_looking", (gint64)figures.due_looking);
     row (call, "queue.due_unrouted", (gint64)figures.due_unrouted);
     row (call, "queue.held", (gint64)figures.held);
+    row (call, "queue.quarantined", (gint64)figures.quarantined);
     row (call, "queue.active", (gint64)figures.active);
     row (call, "queue.flows", (gint64)figures.flows);
     row (call, "queue.lanes", (gint64)figures.lanes);
@@ -113,6 +114,7 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
     row (call, "queue.bounced_total", (gint64)figures.bounced_total);
     row (call, "queue.expired_total", (gint64)figures.expired_total);
     row (call, "queue.suppressed_total", (gint64)figures.suppressed_total);
+    row (call, "queue.quarantine_removed_total", (gint64)figures.quarantine_removed_total);
     row (call, "queue.tls_handshakes_total", (gint64)figures.tls_handshakes_total);
     row (call, "queue.tls_resumed_total", (gint64)figures.tls_resumed_total);
     row (call, "queue.parked", (gint64)figures.parked);
@@ -122,6 +124,7 @@ put_queue (RelaisCommandCall *call, RelaisQueue *queue)
 static void
 put_suppression (RelaisCommandCall *call, const RelaisSuppression *suppression)
 {
+    g_autofree char *advice = relais_suppression_advice (suppression);
     RelaisSuppressionFigures figures;
 
     relais_suppression_figures (suppression, &figures);
@@ -131,6 +134,7 @@ put_suppression (RelaisCommandCall *call, const RelaisSuppression *suppression)
     row (call, "suppression.checks", (gint64)figures.checks);
     row (call, "suppression.journal_bytes", (gint64)figures.journal_bytes);
     row_text (call, "suppression.trouble", relais_suppression_trouble (suppression));
+    row_text (call, "suppression.advice", advice);
 }
 
 static void
@@ -149,10 +153,11 @@ put_load (RelaisCommandCall *call, RelaisLoadMeter *meter)
 }
 
 static void
-on_oldest (gpointer data, gint64 age_us)
+on_oldest (gpointer data, gint64 age_us, gint64 quarantined_us)
 {
     RelaisCommandCall *call = data;
 
+    row (call, "queue.quarantined_oldest_s", quarantined_us / RELAIS_USEC_PER_SEC);
     row (call, "queue.oldest_s", age_us / RELAIS_USEC_PER_SEC);
     relais_command_finish (call);
 }

@@ -41,7 +41,10 @@
        N_ ("The same two at most, while seven of eight sessions are taken."))                      \
     X ("data_timeout", DURATION, "5m", 1000000, G_MAXINT64,                                        \
        N_ ("Time for each 64 KiB of message data."))                                               \
-    X ("tls_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for a TLS handshake."))
+    X ("tls_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for a TLS handshake."))      \
+    X ("quarantine_lifetime", DURATION, "30d", 0, G_MAXINT64,                                      \
+       N_ ("How long mail stays in the quarantine before it is removed, which an event and the "   \
+           "log tell of; 0 for ever. What an operator holds stays."))
 
 /* The same, for what is set up once, at start. */
 #define RELAIS_HTTP_LIMITS(X)                                                                      \

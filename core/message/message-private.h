@@ -126,12 +126,17 @@ typedef enum {
     RELAIS_STATE_HELD
 } RelaisStateKind;
 
+typedef enum {
+    RELAIS_STATE_QUARANTINED = 8 /* HELD, and not by an operator: it goes when its time is over */
+} RelaisStateFlag;
+
 typedef struct {
-    guint8 kind;  /* RelaisStateKind */
-    guint8 flags; /* bit 0: a delay notice was sent */
+    guint8 kind; /* RelaisStateKind */
+    guint8
+        flags; /* RelaisStateFlag; the lowest three bits count the delay notices that were sent */
     guint16 attempts;
     guint32 source; /* hash of the source's name that served last; 0 none */
-    gint64 due_us;  /* wall clock, of the next attempt */
+    gint64 due_us;  /* wall clock, of the next attempt; quarantined: since when it is */
     gint64
         age_us; /* time in the queue that counts against the lifetime (a clock that steps do not move) */
     char *reply; /* last reply or reason, one escaped line of at most 512 octets, or NULL */
@@ -168,6 +173,8 @@ void relais_message_unref (RelaisMessage *message);
 void relais_message_init_states (RelaisMessage *message);
 /* Copies the reply, control characters escaped as \xNN, cut at 512 octets; NULL forgets it. */
 void relais_message_set_state_reply (RelaisState *state, const char *reply);
+/* Holds a recipient by a verdict, from `wall_us` on. */
+void relais_message_quarantine_state (RelaisState *state, const char *reason, gint64 wall_us);
 /* Frees an array of `n` states; NULL ok. For this room. */
 void relais_states_free (RelaisState *states, guint n);
 RelaisRecipient *relais_envelope_add_recipient (RelaisEnvelope *envelope, const char *address);

@@ -111,6 +111,15 @@ relais_message_set_state_reply (RelaisState *state, const char *reply)
     state->reply = line != NULL ? g_string_free (line, FALSE) : NULL;
 }
 
+void
+relais_message_quarantine_state (RelaisState *state, const char *reason, gint64 wall_us)
+{
+    state->kind = RELAIS_STATE_HELD;
+    state->flags |= RELAIS_STATE_QUARANTINED;
+    state->due_us = wall_us;
+    relais_message_set_state_reply (state, reason);
+}
+
 RelaisRecipient *
 relais_envelope_add_recipient (RelaisEnvelope *envelope, const char *address)
 {

@@ -9,6 +9,7 @@
 
 #include "queue/commands-private.h"
 #include "queue/destination-private.h"
+#include "queue/quarantine-private.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -71,7 +72,8 @@ start_walk (RelaisQueue *queue, const Walk *how)
 /* --- The oldest ------------------------------------------------------------------------------- */
 
 typedef struct {
-    gint64 age_us;
+    const RelaisQueue *queue;
+    gint64 age_us, quarantined_us;
     RelaisQueueOldest done;
     gpointer data;
 } Oldest;
@@ -82,6 +84,8 @@ look_for_oldest (gpointer data, const RelaisMessageSlot *slot, gint64 age_us)
     Oldest *oldest = data;
 
     oldest->age_us = MAX (oldest->age_us, age_us);
+    oldest->quarantined_us =
+        MAX (oldest->quarantined_us, relais_quarantine_age_us (oldest->queue, slot));
 }
 
 static void
@@ -89,7 +93,7 @@ tell_oldest (gpointer data)
 {
     Oldest *oldest = data;
 
-    oldest->done (oldest->data, oldest->age_us);
+    oldest->done (oldest->data, oldest->age_us, oldest->quarantined_us);
     g_free (oldest);
 }
 
@@ -98,7 +102,7 @@ relais_queue_find_oldest (RelaisQueue *queue, RelaisQueueOldest done, gpointer d
 {
     Oldest *oldest = g_new (Oldest, 1);
 
-    *oldest = (Oldest){0, done, data};
+    *oldest = (Oldest){.queue = queue, .done = done, .data = data};
     start_walk (queue, &(Walk){.look = look_for_oldest, .end = tell_oldest, .data = oldest});
 }
 

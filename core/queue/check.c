@@ -81,7 +81,7 @@ check_delivery (const RelaisQueue *queue, guint32 number)
 }
 
 typedef struct {
-    guint64 deliveries, active, held, attempts;
+    guint64 deliveries, active, held, quarantined, attempts;
     guint64 due[RELAIS_N_DESTINATION_STATES];
 } Counts;
 
@@ -102,12 +102,16 @@ check_slot (const RelaisQueue *queue, guint32 number, Counts *counts)
         open++;
         counts->active += delivery->place == RELAIS_PLACE_ACTIVE;
         counts->held += delivery->place == RELAIS_PLACE_HELD;
+        counts->quarantined += delivery->place == RELAIS_PLACE_HELD && delivery->quarantined;
         if (delivery->place == RELAIS_PLACE_DUE)
             counts->due[relais_queue_flow_at (queue, delivery->flow)->destination->state]++;
         /* Only what an operator holds may be without a deadline. */
         if (slot->deadline_s == 0 && delivery->place != RELAIS_PLACE_HELD &&
             delivery->place != RELAIS_PLACE_LOCAL && delivery->place != RELAIS_PLACE_ACTIVE)
             return g_strdup_printf ("delivery %u never expires", i);
+        if (slot->deadline_s == 0 && delivery->quarantined &&
+            queue->settings.quarantine_lifetime_us > 0)
+            return g_strdup_printf ("delivery %u never goes from the quarantine", i);
     }
     counts->deliveries += open;
     return open == slot->open ? NULL : g_strdup_printf ("slot %u miscounts", number);
@@ -129,7 +133,8 @@ relais_queue_check (RelaisQueue *queue, char **problem)
     if (*problem == NULL && (counts.active != queue->active || counts.active < counts.attempts ||
                              (counts.active > counts.attempts && queue->n_local == 0)))
         *problem = g_strdup ("an active delivery has no owner");
-    if (*problem == NULL && counts.held != queue->held)
+    if (*problem == NULL &&
+        (counts.held != queue->held || counts.quarantined != queue->quarantined))
         *problem = g_strdup ("held deliveries are miscounted");
     if (*problem == NULL && memcmp (counts.due, queue->n_due, sizeof counts.due) != 0)
         *problem = g_strdup ("due deliveries are miscounted");

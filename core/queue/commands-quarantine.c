@@ -8,6 +8,7 @@
 
 #include "queue/commands-private.h"
 #include "queue/live-private.h"
+#include "queue/quarantine-private.h"
 #include "queue/verbs-private.h"
 
 #include "message/rope-private.h"
@@ -18,6 +19,23 @@
 enum { SHOWN_BYTES = 256 * 1024 };
 
 /* --- quarantine list -------------------------------------------------------------------------- */
+
+/* For how long it is there, and until when: NULL until an operator says. */
+static void
+put_times (RelaisCommandCall *call, const RelaisQueue *queue, const RelaisMessageSlot *slot,
+           const RelaisDelivery *delivery)
+{
+    const gint64 now_us = relais_loop_now_us (queue->loop);
+    const gint64 since_us = delivery->quarantined ? delivery->due_us : slot->born_us;
+    const gint64 until_us = relais_quarantine_until_us (queue, delivery);
+
+    relais_command_put_int (call, "age_s", (now_us - since_us) / RELAIS_USEC_PER_SEC);
+    if (until_us != 0)
+        relais_command_put_time (call, "until",
+                                 relais_loop_wall_us (queue->loop) + until_us - now_us);
+    else
+        relais_command_put (call, "until", NULL);
+}
 
 bool
 relais_queue_command_put_held (RelaisCommandCall *call, const RelaisQueue *queue,
@@ -43,8 +61,7 @@ relais_queue_command_put_held (RelaisCommandCall *call, const RelaisQueue *queue
     relais_command_put (
         call, "reason",
         message->states[relais_delivery_at (&queue->records, first)->recipient].reply);
-    relais_command_put_int (
-        call, "age_s", (relais_loop_now_us (queue->loop) - slot->born_us) / RELAIS_USEC_PER_SEC);
+    put_times (call, queue, slot, relais_delivery_at (&queue->records, first));
     relais_command_put_int (call, "size", (gint64)relais_body_facts (message->body)->size_bytes);
     relais_command_put (call, "tenant", envelope->tenant);
     relais_command_put (call, "client", envelope->client);

@@ -12,6 +12,7 @@
 #include "queue/destination-private.h"
 #include "queue/lane-private.h"
 #include "queue/live-private.h"
+#include "queue/quarantine-private.h"
 #include "queue/rest-private.h"
 #include "queue/suppressed-private.h"
 #include "queue/verbs-private.h"
@@ -218,7 +219,10 @@ relais_queue_command_put_wait (RelaisCommandCall *call, const RelaisQueue *queue
         break;
     case RELAIS_PLACE_ACTIVE: text = "the attempt under way"; break;
     case RELAIS_PLACE_LOCAL: text = "its turn to be written"; break;
-    case RELAIS_PLACE_HELD: text = "an operator: `relaisctl queue release`"; break;
+    case RELAIS_PLACE_HELD:
+        text = "an operator: `relaisctl queue release`";
+        until_us = relais_quarantine_until_us (queue, delivery);
+        break;
     case RELAIS_PLACE_NONE: break;
     }
     relais_command_put (call, "waits_for", text);

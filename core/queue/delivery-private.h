@@ -20,7 +20,7 @@ typedef enum {
     RELAIS_PLACE_DUE,     /* in one of its flow's lists of what is due */
     RELAIS_PLACE_ACTIVE,  /* an attempt's */
     RELAIS_PLACE_LOCAL,   /* in the list of local work (see local.c) */
-    RELAIS_PLACE_HELD     /* an operator's */
+    RELAIS_PLACE_HELD     /* an operator's; what is quarantined has its message's deadline, too */
 } RelaisPlace;
 
 /* What local work, or the end of the attempt, is to do with it. */
@@ -28,6 +28,7 @@ typedef enum {
     RELAIS_ACTION_NONE = 0,
     RELAIS_ACTION_SUPPRESS, /* its recipient is on the suppression list */
     RELAIS_ACTION_EXPIRE,   /* too old */
+    RELAIS_ACTION_LAPSE,    /* too long in the quarantine */
     RELAIS_ACTION_FAIL,     /* its destination can take no mail */
     RELAIS_ACTION_DEFER,    /* its destination could not be looked up */
     RELAIS_ACTION_HOLD,     /* from here on: an operator's verb */
@@ -37,7 +38,7 @@ typedef enum {
 } RelaisAction;
 
 typedef struct {
-    gint64 due_us;     /* monotonic; while WAITING */
+    gint64 due_us;     /* monotonic; while WAITING. Quarantined: since when it is */
     guint32 message;   /* slot */
     guint32 flow;      /* number of the flow */
     guint32 domain;    /* number of the recipient's domain */
@@ -48,11 +49,12 @@ typedef struct {
     guint32 before;    /* previous one */
     guint16 recipient; /* in the envelope */
     guint16 attempts;
-    guint8 place;       /* RelaisPlace */
-    guint8 list;        /* DUE: which of the flow's lists */
-    guint8 action;      /* RelaisAction */
-    guint8 unknown : 1; /* WAITING: because the suppression list could not be read */
-    guint8 moved : 1;   /* ACTIVE: it goes another way than its attempt, see reroute.c */
+    guint8 place;           /* RelaisPlace */
+    guint8 list;            /* DUE: which of the flow's lists */
+    guint8 action;          /* RelaisAction */
+    guint8 unknown : 1;     /* WAITING: because the suppression list could not be read */
+    guint8 moved : 1;       /* ACTIVE: it goes another way than its attempt, see reroute.c */
+    guint8 quarantined : 1; /* HELD: by a verdict, not by an operator */
 } RelaisDelivery;
 _Static_assert(sizeof (RelaisDelivery) <= 64, "a delivery is a small record");
 
@@ -73,6 +75,7 @@ typedef struct {
     guint8 grace : 1; /* released or retried past its lifetime: the deadline in the wheel counts */
     guint8 alone : 1; /* each recipient in a transaction of its own */
     guint8 used : 1;  /* 0: this slot is free (for walks over all) */
+    guint8 quarantined : 1; /* some of it was quarantined */
 } RelaisMessageSlot;
 _Static_assert(sizeof (RelaisMessageSlot) <= 64, "a message slot is a small record");
 

@@ -9,6 +9,7 @@
 #include "queue/destination-private.h"
 #include "queue/outcome-private.h"
 #include "queue/local-private.h"
+#include "queue/quarantine-private.h"
 #include "queue/schedule-private.h"
 #include "queue/suppressed-private.h"
 
@@ -85,6 +86,7 @@ settle (RelaisSettlement *settlement, const RelaisLive *live, guint32 number)
         settle_by_destination (settlement, number, relais_queue_flow_at (queue, delivery->flow),
                                &result);
         return;
+    case RELAIS_ACTION_LAPSE: relais_quarantine_settle (settlement, live, number); return;
     case RELAIS_ACTION_HOLD: result.kind = RELAIS_RESULT_HELD; break;
     case RELAIS_ACTION_RELEASE: result.kind = RELAIS_RESULT_RELEASED; break;
     case RELAIS_ACTION_BOUNCE:
@@ -147,6 +149,8 @@ on_unreadable (Work *work, const GError *error)
         delivery->place = RELAIS_PLACE_NONE;
         if (gone)
             relais_queue_forget (queue, number);
+        else if (delivery->action == RELAIS_ACTION_LAPSE)
+            relais_quarantine_put_back (queue, number);
         else
             relais_flow_put_waiting (relais_queue_flow_at (queue, delivery->flow), number,
                                      relais_loop_now_us (queue->loop) + RELAIS_USEC_PER_MIN);
@@ -233,7 +237,7 @@ relais_queue_make_local (RelaisQueue *queue, guint32 number, RelaisAction action
     switch ((RelaisPlace)delivery->place) {
     case RELAIS_PLACE_ACTIVE: delivery->action = MAX (delivery->action, (guint8)action); return;
     case RELAIS_PLACE_LOCAL: delivery->action = MAX (delivery->action, (guint8)action); return;
-    case RELAIS_PLACE_HELD: queue->held--; break;
+    case RELAIS_PLACE_HELD: relais_quarantine_leave (queue, delivery); break;
     case RELAIS_PLACE_WAITING:
     case RELAIS_PLACE_DUE:
         relais_flow_remove (relais_queue_flow_at (queue, delivery->flow), number);
@@ -248,6 +252,17 @@ relais_queue_make_local (RelaisQueue *queue, guint32 number, RelaisAction action
 
 /* --- Deadlines -------------------------------------------------------------------------------- */
 
+/* What is in the quarantine may have had the deadline: then no notice is owed. */
+static void
+notice (RelaisQueue *queue, RelaisMessageSlot *slot, guint owed)
+{
+    if (slot->bounce || owed <= slot->noticed)
+        return;
+    slot->noticed = owed & 7;
+    g_array_append_val (queue->notices, slot->id);
+    relais_queue_wake (queue);
+}
+
 void
 relais_queue_on_deadline (gpointer data, guint32 number)
 {
@@ -257,10 +272,9 @@ relais_queue_on_deadline (gpointer data, guint32 number)
     const RelaisSchedule *schedule = relais_queue_schedule (queue, slot);
     const gint64 now = relais_loop_now_us (queue->loop);
 
+    relais_quarantine_lapse (queue, slot, now);
     if (now < relais_schedule_expiry_us (schedule, slot->born_us, slot->bounce)) {
-        slot->noticed = relais_schedule_notices (schedule, now - slot->born_us) & 7;
-        g_array_append_val (queue->notices, slot->id);
-        relais_queue_wake (queue);
+        notice (queue, slot, relais_schedule_notices (schedule, now - slot->born_us));
         relais_queue_set_deadline (queue, number);
         return;
     }
@@ -275,6 +289,7 @@ relais_queue_on_deadline (gpointer data, guint32 number)
     }
     /* An attempt may still be put back untried. */
     if (under_way)
-        relais_wheel_set (queue->wheel, number,
-                          relais_loop_now_us (queue->loop) + RELAIS_USEC_PER_MIN);
+        relais_wheel_set (queue->wheel, number, now + RELAIS_USEC_PER_MIN);
+    else if (relais_quarantine_deadline_us (queue, slot) != G_MAXINT64)
+        relais_wheel_set (queue->wheel, number, relais_quarantine_deadline_us (queue, slot));
 }

@@ -23,6 +23,7 @@ libcore_la_SOURCES += \
     core/queue/permit.c core/queue/permit-private.h \
     core/queue/prepare.c \
     core/queue/queue.c \
+    core/queue/quarantine.c core/queue/quarantine-private.h \
     core/queue/reach.c core/queue/reach-private.h \
     core/queue/reload.c \
     core/queue/report.c core/queue/report-private.h \
@@ -98,6 +99,12 @@ TESTS += tests/queue/test-queue-sources
 tests_queue_test_queue_sources_SOURCES = tests/queue/test-queue-sources.c $(QUEUE_SCENE)
 tests_queue_test_queue_sources_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_sources_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-quarantine
+TESTS += tests/queue/test-queue-quarantine
+tests_queue_test_queue_quarantine_SOURCES = tests/queue/test-queue-quarantine.c $(QUEUE_SCENE)
+tests_queue_test_queue_quarantine_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_quarantine_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-queue-reload
 TESTS += tests/queue/test-queue-reload

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "queue/destination-private.h"
+#include "queue/quarantine-private.h"
 #include "queue/schedule-private.h"
 #include "queue/settlement-private.h"
 #include "queue/suppressed-private.h"
@@ -299,6 +300,9 @@ set_state (RelaisSettlement *settlement, RelaisDelivery *delivery, const RelaisR
     }
     if (result->kind == RELAIS_RESULT_RELEASED)
         state->due_us = relais_loop_wall_us (queue->loop);
+    /* From here on it is the operator who says. */
+    if (result->kind == RELAIS_RESULT_RELEASED || result->kind == RELAIS_RESULT_HELD)
+        state->flags &= (guint8)~RELAIS_STATE_QUARANTINED;
     if (result->kind == RELAIS_RESULT_DEFERRED) {
         gint64 wait = delivery->moved
                           ? 0
@@ -426,9 +430,7 @@ relais_settlement_add (RelaisSettlement *settlement, guint32 number, const Relai
     if (relais_state_is_final (state->kind)) {
         relais_queue_forget (queue, number);
     } else if (state->kind == RELAIS_STATE_HELD) {
-        delivery->place = RELAIS_PLACE_HELD;
-        delivery->action = RELAIS_ACTION_NONE;
-        queue->held++;
+        relais_quarantine_put_held (queue, number, state);
     } else if (delivery->action > RELAIS_ACTION_DEFER) {
         relais_queue_make_local (queue, number, (RelaisAction)delivery->action);
     } else if (result->kind == RELAIS_RESULT_RELEASED) {

@@ -51,6 +51,8 @@ const RelaisCommand *relais_queue_commands (gsize *n);
 
 typedef struct {
     guint64 messages, deliveries, held, active;
+    guint64 quarantined;               /* of `held`, those that a verdict holds, not an operator */
+    guint64 quarantine_removed_total;  /* deliveries whose time there was over */
     guint64 due;                       /* deliveries whose time has come, wherever they stand */
     guint64 due_looking, due_unrouted; /* of them: their destination is asked for; had no answer */
     guint64 flows_in_order;            /* flows that could go and wait for a turn in a lane */
@@ -69,7 +71,7 @@ guint relais_queue_n_under_way (const RelaisQueue *queue);
 /* Of these: connections in use, and deliveries being tried. */
 void relais_queue_count_peers (const RelaisQueue *queue, guint *connections, guint *deliveries);
 
-/* Age of the oldest delivery in microseconds, 0 if there is none. Looks at each message, in slices of
- * many turns; `done` is called in a later turn. */
-typedef void (*RelaisQueueOldest) (gpointer data, gint64 age_us);
+/* Age of the oldest delivery in microseconds, and the longest that one is in the quarantine, 0 if there is none.
+ * Looks at each message, in slices of many turns; `done` is called in a later turn. */
+typedef void (*RelaisQueueOldest) (gpointer data, gint64 age_us, gint64 quarantined_us);
 void relais_queue_find_oldest (RelaisQueue *queue, RelaisQueueOldest done, gpointer data);

@@ -10,6 +10,7 @@
 #include "queue/keep-private.h"
 #include "queue/local-private.h"
 #include "queue/outcome-private.h"
+#include "queue/quarantine-private.h"
 #include "queue/reroute-private.h"
 #include "queue/schedule-private.h"
 #include "queue/shaper-private.h"
@@ -343,16 +344,23 @@ on_wheel (gpointer data)
 }
 
 void
+relais_queue_set_wake (RelaisQueue *queue, guint32 number, gint64 at_us)
+{
+    relais_wheel_set (queue->wheel, number, at_us);
+    /* The timer stands on the nearest second that held anything; a later one need not move it. */
+    if (!relais_timer_is_set (&queue->wheel_timer) || queue->wheel_timer.due_us > at_us)
+        arm_wheel (queue);
+}
+
+void
 relais_queue_set_deadline (RelaisQueue *queue, guint32 number)
 {
     const RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
     gint64 deadline = relais_schedule_deadline_us (relais_queue_schedule (queue, slot),
                                                    slot->born_us, slot->noticed, slot->bounce);
 
-    relais_wheel_set (queue->wheel, number, deadline);
-    /* The timer stands on the nearest second that held anything; a later one need not move it. */
-    if (!relais_timer_is_set (&queue->wheel_timer) || queue->wheel_timer.due_us > deadline)
-        arm_wheel (queue);
+    relais_queue_set_wake (queue, number,
+                           MIN (deadline, relais_quarantine_deadline_us (queue, slot)));
 }
 
 void
@@ -429,8 +437,7 @@ place_delivery (RelaisQueue *queue, guint32 number, const RelaisMessage *message
     gint64 rest;
 
     if (state->kind == RELAIS_STATE_HELD) {
-        delivery->place = RELAIS_PLACE_HELD;
-        queue->held++;
+        relais_quarantine_put_held (queue, number, state);
         return;
     }
     if (relais_suppressed_is_listed (queue, message, delivery->recipient)) {
@@ -497,10 +504,10 @@ relais_queue_add (RelaisQueue *queue, RelaisMessage *message)
     for (guint i = message->envelope.recipients->len; i > 0; i--)
         if (!relais_state_is_final (message->states[i - 1].kind))
             add_delivery (queue, slot, message, i - 1);
-    relais_queue_set_deadline (queue, slot);
     for (guint32 number = relais_slot_at (&queue->records, slot)->first; number != 0;
          number = relais_delivery_at (&queue->records, number)->after)
         place_delivery (queue, number, message);
+    relais_queue_set_deadline (queue, slot);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -579,6 +586,7 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     queue->host = options->host;
     queue->suppression = options->suppression;
     queue->config = relais_config_ref (config);
+    queue->made_us = relais_loop_now_us (queue->loop);
     init_tables (queue);
     if (!relais_queue_settings_read (&queue->settings, config, error) ||
         (queue->tls = relais_tls_context_new_client (false, error)) == NULL ||
@@ -705,6 +713,8 @@ relais_queue_figures (RelaisQueue *queue, RelaisQueueFigures *figures)
     *figures = (RelaisQueueFigures){.messages = queue->records.slots.used,
                                     .deliveries = queue->records.deliveries.used,
                                     .held = queue->held,
+                                    .quarantined = queue->quarantined,
+                                    .quarantine_removed_total = queue->lapsed_total,
                                     .active = queue->active,
                                     .due_looking = queue->n_due[RELAIS_DESTINATION_LOOKING],
                                     .due_unrouted = queue->n_due[RELAIS_DESTINATION_ASLEEP],

@@ -36,7 +36,7 @@ reset_deadlines (gpointer data)
         const RelaisMessageSlot *slot = relais_slot_at (&queue->records, queue->next_deadline);
 
         /* What an operator gave more time keeps it; what he holds has no deadline. */
-        if (slot->used && !slot->grace && slot->deadline_s != 0)
+        if (slot->used && !slot->grace && (slot->deadline_s != 0 || slot->quarantined))
             relais_queue_set_deadline (queue, queue->next_deadline);
     }
     if (!queue->closed && end < queue->records.slots.top) {
@@ -88,6 +88,7 @@ relais_queue_reload (RelaisQueue *queue, RelaisConfig *config, RelaisQueueSettin
             g_hash_table_size (fresh->tenant_schedules) > 0;
     for (gsize i = 0; i < G_N_ELEMENTS (fresh->schedules); i++)
         reset = reset || schedules_differ (&queue->settings.schedules[i], &fresh->schedules[i]);
+    reset = reset || queue->settings.quarantine_lifetime_us != fresh->quarantine_lifetime_us;
     if (relais_queue_settings_adopt (&queue->settings, fresh))
         relais_reroute_begin (queue);
     relais_config_ref (config);

@@ -119,6 +119,7 @@ typedef struct RelaisQueueSettings {
     guint connections_total;
     gint64 idle_us, sleep_first_us, sleep_last_us;
     gint64 connect_us, fallback_us, reply_us;
+    gint64 quarantine_lifetime_us; /* 0: for ever */
     RelaisFamilies families;
     guint16 smtp_port;
     RelaisTlsPolicy tls;

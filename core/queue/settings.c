@@ -301,6 +301,8 @@ read_limits (RelaisQueueSettings *settings, RelaisConfig *config)
         *numbers[i] = (guint)relais_section_get_int (queue, number_keys[i]);
     for (gsize i = 0; i < G_N_ELEMENTS (times); i++)
         *times[i] = relais_section_get_int (queue, time_keys[i]);
+    settings->quarantine_lifetime_us = relais_section_get_int (
+        relais_config_find_section (config, "limits", NULL), "quarantine_lifetime");
     settings->smtp_port = (guint16)relais_section_get_int (queue, "smtp_port");
     settings->tls = (RelaisTlsPolicy)relais_section_get_enum (queue, "tls");
     settings->tls_sessions = (guint)relais_section_get_int (queue, "tls_sessions");

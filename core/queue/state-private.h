@@ -109,6 +109,9 @@ struct RelaisQueue {
     guint64 n_due[RELAIS_N_DESTINATION_STATES]; /* deliveries, by the state of their destination */
     guint64 n_in_order;                         /* flows that wait for a turn in some lane */
     guint64 held, active;
+    guint64 quarantined;  /* of `held`, by a verdict */
+    guint64 lapsed_total; /* deliveries that went from the quarantine when their time was over */
+    gint64 made_us;
     guint64 delivered_total, deferred_total, bounced_total, expired_total, suppressed_total;
     guint64
         evidence_lost_total; /* settlements written without the evidence that could not be kept */
@@ -154,6 +157,8 @@ void relais_queue_each_connection (RelaisQueue *queue, void (*func) (RelaisConne
 /* Has idle flows and domains looked at. */
 void relais_queue_sweep_later (RelaisQueue *queue);
 
+/* Has relais_queue_on_deadline () look at the message then. */
+void relais_queue_set_wake (RelaisQueue *queue, guint32 slot, gint64 at_us);
 /* Sets the message's deadline, and the timer. */
 void relais_queue_set_deadline (RelaisQueue *queue, guint32 slot);
 /* Ends a delivery's record, and the message's with its last one. */

@@ -8,6 +8,7 @@
 
 #include "queue/destination-private.h"
 #include "queue/outcome-private.h"
+#include "queue/schedule-private.h"
 #include "queue/verbs-private.h"
 
 #include <string.h>
@@ -97,10 +98,12 @@ release (RelaisQueue *queue, guint32 number)
     if (!is_held (delivery))
         return;
     /* Held beyond its lifetime: it was released to be sent, not to be returned at once. */
-    if (slot->deadline_s == 0) {
+    if (relais_loop_now_us (queue->loop) >=
+        relais_schedule_expiry_us (relais_queue_schedule (queue, slot), slot->born_us,
+                                   slot->bounce)) {
         slot->grace = 1;
-        relais_wheel_set (queue->wheel, delivery->message,
-                          relais_loop_now_us (queue->loop) + GRACE_US);
+        relais_queue_set_wake (queue, delivery->message,
+                               relais_loop_now_us (queue->loop) + GRACE_US);
     }
     relais_queue_make_local (queue, number, RELAIS_ACTION_RELEASE);
 }
@@ -126,7 +129,7 @@ apply (RelaisQueue *queue, RelaisVerb verb, guint32 number)
 
     switch (verb) {
     case RELAIS_VERB_HOLD:
-        if (delivery->place != RELAIS_PLACE_HELD)
+        if (delivery->place != RELAIS_PLACE_HELD || delivery->quarantined)
             relais_queue_make_local (queue, number, RELAIS_ACTION_HOLD);
         return;
     case RELAIS_VERB_RELEASE: release (queue, number); return;

@@ -374,10 +374,21 @@ hold (RelaisMessage *message, const RelaisHookResult *result)
     g_autofree char *reason =
         g_strdup_printf ("quarantined by %s", result->module != NULL ? result->module : "a module");
 
-    for (guint i = 0; i < message->envelope.recipients->len; i++) {
-        message->states[i].kind = RELAIS_STATE_HELD;
-        relais_message_set_state_reply (&message->states[i], reason);
-    }
+    for (guint i = 0; i < message->envelope.recipients->len; i++)
+        relais_message_quarantine_state (&message->states[i], reason,
+                                         message->envelope.received_us);
+}
+
+static GBytes *
+quarantined_line (const RelaisMessage *message)
+{
+    char id[RELAIS_ID_TEXT_BYTES];
+    RelaisEventLine *line;
+
+    relais_id_to_text (message->id, id);
+    line = relais_event_line_new ("quarantined", message->envelope.received_us, id, -1, 0);
+    relais_event_line_add (line, "reason", message->states[0].reply);
+    return relais_event_line_end (line);
 }
 
 static void
@@ -397,11 +408,15 @@ commit (RelaisSession *session, const RelaisHookResult *result)
         relais_trace_apply (tx->trace, message, session->settings->authserv_id);
     relais_message_init_states (message);
     relais_group_add_message (group, message, g_steal_pointer (&tx->draft));
-    if (result->verdict == RELAIS_VERDICT_QUARANTINE) {
-        hold (message, result);
-        relais_group_add_state (group, message);
-    }
     relais_group_add_event (group, line);
+    if (result->verdict == RELAIS_VERDICT_QUARANTINE) {
+        g_autoptr (GBytes) quarantined = NULL;
+
+        hold (message, result);
+        quarantined = quarantined_line (message);
+        relais_group_add_state (group, message);
+        relais_group_add_event (group, quarantined);
+    }
     if (tx->counted)
         relais_smtp_server_count_transaction (server, -1);
     tx->counted = false;

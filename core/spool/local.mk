@@ -10,7 +10,9 @@ spool_sources = \
     core/spool/writer.c core/spool/syncer.c core/spool/failure.c \
     core/spool/keeper.c core/spool/compact.c \
     core/spool/read.c core/spool/read.h \
-    core/spool/recovery.c core/spool/walk.c core/spool/load.c core/spool/offline.c core/spool/spool.c
+    core/spool/recovery.c core/spool/walk.c core/spool/load.c core/spool/offline.c core/spool/spool.c \
+    core/spool/rows.c core/spool/rows.h \
+    core/spool/salvage.c core/spool/salvage.h core/spool/discard.c
 libcore_la_SOURCES += $(spool_sources)
 
 spool_fixture = tests/spool/fixture.c tests/spool/fixture.h
@@ -26,6 +28,12 @@ tests_spool_test_damage_SOURCES = tests/spool/test-damage.c $(spool_fixture)
 tests_spool_test_damage_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
 tests_spool_test_damage_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pread
 tests_spool_test_damage_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/spool/test-salvage
+TESTS += tests/spool/test-salvage
+tests_spool_test_salvage_SOURCES = tests/spool/test-salvage.c $(spool_fixture)
+tests_spool_test_salvage_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
+tests_spool_test_salvage_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/spool/test-record
 TESTS += tests/spool/test-record

@@ -10,12 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <json-glib/json-glib.h>
 #include <unistd.h>
 
 #include "spool/crc32c.h"
 #include "spool/segment.h"
 #include "spool/body-file.h"
+#include "spool/rows.h"
+#include "spool/salvage.h"
 #include "spool/spool-private.h"
 
 typedef struct {
@@ -28,60 +29,25 @@ typedef struct {
     GHashTable *files; /* id -> RelaisBodyFileRef, of MESSAGEs not done */
     GHashTable *done;  /* ids */
     guint64 records;
+    guint64 wanted; /* only this MESSAGE is looked for; `place` is where its last record lies */
+    guint32 place_number, place_offset;
 } Look;
 
 static const char *const type_names[] = {"unknown", "message", "state", "done", "event"};
-
-static JsonBuilder *
-begin_row (const char *kind, const char *file)
-{
-    JsonBuilder *builder = json_builder_new ();
-
-    json_builder_begin_object (builder);
-    json_builder_set_member_name (builder, kind);
-    json_builder_add_string_value (builder, file);
-    return builder;
-}
-
-static void
-add_int (JsonBuilder *builder, const char *key, guint64 value)
-{
-    json_builder_set_member_name (builder, key);
-    json_builder_add_int_value (builder, (gint64)value);
-}
-
-static void
-add_text (JsonBuilder *builder, const char *key, const char *value)
-{
-    g_autofree char *valid = g_utf8_make_valid (value, -1);
-
-    json_builder_set_member_name (builder, key);
-    json_builder_add_string_value (builder, valid);
-}
-
-static void
-end_row (Look *look, JsonBuilder *builder)
-{
-    g_autoptr (JsonNode) root = NULL;
-    g_autofree char *text = NULL;
-
-    json_builder_end_object (builder);
-    root = json_builder_get_root (builder);
-    text = json_to_string (root, FALSE);
-    look->row (look->data, text);
-    g_object_unref (builder);
-}
 
 /* Says what is wrong and where. */
 static void
 tell (Look *look, const char *file, guint64 offset, const char *what)
 {
-    JsonBuilder *builder = begin_row ("file", file);
+    JsonBuilder *builder;
 
     look->sound = false;
-    add_int (builder, "offset", offset);
-    add_text (builder, "damage", what);
-    end_row (look, builder);
+    if (look->row == NULL)
+        return;
+    builder = relais_spool_row_begin ("file", file);
+    relais_spool_row_add_int (builder, "offset", offset);
+    relais_spool_row_add (builder, "damage", what);
+    relais_spool_row_end (builder, look->row, look->data);
 }
 
 /* --- Records ------------------------------------------------------------------------------------ */
@@ -89,7 +55,7 @@ tell (Look *look, const char *file, guint64 offset, const char *what)
 static void
 add_envelope (JsonBuilder *builder, const RelaisMessage *message)
 {
-    add_text (builder, "sender", message->envelope.sender);
+    relais_spool_row_add (builder, "sender", message->envelope.sender);
     json_builder_set_member_name (builder, "recipients");
     json_builder_begin_array (builder);
     for (guint i = 0; i < message->envelope.recipients->len; i++)
@@ -103,18 +69,18 @@ dump_record (Look *look, const char *name, const RelaisRecordAt *at, const Relai
              GBytes *payload)
 {
     const RelaisRecord *record = &at->record;
-    JsonBuilder *builder = begin_row ("file", name);
+    JsonBuilder *builder = relais_spool_row_begin ("file", name);
     char id[RELAIS_ID_TEXT_BYTES];
 
-    add_int (builder, "offset", at->offset);
-    add_int (builder, "lsn", record->lsn);
-    add_text (builder, "type",
-              type_names[record->type < G_N_ELEMENTS (type_names) ? record->type : 0]);
+    relais_spool_row_add_int (builder, "offset", at->offset);
+    relais_spool_row_add_int (builder, "lsn", record->lsn);
+    relais_spool_row_add (builder, "type",
+                          type_names[record->type < G_N_ELEMENTS (type_names) ? record->type : 0]);
     if (record->id != 0) {
         relais_id_to_text (record->id, id);
-        add_text (builder, "id", id);
+        relais_spool_row_add (builder, "id", id);
     }
-    add_int (builder, "bytes", relais_record_size (record));
+    relais_spool_row_add_int (builder, "bytes", relais_record_size (record));
     if (message != NULL)
         add_envelope (builder, message);
     if (record->type == RELAIS_RECORD_EVENT) {
@@ -122,11 +88,11 @@ dump_record (Look *look, const char *name, const RelaisRecordAt *at, const Relai
         const char *bytes = g_bytes_get_data (payload, &size);
         g_autofree char *line = g_strndup (bytes, size);
 
-        add_text (builder, "event", line);
+        relais_spool_row_add (builder, "event", line);
     }
     json_builder_set_member_name (builder, "commit");
     json_builder_add_boolean_value (builder, (record->flags & RELAIS_RECORD_COMMIT) != 0);
-    end_row (look, builder);
+    relais_spool_row_end (builder, look->row, look->data);
 }
 
 static void
@@ -137,6 +103,15 @@ note_file (Look *look, const RelaisRecord *record, GBytes *payload)
     relais_body_file_ref_decode (
         (const guint8 *)g_bytes_get_data (payload, NULL) + record->head_bytes, ref);
     g_hash_table_insert (look->files, g_memdup2 (&record->id, sizeof record->id), ref);
+}
+
+/* What was written later stands in a later segment, or behind. */
+static void
+note_place (Look *look, const char *name, const RelaisRecordAt *at)
+{
+    if (at->record.type == RELAIS_RECORD_MESSAGE && at->record.id == look->wanted &&
+        relais_segment_parse_name (name, "segment-", &look->place_number))
+        look->place_offset = at->offset;
 }
 
 static void
@@ -150,6 +125,10 @@ look_at_record (Look *look, const char *name, int fd, const RelaisFraming *frami
     RelaisRecord record;
 
     look->records++;
+    if (look->wanted != 0) {
+        note_place (look, name, at);
+        return;
+    }
     payload = relais_segment_read_record (fd, framing, at->offset, true, &record, &error);
     if (payload != NULL && record.type == RELAIS_RECORD_MESSAGE) {
         message = relais_message_decode (record.id, g_bytes_get_data (payload, NULL),
@@ -305,7 +284,7 @@ look_at_all (Look *look, GError **error)
         for (guint i = 0; i < numbers->len; i++)
             if (!look_at_file (look, g_array_index (numbers, guint32, i), notes_only, error))
                 return false;
-    if (look->bodies_fd >= 0)
+    if (look->bodies_fd >= 0 && look->wanted == 0)
         look_at_bodies (look);
     return true;
 }
@@ -313,40 +292,50 @@ look_at_all (Look *look, GError **error)
 static void
 tell_sum (Look *look, const char *dir)
 {
-    JsonBuilder *builder = begin_row ("spool", dir);
+    JsonBuilder *builder = relais_spool_row_begin ("spool", dir);
 
-    add_int (builder, "records", look->records);
+    relais_spool_row_add_int (builder, "records", look->records);
     json_builder_set_member_name (builder, "sound");
     json_builder_add_boolean_value (builder, look->sound);
-    end_row (look, builder);
+    relais_spool_row_end (builder, look->row, look->data);
+}
+
+static bool
+look_through (const char *dir, Look *look, GError **error)
+{
+    bool good;
+
+    relais_assert_may_block ();
+    look->bodies_fd = -1;
+    look->dir_fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (look->dir_fd < 0) {
+        relais_spool_set_errno (error, errno, _ ("cannot open the spool"));
+        return false;
+    }
+    look->bodies_fd = openat (look->dir_fd, "bodies", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    look->notes = g_hash_table_new (NULL, NULL);
+    look->files = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+    look->done = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+    good = look_at_all (look, error);
+    g_hash_table_unref (look->notes);
+    g_hash_table_unref (look->files);
+    g_hash_table_unref (look->done);
+    if (look->bodies_fd >= 0)
+        close (look->bodies_fd);
+    close (look->dir_fd);
+    return good;
 }
 
 static bool
 look_at_spool (const char *dir, bool dump, RelaisSpoolRow row, gpointer data, GError **error)
 {
-    Look look = {.row = row, .data = data, .dump = dump, .sound = true, .bodies_fd = -1};
-    bool good;
+    Look look = {.row = row, .data = data, .dump = dump, .sound = true};
 
-    relais_assert_may_block ();
-    look.dir_fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (look.dir_fd < 0) {
-        relais_spool_set_errno (error, errno, _ ("cannot open the spool"));
+    if (!look_through (dir, &look, error))
         return false;
-    }
-    look.bodies_fd = openat (look.dir_fd, "bodies", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    look.notes = g_hash_table_new (NULL, NULL);
-    look.files = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
-    look.done = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
-    good = look_at_all (&look, error);
-    if (good && !dump)
+    if (!dump)
         tell_sum (&look, dir);
-    g_hash_table_unref (look.notes);
-    g_hash_table_unref (look.files);
-    g_hash_table_unref (look.done);
-    if (look.bodies_fd >= 0)
-        close (look.bodies_fd);
-    close (look.dir_fd);
-    return good && look.sound;
+    return look.sound;
 }
 
 bool
@@ -359,4 +348,22 @@ bool
 relais_spool_dump (const char *dir, RelaisSpoolRow row, gpointer data, GError **error)
 {
     return look_at_spool (dir, true, row, data, error);
+}
+
+bool
+relais_spool_find_message (const char *dir, guint64 id, guint32 *number, guint32 *offset,
+                           GError **error)
+{
+    Look look = {.wanted = id, .sound = true};
+
+    if (!look_through (dir, &look, error))
+        return false;
+    if (look.place_offset == 0) {
+        g_set_error_literal (error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_GONE,
+                             _ ("the spool has no record of that message"));
+        return false;
+    }
+    *number = look.place_number;
+    *offset = look.place_offset;
+    return true;
 }

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "spool/salvage.h"
 #include "spool/spool-state.h"
 
 enum { SAVE_BYTES = 1 << 20 };
@@ -43,20 +44,27 @@ typedef struct {
     guint64 max_id, max_lsn;
 } Reading;
 
-void
-relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 start, guint32 end,
-                          const char *why)
+/* The file for octets of a segment; -1 if it is there, or cannot be made. `*deleted` if an operator deleted it. */
+static int
+create_saved (const RelaisSpool *spool, guint32 number, guint32 start, guint32 end, bool *deleted)
 {
-    g_autofree char *name = g_strdup_printf ("segment-%08x-%u-%u", number, start, end);
-    g_autofree guint8 *bytes = g_malloc (SAVE_BYTES);
-    int to = openat (spool->quarantine_fd, name,
-                     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    g_autofree char *name = relais_damage_name (number, start, end);
+    const int fd = openat (spool->quarantine_fd, name,
+                           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat st;
 
-    __atomic_fetch_add (&spool->n_quarantined, 1, __ATOMIC_RELAXED);
-    g_warning ("spool \"%s\": %s in segment %08x, bytes %u to %u: moved to the quarantine",
-               spool->dir, why, number, start, end);
-    if (to < 0)
-        return;
+    *deleted = fd < 0 && errno == EEXIST &&
+               fstatat (spool->quarantine_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+               st.st_size == 0;
+    return fd;
+}
+
+/* Closes `to`. */
+static void
+save (int fd, guint32 start, guint32 end, int to)
+{
+    g_autofree guint8 *bytes = g_malloc (SAVE_BYTES);
+
     while (start < end) {
         gsize n = MIN (SAVE_BYTES, end - start);
 
@@ -66,6 +74,27 @@ relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 st
     }
     (void)fdatasync (to);
     close (to);
+}
+
+void
+relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 start, guint32 end,
+                          const char *why)
+{
+    bool deleted, unused;
+    int to = create_saved (spool, number, start, end, &deleted);
+
+    if (deleted)
+        return;
+    __atomic_fetch_add (&spool->n_quarantined, 1, __ATOMIC_RELAXED);
+    g_warning ("spool \"%s\": %s in segment %08x, bytes %u to %u: moved to the quarantine",
+               spool->dir, why, number, start, end);
+    if (to < 0)
+        return;
+    save (fd, start, end, to);
+    /* Without it nobody could tell records in those octets once the segment is gone. */
+    to = create_saved (spool, number, 0, RELAIS_SEGMENT_HEADER_BYTES, &unused);
+    if (to >= 0)
+        save (fd, 0, RELAIS_SEGMENT_HEADER_BYTES, to);
 }
 
 /* --- What a record means ------------------------------------------------------------------------ */
@@ -430,6 +459,8 @@ relais_spool_read_all (RelaisSpool *spool, GError **error)
                              ? reading.max_id + 1
                              : (guint64)relais_clock_wall_us (relais_loop_clock (spool->loop));
     }
+    if (good)
+        relais_spool_tidy_damage (spool);
     relais_scan_room_clear (&reading.room);
     g_array_unref (reading.numbers);
     g_hash_table_unref (reading.notes);

@@ -132,6 +132,12 @@ void relais_spool_cool (RelaisSpool *spool, guint64 id);
 /* Takes a message whose body proved damaged out of circulation: moved to the quarantine, its id is
  * done, the event says so. */
 void relais_spool_quarantine (RelaisSpool *spool, guint64 id, const char *reason);
+/* Deletes a file below quarantine/ by its exact name, once an event that says so is on disk. `done` is called from a
+ * later turn. */
+bool relais_spool_is_damage (const char *name); /* one that may be */
+typedef void (*RelaisSpoolDiscarded) (gpointer data, guint64 bytes, const GError *error);
+void relais_spool_discard (RelaisSpool *spool, const char *name, RelaisSpoolDiscarded done,
+                           gpointer data);
 
 /* --- Figures ------------------------------------------------------------------------------------ */
 
@@ -150,9 +156,16 @@ void relais_spool_figures (RelaisSpool *spool, RelaisSpoolFigures *figures);
 /* Microseconds spent in syncs, in all. Takes no lock; any thread. */
 gint64 relais_spool_sync_us (const RelaisSpool *spool);
 
-/* --- Offline: `relaisctl spool verify|dump`; no lock is taken for verify and dump, they only read.
+/* --- Offline: `relaisctl spool verify|dump|damaged|export`; no lock is taken, they only read the spool.
  * Blocks; tests and relaisctl. Calls `row` for each record or finding with a JSON object. */
 typedef void (*RelaisSpoolRow) (gpointer data, const char *json);
 /* False if damage was found; the rows name file, offset and what is wrong. */
 bool relais_spool_verify (const char *dir, RelaisSpoolRow row, gpointer data, GError **error);
 bool relais_spool_dump (const char *dir, RelaisSpoolRow row, gpointer data, GError **error);
+/* A row for each file below quarantine/. */
+bool relais_spool_damaged (const char *dir, RelaisSpoolRow row, gpointer data, GError **error);
+/* Writes what can be read of a file below quarantine/, of what stands at "SEGMENT:OFFSET", or of a message's record, by
+ * its queue id, into files below `to`, which is made if it is missing; none of them may be there. A row for each piece
+ * says where it lay and which checksums are right. */
+bool relais_spool_export (const char *dir, const char *what, const char *to, RelaisSpoolRow row,
+                          gpointer data, GError **error);

@@ -213,6 +213,8 @@ bool relais_spool_read_all (RelaisSpool *spool, GError **error);
 /* Saves bytes [start, end) of a segment under a name that says where they lay, and says so. */
 void relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 start,
                                guint32 end, const char *why);
+/* discard.c: takes out of quarantine/ what speaks of segments that are gone. At start. */
+void relais_spool_tidy_damage (RelaisSpool *spool);
 /* draft.c */
 void relais_spool_release_memory (RelaisSpool *spool, guint64 bytes);
 void relais_draft_memory_timer (gpointer spool);

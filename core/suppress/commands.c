@@ -297,12 +297,14 @@ run_status (RelaisCommandCall *call, gpointer data)
     const RelaisSuppression *suppression = data;
     const RelaisLoad *load = &suppression->load;
     RelaisSuppressionFigures figures;
+    g_autofree char *advice = relais_suppression_advice (suppression);
     g_autofree char *trouble =
         suppression->journal != NULL ? relais_journal_trouble (suppression->journal) : NULL;
 
     relais_suppression_figures (suppression, &figures);
     row_text (call, "state", states[load->state]);
     row_text (call, "trouble", load->trouble != NULL ? load->trouble : trouble);
+    row_text (call, "advice", advice);
     row_text (call, "takes_changes", relais_suppression_takes_changes (suppression) ? "yes" : "no");
     row (call, "entries", figures.entries);
     row (call, "addresses", figures.addresses);

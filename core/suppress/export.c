@@ -18,6 +18,7 @@ typedef struct {
     RelaisCommandCall *call;
     RelaisEntryWalk walk;
     bool as_rows, hashed;
+    char *trouble; /* when it began; NULL: none */
     RelaisExchangeFormat format;
     GString *out;
     gint64 now_us;
@@ -73,7 +74,9 @@ static void
 finish (Export *export)
 {
     RelaisCommandCall *call = export->call;
-    const char *trouble = export->suppression->load.trouble;
+    /* It may have gone meanwhile: then not all was met. */
+    g_autofree char *trouble =
+        export->trouble != NULL ? export->trouble : g_strdup (export->suppression->load.trouble);
 
     relais_entry_table_end_walk (&export->suppression->table, &export->walk);
     g_string_free (export->out, TRUE);
@@ -105,7 +108,10 @@ export_new (RelaisSuppression *suppression, RelaisCommandCall *call)
 {
     Export *export = g_new (Export, 1);
 
-    *export = (Export){.suppression = suppression, .call = call, .out = g_string_new (NULL)};
+    *export = (Export){.suppression = suppression,
+                       .call = call,
+                       .trouble = g_strdup (suppression->load.trouble),
+                       .out = g_string_new (NULL)};
     return export;
 }
 

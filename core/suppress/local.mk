@@ -1,7 +1,7 @@
 # core/suppress: what this room compiles, and its unit tests (tests/suppress).
 libcore_la_SOURCES += \
     core/suppress/suppress-private.h core/suppress/state-private.h \
-    core/suppress/changes.c \
+    core/suppress/again.c core/suppress/changes.c \
     core/suppress/commands.c core/suppress/commands-private.h \
     core/suppress/entry.c core/suppress/entry-private.h \
     core/suppress/exchange.c core/suppress/exchange-private.h core/suppress/read-rows.c \
@@ -17,7 +17,7 @@ libcore_la_SOURCES += \
     core/suppress/tail.c core/suppress/tail-private.h
 
 suppress_fixture = tests/suppress/fixture.c tests/suppress/fixture.h
-suppress_wraps = -Wl,--wrap=pwrite -Wl,--wrap=fdatasync -Wl,--wrap=fsync -Wl,--wrap=ftruncate
+suppress_wraps = -Wl,--wrap=pread -Wl,--wrap=pwrite -Wl,--wrap=fdatasync -Wl,--wrap=fsync -Wl,--wrap=ftruncate
 check_PROGRAMS += tests/suppress/test-list
 TESTS += tests/suppress/test-list
 tests_suppress_test_list_SOURCES = tests/suppress/test-list.c $(suppress_fixture)
@@ -31,6 +31,13 @@ tests_suppress_test_journal_SOURCES = tests/suppress/test-journal.c $(suppress_f
 tests_suppress_test_journal_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/suppress
 tests_suppress_test_journal_LDFLAGS = $(AM_LDFLAGS) $(suppress_wraps)
 tests_suppress_test_journal_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/suppress/test-again
+TESTS += tests/suppress/test-again
+tests_suppress_test_again_SOURCES = tests/suppress/test-again.c $(suppress_fixture)
+tests_suppress_test_again_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/suppress
+tests_suppress_test_again_LDFLAGS = $(AM_LDFLAGS) $(suppress_wraps)
+tests_suppress_test_again_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/suppress/test-exchange
 TESTS += tests/suppress/test-exchange

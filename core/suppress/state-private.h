@@ -14,6 +14,7 @@
 #include "suppress/suppress-private.h"
 
 typedef struct RelaisChanges RelaisChanges; /* that are handed to the journal as one */
+typedef struct RelaisAgain RelaisAgain;     /* a list that is tried again: again.c */
 
 enum { RELAIS_SUPPRESS_STRING_BYTES = 512 /* of tenant, campaign and text */ };
 /* A copy, no longer than that; "" of NULL. */
@@ -37,6 +38,7 @@ struct RelaisSuppression {
     RelaisSuppressPolicies policies;
     RelaisLoad load;        /* what start-up found; cleared by a repair */
     RelaisJournal *journal; /* NULL: nobody may write */
+    RelaisAgain *again;     /* NULL: it was read */
     bool dead;              /* the journal takes nothing until it was rewritten */
     guint64 lines;          /* in the journal */
     RelaisChanges *open;    /* not handed over yet, or NULL */
@@ -89,3 +91,17 @@ void relais_rebuild_repair (RelaisSuppression *suppression, RelaisRepairFunc fun
 /* Begins nothing more. */
 void relais_rebuild_clear (RelaisSuppression *suppression);
 void relais_rebuild_free (RelaisSuppression *suppression);
+
+/* --- Reading (again.c). */
+/* Reads the journal and begins to write it; NULL, and the table is empty, if it cannot be read. `load` and `table` are
+ * made. Blocks. */
+RelaisJournal *relais_suppression_read (RelaisLoop *loop, const char *dir, RelaisLoad *load,
+                                        RelaisEntryTable *table, bool *dead);
+/* Tries it again, from time to time, until it can be read. */
+void relais_again_begin (RelaisSuppression *suppression);
+/* No more. May block. */
+void relais_again_end (RelaisSuppression *suppression);
+/* Until the next time; -1: there is none. */
+gint64 relais_again_wait_us (const RelaisSuppression *suppression);
+/* suppression.c: tells the log what was found. */
+void relais_suppression_log_load (const RelaisSuppression *suppression);

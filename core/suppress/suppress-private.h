@@ -17,7 +17,7 @@
 typedef struct RelaisSuppression RelaisSuppression;
 
 /* Reads the journal below `dir` (made if missing). May block: start-up. A journal that cannot be read is no error
- * here: the list is there, answers UNKNOWN, and says why. Never NULL. */
+ * here: the list is there, answers UNKNOWN, says why, and is read again from time to time. Never NULL. */
 RelaisSuppression *
 relais_suppression_open (const char *dir, RelaisConfig *config, RelaisLoop *loop);
 /* Writes and syncs what was reported, calls back what is left, ends the thread: before those who are called back go. What is
@@ -41,6 +41,8 @@ relais_suppression_check (RelaisSuppression *suppression, const char *address, c
                           const char *campaign, RelaisSuppressionEntry *entry);
 /* Why nothing is known, in words; NULL while it is. Borrowed. */
 const char *relais_suppression_trouble (const RelaisSuppression *suppression);
+/* What is to be done about it; NULL: nothing. Owned. */
+char *relais_suppression_advice (const RelaisSuppression *suppression);
 /* Whether a reason is one: [a-z0-9.-]+ of at most 64 octets. */
 bool relais_suppression_is_reason (const char *reason);
 /* As relais_suppress_report (). Any thread. */

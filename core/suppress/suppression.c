@@ -10,6 +10,7 @@
 #include "event/event-private.h"
 #include "suppress/fold-private.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 enum { ITEMS_A_TURN = 256, REASON_BYTES = 64 };
@@ -242,6 +243,24 @@ relais_suppression_trouble (const RelaisSuppression *suppression)
     return suppression->load.trouble;
 }
 
+char *
+relais_suppression_advice (const RelaisSuppression *suppression)
+{
+    const gint64 wait_us = relais_again_wait_us (suppression);
+
+    switch (suppression->load.state) {
+    case RELAIS_LOAD_GOOD: return NULL;
+    case RELAIS_LOAD_DAMAGED:
+    case RELAIS_LOAD_MISSING:
+        return g_strdup (_ ("relaisctl suppress status tells what is lost, relaisctl suppress "
+                            "repair goes on without it"));
+    case RELAIS_LOAD_UNREADABLE: break;
+    }
+    return g_strdup_printf (_ ("make it readable for the daemon; it is tried again by itself, next "
+                               "in %d s; until then recipients get 451 and what is queued waits"),
+                            (int)(MAX (wait_us, 0) / RELAIS_USEC_PER_SEC));
+}
+
 static bool
 holds_for (const RelaisEntry *entry, const char *tenant, const char *campaign, gint64 now_us)
 {
@@ -315,24 +334,12 @@ relais_suppression_figures (const RelaisSuppression *suppression, RelaisSuppress
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-static void
-take_line (gpointer data, const RelaisJournalLine *line)
-{
-    RelaisSuppression *suppression = data;
-    RelaisEntry *old = relais_entry_table_find (&suppression->table, line->suppress_class,
-                                                line->address, line->tenant, line->campaign);
-
-    relais_entry_table_swap (&suppression->table, old,
-                             line->op == RELAIS_JOURNAL_PUT ? relais_entry_new (line) : NULL);
-    relais_entry_free (old);
-}
-
-static void
-log_load (const RelaisSuppression *suppression)
+void
+relais_suppression_log_load (const RelaisSuppression *suppression)
 {
     const RelaisLoad *load = &suppression->load;
 
-    if (load->torn_bytes > 0)
+    if (load->torn_bytes > 0 && load->state != RELAIS_LOAD_UNREADABLE)
         g_message ("suppression list: %" G_GUINT64_FORMAT
                    " octets at the journal's end were not written to their end and are dropped",
                    load->torn_bytes);
@@ -342,14 +349,6 @@ log_load (const RelaisSuppression *suppression)
                    load->restored_bytes);
     if (load->trouble != NULL)
         g_warning ("suppression list: %s; mail is held back", load->trouble);
-}
-
-static RelaisJournalStart
-start_of (const RelaisLoad *load)
-{
-    if (load->state == RELAIS_LOAD_MISSING)
-        return RELAIS_JOURNAL_NONE;
-    return load->size > 0 ? RELAIS_JOURNAL_GO_ON : RELAIS_JOURNAL_MAKE;
 }
 
 RelaisSuppression *
@@ -362,15 +361,13 @@ relais_suppression_open (const char *dir, RelaisConfig *config, RelaisLoop *loop
     suppression->epoch = 1;
     g_mutex_init (&suppression->mutex);
     relais_suppress_policies_read (&suppression->policies, config);
-    relais_entry_table_init (&suppression->table, relais_load_guess (dir));
-    relais_load_read (&suppression->load, dir, take_line, suppression);
+    suppression->journal = relais_suppression_read (loop, dir, &suppression->load,
+                                                    &suppression->table, &suppression->dead);
     suppression->lines = suppression->load.lines;
     relais_rebuild_init (suppression);
-    if (suppression->load.state != RELAIS_LOAD_UNREADABLE)
-        suppression->journal =
-            relais_journal_new (loop, dir, start_of (&suppression->load), suppression->load.size,
-                                suppression->load.id, &suppression->dead);
-    log_load (suppression);
+    if (suppression->journal == NULL)
+        relais_again_begin (suppression);
+    relais_suppression_log_load (suppression);
     relais_rebuild_consider (suppression);
     return suppression;
 }
@@ -388,6 +385,7 @@ relais_suppression_finish (RelaisSuppression *suppression)
     Item item;
 
     suppression->stopped = true;
+    relais_again_end (suppression);
     relais_rebuild_clear (suppression);
     suppression->dead |= suppression->blocked > 0;
     while (take_item (suppression, &item, false))

@@ -100,6 +100,31 @@ milter_call_next_link (MilterCall *call)
     ask_link (call);
 }
 
+/* The client's name was looked up. The call that waited for it may have gone. */
+static void
+on_reverse (gpointer data)
+{
+    const MilterSession *session = data;
+
+    if (session->call != NULL)
+        ask_link (session->call);
+}
+
+/* True if milters can be told who the client is: else on_reverse () goes on. */
+static bool
+reverse_is_there (MilterSession *session, RelaisHook *hook, const MilterConfig *config)
+{
+    const char *client = relais_hook_get_client (hook);
+
+    if (client == NULL || !config->reverse_names)
+        return true;
+    if (session->reverse != NULL && !milter_reverse_is_of (session->reverse, client))
+        g_clear_pointer (&session->reverse, milter_reverse_free);
+    if (session->reverse == NULL)
+        session->reverse = milter_reverse_new (session->self->module, client, on_reverse, session);
+    return session->reverse == NULL || milter_reverse_is_done (session->reverse);
+}
+
 static void
 begin (MilterCall *call, RelaisHook *hook)
 {
@@ -107,7 +132,8 @@ begin (MilterCall *call, RelaisHook *hook)
         call->original = relais_hook_dup_original (hook);
         call->edits = g_byte_array_new ();
     }
-    ask_link (call);
+    if (reverse_is_there (call->session, hook, call->config))
+        ask_link (call);
 }
 
 /* --- The hooks -------------------------------------------------------------------------------- */
@@ -135,7 +161,7 @@ begin_mail (MilterSession *session)
 static gint64
 time_for (const MilterSession *session)
 {
-    gint64 sum_us = GRACE_US;
+    gint64 sum_us = GRACE_US + MILTER_REVERSE_S * G_USEC_PER_SEC;
 
     for (guint i = 0; i < session->n_links; i++) {
         const MilterServer *server = session->links[i].server;

@@ -5,7 +5,8 @@ milter_pure_sources = modules/milter/header-edits.c modules/milter/header-edits.
 module_LTLIBRARIES += modules/milter/milter.la
 modules_milter_milter_la_SOURCES = modules/milter/answers.c modules/milter/ask.c modules/milter/call.c \
     modules/milter/call.h modules/milter/macros.c modules/milter/message.c modules/milter/milter.h \
-    modules/milter/module.c modules/milter/rewrite.c modules/milter/session.c modules/milter/steps.c \
+    modules/milter/module.c modules/milter/reverse.c modules/milter/reverse.h \
+    modules/milter/rewrite.c modules/milter/session.c modules/milter/steps.c \
     $(milter_pure_sources)
 modules_milter_milter_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 modules_milter_milter_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)

@@ -17,17 +17,23 @@ put (GByteArray *out, const char *name, const char *value)
 }
 
 static void
-put_client (GByteArray *out, RelaisHook *hook, const MilterConfig *config)
+put_client (GByteArray *out, RelaisHook *hook, const MilterReverse *reverse,
+            const MilterConfig *config)
 {
     const char *client = relais_hook_get_client (hook);
-    g_autofree char *name = client != NULL ? g_strdup_printf ("[%s]", client) : NULL;
+    const char *name = milter_reverse_get_name (reverse), *ptr = milter_reverse_get_ptr (reverse);
+    g_autofree char *literal = client != NULL ? g_strdup_printf ("[%s]", client) : NULL;
     g_autofree char *port = g_strdup_printf ("%u", relais_hook_get_client_port (hook));
 
     put (out, "j", config->hostname);
     put (out, "{daemon_name}", relais_hook_get_listener (hook));
     put (out, "{client_addr}", client);
-    put (out, "{client_name}", name);
+    put (out, "{client_name}", name != NULL ? name : literal);
     put (out, "{client_port}", port);
+    if (milter_reverse_get_resolve (reverse) == NULL)
+        return;
+    put (out, "{client_ptr}", ptr != NULL ? ptr : literal);
+    put (out, "{client_resolve}", milter_reverse_get_resolve (reverse));
 }
 
 static void
@@ -40,13 +46,14 @@ put_id (GByteArray *out, RelaisHook *hook)
 }
 
 void
-milter_macros_put (GByteArray *out, char letter, RelaisHook *hook, const MilterConfig *config)
+milter_macros_put (GByteArray *out, char letter, RelaisHook *hook, const MilterSession *session,
+                   const MilterConfig *config)
 {
     const guint begin = milter_packet_begin (out, 'D');
 
     g_byte_array_append (out, (const guint8 *)&letter, 1);
     switch (letter) {
-    case 'C': put_client (out, hook, config); break;
+    case 'C': put_client (out, hook, session->reverse, config); break;
     case 'M':
         put (out, "{mail_addr}", relais_hook_get_sender (hook));
         put (out, "{auth_authen}", relais_hook_get_user (hook));

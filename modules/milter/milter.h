@@ -6,6 +6,7 @@
 #pragma once
 
 #include "header-edits.h"
+#include "reverse.h"
 #include "wire.h"
 
 #include <relais/channel.h>
@@ -44,6 +45,7 @@ void milter_server_unref (MilterServer *server);
 typedef struct {
     GPtrArray *servers; /* MilterServer, in their order */
     char *hostname;
+    bool reverse_names;
 } MilterConfig;
 
 /* The module. */
@@ -74,8 +76,9 @@ struct MilterSession {
     Milter *self;
     guint n_links;
     MilterLink *links;
-    MilterCall *call; /* under way, or NULL */
-    bool discard;     /* this mail, once it is there */
+    MilterCall *call;       /* under way, or NULL */
+    MilterReverse *reverse; /* the client's name; or NULL */
+    bool discard;           /* this mail, once it is there */
     GList node;
 };
 
@@ -95,5 +98,6 @@ RelaisVerdict milter_ask (RelaisHook *hook, gpointer data);
 RelaisVerdict milter_rewrite (RelaisHook *hook, gpointer data);
 RelaisVerdict milter_seal (RelaisHook *hook, gpointer data);
 
-/* Macros for the command `letter` (SMFIC_MACRO), as far as the hook tells them; nothing if there are none. */
-void milter_macros_put (GByteArray *out, char letter, RelaisHook *hook, const MilterConfig *config);
+/* Macros for the command `letter` (SMFIC_MACRO), as far as hook and session tell them; nothing if there are none. */
+void milter_macros_put (GByteArray *out, char letter, RelaisHook *hook,
+                        const MilterSession *session, const MilterConfig *config);

@@ -13,6 +13,11 @@
 #define SECOND G_GINT64_CONSTANT (1000000)
 
 static const RelaisOption options[] = {
+    {"milter", "reverse_names", RELAIS_OPTION_BOOL, RELOADABLE, "yes", 0, 0, NULL,
+     N_ ("Whether the name of each client's address is looked up, before it is greeted, and "
+         "milters "
+         "are told it: client_ptr, client_resolve, and client_name if it leads back to the "
+         "address.")},
     {"milter-filter", "address", RELAIS_OPTION_STRING, RELOADABLE | RELAIS_OPTION_REQUIRED, NULL, 0,
      0, NULL, N_ ("Where the milter listens: HOST:PORT or unix:/PATH.")},
     {"milter-filter", "connect_timeout", RELAIS_OPTION_DURATION, RELOADABLE, "10s", SECOND / 10,
@@ -104,6 +109,8 @@ prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GE
     }
     made = g_new (MilterConfig, 1);
     made->servers = g_ptr_array_new_with_free_func ((GDestroyNotify)milter_server_unref);
+    made->reverse_names = relais_section_get_bool (
+        relais_config_find_section (config, "milter", NULL), "reverse_names");
     made->hostname = g_strdup (relais_section_get_string (relais, "hostname"));
     for (guint i = 0; i < n; i++)
         g_ptr_array_add (made->servers,
@@ -158,8 +165,12 @@ stop (RelaisModule *module)
 {
     Milter *self = relais_module_get_data (module);
 
-    for (GList *node = self->sessions.head; node != NULL; node = node->next)
-        milter_session_close (node->data);
+    for (GList *node = self->sessions.head; node != NULL; node = node->next) {
+        MilterSession *session = node->data;
+
+        milter_session_close (session);
+        g_clear_pointer (&session->reverse, milter_reverse_free);
+    }
 }
 
 static void

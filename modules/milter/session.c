@@ -65,6 +65,7 @@ milter_session_free (gpointer data)
 
     milter_session_close (session);
     milter_call_forget (session);
+    milter_reverse_free (session->reverse);
     g_queue_unlink (&session->self->sessions, &session->node);
     for (guint i = 0; i < session->n_links; i++)
         milter_server_unref (session->links[i].server);

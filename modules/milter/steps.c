@@ -65,14 +65,15 @@ put_negotiation (GByteArray *out)
 }
 
 static void
-put_command (GByteArray *out, char step, RelaisHook *hook)
+put_command (GByteArray *out, char step, RelaisHook *hook, const MilterSession *session)
 {
     guint begin;
 
     switch (step) {
     case 'O': put_negotiation (out); break;
     case 'C':
-        milter_packet_put_connect (out, relais_hook_get_client (hook),
+        milter_packet_put_connect (out, milter_reverse_get_name (session->reverse),
+                                   relais_hook_get_client (hook),
                                    (guint16)relais_hook_get_client_port (hook));
         break;
     case 'H':
@@ -128,8 +129,8 @@ send_command (MilterCall *call, char step)
 
     if (hook == NULL)
         return; /* its cancellation is on the way */
-    milter_macros_put (out, step, hook, call->config);
-    put_command (out, step, hook);
+    milter_macros_put (out, step, hook, call->session, call->config);
+    put_command (out, step, hook, call->session);
     if (!relais_channel_write (link->channel, (const char *)out->data, out->len))
         milter_call_lost (call, RELAIS_CHANNEL_CLOSED);
     else if (step == 'A' || (link->steps & flag_of (step, true)) != 0) {

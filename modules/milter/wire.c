@@ -236,15 +236,15 @@ milter_packet_put (GByteArray *out, char letter)
 }
 
 void
-milter_packet_put_connect (GByteArray *out, const char *address, guint16 port)
+milter_packet_put_connect (GByteArray *out, const char *name, const char *address, guint16 port)
 {
     g_autoptr (GInetAddress) parsed =
         address != NULL ? g_inet_address_new_from_string (address) : NULL;
     const guint begin = milter_packet_begin (out, 'C');
-    g_autofree char *name = g_strdup_printf ("[%s]", parsed != NULL ? address : "unknown");
+    g_autofree char *literal = g_strdup_printf ("[%s]", parsed != NULL ? address : "unknown");
     const guint16 big = GUINT16_TO_BE (port);
 
-    milter_packet_put_string (out, name);
+    milter_packet_put_string (out, parsed != NULL && name != NULL ? name : literal);
     if (parsed == NULL) {
         g_byte_array_append (out, (const guint8 *)"U", 1);
     } else {

@@ -22,7 +22,8 @@ class Filter(Milter.Base):
             file.write(" ".join(str(word) for word in words) + "\n")
 
     def connect(self, name, family, address):
-        self.tell("connect", name, address[0], self.getsymval("{daemon_name}"), self.getsymval("j"))
+        self.tell("connect", name, address[0], self.getsymval("{daemon_name}"), self.getsymval("j"),
+                  *(self.getsymval("{client_%s}" % word) for word in ("name", "ptr", "resolve")))
         return Milter.CONTINUE
 
     def hello(self, name):

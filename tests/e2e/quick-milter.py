@@ -3,6 +3,7 @@
 """Milters on libmilter filter mail of Relais, over a unix socket and over TCP: what they are told, refusals with their own
 text, header edits that arrive, discard and quarantine, a body of many pieces; two in order; whose mail is filtered, how much
 of a body and of a header is shown; and milters that are slow or dead."""
+import datetime
 import os
 import smtplib
 import socket
@@ -17,6 +18,7 @@ import inbound
 
 tap = harness.Tap()
 HOME = tempfile.mkdtemp(prefix="relais-milter-")
+NAMED = "127.0.0.3"  # the laboratory's DNS names what is sent from
 HEADER = 256 * 1024  # that milters are shown
 post = inbound.Post()
 
@@ -92,8 +94,12 @@ def test_refusals(lab, first):
     tap.equal(send(lab, "spam", mail), "550 5.7.1 100% spam, says the milter", "refused with the milter's text")
     tap.equal(send(lab, "a", mail, "gone@in.sender.test"), "550 5.1.1 gone, says the milter", "a recipient likewise")
     tap.equal(send(lab, "later", mail)[:4], "451 ", "put off at MAIL")
-    tap.equal(first.lines("connect")[0][1:], ["[127.0.0.2]", "127.0.0.2", "lab", "relais.test"], "it is told client, listener and host")
+    tap.equal(first.lines("connect")[0][1:], ["[127.0.0.2]", "127.0.0.2", "lab", "relais.test", "[127.0.0.2]", "[127.0.0.2]", "FAIL"],
+              "it is told client, listener and host, and that the client has no name")
     tap.equal(first.lines("helo")[0][1], "client.test", "and the greeting")
+    tap.equal(send(lab, "later", mail, client=NAMED)[:4], "451 ", "a client that has a name")
+    tap.equal(first.lines("connect")[-1][1:], ["s1.sender.test", NAMED, "lab", "relais.test", "s1.sender.test", "s1.sender.test", "OK"],
+              "is told with it, which leads back")
 
 
 def test_edits(lab, first, second):
@@ -131,6 +137,13 @@ def test_quarantine(lab):
 
     held = rows("list")
     tap.equal([(row["reason"], row["recipients"]) for row in held], [("quarantined by milter", 1)], "the quarantine names the reason")
+    left = datetime.datetime.fromisoformat(held[0]["until"].replace("Z", "+00:00")).timestamp() - time.time()
+    tap.ok(29.9 * 86400 < left < 30 * 86400, "until when it is there", held)
+    status = lab.status()
+    tap.equal((status["queue.quarantined"], status["queue.held"]), (1, 1), "status counts it")
+    tap.ok(0 <= status["queue.quarantined_oldest_s"] < 60, "and how long it is there", status)
+    told = [event for event in lab.events() if event["type"] == "quarantined"]
+    tap.equal([(event["queue_id"], event["reason"]) for event in told], [(held[0]["id"], "quarantined by milter")], "an event tells of it")
     tap.ok(held and held[0]["size"] > 100 and held[0]["age_s"] >= 0 and held[0]["sender"], "size, age and envelope", held)
     shown = lab.ctl("quarantine", "show", held[0]["id"]).stdout
     tap.ok("X-Mark: held" in shown and "\x1b" not in shown and "hello" not in shown, "its header is shown, without escapes", shown)
@@ -222,7 +235,7 @@ def main():
     second = Milter("second", "127.0.0.1:%d" % free_port())
     lax, strict = free_port(), free_port()
     try:
-        with harness.Lab("--module", "milter", *sections(first, second, lax, strict)) as lab:
+        with harness.Lab("--module", "milter", "--source", NAMED, *sections(first, second, lax, strict)) as lab:
             tap.case(test_refusals, lab, first)
             tap.case(test_edits, lab, first, second)
             tap.case(test_verdicts, lab, first)

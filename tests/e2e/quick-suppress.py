@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The suppression list in the daemon: its commands, files that come and go, restarts, damage and its repair, expiry by a clock
-that somebody else moves."""
+"""The suppression list in the daemon: its commands, files that come and go, restarts, damage and its repair, a list that cannot be
+read at start, expiry by a clock that somebody else moves."""
 import csv
 import glob
 import hashlib
@@ -138,6 +138,47 @@ def test_damage(lab):
     tap.equal([len(show(lab, name + "@three.example")) for name in ("kept", "hit", "after")], [1, 0, 1], "the others are there")
 
 
+def rcpt(lab):
+    """What a client is told of a recipient, and of its message if it may send one."""
+    session = harness.Dialogue(lab.port)
+    session.reply()
+    session.ask("EHLO client.test")
+    session.ask("MAIL FROM:<a@sender.test>")
+    code, text = session.ask("RCPT TO:<x@five.rcpt.test>")
+    if code == 250:
+        session.ask("DATA")
+        session.send("From: a@sender.test\r\nSubject: again\r\n\r\nhello\r\n.\r\n")
+        code, text = session.reply()
+    session.close()
+    return "%d %s" % (code, text)
+
+
+def test_unreadable(lab):
+    """A journal that cannot be read at start holds mail back, and no longer than that: nobody starts the daemon again."""
+    lab.ctl("suppress", "add", "hit@five.rcpt.test")
+    lab.kill()
+    path = os.path.join(lab.directory, "state", "suppress", "journal")
+    os.rename(path, path + ".aside")
+    os.mkdir(path)
+    lab.up()
+    status = lab.status()
+    tap.ok("Is a directory" in status["suppression.trouble"], "the status tells what is wrong", status)
+    tap.ok("tried again by itself" in status["suppression.advice"], "and what to do", status)
+    tap.equal(rcpt(lab)[:9], "451 4.3.0", "recipients are put off")
+    pid = lab.status()["pid"]
+    os.rmdir(path)
+    os.rename(path + ".aside", path)
+    lab.wait(lambda: lab.status()["suppression.trouble"] is None, 20, "the list")
+    tap.equal(rcpt(lab)[:3], "250", "once it can be read, mail is taken")
+    lab.wait(lambda: any(b"Subject: again" in data for _, data in lab.sunk()), 30, "delivery")
+    tap.equal(lab.status()["pid"], pid, "and goes out, without a restart")
+    tap.ok("it could be read now" in lab.log(), "the log tells of it", lab.log()[-1000:])
+    tap.equal(len(show(lab, "hit@five.rcpt.test")), 1, "what was on the list is")
+    lab.ctl("suppress", "add", "new@five.rcpt.test")
+    lab.kill_and_restart()
+    tap.equal([len(show(lab, name + "@five.rcpt.test")) for name in ("hit", "new")], [1, 1], "and what comes on it after stays")
+
+
 def test_expiry(lab):
     lab.ctl("suppress", "add", "gone@four.example", "--class=hard")
     lab.ctl("suppress", "add", "never@four.example", "--class=complaint")
@@ -151,7 +192,7 @@ def test_expiry(lab):
 
 def main():
     with harness.Lab() as lab:
-        for test in (test_one_address, test_usage, test_files, test_all_or_nothing, test_many, test_damage):
+        for test in (test_one_address, test_usage, test_files, test_all_or_nothing, test_many, test_damage, test_unreadable):
             tap.case(test, lab)
     with harness.Lab("--clock", "virtual") as lab:
         tap.case(test_expiry, lab)

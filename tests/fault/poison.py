@@ -54,6 +54,16 @@ def held(lab):
     return [row for row in lab.rows("queue", "list") if row.get("state") == "held"]
 
 
+def exported(lab, tap, kind, poisoned):
+    """It is in the quarantine, not for ever, and can be had from there."""
+    rows = lab.rows("quarantine", "list")
+    tap.ok(lab.status()["queue.quarantined"] == len(rows) == poisoned and all(row["until"] for row in rows), "%s: until its time there is over" % kind, rows)
+    to = os.path.join(lab.directory, "exported-%d" % poisoned)
+    lab.ctl("spool", "export", rows[-1]["id"], to)
+    found = b"".join(open(os.path.join(to, name), "rb").read() for name in os.listdir(to) if name.endswith(".eml"))
+    tap.ok(b"Subject: poison" in found, "%s: its octets can be had" % kind, found)
+
+
 def trial(lab, flow, watch, tap, kind, nth):
     flow.send(lab.port, 4, hold=0.05)
     time.sleep(0.5)
@@ -70,6 +80,7 @@ def trial(lab, flow, watch, tap, kind, nth):
         time.sleep(0.05)
     tap.equal(len(held(lab)), poisoned, "%s: the message is put aside" % kind)
     tap.equal(watch.crashes - before, 2, "%s: after two crashes" % kind)
+    exported(lab, tap, kind, poisoned)
     acked, until = len(flow.source_book.acked), time.time() + CALM_S
     while time.time() < until:
         watch.look()

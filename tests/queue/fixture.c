@@ -379,6 +379,11 @@ add_to_group (Fixture *fixture, RelaisGroup *group, const Mail *mail)
     (void)relais_draft_append (draft, (const guint8 *)body, strlen (body));
     (void)relais_draft_end (draft);
     relais_group_add_message (group, message, draft);
+    for (guint i = 0; mail->quarantined != NULL && i < message->envelope.recipients->len; i++)
+        relais_message_quarantine_state (&message->states[i], mail->quarantined,
+                                         message->envelope.received_us);
+    if (mail->quarantined != NULL)
+        relais_group_add_state (group, message);
     return message;
 }
 

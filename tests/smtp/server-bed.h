@@ -20,6 +20,7 @@ typedef struct {
     RelaisClock clock; /* first: what the loop gets */
     gint64 skew_us;    /* how far the test moved it */
     RelaisLoop *loop;
+    gint32 jobs; /* of its pools; atomic */
     RelaisPool *pool, *auth_pool;
     RelaisEventLog *events;
     RelaisSpool *spool;
@@ -63,7 +64,7 @@ void bed_set_user (Bed *bed, RelaisUsersChange change, const char *name, const c
 void bed_write_certificate (Bed *bed, const char *file_name, const char *host);
 /* Adds one who can log in by SCRAM too, for no tenant. */
 void bed_add_scram_user (Bed *bed, const char *name, const char *password);
-/* Turns the loop until nothing has happened for a while. */
+/* Turns the loop until no worker has a job, no message is being written, and nothing has happened for a while. */
 void bed_settle (Bed *bed);
 RelaisMessage *bed_message (Bed *bed, guint n);
 /* The n-th accepted message as its readers see it. */

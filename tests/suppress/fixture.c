@@ -15,7 +15,8 @@
 
 /* --- Faults ----------------------------------------------------------------------------------- */
 
-FixtureFault fixture_write_fault, fixture_sync_fault, fixture_dir_sync_fault, fixture_cut_fault;
+FixtureFault fixture_read_fault, fixture_write_fault, fixture_sync_fault, fixture_dir_sync_fault,
+    fixture_cut_fault;
 guint fixture_syncs;
 static GMutex faults;
 
@@ -34,6 +35,8 @@ fails (FixtureFault *fault)
     return now;
 }
 
+ssize_t __real_pread (int fd, void *bytes, size_t size, off_t at);
+ssize_t __wrap_pread (int fd, void *bytes, size_t size, off_t at);
 ssize_t __real_pwrite (int fd, const void *bytes, size_t size, off_t at);
 ssize_t __wrap_pwrite (int fd, const void *bytes, size_t size, off_t at);
 int __real_fdatasync (int fd);
@@ -42,6 +45,12 @@ int __real_fsync (int fd);
 int __wrap_fsync (int fd);
 int __real_ftruncate (int fd, off_t size);
 int __wrap_ftruncate (int fd, off_t size);
+
+ssize_t
+__wrap_pread (int fd, void *bytes, size_t size, off_t at)
+{
+    return fails (&fixture_read_fault) ? -1 : __real_pread (fd, bytes, size, at);
+}
 
 ssize_t
 __wrap_pwrite (int fd, const void *bytes, size_t size, off_t at)
@@ -102,7 +111,7 @@ still_wall (const RelaisClock *self)
 static gint64
 real_mono (const RelaisClock *self)
 {
-    return g_get_monotonic_time ();
+    return g_get_monotonic_time () + ((const Fixture *)self)->skip_us;
 }
 
 static void

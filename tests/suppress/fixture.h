@@ -10,7 +10,8 @@
 
 typedef struct {
     RelaisClock clock;
-    gint64 now_us; /* wall */
+    gint64 now_us;  /* wall */
+    gint64 skip_us; /* that the monotonic clock is ahead of the machine's */
     char *dir, *list_dir;
     char *conf; /* what stands in the configuration */
     RelaisConfig *config;
@@ -46,6 +47,6 @@ typedef struct {
     guint n;
     gsize after;
 } FixtureFault;
-extern FixtureFault fixture_write_fault, fixture_sync_fault, fixture_dir_sync_fault,
-    fixture_cut_fault;
+extern FixtureFault fixture_read_fault, fixture_write_fault, fixture_sync_fault,
+    fixture_dir_sync_fault, fixture_cut_fault;
 extern guint fixture_syncs; /* calls of fdatasync */

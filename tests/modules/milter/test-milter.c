@@ -229,9 +229,10 @@ assert_reply (RelaisTest *test, guint32 code, const char *enhanced, const char *
 /* --- What it is told ---------------------------------------------------------------------------- */
 
 #define OPENING "O|||\\x06|||1|\\x1f\\xf7\\xff\n"
-#define MACROS(listener, client)                                                                   \
-    "DCj|relais.test|{daemon_name}|" listener "|{client_addr}|" client "|{client_name}|[" client   \
-    "]|{client_port}|0|\n"
+#define NAMED(listener, client, name, ptr, resolve)                                                \
+    "DCj|relais.test|{daemon_name}|" listener "|{client_addr}|" client "|{client_name}|" name      \
+    "|{client_port}|0|{client_ptr}|" ptr "|{client_resolve}|" resolve "|\n"
+#define MACROS(listener, client) NAMED (listener, client, "[" client "]", "[" client "]", "FAIL")
 #define ENVELOPE                                                                                   \
     "DM{mail_addr}|a@b.test|\nM<a@b.test>|\nDR{rcpt_addr}|x@own.test|\nR<x@own.test>|\n"
 #define HEADER "LFrom|Ann <a@b.test>|\nLSubject|one\\x0a\\x09two|\nLX-Gone|stays|\nLX-Gone|goes|\n"
@@ -282,6 +283,84 @@ test_session (void)
                      OPENING MACROS ("six", "2001:db8::1") "C[2001:db8::1]|6||2001:db8::1|\n"
                                                            "Hsix.test|\n");
     g_assert_cmpuint (fake.channel, ==, 2);
+    end (test, &fake);
+}
+
+/* --- The client's name -------------------------------------------------------------------------- */
+
+#define FOUR "192.0.2.1"
+#define FOUR_ARPA "1.2.0.192.in-addr.arpa"
+#define SIX "2001:db8::1"
+#define SIX_ARPA "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"
+
+typedef struct {
+    const char *client, *ptr, *forward; /* records; NULL: none, "?": not known now */
+    const char *told;
+} Named;
+
+static void
+add_record (RelaisTest *test, const char *name, const char *type, const char *text)
+{
+    if (text != NULL && strcmp (text, "?") == 0)
+        relais_test_fail_lookup (test, name, "timeout");
+    else if (text != NULL)
+        g_assert_true (relais_test_add_record (test, name, type, text));
+}
+
+/* As Sendmail has it: the name that the DNS gives, whether it leads back, and only then as the client's own. */
+static void
+test_names (void)
+{
+    static const Named rows[] = {
+        {FOUR, "mx.test", FOUR,
+         NAMED ("test", FOUR, "mx.test", "mx.test", "OK") "Cmx.test|4||" FOUR "|\n"},
+        {SIX, "mx.test", SIX,
+         NAMED ("test", SIX, "mx.test", "mx.test", "OK") "Cmx.test|6||" SIX "|\n"},
+        {FOUR, "mx.test", "192.0.2.2",
+         NAMED ("test", FOUR, "[" FOUR "]", "mx.test", "FORGED") "C[" FOUR "]|4||" FOUR "|\n"},
+        {FOUR, "mx.test", NULL,
+         NAMED ("test", FOUR, "[" FOUR "]", "mx.test", "FORGED") "C[" FOUR "]|4||" FOUR "|\n"},
+        {FOUR, "mx.test", "?",
+         NAMED ("test", FOUR, "[" FOUR "]", "mx.test", "TEMP") "C[" FOUR "]|4||" FOUR "|\n"},
+        {FOUR, "?", NULL,
+         NAMED ("test", FOUR, "[" FOUR "]", "[" FOUR "]", "TEMP") "C[" FOUR "]|4||" FOUR "|\n"},
+        {FOUR, "a\\032b.test", NULL,
+         NAMED ("test", FOUR, "[" FOUR "]", "[" FOUR "]", "FAIL") "C[" FOUR "]|4||" FOUR "|\n"},
+        {FOUR, "192.0.2.9", NULL,
+         NAMED ("test", FOUR, "[" FOUR "]", "[" FOUR "]", "FAIL") "C[" FOUR "]|4||" FOUR "|\n"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+        const Named *row = &rows[i];
+        const bool six = strcmp (row->client, SIX) == 0;
+        g_autofree char *told = g_strconcat (OPENING, row->told, NULL);
+        Fake fake;
+        RelaisTest *test = begin (&fake, FILTER);
+
+        add_record (test, six ? SIX_ARPA : FOUR_ARPA, "PTR", row->ptr);
+        add_record (test, "mx.test", six ? "AAAA" : "A", row->forward);
+        relais_test_set_client (test, row->client, "client.test");
+        g_assert_cmpuint (run (test, RELAIS_HOOK_CONNECT, RELAIS_HOOK_CONNECT), ==,
+                          RELAIS_VERDICT_CONTINUE);
+        g_assert_cmpstr (fake.told->str, ==, told);
+        end (test, &fake);
+    }
+}
+
+/* Nobody is asked, and nothing is told of it. */
+static void
+test_no_names (void)
+{
+    Fake fake;
+    RelaisTest *test = begin (&fake, FILTER "[milter]\nreverse_names = no\n");
+    const guint32 before = relais_test_n_lookups (test);
+
+    g_assert_true (relais_test_add_record (test, FOUR_ARPA, "PTR", "mx.test"));
+    g_assert_cmpuint (run (test, RELAIS_HOOK_CONNECT, RELAIS_HOOK_MESSAGE), ==,
+                      RELAIS_VERDICT_CONTINUE);
+    g_assert_nonnull (strstr (fake.told->str, "|{client_name}|[" FOUR "]|{client_port}|0|\n"));
+    g_assert_null (strstr (fake.told->str, "{client_ptr}"));
+    g_assert_cmpuint (relais_test_n_lookups (test), ==, before);
     end (test, &fake);
 }
 
@@ -645,6 +724,8 @@ main (int argc, char **argv)
     g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
     module_dir = dir;
     g_test_add_func ("/milter/told", test_told);
+    g_test_add_func ("/milter/names", test_names);
+    g_test_add_func ("/milter/no-names", test_no_names);
     g_test_add_func ("/milter/session", test_session);
     g_test_add_func ("/milter/unanswered", test_unanswered);
     g_test_add_func ("/milter/without", test_without);

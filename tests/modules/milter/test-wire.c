@@ -96,10 +96,10 @@ test_written (void)
     milter_packet_put_header (out, "A", 1, " b", 2, true);
     g_assert_cmpmem (out->data, out->len, "\0\0\0\x06LA\0 b\0", 10);
     g_byte_array_set_size (out, 0);
-    milter_packet_put_connect (out, "192.0.2.1", 25);
+    milter_packet_put_connect (out, NULL, "192.0.2.1", 25);
     g_assert_cmpmem (out->data, out->len, known, sizeof known);
     g_byte_array_set_size (out, 0);
-    milter_packet_put_connect (out, NULL, 0);
+    milter_packet_put_connect (out, NULL, NULL, 0);
     g_assert_cmpmem (out->data, out->len,
                      "\0\0\0\x0c"
                      "C[unknown]\0U",
