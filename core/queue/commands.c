@@ -68,17 +68,44 @@ read_selection (RelaisCommandCall *call, RelaisSelection *selection, char **doma
 
 /* --- Verbs ------------------------------------------------------------------------------------ */
 
+static bool
+is_cut_short (RelaisCommandCall *call, guint64 n)
+{
+    if (n == G_MAXUINT64)
+        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the daemon is stopping"));
+    return n == G_MAXUINT64;
+}
+
 static void
-on_applied (gpointer data, guint64 n)
+on_applied (gpointer data, guint64 n, guint64 n_quiet)
 {
     RelaisCommandCall *call = data;
 
-    if (n == G_MAXUINT64) {
-        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the daemon is stopping"));
+    if (is_cut_short (call, n))
         return;
-    }
     relais_command_put_int (call, "deliveries", (gint64)n);
     relais_command_end_row (call);
+    relais_command_finish (call);
+}
+
+/* Those that wait all the same are told of, and how they need not. */
+static void
+on_retried (gpointer data, guint64 n, guint64 n_quiet)
+{
+    RelaisCommandCall *call = data;
+    g_autofree char *text = NULL;
+
+    if (is_cut_short (call, n))
+        return;
+    relais_command_put_int (call, "deliveries", (gint64)n);
+    relais_command_put_int (call, "quiet_hours", (gint64)n_quiet);
+    relais_command_end_row (call);
+    if (n_quiet > 0) {
+        text = g_strdup_printf (_ ("waiting for the end of quiet hours: %u; with --force they are "
+                                   "tried now"),
+                                (guint)MIN (n_quiet, G_MAXUINT));
+        relais_command_note (call, text);
+    }
     relais_command_finish (call);
 }
 
@@ -105,7 +132,12 @@ run_verb (RelaisCommandCall *call, RelaisQueue *queue, RelaisVerb verb, bool hel
         relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("no message of that id is held"));
         return;
     }
-    relais_queue_apply (queue, verb, &selection, on_applied, call);
+    if (verb == RELAIS_VERB_RETRY &&
+        (selection.id != 0 || relais_command_option (call, "force") != NULL))
+        verb = RELAIS_VERB_FORCE;
+    relais_queue_apply (
+        queue, verb, &selection,
+        verb == RELAIS_VERB_RETRY || verb == RELAIS_VERB_FORCE ? on_retried : on_applied, call);
 }
 
 #define VERB(name, verb, held)                                                                     \
@@ -533,8 +565,10 @@ static const RelaisCommand commands[] = {
      run_hold},
     {"queue", "release", SELECTION_USAGE " [--all]", SELECTION " all",
      N_ ("Let held deliveries go on."), RELAIS_COMMAND_ONLINE, 0, run_release},
-    {"queue", "retry", SELECTION_USAGE " [--all]", SELECTION " all",
-     N_ ("Try deliveries now instead of at their time."), RELAIS_COMMAND_ONLINE, 0, run_retry},
+    {"queue", "retry", SELECTION_USAGE " [--all] [--force]", SELECTION " all force",
+     N_ ("Try deliveries now instead of at their time; in quiet hours the message that is named "
+         "by its ID, with --force all."),
+     RELAIS_COMMAND_ONLINE, 0, run_retry},
     {"queue", "bounce", SELECTION_USAGE " [--all]", SELECTION " all",
      N_ ("Return deliveries to their senders."), RELAIS_COMMAND_ONLINE, 0, run_bounce},
     {"queue", "delete", SELECTION_USAGE " [--all]", SELECTION " all",

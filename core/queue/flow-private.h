@@ -14,6 +14,7 @@ typedef struct {
     const RelaisTenant *tenant;
     const RelaisCampaign *campaign; /* NULL: of none */
     RelaisClass klass;
+    bool restless; /* quiet hours do not count: an operator had it tried, see rest-private.h */
 } RelaisFlowKey;
 
 /* A question to modules and its answer; see permit-private.h. */
@@ -61,6 +62,9 @@ GHashTable *relais_flow_table_new (void);
 RelaisFlow *
 relais_flow_get (RelaisQueue *queue, RelaisDestination *destination, RelaisSourcePool *pool,
                  RelaisTenant *tenant, RelaisClass klass, const char *campaign);
+/* Moves a delivery that is in no place to the flow that is the same but for quiet hours, which is returned; the same
+ * flow if it is there already. */
+RelaisFlow *relais_flow_move (RelaisQueue *queue, guint32 delivery, bool restless);
 /* Only when no delivery names it. */
 void relais_flow_free (RelaisFlow *flow);
 /* Counts of the deliveries that name it. */

@@ -63,7 +63,7 @@ keep (RelaisReport *report, char *text)
 void
 relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction action,
                    const guint16 status[3], const char *reply, bool is_smtp, const char *host,
-                   gint64 retry_until_us)
+                   bool attempted, gint64 retry_until_us)
 {
     static const guint8 classes[] = {5, 4, 2, 2}; /* by RelaisDsnAction */
     RelaisDsnRecipient entry = {.recipient = recipient, .action = action};
@@ -74,7 +74,7 @@ relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction action
     entry.diagnostic = keep (report, g_strdup (reply));
     entry.diagnostic_is_smtp = is_smtp;
     entry.remote_mta = keep (report, g_strdup (host));
-    entry.last_attempt_us = report->original->states[recipient].attempts > 0 ? report->wall_us : 0;
+    entry.last_attempt_us = attempted ? report->wall_us : 0;
     entry.will_retry_until_us = retry_until_us;
     g_array_append_val (report->recipients, entry);
 }

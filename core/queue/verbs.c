@@ -8,6 +8,7 @@
 
 #include "queue/destination-private.h"
 #include "queue/outcome-private.h"
+#include "queue/rest-private.h"
 #include "queue/verbs-private.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@ typedef struct {
     RelaisSelection selection;
     char *domain, *tenant, *sender;
     guint32 next; /* slot */
-    guint64 n;
+    guint64 n, n_quiet;
     RelaisVerbDone done;
     gpointer data;
 } Walk;
@@ -105,32 +106,40 @@ release (RelaisQueue *queue, guint32 number)
     relais_queue_make_local (queue, number, RELAIS_ACTION_RELEASE);
 }
 
-static void
-retry (RelaisQueue *queue, guint32 number)
+/* True if it waits for the end of quiet hours: it rests, and is not `forced`. */
+static bool
+retry (RelaisQueue *queue, guint32 number, bool forced)
 {
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
     RelaisFlow *flow = relais_queue_flow_at (queue, delivery->flow);
 
-    if (delivery->place == RELAIS_PLACE_WAITING) {
+    if (delivery->place != RELAIS_PLACE_WAITING && delivery->place != RELAIS_PLACE_DUE)
+        return false;
+    if (delivery->place == RELAIS_PLACE_WAITING || (forced && relais_rest_begins (flow))) {
         relais_flow_remove (flow, number);
+        if (forced && relais_rest_begins (flow))
+            flow = relais_flow_move (queue, number, true);
         relais_flow_put_due (flow, number, false);
     }
     if (delivery->place == RELAIS_PLACE_DUE)
         relais_destination_wake (flow->destination);
+    return relais_flow_is_resting (flow);
 }
 
 static void
-apply (RelaisQueue *queue, RelaisVerb verb, guint32 number)
+apply (Walk *walk, guint32 number)
 {
+    RelaisQueue *queue = walk->queue;
     const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
 
-    switch (verb) {
+    switch (walk->verb) {
     case RELAIS_VERB_HOLD:
         if (delivery->place != RELAIS_PLACE_HELD)
             relais_queue_make_local (queue, number, RELAIS_ACTION_HOLD);
         return;
     case RELAIS_VERB_RELEASE: release (queue, number); return;
-    case RELAIS_VERB_RETRY: retry (queue, number); return;
+    case RELAIS_VERB_RETRY: walk->n_quiet += retry (queue, number, false); return;
+    case RELAIS_VERB_FORCE: walk->n_quiet += retry (queue, number, true); return;
     case RELAIS_VERB_BOUNCE: relais_queue_make_local (queue, number, RELAIS_ACTION_BOUNCE); return;
     case RELAIS_VERB_DELETE:
         if (delivery->place == RELAIS_PLACE_ACTIVE)
@@ -165,7 +174,7 @@ apply_to_slot (Walk *walk, guint32 slot)
         if (!relais_selection_has (queue, &walk->selection, number))
             continue;
         walk->n++;
-        apply (queue, walk->verb, number);
+        apply (walk, number);
     }
 }
 
@@ -177,7 +186,7 @@ walk_on (gpointer data)
     guint32 top = queue->records.slots.top;
 
     if (queue->closed) {
-        walk->done (walk->data, G_MAXUINT64);
+        walk->done (walk->data, G_MAXUINT64, 0);
         walk_free (walk);
         return;
     }
@@ -192,7 +201,7 @@ walk_on (gpointer data)
         relais_loop_post (queue->loop, walk_on, walk);
         return;
     }
-    walk->done (walk->data, walk->n);
+    walk->done (walk->data, walk->n, walk->n_quiet);
     walk_free (walk);
 }
 
