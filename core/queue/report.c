@@ -97,6 +97,18 @@ read_part (const RelaisRope *rope, gsize size)
     return g_bytes_new_take (bytes, got);
 }
 
+/* RET=FULL is for reports of failures; others have the header alone (RFC 3461 section 4.3). */
+static bool
+wants_full (const RelaisReport *report)
+{
+    bool failed = false;
+
+    for (guint i = 0; i < report->recipients->len; i++)
+        failed |=
+            g_array_index (report->recipients, RelaisDsnRecipient, i).action == RELAIS_DSN_FAILED;
+    return failed && report->original->envelope.ret == RELAIS_RET_FULL;
+}
+
 void
 relais_report_make (RelaisReport *report)
 {
@@ -115,7 +127,7 @@ relais_report_make (RelaisReport *report)
                                 .id = report->id,
                                 .wall_us = report->wall_us};
 
-    if (report->original->envelope.ret == RELAIS_RET_FULL && size <= MAX_FULL_BYTES)
+    if (size <= MAX_FULL_BYTES && wants_full (report))
         full = read_part (rope, (gsize)size);
     options.full = full != NULL && g_bytes_get_size (full) == size ? full : NULL;
     options.header = g_bytes_get_data (header, &options.header_size);
