@@ -77,7 +77,7 @@ is_cut_short (RelaisCommandCall *call, guint64 n)
 }
 
 static void
-on_applied (gpointer data, guint64 n, guint64 n_quiet)
+on_applied (gpointer data, guint64 n, guint64 n_waiting)
 {
     RelaisCommandCall *call = data;
 
@@ -90,7 +90,7 @@ on_applied (gpointer data, guint64 n, guint64 n_quiet)
 
 /* Those that wait all the same are told of, and how they need not. */
 static void
-on_retried (gpointer data, guint64 n, guint64 n_quiet)
+on_retried (gpointer data, guint64 n, guint64 n_waiting)
 {
     RelaisCommandCall *call = data;
     g_autofree char *text = NULL;
@@ -98,12 +98,12 @@ on_retried (gpointer data, guint64 n, guint64 n_quiet)
     if (is_cut_short (call, n))
         return;
     relais_command_put_int (call, "deliveries", (gint64)n);
-    relais_command_put_int (call, "quiet_hours", (gint64)n_quiet);
+    relais_command_put_int (call, "waiting", (gint64)n_waiting);
     relais_command_end_row (call);
-    if (n_quiet > 0) {
-        text = g_strdup_printf (_ ("waiting for the end of quiet hours: %u; with --force they are "
-                                   "tried now"),
-                                (guint)MIN (n_quiet, G_MAXUINT));
+    if (n_waiting > 0) {
+        text = g_strdup_printf (_ ("waiting for the end of quiet hours, or for the moment that "
+                                   "their senders asked for: %u; with --force they are tried now"),
+                                (guint)MIN (n_waiting, G_MAXUINT));
         relais_command_note (call, text);
     }
     relais_command_finish (call);
@@ -242,7 +242,10 @@ relais_queue_command_put_wait (RelaisCommandCall *call, const RelaisQueue *queue
     case RELAIS_PLACE_WAITING:
         if (delivery->unknown)
             trouble = relais_suppressed_describe (queue);
-        text = delivery->unknown ? trouble : "its next attempt";
+        text = delivery->unknown ? trouble
+               : relais_queue_release_us (queue, number) > 0
+                   ? "the moment that its sender asked for"
+                   : "its next attempt";
         until_us = delivery->due_us;
         break;
     case RELAIS_PLACE_DUE:
@@ -281,8 +284,9 @@ put_delivery (RelaisCommandCall *call, const RelaisQueue *queue, const RelaisMes
                         delivery->place == RELAIS_PLACE_ACTIVE ? "active"
                                                                : relais_state_name (state->kind));
     relais_command_put_int (call, "attempts", delivery->attempts);
-    relais_command_put_int (
-        call, "age_s", (relais_loop_now_us (queue->loop) - slot->born_us) / RELAIS_USEC_PER_SEC);
+    relais_command_put_int (call, "age_s",
+                            MAX (relais_loop_now_us (queue->loop) - slot->born_us, 0) /
+                                RELAIS_USEC_PER_SEC);
     relais_command_put (call, "destination",
                         relais_queue_flow_at (queue, delivery->flow)->destination->name);
     relais_command_put (call, "tenant", envelope->tenant);
@@ -566,8 +570,8 @@ static const RelaisCommand commands[] = {
     {"queue", "release", SELECTION_USAGE " [--all]", SELECTION " all",
      N_ ("Let held deliveries go on."), RELAIS_COMMAND_ONLINE, 0, run_release},
     {"queue", "retry", SELECTION_USAGE " [--all] [--force]", SELECTION " all force",
-     N_ ("Try deliveries now instead of at their time; in quiet hours the message that is named "
-         "by its ID, with --force all."),
+     N_ ("Try deliveries now instead of at their time; in quiet hours, or before the moment that "
+         "the sender asked for, the message that is named by its ID, with --force all."),
      RELAIS_COMMAND_ONLINE, 0, run_retry},
     {"queue", "bounce", SELECTION_USAGE " [--all]", SELECTION " all",
      N_ ("Return deliveries to their senders."), RELAIS_COMMAND_ONLINE, 0, run_bounce},

@@ -208,7 +208,8 @@ log_result (RelaisSettlement *settlement, const RelaisDelivery *delivery,
     relais_event_line_add_int (line, "attempts", state->attempts);
     if (state->kind == RELAIS_STATE_QUEUED)
         relais_event_line_add_int (line, "next_try", state->due_us);
-    relais_event_line_add_int (line, "queue_time", relais_loop_now_us (queue->loop) - born_us);
+    relais_event_line_add_int (line, "queue_time",
+                               MAX (relais_loop_now_us (queue->loop) - born_us, 0));
     bytes = relais_event_line_end (line);
     relais_group_add_event (settlement->group, bytes);
     g_bytes_unref (bytes);
@@ -452,7 +453,8 @@ relais_settlement_add (RelaisSettlement *settlement, guint32 number, const Relai
     } else if (delivery->action > RELAIS_ACTION_DEFER) {
         relais_queue_make_local (queue, number, (RelaisAction)delivery->action);
     } else if (result->kind == RELAIS_RESULT_RELEASED) {
-        relais_flow_put_due (relais_flow_move (queue, number, false), number, false);
+        (void)relais_flow_move (queue, number, false);
+        relais_queue_put (queue, number, false);
     } else {
         relais_flow_put_waiting (relais_flow_move (queue, number, false), number, delivery->due_us);
     }

@@ -22,7 +22,7 @@ typedef struct {
     RelaisSelection selection;
     char *domain, *tenant, *sender;
     guint32 next; /* slot */
-    guint64 n, n_quiet;
+    guint64 n, n_waiting;
     RelaisVerbDone done;
     gpointer data;
 } Walk;
@@ -106,7 +106,7 @@ release (RelaisQueue *queue, guint32 number)
     relais_queue_make_local (queue, number, RELAIS_ACTION_RELEASE);
 }
 
-/* True if it waits for the end of quiet hours: it rests, and is not `forced`. */
+/* True if it waits all the same, for the end of quiet hours or its release, for it is not `forced`. */
 static bool
 retry (RelaisQueue *queue, guint32 number, bool forced)
 {
@@ -115,6 +115,8 @@ retry (RelaisQueue *queue, guint32 number, bool forced)
 
     if (delivery->place != RELAIS_PLACE_WAITING && delivery->place != RELAIS_PLACE_DUE)
         return false;
+    if (!forced && relais_queue_release_us (queue, number) > 0)
+        return true;
     if (delivery->place == RELAIS_PLACE_WAITING || (forced && relais_rest_begins (flow))) {
         relais_flow_remove (flow, number);
         if (forced && relais_rest_begins (flow))
@@ -138,8 +140,8 @@ apply (Walk *walk, guint32 number)
             relais_queue_make_local (queue, number, RELAIS_ACTION_HOLD);
         return;
     case RELAIS_VERB_RELEASE: release (queue, number); return;
-    case RELAIS_VERB_RETRY: walk->n_quiet += retry (queue, number, false); return;
-    case RELAIS_VERB_FORCE: walk->n_quiet += retry (queue, number, true); return;
+    case RELAIS_VERB_RETRY: walk->n_waiting += retry (queue, number, false); return;
+    case RELAIS_VERB_FORCE: walk->n_waiting += retry (queue, number, true); return;
     case RELAIS_VERB_BOUNCE: relais_queue_make_local (queue, number, RELAIS_ACTION_BOUNCE); return;
     case RELAIS_VERB_DELETE:
         if (delivery->place == RELAIS_PLACE_ACTIVE)
@@ -201,7 +203,7 @@ walk_on (gpointer data)
         relais_loop_post (queue->loop, walk_on, walk);
         return;
     }
-    walk->done (walk->data, walk->n, walk->n_quiet);
+    walk->done (walk->data, walk->n, walk->n_waiting);
     walk_free (walk);
 }
 

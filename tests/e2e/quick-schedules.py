@@ -73,13 +73,13 @@ def test_seen(lab, ids, end):
 
 def test_retry(lab, ids):
     done = lab.ctl("queue", "retry", "--all")
-    tap.ok("waiting for the end of quiet hours: 4; with --force they are tried now" in done.stdout,
+    tap.ok("asked for: 4; with --force they are tried now" in done.stdout,
            "a retry of all says how many wait for quiet hours, and what to do", done.stdout)
     rows = lab.rows("queue", "retry", "--domain=two.rcpt.test")
-    tap.equal((rows[0]["deliveries"], rows[0]["quiet_hours"]), (1, 1), "so does one of a domain, as rows")
+    tap.equal((rows[0]["deliveries"], rows[0]["waiting"]), (1, 1), "so does one of a domain, as rows")
     tap.ok(not any(i in sunk_ids(lab) for i in ids), "and nothing went out")
     row = lab.rows("queue", "retry", ids[0])[0]
-    tap.equal((row["deliveries"], row["quiet_hours"]), (1, 0), "a message that is named does not wait")
+    tap.equal((row["deliveries"], row["waiting"]), (1, 0), "a message that is named does not wait")
     lab.wait(lambda: ids[0] in sunk_ids(lab), 20, "the message that was named")
     lab.ctl("queue", "retry", "--domain=two.rcpt.test", "--force")
     lab.wait(lambda: ids[1] in sunk_ids(lab), 20, "the forced domain")
@@ -166,7 +166,7 @@ def test_notice():
                      "--set", "class.transactional.lifetime=2d") as lab:
         lab.script("rcpt slow@* 450 4.2.1 come back later\n")
         queue_id = send(lab, ["slow@one.rcpt.test", "fast@one.rcpt.test"], sender="ann@in.sender.test",
-                        head=long_line + "X-Name: Zo\u00eb\r\n".encode(), body="Zo\u00eb\r\n".encode() * 3,
+                        head=long_line, body="Zo\u00eb\r\n".encode() * 3,
                         mail=["BODY=8BITMIME", "RET=FULL", "ENVID=env+2B1"], rcpt=["NOTIFY=DELAY,FAILURE", "ORCPT=rfc822;orig@old.test"])
         never = send(lab, ["slow@one.rcpt.test"], sender="ann@in.sender.test", rcpt=["NOTIFY=FAILURE"])
         null = send(lab, ["slow@one.rcpt.test"], sender="")
@@ -212,6 +212,92 @@ def test_killed():
         lab.clean(tap)
 
 
-for case in (test_quiet, test_notice, test_killed):
+# --- Future release ---------------------------------------------------------------------------------
+
+def login(lab):
+    s = smtplib.SMTP("127.0.0.1", lab.port, local_hostname="client.test", timeout=30)
+    s.ehlo()
+    s.login("ann", "secret")
+    s.ehlo()
+    return s
+
+
+def later(lab, parameter, recipient, rcpt=()):
+    with login(lab) as s:
+        s.mail("ann@in.sender.test", [parameter])
+        s.rcpt(recipient, list(rcpt))
+        code, text = s.data(b"From: <ann@in.sender.test>\r\nSubject: later\r\n\r\ntext\r\n")
+        if code != 250:
+            raise RuntimeError("DATA: %r" % ((code, text),))
+    return text.decode().split()[-1]
+
+
+def stamp(moment):
+    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_offer(lab, now):
+    with smtplib.SMTP("127.0.0.1", lab.port, local_hostname="client.test", timeout=30) as s:
+        s.ehlo()
+        tap.equal((s.has_extn("futurerelease"), s.mail("ann@in.sender.test", ["HOLDFOR=60"])[0]), (False, 555),
+                  "who is not logged in is offered no future release, and has none")
+    with login(lab) as s:
+        tap.equal(s.esmtp_features["futurerelease"], "7200 " + stamp(now + 7200), "who is logged in is: for how long, and until when")
+        answers = []
+        for parameter in ("HOLDFOR=7200", "HOLDFOR=7201", "HOLDUNTIL=" + stamp(now + 7200), "HOLDUNTIL=" + stamp(now + 7202), "HOLDFOR=1h",
+                          "HOLDFOR=1 HOLDUNTIL=" + stamp(now), "HOLDUNTIL=" + stamp(now - 60)):
+            code, text = s.mail("ann@in.sender.test", [parameter])
+            answers.append((code, text.split()[0].decode()))
+            s.rset()
+        good, bad = (250, "2.1.0"), (501, "5.5.4")
+        tap.equal(answers, [good, bad, good, bad, bad, bad, good], "up to the limit and no further; what is malformed is refused")
+
+
+def test_kept(lab, now):
+    one = later(lab, "HOLDFOR=3600", "a@one.rcpt.test")
+    two = later(lab, "HOLDUNTIL=" + stamp(now + 1800), "slow@one.rcpt.test", ["NOTIFY=FAILURE"])
+    early = later(lab, "HOLDFOR=7200", "c@one.rcpt.test")
+    past = later(lab, "HOLDUNTIL=" + stamp(now - 60), "d@one.rcpt.test")
+    lab.wait(lambda: past in sunk_ids(lab), 20, "what was to go out a minute ago")
+    rows = {r["id"]: r for r in lab.rows("queue", "list")}
+    tap.equal({(i, r["waits_for"], round((seconds(r["until"]) - now) / 60), r["age_s"], r["attempts"]) for i, r in rows.items()},
+              {(i, "the moment that its sender asked for", m, 0, 0) for i, m in ((one, 60), (two, 30), (early, 120))}, "the queue tells until when each is kept")
+    row = lab.rows("queue", "retry", "--all")[0]
+    tap.equal((row["deliveries"], row["waiting"], len(sunk_ids(lab))), (3, 3, 1), "a retry of all releases none, and says so")
+    lab.kill_and_restart()
+    lab.ctl("queue", "retry", early)
+    lab.wait(lambda: early in sunk_ids(lab), 20, "the early release")
+    tap.equal(len(lab.rows("queue", "list")), 2, "an operator who names a message has it released early")
+    clock(lab, "advance", "59m")
+    lab.kill_and_restart()
+    tap.ok(one not in sunk_ids(lab), "also over kill -9 nothing goes before its time")
+    clock(lab, "advance", "2m")
+    lab.wait(lambda: one in sunk_ids(lab), 20, "the release")
+    moment = seconds(of(lab, one, "delivered")[0]["time"]) - now - 3600
+    tap.ok(-1 <= moment <= TICK, "then it goes", moment)
+    first = seconds(of(lab, two, "deferred")[0]["time"])
+    tap.ok(-1 <= first - now - 1800 <= TICK, "so does the other, which is then deferred", first - now)
+    clock(lab, "advance", "3h")
+    expired = seconds(lab.wait(lambda: of(lab, two, "expired"), 20, "the end")[0]["time"])
+    tap.ok(-1 <= expired - now - 1800 - 2 * HOUR <= TICK, "its lifetime is counted from its release", expired - now)
+    data = lab.wait(lambda: reports(lab), 20, "the report")[0][1]
+    whole = list(email.message_from_bytes(data, policy=email.policy.default).iter_parts())[1].get_payload()[0]
+    tap.equal((len(reports(lab)), whole["Future-Release-Request"]), (1, "until;" + stamp(now + 1800)), "one report, which tells what was asked for")
+
+
+def test_future():
+    with harness.Lab("--clock", "virtual", "--set", "listener.lab.auth=yes", "--set", "limits.future_release=2h", "--set", "class.transactional.retry=20m",
+                     "--set", "class.transactional.lifetime=2h", "--set", "class.transactional.delay_notice=1h") as lab:
+        done = subprocess.run([lab.facts["relaisctl"], "user", "add", "ann", "--tenant=sender"], input="secret\n", capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stdout + done.stderr)
+        lab.script("rcpt slow@* 450 4.2.1 come back later\n")
+        now = int(clock(lab, "now"))
+        tap.case(test_offer, lab, now)
+        tap.case(test_kept, lab, now)
+        lab.clean(tap)
+
+
+for case in (test_future, test_quiet, test_notice, test_killed):
     tap.case(case)
 tap.end()

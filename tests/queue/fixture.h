@@ -45,8 +45,9 @@ typedef struct {
     guint8 notify;
     const char *body; /* NULL for a short one */
     RelaisRet ret;
-    bool alone;   /* each recipient in a transaction of its own */
-    bool claimed; /* its recipients are ours */
+    bool alone;          /* each recipient in a transaction of its own */
+    bool claimed;        /* its recipients are ours */
+    const char *release; /* future release, as in message/release-private.h */
 } Mail;
 
 /* Accepts a message as the server would, and returns its id once it was given to the queue. */

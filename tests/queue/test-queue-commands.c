@@ -318,13 +318,15 @@ test_quiet_hours (void)
                                                 "\"until\":\"2026-09-21T18:00:00.000000Z\""));
     call_end (call, &reader);
     run_to_end (&test, "retry", "all", &call, &reader);
-    g_assert_nonnull (strstr (reader.text->str, "{\"row\":{\"deliveries\":2,\"quiet_hours\":2}}"));
-    g_assert_nonnull (strstr (reader.text->str, "{\"note\":\"waiting for the end of quiet hours: "
-                                                "2; with --force they are tried now\"}"));
+    g_assert_nonnull (strstr (reader.text->str, "{\"row\":{\"deliveries\":2,\"waiting\":2}}"));
+    g_assert_nonnull (strstr (reader.text->str,
+                              "{\"note\":\"waiting for the end of quiet hours, "
+                              "or for the moment that their senders asked for: 2; "
+                              "with --force they are tried now\"}"));
     g_assert_cmpuint (test.sink->messages->len, ==, 0);
     call_end (call, &reader);
     run_to_end (&test, "retry", "all force", &call, &reader);
-    g_assert_nonnull (strstr (reader.text->str, "{\"row\":{\"deliveries\":2,\"quiet_hours\":0}}"));
+    g_assert_nonnull (strstr (reader.text->str, "{\"row\":{\"deliveries\":2,\"waiting\":0}}"));
     g_assert_null (strstr (reader.text->str, "note"));
     g_assert_cmpuint (test.sink->messages->len, ==, 2);
     call_end (call, &reader);

@@ -218,24 +218,24 @@ submit_bulk (Test *test, const char *recipient)
 }
 
 typedef struct {
-    guint64 n, n_quiet;
+    guint64 n, n_waiting;
 } Applied;
 
 static void
-on_applied (gpointer data, guint64 n, guint64 n_quiet)
+on_applied (gpointer data, guint64 n, guint64 n_waiting)
 {
-    *(Applied *)data = (Applied){n, n_quiet};
+    *(Applied *)data = (Applied){n, n_waiting};
 }
 
 static void
-apply (Test *test, RelaisVerb verb, const RelaisSelection *selection, guint64 n, guint64 n_quiet)
+apply (Test *test, RelaisVerb verb, const RelaisSelection *selection, guint64 n, guint64 n_waiting)
 {
     Applied applied = {G_MAXUINT64, G_MAXUINT64};
 
     relais_queue_apply (test->fixture.queue, verb, selection, on_applied, &applied);
     fixture_settle (&test->fixture);
     g_assert_cmpuint (applied.n, ==, n);
-    g_assert_cmpuint (applied.n_quiet, ==, n_quiet);
+    g_assert_cmpuint (applied.n_waiting, ==, n_waiting);
     fixture_check (&test->fixture);
 }
 
@@ -338,6 +338,98 @@ test_release_rests (void)
     test_close (&test);
 }
 
+/* --- Future release ----------------------------------------------------------------------------- */
+
+static guint64
+submit_later (Test *test, const char *release)
+{
+    const char *recipients[] = {"x@a.rcpt.test", NULL};
+
+    return fixture_submit (
+        &test->fixture,
+        &(Mail){.sender = "a@sender.test", .recipients = recipients, .release = release});
+}
+
+static void
+restart_with (Test *test, gint64 away_us, Rule *rules)
+{
+    restart (test, away_us);
+    test->sink->answer = by_rules;
+    test->sink->data = rules;
+    fixture_settle (&test->fixture);
+    fixture_check (&test->fixture);
+}
+
+/* Kept until then, over a restart; the lifetime begins there. */
+static void
+test_release (void)
+{
+    Test test;
+    gint64 due;
+
+    open_with (&test, "", always_later);
+    submit_later (&test, "for;86400");
+    fixture_settle (&test.fixture);
+    fixture_check (&test.fixture);
+    g_assert_cmpint (only_delivery (&test)->due_us - test.fixture.clock.mono_us, ==, 24 * HOUR_US);
+    fixture_advance (&test.fixture, 12 * HOUR_US);
+    fixture_settle (&test.fixture);
+    restart_with (&test, HOUR_US, always_later);
+    due = only_delivery (&test)->due_us;
+    g_assert_cmpint (due - test.fixture.clock.mono_us, ==, 11 * HOUR_US);
+    advance_to (&test, due - 1);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 0);
+    advance_to (&test, due);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 1);
+    advance_to (&test, due + 2 * RELAIS_USEC_PER_DAY - MIN_US);
+    g_assert_cmpuint (fixture_count (&test.fixture, "expired"), ==, 0);
+    advance_to (&test, due + 2 * RELAIS_USEC_PER_DAY + RELAIS_USEC_PER_SEC);
+    g_assert_cmpuint (fixture_count (&test.fixture, "expired"), ==, 1);
+    test_close (&test);
+}
+
+/* A wall clock that was set meanwhile: nothing is kept for longer than was asked for, nor is it too old at once. */
+static void
+test_release_clock (void)
+{
+    Rule none[] = {{NULL, NULL, 0}};
+    Test test;
+
+    open_with (&test, "", none);
+    submit_later (&test, "until;2026-09-21T13:13:20Z"); /* an hour ago */
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    submit_later (&test, "until;2026-09-21T15:13:20Z");
+    fixture_settle (&test.fixture);
+    restart_with (&test, -400 * RELAIS_USEC_PER_DAY, none);
+    g_assert_cmpint (only_delivery (&test)->due_us - test.fixture.clock.mono_us, ==, HOUR_US);
+    restart_with (&test, 450 * RELAIS_USEC_PER_DAY, none);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1); /* a new sink */
+    g_assert_cmpuint (fixture_count (&test.fixture, "expired"), ==, 0);
+    test_close (&test);
+}
+
+/* Only who names it, or forces it, has it go before its time; what was held and let go waits for it. */
+static void
+test_release_verbs (void)
+{
+    Rule none[] = {{NULL, NULL, 0}};
+    guint64 id;
+    Test test;
+
+    open_with (&test, "", none);
+    id = submit_later (&test, "for;3600");
+    fixture_settle (&test.fixture);
+    apply (&test, RELAIS_VERB_HOLD, &(RelaisSelection){0}, 1, 0);
+    apply (&test, RELAIS_VERB_RELEASE, &(RelaisSelection){0}, 1, 0);
+    apply (&test, RELAIS_VERB_RETRY, &(RelaisSelection){0}, 1, 1);
+    g_assert_cmpuint (test.sink->messages->len, ==, 0);
+    apply (&test, RELAIS_VERB_FORCE, &(RelaisSelection){.id = id}, 1, 0);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    g_assert_null (strstr (fixture_last (&test.fixture, "delivered"), "\"queue_time\":-"));
+    test_close (&test);
+}
+
 /* --- Notices ------------------------------------------------------------------------------------ */
 
 /* It tells what the last attempt was told, not that there was one now; of mail that was never tried, why. */
@@ -384,6 +476,9 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/schedules/force-once", test_force_once);
     g_test_add_func ("/queue/schedules/force-unknown-destination", test_force_unknown_destination);
     g_test_add_func ("/queue/schedules/release-rests", test_release_rests);
+    g_test_add_func ("/queue/schedules/release", test_release);
+    g_test_add_func ("/queue/schedules/release-clock", test_release_clock);
+    g_test_add_func ("/queue/schedules/release-verbs", test_release_verbs);
     g_test_add_func ("/queue/schedules/notice-reason", test_notice_reason);
     return g_test_run ();
 }
