@@ -505,6 +505,20 @@ add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
     return number;
 }
 
+/* What is to wait for hours leaves the memory to mail that goes at once. */
+static void
+cool_if_it_waits (RelaisQueue *queue, guint32 number)
+{
+    RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
+    const RelaisDelivery *first = relais_delivery_at (&queue->records, slot->first);
+
+    if (slot->cooled || (relais_queue_release_us (queue, slot->first) == 0 &&
+                         !relais_flow_is_resting (relais_queue_flow_at (queue, first->flow))))
+        return;
+    slot->cooled = 1;
+    relais_spool_cool (queue->spool, slot->id);
+}
+
 void
 relais_queue_add (RelaisQueue *queue, RelaisMessage *message)
 {
@@ -527,6 +541,7 @@ relais_queue_add (RelaisQueue *queue, RelaisMessage *message)
     for (guint32 number = relais_slot_at (&queue->records, slot)->first; number != 0;
          number = relais_delivery_at (&queue->records, number)->after)
         place_delivery (queue, number, message);
+    cool_if_it_waits (queue, slot);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */

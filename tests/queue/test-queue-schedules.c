@@ -208,6 +208,15 @@ test_bounce_lifetime (void)
 #define QUIET_LEFT_US (226 * MIN_US + 40 * RELAIS_USEC_PER_SEC) /* it is 14:13:20 on a Monday */
 
 static guint64
+hot_bytes (const Test *test)
+{
+    RelaisSpoolFigures figures;
+
+    relais_spool_figures (test->fixture.spool, &figures);
+    return figures.hot_bytes;
+}
+
+static guint64
 submit_bulk (Test *test, const char *recipient)
 {
     const char *recipients[] = {recipient, NULL};
@@ -253,6 +262,7 @@ test_force (void)
     fixture_mail (&test.fixture, "x@a.rcpt.test");
     fixture_settle (&test.fixture);
     g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    g_assert_cmpuint (hot_bytes (&test), ==, 0); /* what waits for hours is on disk alone */
     apply (&test, RELAIS_VERB_RETRY, &(RelaisSelection){0}, 3, 3);
     g_assert_cmpuint (test.sink->messages->len, ==, 1);
     apply (&test, RELAIS_VERB_FORCE, &(RelaisSelection){.id = id}, 1, 0);
@@ -372,6 +382,7 @@ test_release (void)
     fixture_settle (&test.fixture);
     fixture_check (&test.fixture);
     g_assert_cmpint (only_delivery (&test)->due_us - test.fixture.clock.mono_us, ==, 24 * HOUR_US);
+    g_assert_cmpuint (hot_bytes (&test), ==, 0);
     fixture_advance (&test.fixture, 12 * HOUR_US);
     fixture_settle (&test.fixture);
     restart_with (&test, HOUR_US, always_later);
