@@ -20,9 +20,9 @@ typedef struct {
     GPtrArray *findings;
 } Checker;
 
-/* Reports at the key's place, or at the section's if the value is a default. */
 static void
-report (Checker *checker, const RelaisSection *section, const char *key, char *text)
+report_as (Checker *checker, bool is_error, const RelaisSection *section, const char *key,
+           char *text)
 {
     const RelaisKey *known = relais_kind_find_key (section->kind, key);
     const RelaisSlot *slot = section->slots[known->index];
@@ -33,8 +33,15 @@ report (Checker *checker, const RelaisSection *section, const char *key, char *t
         file = g_strndup (slot->origin, (gsize)(strrchr (slot->origin, ':') - slot->origin));
     else
         file = g_strdup (section->file);
-    relais_conf_add_finding (checker->findings, true, file, is_set ? slot->line : section->line,
+    relais_conf_add_finding (checker->findings, is_error, file, is_set ? slot->line : section->line,
                              text);
+}
+
+/* Reports at the key's place, or at the section's if the value is a default. */
+static void
+report (Checker *checker, const RelaisSection *section, const char *key, char *text)
+{
+    report_as (checker, true, section, key, text);
 }
 
 static void
@@ -260,32 +267,89 @@ class_section (const Checker *checker, const RelaisSection *section, const char 
     return whole == NULL || relais_section_is_set (section, key) ? section : whole;
 }
 
-/* Mail that could expire before it may go out would be returned without an attempt. */
+/* Whether the section has a say in what is checked: else it was told of where it stands. */
+static bool
+sets_any (const RelaisSection *section, const char *const *keys)
+{
+    while (*keys != NULL && !relais_section_is_set (section, *keys))
+        keys++;
+    return *keys != NULL;
+}
+
+static gint64
+class_time_us (const Checker *checker, const RelaisSection *section, const char *key)
+{
+    return relais_section_get_int (class_section (checker, section, key), key);
+}
+
+/* What mail of the class has at least: bounces may have less. */
+static gint64
+least_lifetime_us (const Checker *checker, const RelaisSection *section)
+{
+    const gint64 lifetime_us = class_time_us (checker, section, "lifetime");
+    const gint64 bounces_us = class_time_us (checker, section, "bounce_lifetime");
+
+    return bounces_us > 0 ? MIN (bounces_us, lifetime_us) : lifetime_us;
+}
+
+static void
+check_zone (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *zone = relais_section_get_string (section, check->key);
+
+    if (zone != NULL && !relais_quiet_has_zone (zone))
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: there is no time zone '%s'; expected as in Europe/Paris"),
+                                 check->key, zone));
+}
+
+/* Mail that could expire before it may go out would be returned without an attempt. A zone that is none is told of
+ * where it stands. */
 static void
 check_quiet (Checker *checker, const RelaisSection *section, const Check *check)
 {
+    static const char *const keys[] = {"quiet_hours", "quiet_zone",      "quiet_spread",
+                                       "lifetime",    "bounce_lifetime", NULL};
     const RelaisSection *hours = class_section (checker, section, check->key);
-    const RelaisSection *zone = class_section (checker, section, check->other);
-    const gint64 lifetime_us =
-        relais_section_get_int (class_section (checker, section, "lifetime"), "lifetime");
-    const gint64 bounces_us = relais_section_get_int (
-        class_section (checker, section, "bounce_lifetime"), "bounce_lifetime");
+    const char *zone =
+        relais_section_get_string (class_section (checker, section, check->other), check->other);
+    const gint64 spread_us = class_time_us (checker, section, "quiet_spread");
     g_autofree char *bad = NULL;
-    g_autoptr (RelaisQuiet) quiet =
-        relais_quiet_parse (relais_section_get_list (hours, check->key),
-                            relais_section_get_string (zone, check->other), &bad);
+    g_autoptr (RelaisQuiet) quiet = NULL;
 
+    if (!sets_any (section, keys) || (zone != NULL && !relais_quiet_has_zone (zone)))
+        return;
+    quiet = relais_quiet_parse (relais_section_get_list (hours, check->key), zone, &bad);
     if (bad != NULL)
         report (checker, section, check->key,
-                g_strdup_printf (_ ("%s: '%s' is neither a span of a day nor a time zone; expected "
-                                    "as in mon-fri 22:00-07:00"),
+                g_strdup_printf (_ ("%s: '%s' is no span of a day; expected as in mon-fri "
+                                    "22:00-07:00"),
                                  check->key, bad));
-    else if (quiet != NULL && relais_quiet_longest_us (quiet) >=
-                                  (bounces_us > 0 ? MIN (bounces_us, lifetime_us) : lifetime_us))
+    else if (quiet != NULL &&
+             relais_quiet_longest_us (quiet) >= least_lifetime_us (checker, section) - spread_us)
         report (checker, section, check->key,
                 g_strdup_printf (_ ("%s: mail would reach its lifetime before a quiet span of %u "
                                     "hours ends"),
                                  check->key, relais_quiet_longest_hours (quiet)));
+}
+
+/* A notice that its mail does not live to see is never sent. */
+static void
+check_notices (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    static const char *const keys[] = {"delay_notice", "lifetime", NULL};
+    const gint64 lifetime_us = class_time_us (checker, section, "lifetime");
+    gsize n;
+    const gint64 *times =
+        relais_section_get_durations (class_section (checker, section, check->key), check->key, &n);
+    bool is_late = false;
+
+    for (gsize i = 0; i < n; i++)
+        is_late = is_late || times[i] >= lifetime_us;
+    if (is_late && sets_any (section, keys))
+        report_as (
+            checker, false, section, check->key,
+            g_strdup_printf (_ ("%s: what is not below lifetime is never sent"), check->key));
 }
 
 static void
@@ -324,7 +388,9 @@ static const Check CHECKS[] = {
     {"http-client", "allow", check_nets, NULL},
     {"tenant", "pool", check_pool, NULL},
     {"class", "retry", check_class_name, NULL},
+    {"class", "delay_notice", check_notices, NULL},
     {"class", "quiet_hours", check_quiet, "quiet_zone"},
+    {"class", "quiet_zone", check_zone, NULL},
     {"suppress", "enable", check_suppress_name, NULL},
     {"dns", "server", check_servers, NULL},
     {"dns", "allow", check_nets, NULL},

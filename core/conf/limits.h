@@ -9,6 +9,9 @@
     X ("message_size", SIZE, "50M", 65536, G_MAXINT64,                                             \
        N_ ("Octets of one message; told as SIZE."))                                                \
     X ("recipients", INT, "1000", 100, 50000, N_ ("Recipients of one transaction (452 4.5.3)."))   \
+    X ("future_release", DURATION, "30d", 0, 999999999 * G_TIME_SPAN_SECOND,                       \
+       N_ ("How far ahead a client that is logged in may have mail released (FUTURERELEASE, RFC "  \
+           "4865); 0: not offered."))                                                              \
     X ("command_line", SIZE, "2048", 512, 65536, N_ ("Octets of one command with its CRLF."))      \
     X ("auth_line", SIZE, "12288", 512, 65536, N_ ("Octets of one AUTH answer with its CRLF."))    \
     X ("text_line", SIZE, "2M", 1000, 1 << 30, N_ ("Octets of one line of message data."))         \

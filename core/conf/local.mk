@@ -41,3 +41,9 @@ TESTS += tests/conf/test-merge
 tests_conf_test_merge_SOURCES = tests/conf/test-merge.c
 tests_conf_test_merge_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_conf_test_merge_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/conf/test-quiet
+TESTS += tests/conf/test-quiet
+tests_conf_test_quiet_SOURCES = tests/conf/test-quiet.c
+tests_conf_test_quiet_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_conf_test_quiet_LDADD = $(CORE_TEST_LDADD)

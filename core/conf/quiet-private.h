@@ -20,6 +20,8 @@ typedef struct RelaisQuiet RelaisQuiet;
 /* NULL with `*bad` NULL for no item, NULL with `*bad` (owned) for what cannot be understood: an item, or the zone.
  * `zone` is a name of the zone database, or NULL for the machine's; it is read from disk: may block. */
 RelaisQuiet *relais_quiet_parse (const char *const *items, const char *zone, char **bad);
+/* Whether there is such a zone; reads it from disk: may block. */
+bool relais_quiet_has_zone (const char *zone);
 RelaisQuiet *relais_quiet_ref (RelaisQuiet *quiet);
 /* NULL ok. */
 void relais_quiet_unref (RelaisQuiet *quiet);

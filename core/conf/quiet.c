@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum { DAY_MINUTES = 24 * 60, EPOCH_DAY = 3 /* 1970-01-01 was a Thursday */ };
-#define MINUTE_US (60 * G_USEC_PER_SEC)
+#define MINUTE_US G_TIME_SPAN_MINUTE
 
 struct RelaisQuiet {
     guint refs;
@@ -129,6 +129,14 @@ find_zone (const char *name)
     if (zone == NULL && (zone = g_time_zone_new_identifier (name)) != NULL)
         g_hash_table_insert (zones, g_strdup (name), zone);
     return zone != NULL ? g_time_zone_ref (zone) : NULL;
+}
+
+bool
+relais_quiet_has_zone (const char *name)
+{
+    g_autoptr (GTimeZone) zone = find_zone (name);
+
+    return zone != NULL;
 }
 
 RelaisQuiet *

@@ -13,6 +13,7 @@
 #include "loop/clock-private.h"
 #include "message/header-private.h"
 #include "message/outgoing-private.h"
+#include "message/release-private.h"
 #include "message/sink-private.h"
 
 enum {
@@ -344,6 +345,7 @@ static void
 append_status_part (GString *to, const RelaisDsnOptions *options)
 {
     const RelaisEnvelope *envelope = &options->original->envelope;
+    g_autofree char *release = relais_message_release_text (options->original);
 
     g_string_append (to, "Content-Type: message/delivery-status\r\n\r\n");
     if (envelope->envid != NULL) {
@@ -353,6 +355,8 @@ append_status_part (GString *to, const RelaisDsnOptions *options)
     }
     append_field (to, "Reporting-MTA", "dns; %s", options->hostname);
     append_date_field (to, "Arrival-Date", envelope->received_us);
+    if (release != NULL) /* RFC 4865 */
+        append_field (to, "Future-Release-Request", "%s", release);
     for (guint i = 0; i < options->n_recipients; i++)
         append_recipient_fields (to, options, &options->recipients[i]);
 }

@@ -17,6 +17,7 @@ libcore_la_SOURCES += \
     core/message/qp-private.h \
     core/message/sink.c core/message/sink-private.h \
     core/message/message.c core/message/message-private.h \
+    core/message/release.c core/message/release-private.h \
     core/message/rope.c core/message/rope-private.h \
     core/message/text.c \
     core/message/trace.c core/message/trace-private.h

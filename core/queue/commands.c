@@ -69,17 +69,44 @@ read_selection (RelaisCommandCall *call, RelaisSelection *selection, char **doma
 
 /* --- Verbs ------------------------------------------------------------------------------------ */
 
+static bool
+is_cut_short (RelaisCommandCall *call, guint64 n)
+{
+    if (n == G_MAXUINT64)
+        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the daemon is stopping"));
+    return n == G_MAXUINT64;
+}
+
 static void
-on_applied (gpointer data, guint64 n)
+on_applied (gpointer data, guint64 n, guint64 n_waiting)
 {
     RelaisCommandCall *call = data;
 
-    if (n == G_MAXUINT64) {
-        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the daemon is stopping"));
+    if (is_cut_short (call, n))
         return;
-    }
     relais_command_put_int (call, "deliveries", (gint64)n);
     relais_command_end_row (call);
+    relais_command_finish (call);
+}
+
+/* Those that wait all the same are told of, and how they need not. */
+static void
+on_retried (gpointer data, guint64 n, guint64 n_waiting)
+{
+    RelaisCommandCall *call = data;
+    g_autofree char *text = NULL;
+
+    if (is_cut_short (call, n))
+        return;
+    relais_command_put_int (call, "deliveries", (gint64)n);
+    relais_command_put_int (call, "waiting", (gint64)n_waiting);
+    relais_command_end_row (call);
+    if (n_waiting > 0) {
+        text = g_strdup_printf (_ ("waiting for the end of quiet hours, or for the moment that "
+                                   "their senders asked for: %u; with --force they are tried now"),
+                                (guint)MIN (n_waiting, G_MAXUINT));
+        relais_command_note (call, text);
+    }
     relais_command_finish (call);
 }
 
@@ -106,7 +133,12 @@ run_verb (RelaisCommandCall *call, RelaisQueue *queue, RelaisVerb verb, bool hel
         relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("no message of that id is held"));
         return;
     }
-    relais_queue_apply (queue, verb, &selection, on_applied, call);
+    if (verb == RELAIS_VERB_RETRY &&
+        (selection.id != 0 || relais_command_option (call, "force") != NULL))
+        verb = RELAIS_VERB_FORCE;
+    relais_queue_apply (
+        queue, verb, &selection,
+        verb == RELAIS_VERB_RETRY || verb == RELAIS_VERB_FORCE ? on_retried : on_applied, call);
 }
 
 #define VERB(name, verb, held)                                                                     \
@@ -211,7 +243,10 @@ relais_queue_command_put_wait (RelaisCommandCall *call, const RelaisQueue *queue
     case RELAIS_PLACE_WAITING:
         if (delivery->unknown)
             trouble = relais_suppressed_describe (queue);
-        text = delivery->unknown ? trouble : "its next attempt";
+        text = delivery->unknown ? trouble
+               : relais_queue_release_us (queue, number) > 0
+                   ? "the moment that its sender asked for"
+                   : "its next attempt";
         until_us = delivery->due_us;
         break;
     case RELAIS_PLACE_DUE:
@@ -253,8 +288,9 @@ put_delivery (RelaisCommandCall *call, const RelaisQueue *queue, const RelaisMes
                         delivery->place == RELAIS_PLACE_ACTIVE ? "active"
                                                                : relais_state_name (state->kind));
     relais_command_put_int (call, "attempts", delivery->attempts);
-    relais_command_put_int (
-        call, "age_s", (relais_loop_now_us (queue->loop) - slot->born_us) / RELAIS_USEC_PER_SEC);
+    relais_command_put_int (call, "age_s",
+                            MAX (relais_loop_now_us (queue->loop) - slot->born_us, 0) /
+                                RELAIS_USEC_PER_SEC);
     relais_command_put (call, "destination",
                         relais_queue_flow_at (queue, delivery->flow)->destination->name);
     relais_command_put (call, "tenant", envelope->tenant);
@@ -537,8 +573,10 @@ static const RelaisCommand commands[] = {
      run_hold},
     {"queue", "release", SELECTION_USAGE " [--all]", SELECTION " all",
      N_ ("Let held deliveries go on."), RELAIS_COMMAND_ONLINE, 0, run_release},
-    {"queue", "retry", SELECTION_USAGE " [--all]", SELECTION " all",
-     N_ ("Try deliveries now instead of at their time."), RELAIS_COMMAND_ONLINE, 0, run_retry},
+    {"queue", "retry", SELECTION_USAGE " [--all] [--force]", SELECTION " all force",
+     N_ ("Try deliveries now instead of at their time; in quiet hours, or before the moment that "
+         "the sender asked for, the message that is named by its ID, with --force all."),
+     RELAIS_COMMAND_ONLINE, 0, run_retry},
     {"queue", "bounce", SELECTION_USAGE " [--all]", SELECTION " all",
      N_ ("Return deliveries to their senders."), RELAIS_COMMAND_ONLINE, 0, run_bounce},
     {"queue", "delete", SELECTION_USAGE " [--all]", SELECTION " all",

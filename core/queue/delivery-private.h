@@ -60,7 +60,8 @@ _Static_assert(sizeof (RelaisDelivery) <= 64, "a delivery is a small record");
 
 typedef struct {
     guint64 id;
-    gint64 born_us;     /* monotonic: when its age was 0 (before the machine started, perhaps) */
+    gint64 born_us;     /* monotonic: when its age was 0 (before the machine started, perhaps);
+                         * yet to come: it is kept until then, as its sender asked */
     guint32 first;      /* delivery */
     guint32 open;       /* number of deliveries */
     guint32 sender;     /* hash of the sender, to find it by */

@@ -14,6 +14,7 @@ typedef struct {
     const RelaisTenant *tenant;
     const RelaisCampaign *campaign; /* NULL: of none */
     RelaisClass klass;
+    bool restless; /* quiet hours do not count: an operator had it tried, see rest-private.h */
 } RelaisFlowKey;
 
 /* A question to modules and its answer; see permit-private.h. */
@@ -61,6 +62,10 @@ GHashTable *relais_flow_table_new (void);
 RelaisFlow *
 relais_flow_get (RelaisQueue *queue, RelaisDestination *destination, RelaisSourcePool *pool,
                  RelaisTenant *tenant, RelaisClass klass, const char *campaign);
+/* Moves a delivery that is in none of its flow's lists to the flow that is the same but for the destination and for
+ * whether quiet hours count, which is returned; the same flow if it is there already. */
+RelaisFlow *relais_flow_move (RelaisQueue *queue, guint32 delivery, RelaisDestination *destination,
+                              bool restless);
 /* Only when nothing names it. */
 void relais_flow_free (RelaisFlow *flow);
 /* Counts of what names it. */

@@ -116,7 +116,7 @@ key_hash (gconstpointer data)
     return ((g_direct_hash (key->destination) * 31 + g_direct_hash (key->pool)) * 31 +
             g_direct_hash (key->campaign)) *
                31 +
-           g_direct_hash (key->tenant) * 2 + (guint)key->klass;
+           g_direct_hash (key->tenant) * 4 + (guint)key->klass * 2 + (guint)key->restless;
 }
 
 static gboolean
@@ -127,7 +127,7 @@ key_equal (gconstpointer a, gconstpointer b)
 
     return left->destination == right->destination && left->pool == right->pool &&
            left->tenant == right->tenant && left->klass == right->klass &&
-           left->campaign == right->campaign;
+           left->campaign == right->campaign && left->restless == right->restless;
 }
 
 static void
@@ -189,13 +189,35 @@ relais_flow_get (RelaisQueue *queue, RelaisDestination *destination, RelaisSourc
                  RelaisTenant *tenant, RelaisClass klass, const char *campaign)
 {
     RelaisCampaign *name = relais_queue_campaign (queue, campaign);
-    RelaisFlowKey key = {destination, pool, tenant, name, klass};
+    RelaisFlowKey key = {destination, pool, tenant, name, klass, false};
     RelaisFlow *flow = g_hash_table_lookup (queue->flows, &key);
 
     if (flow == NULL)
         return flow_new (queue, &key, destination, pool, tenant, name);
     relais_campaign_unref (name);
     return flow;
+}
+
+RelaisFlow *
+relais_flow_move (RelaisQueue *queue, guint32 number, RelaisDestination *destination, bool restless)
+{
+    RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    RelaisFlow *flow = relais_queue_flow_at (queue, delivery->flow);
+    RelaisFlowKey key = flow->key;
+    RelaisFlow *twin;
+
+    if (key.destination == destination && key.restless == restless)
+        return flow;
+    key.destination = destination;
+    key.restless = restless;
+    twin = g_hash_table_lookup (queue->flows, &key);
+    if (twin == NULL)
+        twin = flow_new (queue, &key, destination, flow->pool, flow->tenant,
+                         relais_campaign_ref (flow->campaign));
+    relais_flow_enter (twin);
+    relais_flow_leave (flow);
+    delivery->flow = twin->number;
+    return twin;
 }
 
 void

@@ -76,6 +76,12 @@ tests_queue_test_lane_SOURCES = tests/queue/test-lane.c $(QUEUE_FIXTURE)
 tests_queue_test_lane_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_lane_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/queue/test-queue-schedules
+TESTS += tests/queue/test-queue-schedules
+tests_queue_test_queue_schedules_SOURCES = tests/queue/test-queue-schedules.c $(QUEUE_SCENE)
+tests_queue_test_queue_schedules_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_schedules_LDADD = $(CORE_TEST_LDADD)
+
 check_PROGRAMS += tests/queue/test-queue-verbs
 TESTS += tests/queue/test-queue-verbs
 tests_queue_test_queue_verbs_SOURCES = tests/queue/test-queue-verbs.c $(QUEUE_SCENE)

@@ -209,7 +209,8 @@ log_result (RelaisSettlement *settlement, const RelaisDelivery *delivery,
     relais_event_line_add_int (line, "attempts", state->attempts);
     if (state->kind == RELAIS_STATE_QUEUED)
         relais_event_line_add_int (line, "next_try", state->due_us);
-    relais_event_line_add_int (line, "queue_time", relais_loop_now_us (queue->loop) - born_us);
+    relais_event_line_add_int (line, "queue_time",
+                               MAX (relais_loop_now_us (queue->loop) - born_us, 0));
     bytes = relais_event_line_end (line);
     relais_group_add_event (settlement->group, bytes);
     g_bytes_unref (bytes);
@@ -226,7 +227,8 @@ report_result (RelaisSettlement *settlement, guint recipient, RelaisDsnAction ac
     if (settlement->report == NULL)
         settlement->report = relais_report_new (settlement->queue, settlement->live);
     relais_report_add (settlement->report, recipient, action, result->enhanced, reply,
-                       !result->internal, settlement->facts->host, retry_until_us);
+                       !result->internal, settlement->facts->host, result->attempted,
+                       retry_until_us);
 }
 
 /* What the outcome proves against the address. Of whom the list is never asked about it need not hear. The event's id
@@ -332,6 +334,26 @@ count (RelaisQueue *queue, RelaisResultKind kind)
     }
 }
 
+/* Why it is late, as the last attempt had it. */
+static const char *
+reason_of_delay (const RelaisSettlement *settlement, const RelaisDelivery *delivery,
+                 const RelaisState *state, guint16 enhanced[3])
+{
+    const char *reply = state->reply;
+    const char *said = relais_reply_is_remote (reply) ? reply + 4 : reply;
+    g_autofree char *word = NULL;
+    guint16 given[3] = {0};
+
+    if (reply == NULL)
+        return relais_flow_is_resting (relais_queue_flow_at (settlement->queue, delivery->flow))
+                   ? "the message waits for the end of quiet hours"
+                   : NULL;
+    word = g_strndup (said, strcspn (said, " "));
+    if (relais_enhanced_parse (word, given) && given[0] == 4)
+        memcpy (enhanced, given, sizeof given);
+    return reply;
+}
+
 /* The report's part of a result; before set_state () for what expired, whose last reply is told. */
 static void
 report (RelaisSettlement *settlement, const RelaisDelivery *delivery, const RelaisResult *result,
@@ -353,7 +375,8 @@ report (RelaisSettlement *settlement, const RelaisDelivery *delivery, const Rela
         return;
     case RELAIS_RESULT_NOTICED:
         expired.internal = !relais_reply_is_remote (state->reply);
-        report_result (settlement, delivery->recipient, RELAIS_DSN_DELAYED, &expired, state->reply,
+        reply = reason_of_delay (settlement, delivery, state, expired.enhanced);
+        report_result (settlement, delivery->recipient, RELAIS_DSN_DELAYED, &expired, reply,
                        relais_loop_wall_us (queue->loop) +
                            relais_schedule_expiry_us (relais_queue_schedule (queue, slot),
                                                       slot->born_us, slot->bounce) -
@@ -419,6 +442,16 @@ relais_settlement_note (RelaisSettlement *settlement, guint32 number, const Rela
     count (queue, result.kind);
 }
 
+/* An operator's force was for one attempt. */
+static RelaisFlow *
+move_to_quiet (RelaisQueue *queue, guint32 number)
+{
+    const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+
+    return relais_flow_move (queue, number,
+                             relais_queue_flow_at (queue, delivery->flow)->destination, false);
+}
+
 void
 relais_settlement_add (RelaisSettlement *settlement, guint32 number, const RelaisResult *result)
 {
@@ -434,9 +467,9 @@ relais_settlement_add (RelaisSettlement *settlement, guint32 number, const Relai
     } else if (delivery->action > RELAIS_ACTION_DEFER) {
         relais_queue_make_local (queue, number, (RelaisAction)delivery->action);
     } else if (result->kind == RELAIS_RESULT_RELEASED) {
-        relais_flow_put_due (relais_queue_flow_at (queue, delivery->flow), number, false);
+        (void)move_to_quiet (queue, number);
+        relais_queue_put (queue, number, false);
     } else {
-        relais_flow_put_waiting (relais_queue_flow_at (queue, delivery->flow), number,
-                                 delivery->due_us);
+        relais_flow_put_waiting (move_to_quiet (queue, number), number, delivery->due_us);
     }
 }

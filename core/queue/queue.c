@@ -18,6 +18,8 @@
 #include "queue/suppressed-private.h"
 #include "queue/tlsrpt-private.h"
 
+#include "message/release-private.h"
+
 #include <string.h>
 
 #define SWEEP_US RELAIS_USEC_PER_MIN
@@ -428,6 +430,28 @@ add_delivery (RelaisQueue *queue, guint32 slot, const RelaisMessage *message, gu
     delivery->source = state->source;
 }
 
+gint64
+relais_queue_release_us (const RelaisQueue *queue, guint32 number)
+{
+    const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    const gint64 born = relais_slot_at (&queue->records, delivery->message)->born_us;
+
+    return delivery->attempts == 0 && born > relais_loop_now_us (queue->loop) ? born : 0;
+}
+
+void
+relais_queue_put (RelaisQueue *queue, guint32 number, bool first)
+{
+    const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
+    RelaisFlow *flow = relais_queue_flow_at (queue, delivery->flow);
+    const gint64 release = relais_queue_release_us (queue, number);
+
+    if (release > 0)
+        relais_flow_put_waiting (flow, number, release);
+    else
+        relais_flow_put_due (flow, number, first);
+}
+
 static void
 place_delivery (RelaisQueue *queue, guint32 number, const RelaisMessage *message)
 {
@@ -450,7 +474,7 @@ place_delivery (RelaisQueue *queue, guint32 number, const RelaisMessage *message
     if (rest > 0)
         relais_flow_put_waiting (flow, number, relais_loop_now_us (queue->loop) + rest);
     else
-        relais_flow_put_due (flow, number, false);
+        relais_queue_put (queue, number, false);
 }
 
 static void
@@ -462,6 +486,15 @@ finish_message (RelaisQueue *queue, guint64 id)
     relais_group_submit (group, RELAIS_GROUP_LAZY, NULL, NULL, NULL);
 }
 
+/* How long it is to be kept yet; by a wall clock that stepped back no longer than was asked for. */
+static gint64
+rest_to_release_us (const RelaisMessage *message, gint64 release_us, gint64 wall_us)
+{
+    const gint64 received_us = message->envelope.received_us;
+
+    return release_us > received_us ? CLAMP (release_us - wall_us, 0, release_us - received_us) : 0;
+}
+
 static guint32
 add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
 {
@@ -469,10 +502,12 @@ add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
     guint32 number = relais_records_add_slot (&queue->records, message->id);
     RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
     guint64 size = message->body != NULL ? relais_body_facts (message->body)->size_bytes : 0;
+    const gint64 wall = relais_loop_wall_us (queue->loop);
+    const gint64 release = relais_message_release_us (message);
 
-    slot->born_us =
-        relais_loop_now_us (queue->loop) -
-        relais_schedule_age_us (age_us, envelope->received_us, relais_loop_wall_us (queue->loop));
+    /* The lifetime begins with the release (RFC 4865). */
+    slot->born_us = relais_loop_now_us (queue->loop) + rest_to_release_us (message, release, wall) -
+                    relais_schedule_age_us (age_us, MAX (envelope->received_us, release), wall);
     slot->sender = relais_queue_name_hash (envelope->sender);
     slot->size_kib = (guint32)MIN (size / 1024, G_MAXUINT32);
     slot->klass = (guint8)envelope->klass;
@@ -484,6 +519,20 @@ add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
         slot->noticed = MAX (slot->noticed, (guint)message->states[i].flags & NOTICES) & NOTICES;
     }
     return number;
+}
+
+/* What is to wait for hours leaves the memory to mail that goes at once. */
+static void
+cool_if_it_waits (RelaisQueue *queue, guint32 number)
+{
+    RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
+    const RelaisDelivery *first = relais_delivery_at (&queue->records, slot->first);
+
+    if (slot->cooled || (relais_queue_release_us (queue, slot->first) == 0 &&
+                         !relais_flow_is_resting (relais_queue_flow_at (queue, first->flow))))
+        return;
+    slot->cooled = 1;
+    relais_spool_cool (queue->spool, slot->id);
 }
 
 void
@@ -508,6 +557,7 @@ relais_queue_add (RelaisQueue *queue, RelaisMessage *message)
          number = relais_delivery_at (&queue->records, number)->after)
         place_delivery (queue, number, message);
     relais_queue_set_deadline (queue, slot);
+    cool_if_it_waits (queue, slot);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */

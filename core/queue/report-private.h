@@ -14,10 +14,10 @@ typedef struct RelaisReport RelaisReport;
 
 RelaisReport *relais_report_new (RelaisQueue *queue, RelaisLive *live);
 void relais_report_free (RelaisReport *report);
-/* `reply` is the diagnostic (NULL for none), of SMTP if `is_smtp`. */
+/* `reply` is the diagnostic (NULL for none), of SMTP if `is_smtp`. `attempted`: just now. */
 void relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction action,
                         const guint16 status[3], const char *reply, bool is_smtp, const char *host,
-                        gint64 retry_until_us);
+                        bool attempted, gint64 retry_until_us);
 /* On a worker. */
 void relais_report_make (RelaisReport *report);
 /* Adds the message to the group of the outcome. */

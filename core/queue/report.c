@@ -63,7 +63,7 @@ keep (RelaisReport *report, char *text)
 void
 relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction action,
                    const guint16 status[3], const char *reply, bool is_smtp, const char *host,
-                   gint64 retry_until_us)
+                   bool attempted, gint64 retry_until_us)
 {
     static const guint8 classes[] = {5, 4, 2, 2}; /* by RelaisDsnAction */
     RelaisDsnRecipient entry = {.recipient = recipient, .action = action};
@@ -74,7 +74,7 @@ relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction action
     entry.diagnostic = keep (report, g_strdup (reply));
     entry.diagnostic_is_smtp = is_smtp;
     entry.remote_mta = keep (report, g_strdup (host));
-    entry.last_attempt_us = report->original->states[recipient].attempts > 0 ? report->wall_us : 0;
+    entry.last_attempt_us = attempted ? report->wall_us : 0;
     entry.will_retry_until_us = retry_until_us;
     g_array_append_val (report->recipients, entry);
 }
@@ -97,6 +97,18 @@ read_part (const RelaisRope *rope, gsize size)
     return g_bytes_new_take (bytes, got);
 }
 
+/* RET=FULL is for reports of failures; others have the header alone (RFC 3461 section 4.3). */
+static bool
+wants_full (const RelaisReport *report)
+{
+    bool failed = false;
+
+    for (guint i = 0; i < report->recipients->len; i++)
+        failed |=
+            g_array_index (report->recipients, RelaisDsnRecipient, i).action == RELAIS_DSN_FAILED;
+    return failed && report->original->envelope.ret == RELAIS_RET_FULL;
+}
+
 void
 relais_report_make (RelaisReport *report)
 {
@@ -115,7 +127,7 @@ relais_report_make (RelaisReport *report)
                                 .id = report->id,
                                 .wall_us = report->wall_us};
 
-    if (report->original->envelope.ret == RELAIS_RET_FULL && size <= MAX_FULL_BYTES)
+    if (size <= MAX_FULL_BYTES && wants_full (report))
         full = read_part (rope, (gsize)size);
     options.full = full != NULL && g_bytes_get_size (full) == size ? full : NULL;
     options.header = g_bytes_get_data (header, &options.header_size);

@@ -37,22 +37,20 @@ relais_queue_renew_domain (RelaisQueue *queue, RelaisQueueDomain *domain)
 
 /* --- One delivery ------------------------------------------------------------------------------- */
 
-/* It keeps its pool: what is queued stays with the sources that it waits for. */
+/* It keeps its pool: what is queued stays with the sources that it waits for. What is to wait for its release does. */
 static void
 move (RelaisQueue *queue, guint32 number, RelaisFlow *from, RelaisDestination *destination)
 {
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
-    RelaisFlow *to = relais_flow_get (queue, destination, from->pool, from->tenant, from->key.klass,
-                                      from->campaign != NULL ? from->campaign->name : NULL);
     const RelaisPlace place = (RelaisPlace)delivery->place;
 
     if (place == RELAIS_PLACE_WAITING || place == RELAIS_PLACE_DUE)
         relais_flow_remove (from, number);
-    relais_flow_enter (to);
-    relais_flow_leave (from);
-    delivery->flow = to->number;
-    if (place == RELAIS_PLACE_WAITING || place == RELAIS_PLACE_DUE)
-        relais_flow_put_due (to, number, false);
+    relais_flow_move (queue, number, destination, from->key.restless);
+    if (place == RELAIS_PLACE_WAITING)
+        relais_queue_put (queue, number, false);
+    else if (place == RELAIS_PLACE_DUE)
+        relais_flow_put_due (relais_queue_flow_at (queue, delivery->flow), number, false);
     else if (place == RELAIS_PLACE_ACTIVE)
         delivery->moved = 1;
 }

@@ -4,6 +4,9 @@
  * no lane's order, under one timer a flow however much waits. Nothing is attempted, no destination looked up, and
  * ages go on. At the end each flow goes on at its own moment within the spread that is set, so that a night's mail
  * does not ask for all destinations at once; within a flow the limits of its lanes hold as ever. Loop thread.
+ *
+ * What an operator has tried all the same leaves its flow for one that is the same but never rests, until it was
+ * attempted: what is deferred then waits for the end of quiet hours again.
  */
 #pragma once
 

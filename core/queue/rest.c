@@ -23,7 +23,7 @@ quiet_end_us (const RelaisFlow *flow, gint64 wall_us)
 {
     RelaisQuiet *quiet = schedule_of (flow)->quiet;
 
-    return quiet != NULL ? relais_quiet_end_us (quiet, wall_us) : 0;
+    return quiet != NULL && !flow->key.restless ? relais_quiet_end_us (quiet, wall_us) : 0;
 }
 
 static void

@@ -161,6 +161,11 @@ void relais_queue_sweep_later (RelaisQueue *queue);
 void relais_queue_set_wake (RelaisQueue *queue, guint32 slot, gint64 at_us);
 /* Sets the message's deadline, and the timer. */
 void relais_queue_set_deadline (RelaisQueue *queue, guint32 slot);
+/* The monotonic moment up to which the sender asked to have a message kept that was not tried yet; 0 if it has come, or
+ * none was asked for. */
+gint64 relais_queue_release_us (const RelaisQueue *queue, guint32 delivery);
+/* Puts a delivery that is in no place and was not tried: with what waits for its release, or what is due. */
+void relais_queue_put (RelaisQueue *queue, guint32 delivery, bool first);
 /* Ends a delivery's record, and the message's with its last one. */
 void relais_queue_forget (RelaisQueue *queue, guint32 delivery);
 /* Moves a delivery, wherever it is but ACTIVE, to the local work with this action. */

@@ -141,7 +141,7 @@ relais_suppressed_settle (RelaisSettlement *settlement, const RelaisLive *live, 
 
     if (check (queue, envelope, relais_envelope_recipient (envelope, delivery->recipient),
                &entry) != RELAIS_SUPPRESS_PRESENT) {
-        relais_flow_put_due (relais_queue_flow_at (queue, delivery->flow), number, true);
+        relais_queue_put (queue, number, true);
         return;
     }
     text = g_strdup_printf ("suppressed: the address is on the suppression list (%s%s%s)",

@@ -11,6 +11,7 @@ typedef enum {
     RELAIS_VERB_HOLD,
     RELAIS_VERB_RELEASE,
     RELAIS_VERB_RETRY,
+    RELAIS_VERB_FORCE, /* retry, in quiet hours and before its release too */
     RELAIS_VERB_BOUNCE,
     RELAIS_VERB_DELETE
 } RelaisVerb;
@@ -33,7 +34,8 @@ relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection
 bool relais_selection_has_message (const RelaisQueue *queue, const RelaisSelection *selection);
 
 /* Tells all deliveries of the selection; calls `done` in a later turn with how many they were, or
- * G_MAXUINT64 if the queue ended before all were told. */
-typedef void (*RelaisVerbDone) (gpointer data, guint64 n);
+ * G_MAXUINT64 if the queue ended before all were told, and with how many of those that were to be tried wait for the
+ * end of quiet hours or for their release. */
+typedef void (*RelaisVerbDone) (gpointer data, guint64 n, guint64 n_waiting);
 void relais_queue_apply (RelaisQueue *queue, RelaisVerb verb, const RelaisSelection *selection,
                          RelaisVerbDone done, gpointer data);

@@ -8,6 +8,7 @@
 
 #include "queue/destination-private.h"
 #include "queue/outcome-private.h"
+#include "queue/rest-private.h"
 #include "queue/schedule-private.h"
 #include "queue/verbs-private.h"
 
@@ -22,7 +23,7 @@ typedef struct {
     RelaisSelection selection;
     char *domain, *tenant, *sender;
     guint32 next; /* slot */
-    guint64 n;
+    guint64 n, n_waiting;
     RelaisVerbDone done;
     gpointer data;
 } Walk;
@@ -108,32 +109,42 @@ release (RelaisQueue *queue, guint32 number)
     relais_queue_make_local (queue, number, RELAIS_ACTION_RELEASE);
 }
 
-static void
-retry (RelaisQueue *queue, guint32 number)
+/* True if it waits all the same, for the end of quiet hours or its release, for it is not `forced`. */
+static bool
+retry (RelaisQueue *queue, guint32 number, bool forced)
 {
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
     RelaisFlow *flow = relais_queue_flow_at (queue, delivery->flow);
 
-    if (delivery->place == RELAIS_PLACE_WAITING) {
+    if (delivery->place != RELAIS_PLACE_WAITING && delivery->place != RELAIS_PLACE_DUE)
+        return false;
+    if (!forced && relais_queue_release_us (queue, number) > 0)
+        return true;
+    if (delivery->place == RELAIS_PLACE_WAITING || (forced && relais_rest_begins (flow))) {
         relais_flow_remove (flow, number);
+        if (forced && relais_rest_begins (flow))
+            flow = relais_flow_move (queue, number, flow->destination, true);
         relais_flow_put_due (flow, number, false);
     }
     if (delivery->place == RELAIS_PLACE_DUE)
         relais_destination_wake (flow->destination);
+    return relais_flow_is_resting (flow);
 }
 
 static void
-apply (RelaisQueue *queue, RelaisVerb verb, guint32 number)
+apply (Walk *walk, guint32 number)
 {
+    RelaisQueue *queue = walk->queue;
     const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
 
-    switch (verb) {
+    switch (walk->verb) {
     case RELAIS_VERB_HOLD:
         if (delivery->place != RELAIS_PLACE_HELD || delivery->quarantined)
             relais_queue_make_local (queue, number, RELAIS_ACTION_HOLD);
         return;
     case RELAIS_VERB_RELEASE: release (queue, number); return;
-    case RELAIS_VERB_RETRY: retry (queue, number); return;
+    case RELAIS_VERB_RETRY: walk->n_waiting += retry (queue, number, false); return;
+    case RELAIS_VERB_FORCE: walk->n_waiting += retry (queue, number, true); return;
     case RELAIS_VERB_BOUNCE: relais_queue_make_local (queue, number, RELAIS_ACTION_BOUNCE); return;
     case RELAIS_VERB_DELETE:
         if (delivery->place == RELAIS_PLACE_ACTIVE)
@@ -168,7 +179,7 @@ apply_to_slot (Walk *walk, guint32 slot)
         if (!relais_selection_has (queue, &walk->selection, number))
             continue;
         walk->n++;
-        apply (queue, walk->verb, number);
+        apply (walk, number);
     }
 }
 
@@ -180,7 +191,7 @@ walk_on (gpointer data)
     guint32 top = queue->records.slots.top;
 
     if (queue->closed) {
-        walk->done (walk->data, G_MAXUINT64);
+        walk->done (walk->data, G_MAXUINT64, 0);
         walk_free (walk);
         return;
     }
@@ -195,7 +206,7 @@ walk_on (gpointer data)
         relais_loop_post (queue->loop, walk_on, walk);
         return;
     }
-    walk->done (walk->data, walk->n);
+    walk->done (walk->data, walk->n, walk->n_waiting);
     walk_free (walk);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The grammar of commands that the server takes (RFC 5321 section 4.1, RFC 1870, 3030, 3461, 4954,
- * 6152, 6531). Pure and bounded: bytes in, values or a refusing reply out. Any thread.
+ * The grammar of commands that the server takes (RFC 5321 section 4.1, RFC 1870, 3030, 3461, 4865,
+ * 4954, 6152, 6531). Pure and bounded: bytes in, values or a refusing reply out. Any thread.
  */
 #pragma once
 
@@ -40,6 +40,7 @@ typedef struct {
     char *address; /* "" for <>, "postmaster" for <postmaster> */
     guint64 size;
     char *envid;
+    char *release; /* FUTURERELEASE, as in message/release-private.h */
     RelaisRet ret;
     guint8 notify;
     char *orcpt; /* ASCII: one that came in UTF-8 is in the form of utf-8-addr-xtext (RFC 6533) */

@@ -9,6 +9,7 @@
 #include "smtp/command-private.h"
 
 #include "message/address-private.h"
+#include "message/release-private.h"
 
 #include <string.h>
 
@@ -213,6 +214,31 @@ take_envid (const char *value, gsize size, RelaisPathCommand *command)
     return true;
 }
 
+/* RFC 4865 section 4: one of both. */
+static bool
+take_release (const char *kind, const char *value, gsize size, RelaisPathCommand *command)
+{
+    g_autofree char *text = g_strdup_printf ("%s;%.*s", kind, (int)MIN (size, G_MAXINT), value);
+    gint64 release_us;
+
+    if (command->release != NULL || !relais_release_parse (text, strlen (text), 0, &release_us))
+        return false;
+    command->release = g_steal_pointer (&text);
+    return true;
+}
+
+static bool
+take_hold_for (const char *value, gsize size, RelaisPathCommand *command)
+{
+    return take_release ("for", value, size, command);
+}
+
+static bool
+take_hold_until (const char *value, gsize size, RelaisPathCommand *command)
+{
+    return take_release ("until", value, size, command);
+}
+
 /* RFC 4954 section 5: who sent it first, by the client's word; taken and not passed on. */
 static bool
 take_auth (const char *value, gsize size, RelaisPathCommand *command)
@@ -357,9 +383,14 @@ typedef struct {
     bool bare; /* it has no value */
 } Parameter;
 
-static const Parameter mail_parameters[] = {{"SIZE", take_size}, {"BODY", take_body},
-                                            {"RET", take_ret},   {"ENVID", take_envid},
-                                            {"AUTH", take_auth}, {"SMTPUTF8", take_smtputf8, true},
+static const Parameter mail_parameters[] = {{"SIZE", take_size},
+                                            {"BODY", take_body},
+                                            {"RET", take_ret},
+                                            {"ENVID", take_envid},
+                                            {"AUTH", take_auth},
+                                            {"SMTPUTF8", take_smtputf8, true},
+                                            {"HOLDFOR", take_hold_for},
+                                            {"HOLDUNTIL", take_hold_until},
                                             {NULL, NULL}};
 static const Parameter rcpt_parameters[] = {
     {"NOTIFY", take_notify}, {"ORCPT", take_orcpt}, {NULL, NULL}};
@@ -414,6 +445,7 @@ relais_path_command_clear (RelaisPathCommand *command)
 {
     g_free (command->address);
     g_free (command->envid);
+    g_free (command->release);
     g_free (command->orcpt);
     *command = (RelaisPathCommand){0};
 }

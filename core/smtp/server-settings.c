@@ -191,6 +191,7 @@ read_limits (RelaisServerLimits *limits, const RelaisSection *section)
 {
 #define READ(key) limits->key = relais_section_get_int (section, #key)
     READ (message_size);
+    READ (future_release);
     READ (recipients);
     READ (command_line);
     READ (auth_line);

@@ -82,6 +82,23 @@ proceed_helo (RelaisSession *session, const RelaisHookResult *result)
     begin_session (session, false);
 }
 
+/* RFC 4865 section 4: how long at most, and until when, as both are from now. */
+static void
+append_release (const RelaisSession *session, GString *to)
+{
+    const gint64 most = session->settings->limits.future_release / RELAIS_USEC_PER_SEC;
+    const gint64 wall = relais_loop_wall_us (session->server->options.loop) / RELAIS_USEC_PER_SEC;
+    g_autoptr (GDateTime) end = NULL;
+    g_autofree char *text = NULL;
+
+    if (!relais_session_offers_release (session))
+        return;
+    end = g_date_time_new_from_unix_utc (wall + most);
+    text = end != NULL ? g_date_time_format (end, "%Y-%m-%dT%H:%M:%SZ") : NULL;
+    if (text != NULL)
+        g_string_append_printf (to, "250-FUTURERELEASE %" G_GINT64_FORMAT " %s\r\n", most, text);
+}
+
 static void
 proceed_ehlo (RelaisSession *session, const RelaisHookResult *result)
 {
@@ -94,6 +111,7 @@ proceed_ehlo (RelaisSession *session, const RelaisHookResult *result)
         g_string_truncate (more, 0);
     if (session->may_xclient)
         g_string_append_printf (more, "250-XCLIENT %s\r\n", relais_xclient_attributes ());
+    append_release (session, more);
     relais_stream_printf (session->stream,
                           "250-%s\r\n250-PIPELINING\r\n250-SIZE %" G_GINT64_FORMAT
                           "\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DSN\r\n%s%s"

@@ -9,6 +9,7 @@
 #include "smtp/session-private.h"
 
 #include "message/address-private.h"
+#include "message/release-private.h"
 
 #include <string.h>
 
@@ -16,6 +17,9 @@ static const RelaisServerReply sender_ok = {250, "2.1.0", "sender ok"};
 static const RelaisServerReply recipient_ok = {250, "2.1.5", "recipient ok"};
 static const RelaisServerReply tls_needed = {530, "5.7.0", "STARTTLS first"};
 static const RelaisServerReply too_big = {552, "5.3.4", "message too big"};
+static const RelaisServerReply release_not_offered = {555, "5.5.4",
+                                                      "log in to have mail released later"};
+static const RelaisServerReply release_too_far = {501, "5.5.4", "the release is too far ahead"};
 static const RelaisServerReply too_many_recipients = {452, "4.5.3", "too many recipients"};
 static const RelaisServerReply relay_denied = {550, "5.7.1", "relaying denied"};
 static const RelaisServerReply bad_destination = {550, "5.1.2", "mail cannot go to such a domain"};
@@ -55,6 +59,39 @@ class_of (const RelaisSession *session)
     return choice == RELAIS_CLASS_CHOICE_BULK ? RELAIS_CLASS_BULK : RELAIS_CLASS_TRANSACTIONAL;
 }
 
+bool
+relais_session_offers_release (const RelaisSession *session)
+{
+    return session->user != NULL && session->settings->limits.future_release > 0;
+}
+
+/* A moment that has passed is no hindrance: the message goes out at once. */
+static const RelaisServerReply *
+check_release (const RelaisSession *session, const RelaisPathCommand *path)
+{
+    const gint64 wall_us = relais_loop_wall_us (session->server->options.loop);
+    gint64 release_us = 0;
+
+    if (path->release == NULL)
+        return NULL;
+    if (!relais_session_offers_release (session))
+        return &release_not_offered;
+    (void)relais_release_parse (path->release, strlen (path->release), wall_us, &release_us);
+    return release_us - wall_us > session->settings->limits.future_release ? &release_too_far
+                                                                           : NULL;
+}
+
+static void
+keep_release (RelaisMessage *message, RelaisPathCommand *path)
+{
+    g_autoptr (GBytes) value = NULL;
+
+    if (path->release == NULL)
+        return;
+    value = g_bytes_new (path->release, strlen (path->release));
+    (void)relais_message_set_attribute (message, RELAIS_ATTRIBUTE_RELEASE, value);
+}
+
 static RelaisMessage *
 make_message (RelaisSession *session, RelaisPathCommand *path)
 {
@@ -70,6 +107,7 @@ make_message (RelaisSession *session, RelaisPathCommand *path)
     envelope->listener = g_strdup (session->listener->name);
     envelope->client = g_strdup (session->client);
     envelope->helo = g_strdup (session->helo);
+    keep_release (message, path);
     return message;
 }
 
@@ -84,6 +122,8 @@ relais_check_mail (RelaisSession *session, const char *args, gsize size)
     refusal = relais_command_parse_mail (args, size, &path);
     if (refusal == NULL && path.size > (guint64)session->settings->limits.message_size)
         refusal = &too_big;
+    if (refusal == NULL)
+        refusal = check_release (session, &path);
     if (refusal == NULL) {
         session->command.declared_bytes = path.size;
         session->command.message = make_message (session, &path);

@@ -229,6 +229,8 @@ void relais_proceed_xclient (RelaisSession *session, const RelaisHookResult *res
 void relais_session_drop_xclient (RelaisSession *session);
 
 /* --- session-mail.c: the transaction */
+/* Whether the client may ask for future release (RFC 4865): it is logged in. */
+bool relais_session_offers_release (const RelaisSession *session);
 const RelaisServerReply *relais_check_mail (RelaisSession *s, const char *args, gsize size);
 void relais_proceed_mail (RelaisSession *session, const RelaisHookResult *result);
 const RelaisServerReply *relais_check_rcpt (RelaisSession *s, const char *args, gsize size);

@@ -360,6 +360,64 @@ static const struct {
      "complaint, unsubscribe and manual"},
     {"[class bluk]\n",
      "a.conf:1: error: there is no class 'bluk'; the classes are transactional and bulk"},
+    {"[tenant shop]\n[class bluk/shop]\n",
+     "a.conf:2: error: there is no class 'bluk'; the classes are transactional and bulk"},
+    {"[tenant shop]\n[class bulk/shpo]\n",
+     "a.conf:2: error: retry: there is no [tenant shpo]; did you mean 'shop'?"},
+    {"[class bulk]\nlifetime = 0\n", "a.conf:2: error: lifetime: '0': expected a duration such as "
+                                     "250ms, 30s, 5m, 2h or 4d from 1ms"},
+    {"[class bulk]\nbounce_lifetime = -1d\n", "a.conf:2: error: bounce_lifetime: '-1d': expected a "
+                                              "duration such as 250ms, 30s, 5m, 2h or 4d"},
+    {"[class bulk]\nbounce_lifetim = 1d\n",
+     "a.conf:2: error: unknown key 'bounce_lifetim' in [class bulk]; did you mean "
+     "'bounce_lifetime'?"},
+    {"[class bulk]\ndelay_notice = 4h soon\n",
+     "a.conf:2: error: delay_notice: '4h soon': expected durations such as 5m 10m 1h, at most 64"},
+    {"[class bulk]\ndelay_notice = 4h 5d\n",
+     "a.conf:2: warning: delay_notice: what is not below lifetime is never sent"},
+    {"[class bulk]\ndelay_notice = 4h 5d\nlifetime = 6d\n", ""},
+    {"[tenant shop]\n[class bulk]\ndelay_notice = 1d\n[class bulk/shop]\nlifetime = 1d\n",
+     "a.conf:4: warning: delay_notice: what is not below lifetime is never sent"},
+    {"[tenant shop]\n[class bulk]\ndelay_notice = 5d\n[class bulk/shop]\nretry = 1h\n",
+     "a.conf:3: warning: delay_notice: what is not below lifetime is never sent"},
+    /* quiet hours */
+    {"[class bulk]\nquiet_hour = 22:00-07:00\n",
+     "a.conf:2: error: unknown key 'quiet_hour' in [class bulk]; did you mean 'quiet_hours'?"},
+    {"[class bulk]\nquiet_hours = 22:00-07:00 fri\n",
+     "a.conf:2: error: quiet_hours: 'fri' is no span of a day; expected as in mon-fri 22:00-07:00"},
+    {"[class bulk]\nquiet_hours = mon-fry 22:00-07:00\n",
+     "a.conf:2: error: quiet_hours: 'mon-fry' is no span of a day; expected as in mon-fri "
+     "22:00-07:00"},
+    {"[class bulk]\nquiet_hours = 22h-7h\n",
+     "a.conf:2: error: quiet_hours: '22h-7h' is no span of a day; expected as in mon-fri "
+     "22:00-07:00"},
+    {"[class bulk]\nquiet_hours = 22:00-07:00\nquiet_zone = Europe/Pari\n",
+     "a.conf:3: error: quiet_zone: there is no time zone 'Europe/Pari'; expected as in "
+     "Europe/Paris"},
+    {"[class bulk]\nquiet_zone = CET/CEST\n",
+     "a.conf:2: error: quiet_zone: there is no time zone 'CET/CEST'; expected as in Europe/Paris"},
+    {"[tenant shop]\n[class bulk]\nquiet_hours = 22:00-07:00\n[class bulk/shop]\nquiet_zone = "
+     "Nowhere\n",
+     "a.conf:5: error: quiet_zone: there is no time zone 'Nowhere'; expected as in Europe/Paris"},
+    {"[class bulk]\nquiet_hours = 00:00-24:00\n",
+     "a.conf:2: error: quiet_hours: mail would reach its lifetime before a quiet span of 168 hours "
+     "ends"},
+    {"[class bulk]\nquiet_hours = 22:00-07:00\nlifetime = 10h\n",
+     "a.conf:2: error: quiet_hours: mail would reach its lifetime before a quiet span of 9 hours "
+     "ends"},
+    {"[class bulk]\nquiet_hours = 22:00-07:00\nlifetime = 611m\n", ""},
+    {"[class bulk]\nquiet_hours = 22:00-07:00\nlifetime = 611m\nquiet_spread = 11m\n",
+     "a.conf:2: error: quiet_hours: mail would reach its lifetime before a quiet span of 9 hours "
+     "ends"},
+    {"[class bulk]\nquiet_hours = 22:00-07:00\nbounce_lifetime = 8h\n",
+     "a.conf:2: error: quiet_hours: mail would reach its lifetime before a quiet span of 9 hours "
+     "ends"},
+    {"[tenant shop]\n[class bulk]\nquiet_hours = 22:00-07:00\n[class bulk/shop]\nlifetime = 4h\n",
+     "a.conf:4: error: quiet_hours: mail would reach its lifetime before a quiet span of 9 hours "
+     "ends"},
+    {"[class bulk]\nquiet_spread = 25h\n",
+     "a.conf:2: error: quiet_spread: '25h': expected a duration such as 250ms, 30s, 5m, 2h or 4d "
+     "from 0 to 1d"},
 };
 
 static void

@@ -11,12 +11,33 @@
 #include "message/address-private.h"
 #include "smtp/command-private.h"
 
-static const char *const words[] = {
-    "MAIL FROM:<", "RCPT TO:<",   "EHLO ",         "HELO ",         "> SIZE=",
-    "> BODY=",     "8BITMIME",    "> RET=HDRS",    " ENVID=",       "> AUTH=<>",
-    "> NOTIFY=",   "NEVER",       "SUCCESS,",      "DELAY",         " ORCPT=rfc822;",
-    "+2B",         "postmaster>", "@[127.0.0.1]>", "@[IPv6:::1]>",  "\"a b\"@x.test>",
-    "a@x.test>",   "> SMTPUTF8",  "\xc3\xbc",      " ORCPT=utf-8;", NULL};
+static const char *const words[] = {"MAIL FROM:<",
+                                    "RCPT TO:<",
+                                    "EHLO ",
+                                    "HELO ",
+                                    "> SIZE=",
+                                    "> BODY=",
+                                    "8BITMIME",
+                                    "> RET=HDRS",
+                                    " ENVID=",
+                                    "> AUTH=<>",
+                                    "> NOTIFY=",
+                                    "NEVER",
+                                    "SUCCESS,",
+                                    "DELAY",
+                                    " ORCPT=rfc822;",
+                                    "+2B",
+                                    "postmaster>",
+                                    "@[127.0.0.1]>",
+                                    "@[IPv6:::1]>",
+                                    "\"a b\"@x.test>",
+                                    "a@x.test>",
+                                    "> SMTPUTF8",
+                                    "\xc3\xbc",
+                                    " ORCPT=utf-8;",
+                                    "> HOLDFOR=9",
+                                    "> HOLDUNTIL=2027-01-31T10:00:00Z",
+                                    NULL};
 const FuzzTarget fuzz_target = {50000, words};
 
 typedef enum { MAIL, RCPT, RCPT_UTF8, N_KINDS } Kind;
@@ -41,6 +62,10 @@ print (const RelaisPathCommand *command, Kind kind)
         g_string_append_printf (text, " RET=%s", command->ret == RELAIS_RET_FULL ? "FULL" : "HDRS");
     if (command->envid != NULL)
         g_string_append_printf (text, " ENVID=%s", command->envid);
+    if (command->release != NULL)
+        g_string_append_printf (text, " HOLD%s=%s",
+                                g_str_has_prefix (command->release, "for;") ? "FOR" : "UNTIL",
+                                strchr (command->release, ';') + 1);
     if (command->orcpt != NULL)
         g_string_append_printf (text, " ORCPT=%s", command->orcpt);
     if (command->notify == RELAIS_NOTIFY_NEVER)
@@ -100,6 +125,7 @@ check_path (const char *args, gsize size, Kind kind)
             check_clean (first.address);
         check_clean (first.envid);
         check_clean (first.orcpt);
+        check_clean (first.release);
         printed = print (&first, kind);
         g_assert_null (parse (printed, strlen (printed), kind, &second));
         again = print (&second, kind);

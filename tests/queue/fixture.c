@@ -9,6 +9,7 @@
 
 #include "conf/conf-private.h"
 #include "conf/net-private.h"
+#include "message/release-private.h"
 #include "queue/attempt-private.h"
 
 #include <glib/gstdio.h>
@@ -375,6 +376,11 @@ add_to_group (Fixture *fixture, RelaisGroup *group, const Mail *mail)
     }
     if (mail->alone)
         relais_message_set_attribute (message, RELAIS_ATTRIBUTE_ALONE, nothing);
+    if (mail->release != NULL) {
+        g_autoptr (GBytes) release = g_bytes_new_static (mail->release, strlen (mail->release));
+
+        relais_message_set_attribute (message, RELAIS_ATTRIBUTE_RELEASE, release);
+    }
     relais_message_init_states (message);
     (void)relais_draft_append (draft, (const guint8 *)body, strlen (body));
     (void)relais_draft_end (draft);

@@ -48,6 +48,7 @@ typedef struct {
     bool alone;              /* each recipient in a transaction of its own */
     bool claimed;            /* its recipients are ours */
     const char *quarantined; /* by a verdict: the reason */
+    const char *release;     /* future release, as in message/release-private.h */
 } Mail;
 
 /* Accepts a message as the server would, and returns its id once it was given to the queue. */

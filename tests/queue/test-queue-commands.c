@@ -82,6 +82,22 @@ call_end (RelaisCommandCall *call, Reader *reader)
     g_string_free (reader->text, TRUE);
 }
 
+/* Runs a command with options that take no value. */
+static void
+run_to_end (Test *test, const char *verb, const char *options, RelaisCommandCall **call,
+            Reader *reader)
+{
+    g_auto (GStrv) names = g_strsplit (options != NULL ? options : "", " ", -1);
+
+    *call = call_new (test, verb, reader);
+    for (gsize i = 0; names[i] != NULL; i++)
+        g_assert_true (relais_call_set_option (*call, names[i], ""));
+    relais_call_run (*call, test->fixture.queue, &sink, reader);
+    fixture_settle (&test->fixture);
+    g_assert_true (reader->ended);
+    g_assert_cmpint (reader->status, ==, 0);
+}
+
 /* Messages that were tried once, so that they must be read from disk. */
 static guint64
 open_with_cold_mail (Test *test, Rule *rules, guint n)
@@ -280,6 +296,43 @@ test_ages (void)
     test_close (&test);
 }
 
+/* What waits for quiet hours says so; a retry of all tells how many, and --force does not wait. */
+static void
+test_quiet_hours (void)
+{
+    static const char *const to[] = {"x@a.rcpt.test", NULL};
+    RelaisCommandCall *call;
+    Reader reader;
+    Test test;
+
+    test_open (&test, "[class bulk]\nquiet_hours = mon 14:00-18:00\nquiet_zone = UTC\n"
+                      "quiet_spread = 0\n");
+    for (guint i = 0; i < 2; i++)
+        fixture_submit (
+            &test.fixture,
+            &(Mail){.sender = "a@sender.test", .recipients = to, .klass = RELAIS_CLASS_BULK});
+    fixture_settle (&test.fixture);
+    run_to_end (&test, "list", NULL, &call, &reader);
+    g_assert_cmpuint (reader.rows, ==, 2);
+    g_assert_nonnull (strstr (reader.text->str, "\"waits_for\":\"the end of quiet hours\","
+                                                "\"until\":\"2026-09-21T18:00:00.000000Z\""));
+    call_end (call, &reader);
+    run_to_end (&test, "retry", "all", &call, &reader);
+    g_assert_nonnull (strstr (reader.text->str, "{\"row\":{\"deliveries\":2,\"waiting\":2}}"));
+    g_assert_nonnull (strstr (reader.text->str,
+                              "{\"note\":\"waiting for the end of quiet hours, "
+                              "or for the moment that their senders asked for: 2; "
+                              "with --force they are tried now\"}"));
+    g_assert_cmpuint (test.sink->messages->len, ==, 0);
+    call_end (call, &reader);
+    run_to_end (&test, "retry", "all force", &call, &reader);
+    g_assert_nonnull (strstr (reader.text->str, "{\"row\":{\"deliveries\":2,\"waiting\":0}}"));
+    g_assert_null (strstr (reader.text->str, "note"));
+    g_assert_cmpuint (test.sink->messages->len, ==, 2);
+    call_end (call, &reader);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -290,5 +343,6 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/commands/list-is-abandoned", test_list_is_abandoned);
     g_test_add_func ("/queue/commands/list-tells-unknown", test_list_tells_unknown);
     g_test_add_func ("/queue/commands/ages", test_ages);
+    g_test_add_func ("/queue/commands/quiet-hours", test_quiet_hours);
     return g_test_run ();
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static void
-on_applied (gpointer data, guint64 n)
+on_applied (gpointer data, guint64 n, guint64 n_waiting)
 {
     *(gint64 *)data = (gint64)n;
 }
