@@ -332,6 +332,21 @@ plant (const Fixture *f, const char *kind, guint number, const char *victim)
 }
 
 static void
+remove_blanks (const Fixture *f)
+{
+    GDir *files = g_dir_open (f->spool_dir, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name (files)) != NULL) {
+        g_autofree char *path = g_build_filename (f->spool_dir, name, NULL);
+
+        if (g_str_has_prefix (name, "blank-"))
+            g_assert_cmpint (g_unlink (path), ==, 0);
+    }
+    g_dir_close (files);
+}
+
+static void
 test_planted (void)
 {
     Fixture f;
@@ -350,6 +365,7 @@ test_planted (void)
     before = g_strnfill (f.options.segment_bytes, 'v');
     size = f.options.segment_bytes;
     g_assert_true (g_file_set_contents (victim, before, (gssize)size, NULL));
+    remove_blanks (&f); /* there is room for two */
     plant (&f, "segment", PLANTED_SEGMENT, victim);
     plant (&f, "blank", PLANTED_BLANK, victim);
     plant (&f, "bodies", 0xabc0, victim);
