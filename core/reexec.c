@@ -140,7 +140,7 @@ relais_reexec_begin (RelaisReexec *reexec, RelaisLoop *loop, RelaisLoopFunc good
 /* --- The step --------------------------------------------------------------------------------- */
 
 /* Puts the sockets where a service manager would have. They are first moved out of the way, as one may stand
- * where another belongs. What else is open goes with the exec. */
+ * where another belongs. What else is open there goes with the exec. */
 static bool
 place_sockets (RelaisReexec *reexec)
 {
@@ -158,8 +158,6 @@ place_sockets (RelaisReexec *reexec)
     for (guint i = 0; i < n; i++)
         if (dup2 (sockets[i], FIRST_FD + (int)i) < 0)
             return false;
-    /* Libraries open files and sockets that would stay. Without this call (Linux before 5.11) they do. */
-    (void)close_range ((guint)FIRST_FD + n, ~0u, CLOSE_RANGE_CLOEXEC);
     return true;
 }
 

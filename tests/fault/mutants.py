@@ -51,6 +51,8 @@ case $6 in
 esac
 """
 PROGRAMS = "librelais.la relaisd relaisctl"
+# What a script asks besides.
+ASKED = {"tests/message/test-dsn.py": "tests/message/report", "tests/e2e/quick-local-files.py": "modules/spf-check/spf-check-libspf2"}
 CUTS = 60
 OF_FILES = ("truncated-body", "unlink-before-done")  # show with bodies in files of their own only
 BY_A_FAILED_SYNC = ("sync-error-ignored", "sync-retried")
@@ -74,8 +76,7 @@ def test_of(name):
         test = re.search(r"(?m)^Caught by (tests/\S+)$", file.read()).group(1)
     if not test.endswith(".py"):
         return test, test
-    # A unit test in Python asks the program that it is about.
-    return test, {"tests/message/test-dsn.py": "tests/message/report"}.get(test, "")
+    return test, ASKED.get(test, "")
 
 
 def built(name):
