@@ -350,7 +350,7 @@ static void
 test_planted (void)
 {
     Fixture f;
-    g_autofree char *victim = NULL, *before = NULL, *after = NULL;
+    g_autofree char *victim = NULL, *linked = NULL, *before = NULL, *after = NULL;
     g_autoptr (GHashTable) found = NULL;
     RelaisSpoolFigures figures;
     gsize size, size_after;
@@ -370,6 +370,8 @@ test_planted (void)
     plant (&f, "blank", PLANTED_BLANK, victim);
     plant (&f, "bodies", 0xabc0, victim);
     fixture_open (&f);
+    linked = place (&f, "blank", PLANTED_BLANK + 1);
+    g_assert_false (g_file_test (linked, G_FILE_TEST_EXISTS));
     found = fixture_recover (&f);
     g_assert_cmpuint (g_hash_table_size (found), ==, 2);
     for (guint i = 0; i < 200; i++) /* fills blanks */
