@@ -122,6 +122,18 @@ relais_privileges_drop (const char *user, const char *group, const char *const *
            drop_rest (error);
 }
 
+/* Keys and passwords are in it: no core dump, and no look at it by another process of this user. A sanitizer has to look
+ * at its own process from outside. */
+static bool
+hide_memory (GError **error)
+{
+#ifndef RELAIS_SANITIZED
+    if (prctl (PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return fail (error, _ ("cannot hide the memory of"), "relaisd");
+#endif
+    return true;
+}
+
 bool
 relais_privileges_drop_by (const RelaisConfig *config, GError **error)
 {
@@ -132,5 +144,6 @@ relais_privileges_drop_by (const RelaisConfig *config, GError **error)
                           relais_section_get_string (relais, "state_dir"), NULL};
 
     return relais_privileges_drop (relais_section_get_string (relais, "user"),
-                                   relais_section_get_string (relais, "group"), dirs, error);
+                                   relais_section_get_string (relais, "group"), dirs, error) &&
+           hide_memory (error);
 }

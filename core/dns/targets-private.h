@@ -21,8 +21,8 @@ typedef enum {
 /* `allow` as in RelaisDnsOptions; NULL and `bad` set if one of them is no network. */
 RelaisTargets *relais_targets_new (const char *const *allow, const char **bad);
 void relais_targets_free (RelaisTargets *targets);
-/* Replaces the own addresses; text that is no address is passed over. A wildcard stands for all
- * addresses that the machine has now. */
+/* Replaces the own addresses, each with or without a port ("[::1]:25"); text that is no address is passed over. A
+ * wildcard stands for all addresses that the machine has, at any time. */
 void relais_targets_set_own (RelaisTargets *targets, const char *const *addresses);
 /* Whether a server of anybody's may have it: stricter than what mail may go to, and without exceptions.
  * Pure; any thread. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The table of networks that DNS may not send mail to, the administrator's exceptions, our own
- * addresses, and the networks that are not public. Loop thread only; holds no descriptor.
+ * addresses, and the networks that are not public. Loop thread only; keeps no descriptor.
  */
 #include "config.h"
 
@@ -9,9 +9,11 @@
 
 #include "conf/net-private.h"
 
-#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { DISCARD_PORT = 9 }; /* any but 0 */
 
 /* IPv4-mapped addresses count as IPv4 (net-private.h); the other ways to wrap an IPv4 address in an
  * IPv6 one are no places that mail is sent to. */
@@ -51,6 +53,7 @@ struct RelaisTargets {
     GArray *refused; /* RelaisNet */
     GArray *allowed;
     GArray *own;
+    bool own_all; /* whatever address the machine has is ours */
 };
 
 RelaisTargets *
@@ -82,13 +85,10 @@ relais_targets_free (RelaisTargets *targets)
 static void
 add_own (RelaisTargets *targets, const struct sockaddr *address)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *text = relais_address_to_text (address);
     RelaisNet net;
 
-    if (address == NULL || (address->sa_family != AF_INET && address->sa_family != AF_INET6))
-        return;
-    text = relais_address_to_text (address);
-    if (text != NULL && relais_net_parse (text, &net))
+    if (relais_net_parse (text, &net))
         g_array_append_val (targets->own, net);
 }
 
@@ -100,34 +100,72 @@ is_wildcard (const struct sockaddr *address)
     return IN6_IS_ADDR_UNSPECIFIED (&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
-/* "::" takes IPv4 connections too, so either wildcard means every address. */
-static void
-add_all_interfaces (RelaisTargets *targets)
+/* "ADDRESS", "ADDRESS:PORT" or "[ADDRESS]:PORT". */
+static bool
+read_address (const char *text, struct sockaddr_storage *address)
 {
-    struct ifaddrs *all = NULL;
+    const char *colon = strrchr (text, ':');
+    g_autofree char *bare = NULL;
+    gsize size;
+    socklen_t unused;
 
-    if (getifaddrs (&all) < 0)
-        return;
-    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
-        add_own (targets, one->ifa_addr);
-    freeifaddrs (all);
+    if (relais_address_from_text (text, 0, address, &unused))
+        return true;
+    if (colon == NULL)
+        return false;
+    size = (gsize)(colon - text);
+    bare = text[0] == '[' && size > 2 && text[size - 1] == ']' ? g_strndup (text + 1, size - 2)
+                                                               : g_strndup (text, size);
+    return relais_address_from_text (bare, 0, address, &unused);
 }
 
+/* "::" takes IPv4 connections too, so either wildcard means every address. */
 void
 relais_targets_set_own (RelaisTargets *targets, const char *const *addresses)
 {
     g_array_set_size (targets->own, 0);
+    targets->own_all = false;
     for (gsize i = 0; addresses != NULL && addresses[i] != NULL; i++) {
         struct sockaddr_storage address;
-        socklen_t size;
 
-        if (!relais_address_from_text (addresses[i], 0, &address, &size))
+        if (!read_address (addresses[i], &address))
             continue;
         if (is_wildcard ((const struct sockaddr *)&address))
-            add_all_interfaces (targets);
+            targets->own_all = true;
         else
             add_own (targets, (const struct sockaddr *)&address);
     }
+}
+
+/* Who would speak to one of this machine's addresses would do so from that very address. The kernel's routes are asked
+ * at each look, since addresses come and go, and no list of interfaces, which needs a kind of socket that the unit file
+ * does not allow. Sends nothing. */
+static bool
+is_here (const struct sockaddr *address)
+{
+    const socklen_t size = address->sa_family == AF_INET ? sizeof (struct sockaddr_in)
+                                                         : sizeof (struct sockaddr_in6);
+    struct sockaddr_storage to = {0}, from;
+    socklen_t from_size = sizeof from;
+    int fd = socket (address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool here = false;
+
+    if (fd < 0)
+        return false;
+    memcpy (&to, address, size);
+    if (to.ss_family == AF_INET)
+        ((struct sockaddr_in *)&to)->sin_port = g_htons (DISCARD_PORT);
+    else
+        ((struct sockaddr_in6 *)&to)->sin6_port = g_htons (DISCARD_PORT);
+    if (connect (fd, (const struct sockaddr *)&to, size) == 0 &&
+        getsockname (fd, (struct sockaddr *)&from, &from_size) == 0) {
+        g_autofree char *there = relais_address_to_text ((const struct sockaddr *)&to);
+        g_autofree char *us = relais_address_to_text ((const struct sockaddr *)&from);
+
+        here = g_str_equal (there, us);
+    }
+    close (fd);
+    return here;
 }
 
 RelaisTargetKind
@@ -135,7 +173,7 @@ relais_targets_judge (const RelaisTargets *targets, const struct sockaddr *addre
 {
     if (relais_nets_contain (targets->allowed, address))
         return RELAIS_TARGET_GOOD;
-    if (relais_nets_contain (targets->own, address))
+    if (relais_nets_contain (targets->own, address) || (targets->own_all && is_here (address)))
         return RELAIS_TARGET_OWN;
     return relais_nets_contain (targets->refused, address) ? RELAIS_TARGET_REFUSED
                                                            : RELAIS_TARGET_GOOD;

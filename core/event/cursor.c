@@ -6,6 +6,7 @@
 
 #include "event/cursor-private.h"
 
+#include "conf/kept-file-private.h"
 #include "event/files-private.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 enum {
+    PLACE_BYTES = 100, /* of a file that holds a place */
     STEP_BYTES = 64 * 1024,
     LINE_BYTES = 1 << 24 /* a longer one is no event; it is passed over */
 };
@@ -182,21 +184,12 @@ relais_event_place_save (const char *path, const RelaisLogPlace *place, GError *
 bool
 relais_event_place_load (const char *path, RelaisLogPlace *place, GError **error)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *text = relais_kept_file_read (path, PLACE_BYTES, error);
     g_auto (GStrv) parts = NULL;
     guint64 day, offset;
-    GError *failed = NULL;
 
-    relais_assert_may_block ();
-    if (!g_file_get_contents (path, &text, NULL, &failed)) {
-        g_set_error_literal (error, G_IO_ERROR,
-                             g_error_matches (failed, G_FILE_ERROR, G_FILE_ERROR_NOENT)
-                                 ? G_IO_ERROR_NOT_FOUND
-                                 : G_IO_ERROR_FAILED,
-                             failed->message);
-        g_clear_error (&failed);
+    if (text == NULL)
         return false;
-    }
     parts = g_strsplit (g_strchomp (text), " ", 2);
     if (parts[0] == NULL || parts[1] == NULL ||
         !g_ascii_string_to_unsigned (parts[0], 10, 0, 99999999, &day, NULL) ||

@@ -39,7 +39,8 @@ guint64 relais_event_hash (gconstpointer bytes, gsize size);
 RelaisEventLine *relais_event_line_new_module (const char *module, const char *type, gint64 wall_us,
                                                const char *queue_id, int recipient);
 /* Adds a member; keys are our own identifiers, values may be hostile and are escaped so that the
- * line stays one line of valid UTF-8 JSON: bytes that are not UTF-8 come as U+00XX of that byte.
+ * line stays one line of valid UTF-8 JSON: an octet that is not UTF-8, or is part of a character from U+EF80 to U+EFFF,
+ * comes as U+EF00 plus that octet, so that whoever reads the line can have back what came, octet for octet.
  * NULL values are left out. */
 void relais_event_line_add (RelaisEventLine *line, const char *key, const char *value);
 void relais_event_line_add_int (RelaisEventLine *line, const char *key, gint64 value);

@@ -61,6 +61,16 @@ is_treacherous (gunichar c)
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
 }
 
+/* Where the octets 0x80 to 0xff stand that are no UTF-8: private characters. One that came as such is no UTF-8 either,
+ * so that no two values look alike and each can be had back octet for octet. */
+enum { OCTETS_AT = 0xef00 };
+
+static bool
+stands_for_octet (gunichar c)
+{
+    return c >= OCTETS_AT + 0x80 && c <= OCTETS_AT + 0xff;
+}
+
 /* Appends what begins at `p` beyond ASCII; returns where it ended. */
 static const char *
 append_beyond_ascii (GString *text, const char *p, const char *end)
@@ -68,8 +78,8 @@ append_beyond_ascii (GString *text, const char *p, const char *end)
     gunichar c = g_utf8_get_char_validated (p, end - p);
     const char *next;
 
-    if (c == (gunichar)-1 || c == (gunichar)-2) {
-        append_escape (text, (guint8)*p);
+    if (c == (gunichar)-1 || c == (gunichar)-2 || stands_for_octet (c)) {
+        append_escape (text, OCTETS_AT + (guint8)*p);
         return p + 1;
     }
     next = g_utf8_next_char (p);

@@ -47,8 +47,10 @@ tests_http_test_smuggle_SOURCES = tests/http/test-smuggle.c $(http_bed) $(http_c
 tests_http_test_smuggle_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_http_test_smuggle_LDADD = $(CORE_TEST_LDADD)
 
-check_PROGRAMS += tests/http/test-fetch-url tests/http/test-fetch tests/http/test-fetch-cancel
-TESTS += tests/http/test-fetch-url tests/http/test-fetch tests/http/test-fetch-cancel
+check_PROGRAMS += tests/http/test-fetch-url tests/http/test-fetch tests/http/test-fetch-cancel \
+    tests/http/test-fetch-refused
+TESTS += tests/http/test-fetch-url tests/http/test-fetch tests/http/test-fetch-cancel \
+    tests/http/test-fetch-refused
 tests_http_test_fetch_url_SOURCES = tests/http/test-fetch-url.c
 tests_http_test_fetch_url_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_http_test_fetch_url_LDADD = $(CORE_TEST_LDADD)
@@ -60,6 +62,9 @@ tests_http_test_fetch_LDADD = $(CORE_TEST_LDADD)
 tests_http_test_fetch_cancel_SOURCES = tests/http/test-fetch-cancel.c $(fetch_bed)
 tests_http_test_fetch_cancel_CPPFLAGS = $(tests_http_test_fetch_CPPFLAGS)
 tests_http_test_fetch_cancel_LDADD = $(CORE_TEST_LDADD)
+tests_http_test_fetch_refused_SOURCES = tests/http/test-fetch-refused.c $(fetch_bed)
+tests_http_test_fetch_refused_CPPFLAGS = $(tests_http_test_fetch_CPPFLAGS)
+tests_http_test_fetch_refused_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/http/test-tracking
 TESTS += tests/http/test-tracking

@@ -40,5 +40,10 @@ typedef struct {
 /* The whole report, CRLF lines under 998, 7bit, header first: From mailer-daemon@hostname, To the original's
  * sender, Auto-Submitted: auto-replied, Message-ID, Date. */
 GBytes *relais_dsn_build (const RelaisDsnOptions *options);
-/* Which recipients the sender wants to hear of (NOTIFY), given what happened. Never for <>. */
+/* Which recipients the sender wants to hear of (NOTIFY), given what happened. Never for <>; for a recipient that is
+ * there for everybody, where no user or tenant answers for the sender, only if SPF or DMARC passed. */
 bool relais_dsn_wanted (const RelaisMessage *original, guint recipient, RelaisDsnAction action);
+/* False for mail from outside that a machine or a list sent, which is never reported on (RFC 3834 sections 2 and 5,
+ * RFC 2919); `header` is its header block. */
+bool relais_dsn_is_answerable (const RelaisMessage *original, guint recipient, const guint8 *header,
+                               gsize size);

@@ -506,6 +506,45 @@ relais_dsn_build (const RelaisDsnOptions *options)
     return g_string_free_to_bytes (report);
 }
 
+/* --- Who is told ------------------------------------------------------------------------------ */
+
+static bool
+has_passed (const RelaisMessage *message, const char *attribute)
+{
+    GBytes *value = relais_message_find_attribute (message, attribute);
+    gsize size = 0;
+    const char *text = value != NULL ? g_bytes_get_data (value, &size) : NULL;
+
+    return size == strlen ("pass") && memcmp (text, "pass", size) == 0;
+}
+
+static bool
+is_of_the_authors_domain (const RelaisEnvelope *envelope)
+{
+    const char *sender = strrchr (envelope->sender, '@');
+    const char *author =
+        envelope->header_from != NULL ? strrchr (envelope->header_from, '@') : NULL;
+
+    return sender != NULL && author != NULL && g_ascii_strcasecmp (sender, author) == 0;
+}
+
+/* Whoever sends mail to one of our own domains may claim any sender, and a report would go to whom he named. */
+static bool
+is_from_outside (const RelaisEnvelope *envelope, const RelaisRecipient *recipient)
+{
+    return recipient->claimed && envelope->tenant == NULL && envelope->user == NULL;
+}
+
+/* SPF speaks of MAIL FROM itself, DMARC of the header's From. */
+static bool
+sender_is_proven (const RelaisMessage *original)
+{
+    const RelaisEnvelope *envelope = &original->envelope;
+
+    return has_passed (original, "spf.result") ||
+           (has_passed (original, "dmarc.result") && is_of_the_authors_domain (envelope));
+}
+
 bool
 relais_dsn_wanted (const RelaisMessage *original, guint recipient, RelaisDsnAction action)
 {
@@ -515,12 +554,44 @@ relais_dsn_wanted (const RelaisMessage *original, guint recipient, RelaisDsnActi
         [RELAIS_DSN_RELAYED] = RELAIS_NOTIFY_SUCCESS,
         [RELAIS_DSN_DELIVERED] = RELAIS_NOTIFY_SUCCESS,
     };
-    const guint8 notify = relais_envelope_recipient (&original->envelope, recipient)->notify;
+    const RelaisRecipient *known = relais_envelope_recipient (&original->envelope, recipient);
+    const guint8 notify = known->notify;
 
     if (original->envelope.sender == NULL || original->envelope.sender[0] == '\0' ||
         (notify & RELAIS_NOTIFY_NEVER) != 0)
         return false;
+    if (is_from_outside (&original->envelope, known) && !sender_is_proven (original))
+        return false;
     if (notify == 0)
         return action == RELAIS_DSN_FAILED || action == RELAIS_DSN_DELAYED;
     return (notify & wanted_by[action]) != 0;
+}
+
+bool
+relais_dsn_is_answerable (const RelaisMessage *original, guint recipient, const guint8 *header,
+                          gsize size)
+{
+    static const char *const lists[] = {"list", "bulk", "junk"};
+    const RelaisEnvelope *envelope = &original->envelope;
+    RelaisField field;
+
+    if (!is_from_outside (envelope, relais_envelope_recipient (envelope, recipient)))
+        return true;
+    if (relais_header_find (header, size, "List-Id", &field) ||
+        relais_header_find (header, size, "List-Unsubscribe", &field))
+        return false;
+    if (relais_header_find (header, size, "Precedence", &field)) {
+        g_autofree char *value = g_strstrip (relais_field_unfold (&field));
+
+        for (gsize i = 0; i < G_N_ELEMENTS (lists); i++)
+            if (g_ascii_strcasecmp (value, lists[i]) == 0)
+                return false;
+    }
+    if (relais_header_find (header, size, "Auto-Submitted", &field)) {
+        g_autofree char *value = g_strchug (relais_field_unfold (&field));
+        const gsize word = strcspn (value, " \t;(");
+
+        return word == 2 && g_ascii_strncasecmp (value, "no", word) == 0;
+    }
+    return true;
 }

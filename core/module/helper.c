@@ -403,6 +403,8 @@ spawn (RelaisHelper *helper, int fd)
     posix_spawn_file_actions_init (&actions);
     posix_spawn_file_actions_adddup2 (&actions, fd, STDIN_FILENO);
     posix_spawn_file_actions_addopen (&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    /* Libraries open files and sockets that a program started meanwhile would inherit. */
+    posix_spawn_file_actions_addclosefrom_np (&actions, STDERR_FILENO + 1);
     posix_spawnattr_init (&attributes);
     posix_spawnattr_setsigmask (&attributes, &none);
     posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETSIGMASK);

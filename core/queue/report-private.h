@@ -18,8 +18,10 @@ void relais_report_free (RelaisReport *report);
 void relais_report_add (RelaisReport *report, guint recipient, RelaisDsnAction action,
                         const guint16 status[3], const char *reply, bool is_smtp, const char *host,
                         bool attempted, gint64 retry_until_us);
-/* On a worker. */
+/* On a worker. Its header says whether the original is to be reported on at all. */
 void relais_report_make (RelaisReport *report);
+/* Made, and nothing is to be said. */
+bool relais_report_is_empty (const RelaisReport *report);
 /* Adds the message to the group of the outcome. */
 void relais_report_add_to_group (RelaisReport *report, RelaisGroup *group);
 /* Whether it fits in a segment, where the group of the outcome is sure to be written in the end. */

@@ -20,7 +20,7 @@ struct RelaisReport {
     GPtrArray *strings; /* theirs */
     guint64 id;
     gint64 wall_us;
-    GBytes *bytes; /* made; NULL if the original could not be read */
+    GBytes *bytes; /* made; NULL where the sender is not told after all */
     RelaisMessage *message;
 };
 
@@ -127,10 +127,13 @@ relais_report_make (RelaisReport *report)
                                 .id = report->id,
                                 .wall_us = report->wall_us};
 
+    options.header = g_bytes_get_data (header, &options.header_size);
+    if (!relais_dsn_is_answerable (report->original, options.recipients[0].recipient,
+                                   options.header, options.header_size))
+        return;
     if (size <= MAX_FULL_BYTES && wants_full (report))
         full = read_part (rope, (gsize)size);
     options.full = full != NULL && g_bytes_get_size (full) == size ? full : NULL;
-    options.header = g_bytes_get_data (header, &options.header_size);
     report->bytes = relais_dsn_build (&options);
 }
 
@@ -187,6 +190,12 @@ relais_report_add_to_group (RelaisReport *report, RelaisGroup *group)
     relais_group_add_message (group, report->message, draft);
     event = event_of (report);
     relais_group_add_event (group, event);
+}
+
+bool
+relais_report_is_empty (const RelaisReport *report)
+{
+    return report->bytes == NULL;
 }
 
 bool

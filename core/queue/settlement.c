@@ -236,6 +236,8 @@ on_report_made (gpointer data)
     RelaisSettlement *settlement = data;
 
     settlement->report_is_made = true;
+    if (relais_report_is_empty (settlement->report))
+        g_clear_pointer (&settlement->report, relais_report_free);
     if (settlement->queue->closed)
         abandon (settlement);
     else

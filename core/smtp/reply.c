@@ -96,6 +96,14 @@ broken (RelaisReplyParser *parser, const char *problem)
 
 /* --- Text ------------------------------------------------------------------------------------- */
 
+/* What is no escape, but would be read as one. */
+static bool
+looks_escaped (const char *bytes, gsize size)
+{
+    return size >= 4 && bytes[0] == '\\' && bytes[1] == 'x' && g_ascii_isxdigit (bytes[2]) &&
+           g_ascii_isxdigit (bytes[3]);
+}
+
 /* Bytes of the printable character at the head of `bytes`, or 0 if what stands there must be
  * escaped: controls (C0, C1, DEL), formatting and separator characters, what is not UTF-8. */
 static gsize
@@ -103,6 +111,8 @@ printable_length (const char *bytes, gsize size)
 {
     gunichar c;
 
+    if (looks_escaped (bytes, size))
+        return 0;
     if ((guint8)*bytes < 0x80)
         return g_ascii_isprint (*bytes) ? 1 : 0;
     c = g_utf8_get_char_validated (bytes, (gssize)size);

@@ -47,17 +47,13 @@ relais_state_file_read (RelaisStateFile *file)
 {
     const gsize head = strlen (file->options.first_line);
     g_autoptr (GError) error = NULL;
-    g_autofree char *text = NULL;
-    struct stat info;
+    g_autofree char *text = relais_kept_file_read (file->path, RELAIS_STATE_FILE_BYTES, &error);
 
-    relais_assert_may_block ();
-    if (stat (file->path, &info) == 0 && info.st_size > RELAIS_STATE_FILE_BYTES)
-        g_warning ("%s: \"%s\" is too large", file->options.lost, file->path);
-    else if (g_file_get_contents (file->path, &text, NULL, &error)) {
+    if (text != NULL) {
         if (g_str_has_prefix (text, file->options.first_line) && text[head] == '\n')
             return g_strdup (text + head + 1);
         g_warning ("%s: \"%s\" is of another kind", file->options.lost, file->path);
-    } else if (!g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    } else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
         g_warning ("%s: %s", file->options.lost, error->message);
     return NULL;
 }

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
@@ -233,6 +234,7 @@ list_segments (Look *look, GError **error)
     const int fd = openat (look->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir (fd) : NULL; /* else errno is of the first call */
     struct dirent *entry;
+    struct stat st;
     guint32 number;
 
     if (dir == NULL) {
@@ -240,9 +242,15 @@ list_segments (Look *look, GError **error)
         g_array_unref (numbers);
         return NULL;
     }
-    while ((entry = readdir (dir)) != NULL)
-        if (relais_segment_parse_name (entry->d_name, "segment-", &number))
+    while ((entry = readdir (dir)) != NULL) {
+        if (!relais_segment_parse_name (entry->d_name, "segment-", &number))
+            continue;
+        if (fstatat (look->dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            !S_ISREG (st.st_mode))
+            tell (look, entry->d_name, 0, _ ("this is no file"));
+        else
             g_array_append_val (numbers, number);
+    }
     closedir (dir);
     g_array_sort (numbers, compare_numbers);
     return numbers;

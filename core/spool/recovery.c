@@ -341,17 +341,53 @@ compare_numbers (gconstpointer a, gconstpointer b)
     return (x > y) - (x < y);
 }
 
+/* Not opened: that alone may wait for ever, or do something. A name that is taken in the quarantine leaves it where it
+ * is; nothing reads it there either. */
+static void
+set_aside_foreign (RelaisSpool *spool, const char *name)
+{
+    __atomic_fetch_add (&spool->n_quarantined, 1, __ATOMIC_RELAXED);
+    g_warning ("spool \"%s\": %s is no file: moved to the quarantine", spool->dir, name);
+    (void)renameat2 (spool->dir_fd, name, spool->quarantine_fd, name, RENAME_NOREPLACE);
+}
+
+/* A blank is written over, so it must have no other name. */
 static void
 found_blank (RelaisSpool *spool, const char *name, guint32 number)
 {
     struct stat st;
+    const bool known = fstatat (spool->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    const bool foreign = known && (!S_ISREG (st.st_mode) || st.st_nlink > 1);
 
-    if (fstatat (spool->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        (guint64)st.st_size == spool->options.segment_bytes &&
-        spool->blanks->len < RELAIS_MAX_BLANKS)
+    if (known && !foreign && (guint64)st.st_size == spool->options.segment_bytes &&
+        spool->blanks->len < RELAIS_MAX_BLANKS) {
         g_array_append_val (spool->blanks, number);
+        return;
+    }
+    if (foreign)
+        g_warning ("spool \"%s\": %s is no file of the spool's: removed", spool->dir, name);
+    unlinkat (spool->dir_fd, name, 0);
+}
+
+static void
+found_segment (Reading *reading, const char *name, guint32 number)
+{
+    RelaisSpool *spool = reading->spool;
+    struct stat st;
+
+    if (fstatat (spool->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG (st.st_mode))
+        set_aside_foreign (spool, name);
     else
-        unlinkat (spool->dir_fd, name, 0);
+        g_array_append_val (reading->numbers, number);
+}
+
+static void
+found_other (const RelaisSpool *spool, const char *name)
+{
+    static const char *const known[] = {".", "..", "lock", "bodies", "quarantine", "lost+found", NULL};
+
+    if (!g_strv_contains (known, name))
+        g_message ("spool \"%s\": %s is none of the spool's and is left alone", spool->dir, name);
 }
 
 static bool
@@ -370,11 +406,14 @@ list_files (Reading *reading, bool blanks, GError **error)
     while ((entry = readdir (dir)) != NULL) {
         bool segment = relais_segment_parse_name (entry->d_name, "segment-", &number);
 
-        if (!segment && !relais_segment_parse_name (entry->d_name, "blank-", &number))
+        if (!segment && !relais_segment_parse_name (entry->d_name, "blank-", &number)) {
+            if (!blanks)
+                found_other (spool, entry->d_name);
             continue;
+        }
         spool->next_number = MAX (spool->next_number, number + 1);
         if (segment && !blanks)
-            g_array_append_val (reading->numbers, number);
+            found_segment (reading, entry->d_name, number);
         else if (!segment && blanks)
             found_blank (spool, entry->d_name, number);
     }

@@ -281,14 +281,17 @@ destroy (RelaisSpool *spool)
     g_free (spool);
 }
 
+/* The spool itself may stand behind a link of the administrator's; what is in it may not. */
 static bool
 open_directory (int at, const char *name, int *fd, GError **error)
 {
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (at != AT_FDCWD ? O_NOFOLLOW : 0);
+
     if (mkdirat (at, name, 0700) < 0 && errno != EEXIST) {
         relais_spool_set_errno (error, errno, "cannot make a directory of the spool");
         return false;
     }
-    *fd = openat (at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *fd = openat (at, name, flags);
     if (*fd < 0)
         relais_spool_set_errno (error, errno, "cannot open a directory of the spool");
     return *fd >= 0;

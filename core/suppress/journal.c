@@ -560,7 +560,7 @@ relais_journal_new (RelaisLoop *loop, const char *dir, RelaisJournalStart start,
 
     *journal = (RelaisJournal){.loop = loop,
                                .dir = g_strdup (dir),
-                               .dir_fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                               .dir_fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
                                .file = {.fd = -1},
                                .fresh = {.fd = -1},
                                .dead = true};

@@ -5,8 +5,10 @@
  */
 #include "config.h"
 
+#include "conf/net-private.h"
 #include "dns/dns-private.h"
 #include "dns/server.h"
+#include "dns/targets-private.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -128,7 +130,7 @@ static void
 fixture_set_up (Fixture *fixture, gconstpointer data)
 {
     static const char *const allow[] = {"10.99.0.0/16", NULL};
-    static const char *const own[] = {"203.0.113.100", "10.99.0.1", NULL};
+    static const char *const own[] = {"203.0.113.100:25", "10.99.0.1:25", "[2001:db8::100]:25", NULL};
     const char *text = data != NULL ? data : script;
     const char *servers[2] = {NULL};
     const RelaisDnsOptions options = {.servers = servers,
@@ -277,6 +279,7 @@ static const struct {
     {"[127.0.0.1]", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
     {"[IPv6:::1]", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
     {"[203.0.113.100]", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
+    {"[IPv6:2001:db8::100]", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
     {"[2001:db8::5]", RELAIS_ROUTE_PERMANENT, "5.1.3", ""},
     {"[IPv6:203.0.113.50]", RELAIS_ROUTE_PERMANENT, "5.1.3", ""},
     {"[203.0.113.50", RELAIS_ROUTE_PERMANENT, "5.1.3", ""},
@@ -286,6 +289,38 @@ static const struct {
     {"a..test", RELAIS_ROUTE_PERMANENT, "5.1.2", ""},
     {"a b.test", RELAIS_ROUTE_PERMANENT, "5.1.2", ""},
 };
+
+static RelaisTargetKind
+judge (const RelaisTargets *targets, const char *text)
+{
+    struct sockaddr_storage address;
+    socklen_t size;
+
+    g_assert_true (relais_address_from_text (text, 0, &address, &size));
+    return relais_targets_judge (targets, (const struct sockaddr *)&address);
+}
+
+/* A wildcard stands for what the machine has, be it public or not. */
+static void
+test_own_wildcard (void)
+{
+    static const char *const none[] = {NULL};
+    static const char *const wildcards[][2] = {{"0.0.0.0:25", NULL}, {"[::]:25", NULL}, {"::", NULL}};
+    const char *bad = NULL;
+    RelaisTargets *targets = relais_targets_new (NULL, &bad);
+
+    g_assert_cmpint (judge (targets, "127.0.0.1"), ==, RELAIS_TARGET_REFUSED);
+    for (gsize i = 0; i < G_N_ELEMENTS (wildcards); i++) {
+        relais_targets_set_own (targets, wildcards[i]);
+        g_assert_cmpint (judge (targets, "127.0.0.1"), ==, RELAIS_TARGET_OWN);
+        g_assert_cmpint (judge (targets, "::ffff:127.0.0.1"), ==, RELAIS_TARGET_OWN);
+        g_assert_cmpint (judge (targets, "203.0.113.1"), ==, RELAIS_TARGET_GOOD);
+        g_assert_cmpint (judge (targets, "10.255.254.253"), ==, RELAIS_TARGET_REFUSED);
+    }
+    relais_targets_set_own (targets, none);
+    g_assert_cmpint (judge (targets, "127.0.0.1"), ==, RELAIS_TARGET_REFUSED);
+    relais_targets_free (targets);
+}
 
 static void
 test_table (Fixture *fixture, gconstpointer data)
@@ -452,6 +487,7 @@ int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
+    g_test_add_func ("/dns/mail/own-wildcard", test_own_wildcard);
 #define ADD(path, func) g_test_add (path, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
     ADD ("/dns/mail/table", test_table);
     ADD ("/dns/mail/absence-is-confirmed", test_absence_is_confirmed);

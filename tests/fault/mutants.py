@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mutants of Relais, each with one fault that loses mail or delivers it wrong: mutants/NAME.patch against this tree. They
-are built in an overlay over the tree, which only the processes that build them see, so neither the tree nor its build
-folder is touched; what is made lies in BUILD/fault/mutants/NAME.
+"""Mutants of Relais, each with one fault: mutants/NAME.patch against this tree loses mail or delivers it wrong, and
+mutants/abuse/NAME.patch lets somebody do what he must not; it names the test that shows it. They are built in an overlay
+over the tree, which only the processes that build them see, so neither the tree nor its build folder is touched; what is
+made of the first kind lies in BUILD/fault/mutants/NAME.
 
     tests/fault/mutants.py apply            whether all patches still apply (TAP)
+    tests/fault/mutants.py abuse [NAME...]  whether each of the second kind is caught by its test (TAP; recorded as below)
     tests/fault/mutants.py build NAME       prints where it is
     tests/fault/mutants.py catch [NAME...]  whether each is caught: by power cuts, at most 60, or, where a disk has to fail
                                             and not the power, by sync-order.py (TAP; with RELAIS_RECORD also into RESULTS)
@@ -12,6 +14,7 @@ folder is touched; what is made lies in BUILD/fault/mutants/NAME.
 import glob
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +36,23 @@ mkdir "$3/made" "$3/made/.libs"
 cp -a .libs/librelais.so* .libs/relaisd .libs/relaisctl "$3/made/.libs/"
 cp -a tests/fault/spool-driver "$3/made/"
 """
+# The same for a mutant that a test of the tree is to catch: the test sees the overlay. SOURCE, BUILD, work, patch, targets, test.
+CATCH = """set -e
+mkdir "$3/upper" "$3/work"
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$3/upper,workdir=$3/work" "$1"
+cd "$1"
+patch -s -p1 <"$4"
+cd "$2"
+make -s $5 >"$3/log" 2>&1 || { tail -20 "$3/log" >&2; exit 99; }
+export RELAIS_SRCDIR="$1" RELAIS_BUILDDIR="$2"
+case $6 in
+*.py) exec timeout -k 10 1200 /usr/bin/python3 "$1/$6" ;;
+*) exec timeout -k 10 1200 sh "$1/tests/runner" "./$6" ;;
+esac
+"""
+PROGRAMS = "librelais.la relaisd relaisctl"
+# What a script asks besides.
+ASKED = {"tests/message/test-dsn.py": "tests/message/report", "tests/e2e/quick-local-files.py": "modules/spf-check/spf-check-libspf2"}
 CUTS = 60
 OF_FILES = ("truncated-body", "unlink-before-done")  # show with bodies in files of their own only
 BY_A_FAILED_SYNC = ("sync-error-ignored", "sync-retried")
@@ -42,8 +62,21 @@ def names():
     return sorted(os.path.basename(path)[:-len(".patch")] for path in glob.glob(os.path.join(PATCHES, "*.patch")))
 
 
+def abuse_names():
+    return sorted("abuse/" + os.path.basename(path)[:-len(".patch")] for path in glob.glob(os.path.join(PATCHES, "abuse", "*.patch")))
+
+
 def patch_of(name):
     return os.path.join(PATCHES, name + ".patch")
+
+
+def test_of(name):
+    """The test that a patch of the second kind names, and what of the test's own has to be built."""
+    with open(patch_of(name)) as file:
+        test = re.search(r"(?m)^Caught by (tests/\S+)$", file.read()).group(1)
+    if not test.endswith(".py"):
+        return test, test
+    return test, ASKED.get(test, "")
 
 
 def built(name):
@@ -107,10 +140,35 @@ def catch(wanted):
     tap.end()
 
 
+def run_against(name, test, targets):
+    """What the test makes of the mutant: status and TAP; 99 where it could not be built."""
+    source, build = os.path.realpath(harness.SOURCE), os.path.realpath(harness.BUILD)
+    work = subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        done = subprocess.run(["unshare", "-m", "sh", "-c", CATCH, "sh", source, build, work, patch_of(name), PROGRAMS + " " + targets, test],
+                              capture_output=True, text=True, errors="replace")
+        return done.returncode, done.stdout + done.stderr
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def catch_abuse(wanted):
+    import case
+    tap = case.Recorded("tests/fault/mutants.py abuse " + " ".join(wanted))
+    for name in wanted:
+        test, targets = test_of(name)
+        status, said = run_against(name, test, targets)
+        bad = [line for line in said.splitlines() if re.match(r"not ok|Bail out!|.*ERROR:", line)]
+        if bad:
+            tap.note("%s: %s" % (name, bad[0]))
+        tap.ok(status not in (77, 99) and bad, "mutant %s is caught by %s" % (name, test), "status %d\n%s" % (status, said[-3000:]))
+    tap.end()
+
+
 def main(arguments):
     if arguments == ["apply"]:
         tap = harness.Tap()
-        for name in names():
+        for name in names() + abuse_names():
             good, said = applies(name)
             tap.ok(good, "mutant %s applies" % name, said)
         tap.end()
@@ -118,6 +176,8 @@ def main(arguments):
         print(built(arguments[1]))
     elif arguments[:1] == ["catch"] and set(arguments[1:]) <= set(names()):
         catch(arguments[1:] or names())
+    elif arguments[:1] == ["abuse"] and {"abuse/" + name for name in arguments[1:]} <= set(abuse_names()):
+        catch_abuse(["abuse/" + name for name in arguments[1:]] or abuse_names())
     else:
         sys.exit(__doc__)
 

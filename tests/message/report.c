@@ -2,7 +2,8 @@
  *
  * For tests/message/test-dsn.py: reads one command a line, values in hexadecimal ("-" for none), builds
  * the report and writes it.
- *   sender V | envid V | message-id V | header V | full V
+ *   sender V | envid V | message-id V | author V | header V | full V
+ *   outside (recipients from here on are there for everybody) | result ATTRIBUTE WORD (in clear)
  *   rcpt ADDRESS ORCPT NOTIFY ACTION STATUS REMOTE DIAGNOSTIC IS_SMTP
  */
 #include "config.h"
@@ -20,6 +21,7 @@ typedef struct {
     GPtrArray *strings;
     GByteArray *header;
     GBytes *full;
+    bool outside;
 } Input;
 
 static GByteArray *
@@ -73,6 +75,7 @@ read_recipient (Input *input, char **words)
         .will_retry_until_us = G_GINT64_CONSTANT (1000000) * (WALL_S + 86400),
     };
 
+    known->claimed = input->outside;
     known->orcpt = string_from_hex (words[2]);
     known->notify = (guint8)g_ascii_strtoull (words[3], NULL, 10);
     g_array_append_val (input->recipients, recipient);
@@ -90,7 +93,15 @@ read_line (Input *input, const char *line)
         envelope->envid = string_from_hex (words[1]);
     else if (strcmp (words[0], "message-id") == 0)
         envelope->message_id = string_from_hex (words[1]);
-    else if (strcmp (words[0], "header") == 0)
+    else if (strcmp (words[0], "outside") == 0)
+        input->outside = true;
+    else if (strcmp (words[0], "author") == 0)
+        envelope->header_from = string_from_hex (words[1]);
+    else if (strcmp (words[0], "result") == 0) {
+        g_autoptr (GBytes) value = g_bytes_new (words[2], strlen (words[2]));
+
+        g_assert_true (relais_message_set_attribute (input->message, words[1], value));
+    } else if (strcmp (words[0], "header") == 0)
         input->header = from_hex (words[1]);
     else if (strcmp (words[0], "full") == 0)
         input->full = g_byte_array_free_to_bytes (from_hex (words[1]));
@@ -113,7 +124,11 @@ write_report (const Input *input)
     g_autoptr (GBytes) report = relais_dsn_build (&options);
 
     for (guint i = 0; i < input->recipients->len; i++)
-        fputc (relais_dsn_wanted (input->message, i, options.recipients[i].action) ? '1' : '0',
+        fputc (relais_dsn_wanted (input->message, i, options.recipients[i].action) &&
+                       relais_dsn_is_answerable (input->message, i, options.header,
+                                                 options.header_size)
+                   ? '1'
+                   : '0',
                stdout);
     fputc ('\n', stdout);
     fwrite (g_bytes_get_data (report, NULL), 1, g_bytes_get_size (report), stdout);

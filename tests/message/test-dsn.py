@@ -29,8 +29,8 @@ def hexed(value):
     return (value if isinstance(value, bytes) else value.encode()).hex()
 
 
-def report(recipients, sender="a@sender.test", header=HEADER, full=None, envid=None, message_id="<o@sender.test>"):
-    lines = ["sender " + hexed(sender), "header " + hexed(header)]
+def report(recipients, sender="a@sender.test", header=HEADER, full=None, envid=None, message_id="<o@sender.test>", more=()):
+    lines = ["sender " + hexed(sender), "header " + hexed(header), *more]
     if full is not None:
         lines.append("full " + hexed(full))
     lines += ["envid " + hexed(envid), "message-id " + hexed(message_id)]
@@ -155,7 +155,23 @@ def test_wanted():
     ok(wanted == "0", "never about mail from <>", wanted)
 
 
-for test in (test_plain, test_kinds, test_original, test_hostile, test_wanted):
+def test_outside():
+    """Mail to our own domains from anybody: who is named as its sender is told only if he proved to be it."""
+    author = ["author " + hexed("boss@SENDER.test")]
+    for more, sender, expected in (([], "a@sender.test", "0"), (["result spf.result pass"], "a@sender.test", "1"), (["result spf.result fail"], "a@sender.test", "0"),
+                                   (["result spf.result passed"], "a@sender.test", "0"), (["result dmarc.result pass"], "a@sender.test", "0"),
+                                   (["result dmarc.result pass"] + author, "a@sender.test", "1"), (["result dmarc.result pass"] + author, "a@other.test", "0"),
+                                   (["result dmarc.result none"] + author, "a@sender.test", "0"), (["result spf.result pass"], "", "0")):
+        wanted, _, _ = report([rcpt("b@x", notify=notify) for notify in (0, FAILURE)], sender=sender, more=["outside"] + more)
+        ok(wanted == expected * 2, "from outside, %s, from <%s>: %s" % (more, sender, expected), wanted)
+    for field, expected in (("X: y", "1"), ("Auto-Submitted: no", "1"), ("Auto-Submitted: No (a person)", "1"), ("Auto-Submitted: auto-replied", "0"), ("auto-submitted: auto-generated; x=y", "0"),
+                            ("Auto-Submitted: nobody", "0"), ("List-Id: <l.test>", "0"), ("List-Unsubscribe: <mailto:x@l.test>", "0"), ("Precedence: Bulk", "0"), ("Precedence: first-class", "1")):
+        header = HEADER[:-2] + field.encode() + b"\r\n\r\n"
+        found = [report([rcpt("b@x")], header=header, more=more)[0] for more in (["outside", "result spf.result pass"], [])]
+        ok(found == [expected, "1"], "%s: %s from outside, and always from a user of ours" % (field, expected), found)
+
+
+for test in (test_outside, test_plain, test_kinds, test_original, test_hostile, test_wanted):
     test()
 tap.end()
 sys.exit(0)

@@ -88,6 +88,7 @@ static const Vector vectors[] = {
      {0, 0, 0},
      "\\xe2\\x80\\xa8",
      0},
+    {"no-escape", "250 \\x41 \\x4 \\y\r\n", RELAIS_REPLY_DONE, 250, {0, 0, 0}, "\\x5cx41 \\x4 \\y", 0},
     {"latin1", "250 caf\xe9\r\n", RELAIS_REPLY_DONE, 250, {0, 0, 0}, "caf\\xe9", 0},
     {"utf8-cut", "250 \xe2\x82\r\n", RELAIS_REPLY_DONE, 250, {0, 0, 0}, "\\xe2\\x82", 0},
     {"no-digit", "\r\n", RELAIS_REPLY_BROKEN, 0, {0, 0, 0}, NULL, 0},

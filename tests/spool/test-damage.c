@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static void
@@ -297,6 +299,110 @@ test_flips_unsealed (void)
     flip_all (false);
 }
 
+/* --- What is no file of the spool's ----------------------------------------------------------- */
+
+enum { PLANTED_SEGMENT = 0xf0, PLANTED_BLANK = 0xf8 };
+
+static char *
+place (const Fixture *f, const char *kind, guint number)
+{
+    g_autofree char *name = strcmp (kind, "bodies") == 0
+                                ? g_strdup_printf ("bodies/%016x", number)
+                                : g_strdup_printf ("%s-%08x", kind, number);
+
+    return g_build_filename (f->spool_dir, name, NULL);
+}
+
+/* A link to `victim`, a second name of it, a pipe, a directory and, as root, a device under the names of that kind. */
+static void
+plant (const Fixture *f, const char *kind, guint number, const char *victim)
+{
+    char *names[5];
+
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+        names[i] = place (f, kind, number + i);
+    g_assert_cmpint (symlink (victim, names[0]), ==, 0);
+    g_assert_cmpint (link (victim, names[1]), ==, 0);
+    g_assert_cmpint (mkfifo (names[2], 0600), ==, 0);
+    g_assert_cmpint (mkdir (names[3], 0700), ==, 0);
+    if (mknod (names[4], S_IFCHR | 0600, makedev (1, 3)) < 0)
+        g_assert_cmpint (errno, ==, EPERM);
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+        g_free (names[i]);
+}
+
+static void
+remove_blanks (const Fixture *f)
+{
+    GDir *files = g_dir_open (f->spool_dir, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name (files)) != NULL) {
+        g_autofree char *path = g_build_filename (f->spool_dir, name, NULL);
+
+        if (g_str_has_prefix (name, "blank-"))
+            g_assert_cmpint (g_unlink (path), ==, 0);
+    }
+    g_dir_close (files);
+}
+
+static void
+test_planted (void)
+{
+    Fixture f;
+    g_autofree char *victim = NULL, *linked = NULL, *before = NULL, *after = NULL;
+    g_autoptr (GHashTable) found = NULL;
+    RelaisSpoolFigures figures;
+    gsize size, size_after;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    fixture_accept (&f, 1, 400);
+    fixture_accept (&f, 2, 400000);
+    fixture_close (&f);
+    /* As long as a segment is, so that it would pass for a blank one. */
+    victim = g_build_filename (f.dir, "victim", NULL);
+    before = g_strnfill (f.options.segment_bytes, 'v');
+    size = f.options.segment_bytes;
+    g_assert_true (g_file_set_contents (victim, before, (gssize)size, NULL));
+    remove_blanks (&f); /* there is room for two */
+    plant (&f, "segment", PLANTED_SEGMENT, victim);
+    plant (&f, "blank", PLANTED_BLANK, victim);
+    plant (&f, "bodies", 0xabc0, victim);
+    fixture_open (&f);
+    linked = place (&f, "blank", PLANTED_BLANK + 1);
+    g_assert_false (g_file_test (linked, G_FILE_TEST_EXISTS));
+    found = fixture_recover (&f);
+    g_assert_cmpuint (g_hash_table_size (found), ==, 2);
+    for (guint i = 0; i < 200; i++) /* fills blanks */
+        fixture_accept (&f, i, 4000);
+    relais_spool_figures (f.spool, &figures);
+    g_assert_cmpuint (figures.quarantined, >=, 4);
+    g_assert_true (g_file_get_contents (victim, &after, &size_after, NULL));
+    g_assert_true (size_after == size && memcmp (after, before, size) == 0);
+    fixture_clear (&f);
+}
+
+/* A directory of the spool's behind a link is somebody else's. */
+static void
+test_planted_directory (void)
+{
+    Fixture f;
+    g_autofree char *bodies = NULL;
+    g_autoptr (GError) error = NULL;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    fixture_close (&f);
+    bodies = g_build_filename (f.spool_dir, "bodies", NULL);
+    g_assert_cmpint (g_rmdir (bodies), ==, 0);
+    g_assert_cmpint (symlink (f.dir, bodies), ==, 0);
+    g_assert_null (relais_spool_open (&f.options, f.loop, f.pool, NULL, &error));
+    g_assert_error (error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_IO);
+    g_assert_cmpint (g_unlink (bodies), ==, 0);
+    fixture_clear (&f);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -304,6 +410,8 @@ main (int argc, char **argv)
     fixture_allow_warnings ();
     g_test_add_func ("/spool/damage/missing-body-file", test_missing_body_file);
     g_test_add_func ("/spool/damage/body-of-damaged-envelope", test_body_of_damaged_envelope);
+    g_test_add_func ("/spool/damage/planted", test_planted);
+    g_test_add_func ("/spool/damage/planted-directory", test_planted_directory);
     g_test_add_func ("/spool/damage/cut-segment", test_cut_segment);
     g_test_add_func ("/spool/damage/unreadable-segment", test_unreadable_segment);
     g_test_add_func ("/spool/damage/bad-block", test_bad_block);
