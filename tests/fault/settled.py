@@ -70,7 +70,7 @@ class Settled:
         if not re.fullmatch(r"n\d+@sender\.test", name):
             return
         number = int(name[1:].partition("@")[0])
-        if number not in self.sending.sent or queue_id in self.open or int(queue_id) in self.done:
+        if number not in self.sending.sent or queue_id in self.open or int(queue_id, 36) in self.done:
             self.wrong.append(("accepted", event))
             return
         recipients = set(self.sending.sent[number][1])
@@ -80,7 +80,7 @@ class Settled:
 
     def outcome(self, kind, queue_id, event):
         if queue_id not in self.open:
-            if int(queue_id) in self.done and kind in ledger.FINAL:
+            if int(queue_id, 36) in self.done and kind in ledger.FINAL:
                 self.many.append(event)
             return
         number, left = self.open[queue_id]
@@ -110,7 +110,7 @@ class Settled:
             if queue_id not in self.open:
                 continue
             del self.open[queue_id]
-            self.done.add(int(queue_id))
+            self.done.add(int(queue_id, 36))
             told, recipients = self.sending.sent.pop(number)
             acked = self.sending.acked.pop(number, None) is not None
             self.settled += acked

@@ -39,8 +39,8 @@ import soak_faults
 
 MB = 1 << 20
 SETTINGS = ("relais.certificate_interval=2s", "spool.segment_size=4M", "spool.min_free=8M", "spool.min_free_inodes=300",
-            "queue.connections=20", "throttle.min_rate=2000/s", "limits.connections_per_client=1000000",
-            "limits.connections_per_net=1000000")
+            "queue.connections=20", "throttle.min_rate=2000/s", "tracking.retry_interval=1s",
+            "limits.connections_per_client=1000000", "limits.connections_per_net=1000000")
 
 
 class Lab(slow_disk.Lab):
@@ -94,8 +94,7 @@ class Piece:
         """Messages a second that were taken in a burst and delivered, over the time until the last was."""
         began = time.time()
         await asyncio.sleep(self.measure_s)
-        sending.rate = 1.0
-        count = sending.number
+        sending.paused, count = True, sending.number
         await ledger.drained(lab)
         return count / (time.time() - began)
 
@@ -122,13 +121,15 @@ class Piece:
         sending = soak_faults.Sending(lab.port, receiving.began)
         await bad_dns.listen(dns, dns_port)
         await receiving.listen()
+        await asyncio.to_thread(lab.wait, lambda: not any(row["failing_step"] for row in lab.rows("track", "hosts") if "host" in row), 30,
+                                "tracking hosts that work")
         books = settled.Settled(lab.facts["events"], receiving, sending)
         books.began = receiving.began
         back = ledger.GivenBack(lab, receiving)
         helpers = [asyncio.ensure_future(back.run()) for _ in range(8)] + [asyncio.ensure_future(self.follow(books))]
         senders = [asyncio.ensure_future(sending.connection(i)) for i in range(ledger.CONNECTIONS)]
         carried = await self.measure(lab, sending)
-        sending.rate = min(self.arguments.rate or carried, carried / 2)
+        sending.rate, sending.paused = min(self.arguments.rate or carried, carried / 2), False
         self.write(piece=os.path.basename(self.path), measured=round(carried), rate=round(sending.rate), minutes=self.arguments.minutes,
                    kills=self.arguments.kills, beside=self.arguments.beside, minute_s=self.minute)
         faults = soak_faults.Faults(lab, receiving, sending, dns, tap, self.minute)

@@ -96,12 +96,14 @@ class Sending(ledger.Sending):
 
     def __init__(self, port, began):
         super().__init__(port, 0)
-        self.rate, self.stopped, self.began, self.at, self.cold = None, False, began, 0.0, False
+        self.rate, self.paused, self.stopped, self.began, self.at, self.cold = None, False, False, began, 0.0, False
 
     def is_done(self):
         return self.stopped
 
     async def turn(self):
+        while self.paused and not self.stopped:
+            await asyncio.sleep(0.05)
         now = time.monotonic()
         if self.rate:
             self.at = max(self.at + 1 / self.rate, now - 0.5)
@@ -227,8 +229,8 @@ class Faults:
     async def full_disk(self):
         filler = full_disk.Filler(self.lab.small)
         filler.bytes(4 * MB)
-        answer, until = "250", time.time() + 5
-        while answer.startswith("250") and time.time() < until:
+        answer, until = "354", time.time() + 5
+        while answer.startswith("354") and time.time() < until:
             answer = await asyncio.to_thread(self.ask)
             await asyncio.sleep(0.2)
         self.expect(answer.startswith("452 4.3.1"), "full disk", answer)
@@ -236,18 +238,20 @@ class Faults:
         filler.free()
         os.rmdir(filler.folder)
         until = time.time() + full_disk.BACK_S
-        while not answer.startswith("250") and time.time() < until:
+        while not answer.startswith("354") and time.time() < until:
             answer = await asyncio.to_thread(self.ask)
             await asyncio.sleep(0.2)
-        self.expect(answer.startswith("250"), "full disk that is free again", answer)
+        self.expect(answer.startswith("354"), "full disk that is free again", answer)
 
     def ask(self):
-        """What MAIL is answered."""
+        """What DATA is answered."""
         talk = ledger.harness.Dialogue(self.lab.port)
         try:
             talk.reply()
             talk.ask("EHLO x")
-            return "%d %s" % (talk.ask("MAIL FROM:<news@sender.test>") or (0, "nothing"))
+            talk.ask("MAIL FROM:<news@sender.test>")
+            talk.ask("RCPT TO:<nobody@d0.rcpt.test>")
+            return "%d %s" % (talk.ask("DATA") or (0, "nothing"))
         finally:
             talk.close()
 
