@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""500 reloads of the confined daemon under load: nobody is turned away and nothing acknowledged is lost; then SIGTERM, under load. 500 more without load, as what passes through
-takes memory of its own: the daemon does not grow."""
+"""500 reloads of the confined daemon under load: nobody is turned away and nothing acknowledged is lost; then SIGTERM, under
+load. 500 more without load, as what passes through takes memory of its own: the daemon does not grow."""
 import time
 
 import harness
 import reexec
+from reexec import case
 
 RELOADS, SETTLED, GROWTH_KIB = 500, 50, 1024
 MODULES = ("--module", "dkim", "--module", "throttle", "--module", "bounce")
@@ -52,7 +53,7 @@ def test_growth(tap):
 
 
 def main():
-    tap = harness.Tap()
+    tap = case.Recorded("tests/e2e/full-reload.py")
     test_load(tap)
     test_growth(tap)
     tap.end()

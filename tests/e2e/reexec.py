@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A new program takes over, again and again, under load: what was acknowledged is delivered once, and nobody is turned away
-but by a 421 between two messages, after which he is welcome. Confined, as a daemon is by default. In the end SIGTERM, under load."""
+but by a 421 between two messages, after which he is welcome. Confined, as a daemon is by default. In the end SIGTERM, under
+load."""
 import collections
 import os
 import signal
 import smtplib
+import sys
 import threading
 import time
 
 import harness
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
+import case
 
 SENDERS, DRAIN_S = 6, 10
 HEAD = "From: a@sender.test\r\nTo: b@ok.rcpt.test\r\nSubject: number %d\r\nX-Number: %d\r\n\r\nIt goes on.\r\n"
@@ -106,8 +111,8 @@ def end_in_order(tap, lab, senders):
     lab.up()
 
 
-def main(times):
-    tap = harness.Tap()
+def main(times, command="tests/e2e/full-reexec.py"):
+    tap = case.Recorded(command)
     with harness.Lab() as lab:
         confined(tap, lab)
         senders = Senders(lab.port)

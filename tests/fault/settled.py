@@ -136,6 +136,11 @@ class Settled:
         """Answers to our mail that no event tells of: how many of each kind."""
         return collections.Counter(a.what for a in self.receiving.answers.values() if "-" in a.recipient)
 
+    def knows(self, back):
+        """Whether the log has as many openings, reports and complaints as were taken."""
+        taken = collections.Counter(kind for kind, _, _ in back.taken)
+        return all(self.counts[name] >= taken[kind] for kind, name in (("opens", "opened"), ("returned", "bounce"), ("complains", "complaint")))
+
     def check(self, tap, back, lab, cut):
         """The end; `cut` answers at most stood open where sessions were cut off."""
         self.settle(time.time() + 1)
