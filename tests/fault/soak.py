@@ -100,7 +100,7 @@ class Piece:
         return count / (time.time() - began)
 
     def faults(self):
-        names = list(soak_faults.Faults.ALWAYS) + (["kill"] if self.arguments.kills else [])
+        names = [name for name in soak_faults.Faults.ALWAYS if name != self.arguments.without] + (["kill"] if self.arguments.kills else [])
         for n in range(self.arguments.minutes):
             yield "re-exec" if n == 1 else names[(n - (n > 1)) % len(names)]
 
@@ -129,7 +129,7 @@ class Piece:
         back = ledger.GivenBack(lab, receiving)
         helpers = [asyncio.ensure_future(back.run()) for _ in range(8)] + [asyncio.ensure_future(self.follow(books))]
         senders = [asyncio.ensure_future(sending.connection(i)) for i in range(ledger.CONNECTIONS)]
-        carried = await self.measure(lab, sending)
+        carried = await self.measure(lab, sending) if self.measure_s else 2 * self.arguments.rate
         sending.rate, sending.paused = min(self.arguments.rate or carried, carried / 2), False
         self.write(piece=os.path.basename(self.path), measured=round(carried), rate=round(sending.rate), minutes=self.arguments.minutes,
                    kills=self.arguments.kills, beside=self.arguments.beside, minute_s=self.minute)
@@ -247,8 +247,8 @@ def summary(out):
         if not head or not rows or head["minute_s"] != MINUTE_S:
             continue
         total += len(rows)
-        tap.note("%s: %d of %d minutes%s at %d messages/s (it carried %d); beside: %s" % (head["piece"], len(rows), head["minutes"],
-                 "" if end else ", cut off", head["rate"], head["measured"], head["beside"] or "nothing"))
+        tap.note("%s: %d of %d minutes%s, %d messages a second (it carried %d); beside: %s" % (head["piece"], len(rows), head["minutes"],
+                 "" if end else " (cut off)", head["rate"], head["measured"], head["beside"] or "nothing"))
         tap.note("injection to delivery p50 %.0f ms, p99 %.0f ms (median of the minutes), worst minute %.1f s; resident %.1f to %.1f MiB"
                  % (median(rows, "p50_ms"), median(rows, "p99_ms"), max(row["p99_ms"] or 0 for row in rows) / 1000,
                     min(row["rss_kib"] for row in rows[-LAST:]) / 1024, max(row["rss_kib"] for row in rows[-LAST:]) / 1024))
@@ -271,6 +271,7 @@ def parse(words):
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--beside", default="")
     parser.add_argument("--out", default=os.path.join(harness.BUILD, "fault", "soak"))
+    parser.add_argument("--without", default="", help=argparse.SUPPRESS)
     parser.add_argument("--minute", type=float, default=MINUTE_S, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=float, default=30, help=argparse.SUPPRESS)
     return parser.parse_args(words)
