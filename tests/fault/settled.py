@@ -154,6 +154,6 @@ class Settled:
                self.wrong[:10])
         tap.ok(unused["taken"] + unused["refused"] + unused["put-off"] <= cut,
                "each answer has its event, but at most those that stood open where sessions were cut off", (dict(unused), cut))
-        ledger.check_given_back(tap, back, self.events, self.numbers, 0)
+        ledger.check_given_back(tap, back, self.events, self.numbers, self.sending.killed)
         ledger.check_list(tap, lab, self.events, back)
         ledger.check_reports(tap, self.events, self.numbers)

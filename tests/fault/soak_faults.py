@@ -267,5 +267,6 @@ class Faults:
     async def kill(self):
         self.receiving.cut += len(self.receiving.sessions)
         await asyncio.to_thread(self.lab.kill)
+        self.sending.killed = time.time()  # what was opened shortly before need not be in the log
         seconds = await asyncio.to_thread(self.lab.start, self.lab.env)
         self.expect(seconds < 10, "kill", "there again after %.1f s" % seconds)
