@@ -8,6 +8,7 @@
 #include "status-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <malloc.h>
 #include <unistd.h>
 
 static void
@@ -152,6 +153,16 @@ put_load (RelaisCommandCall *call, RelaisLoadMeter *meter)
     row (call, "spool.threads.queued", load.bodies_queued);
 }
 
+/* Of the allocator; walks its free lists, some microseconds. */
+static void
+put_heap (RelaisCommandCall *call)
+{
+    struct mallinfo2 heap = mallinfo2 ();
+
+    row (call, "heap.used_bytes", (gint64)(heap.uordblks + heap.hblkhd));
+    row (call, "heap.free_bytes", (gint64)heap.fordblks);
+}
+
 static void
 on_oldest (gpointer data, gint64 age_us, gint64 quarantined_us)
 {
@@ -180,6 +191,7 @@ status (RelaisCommandCall *call, gpointer data)
     put_queue (call, what->queue);
     put_spool (call, what->spool);
     put_suppression (call, what->suppression);
+    put_heap (call);
     row (call, "modules.off", relais_host_n_off (what->host));
     row (call, "loop.longest_gap_us", relais_loop_longest_gap_us (what->loop, reset));
     relais_queue_find_oldest (what->queue, on_oldest, call);

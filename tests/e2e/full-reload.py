@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""500 reloads under load: nobody is turned away and nothing acknowledged is lost. 500 more without load, as what passes through
-takes memory of its own: the daemon does not grow."""
+"""500 reloads of the confined daemon under load: nobody is turned away and nothing acknowledged is lost; then SIGTERM, under
+load. 500 more without load, as what passes through takes memory of its own: the daemon does not grow."""
 import time
 
 import harness
 import reexec
+from reexec import case
 
 RELOADS, SETTLED, GROWTH_KIB = 500, 50, 1024
 MODULES = ("--module", "dkim", "--module", "throttle", "--module", "bounce")
@@ -22,14 +23,15 @@ def reload(lab):
 
 def test_load(tap):
     with harness.Lab(*MODULES) as lab:
+        reexec.confined(tap, lab)
         senders = reexec.Senders(lab.port)
         done = 0
         for _ in range(RELOADS):
             done += reload(lab)
             time.sleep(0.02)
-        senders.end()
         tap.equal(done, RELOADS, "%d reloads under load" % RELOADS)
         tap.equal((senders.troubles[:5], senders.told), ([], 0), "nobody is turned away")
+        reexec.end_in_order(tap, lab, senders)
         until = time.time() + 60
         while time.time() < until and not senders.acked <= set(reexec.numbers(lab)):
             time.sleep(0.5)
@@ -51,7 +53,7 @@ def test_growth(tap):
 
 
 def main():
-    tap = harness.Tap()
+    tap = case.Recorded("tests/e2e/full-reload.py")
     test_load(tap)
     test_growth(tap)
     tap.end()

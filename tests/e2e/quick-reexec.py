@@ -3,4 +3,4 @@
 """A new program takes over 3 times under load."""
 import reexec
 
-reexec.main(3)
+reexec.main(3, "tests/e2e/quick-reexec.py")

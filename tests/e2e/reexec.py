@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A new program takes over, again and again, under load: what was acknowledged is delivered once, and nobody is turned away
-but by a 421 between two messages, after which he is welcome."""
+but by a 421 between two messages, after which he is welcome. Confined, as a daemon is by default. In the end SIGTERM, under
+load."""
 import collections
 import os
 import signal
 import smtplib
+import sys
 import threading
 import time
 
 import harness
 
-SENDERS = 6
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
+import case
+
+SENDERS, DRAIN_S = 6, 10
 HEAD = "From: a@sender.test\r\nTo: b@ok.rcpt.test\r\nSubject: number %d\r\nX-Number: %d\r\n\r\nIt goes on.\r\n"
 
 
@@ -38,6 +43,7 @@ class Senders:
                     self.troubles.append(repr(answer))
             except (OSError, smtplib.SMTPException) as trouble:
                 self.troubles.append(repr(trouble))
+                time.sleep(0.05)
 
     def session(self):
         with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as client:
@@ -84,19 +90,42 @@ def replace(lab):
     return False
 
 
-def main(times):
-    tap = harness.Tap()
+def confined(tap, lab):
+    """Files too, where the kernel can."""
+    status = lab.status()
+    tap.ok(status["confined.calls"].startswith("seccomp") and status["confined.files"].startswith(("landlock ABI ", "off: landlock: ")),
+           "the daemon is confined", status)
+    tap.note("confined: files: %s, calls: %s" % (status["confined.files"], status["confined.calls"]))
+
+
+def end_in_order(tap, lab, senders):
+    """SIGTERM under load; the load ends with it. Then it is started again, for what was left."""
+    began = time.time()
+    os.kill(lab.pid, signal.SIGTERM)
+    while harness.laboratory.start_time(lab.pid) is not None and time.time() - began < 30:
+        time.sleep(0.02)
+    took = time.time() - began
+    senders.end()
+    tap.ok(took <= DRAIN_S, "SIGTERM ends it within %d s, under load" % DRAIN_S, took)
+    tap.note("SIGTERM: %.1f s" % took)
+    lab.up()
+
+
+def main(times, command="tests/e2e/full-reexec.py"):
+    tap = case.Recorded(command)
     with harness.Lab() as lab:
+        confined(tap, lab)
         senders = Senders(lab.port)
         done = 0
         for _ in range(times):
             time.sleep(0.3)
             done += replace(lab)
         time.sleep(0.3)
-        senders.end()
         tap.equal(done, times, "a new program takes over %d times" % times)
         tap.equal(os.path.exists("/proc/%d" % lab.pid), True, "and is the same process")
         tap.equal(senders.troubles[:5], [], "nobody is turned away")
+        confined(tap, lab)
+        end_in_order(tap, lab, senders)
         until = time.time() + 30
         while time.time() < until and not senders.acked <= set(numbers(lab)):
             time.sleep(0.2)

@@ -13,7 +13,6 @@ with 250 are in the log, of the right delivery; nobody is suppressed who lives.
 """
 import asyncio
 import collections
-import json
 import os
 import random
 import re
@@ -58,10 +57,11 @@ class Peer:
 
     def __init__(self):
         self.script = peer.Script(None)
-        self.answers, self.tries, self.give_back = {}, collections.Counter(), asyncio.Queue()
+        self.answers, self.tries, self.give_back, self.tickets = {}, collections.Counter(), asyncio.Queue(), 0
 
     def note(self, what, number, recipient, text):
-        ticket = "T%d." % (len(self.answers) + 1)
+        self.tickets += 1
+        ticket = "T%d." % self.tickets
         text = "%s %s" % (text, ticket)
         self.answers[ticket] = Answer(what, number, recipient, text)
         return text
@@ -124,6 +124,10 @@ class Sending:
         address = "%s-%d-%d@d%d.rcpt.test" % (kind, number, rng.randrange(1 << 30), rng.randrange(SITES))
         return address
 
+    def content(self, number):
+        """The octets of message NUMBER."""
+        return (HEAD % (number, number, number % 5, number) + TEXT % (number, number)).encode()
+
     @staticmethod
     async def reply(reader):
         while True:
@@ -148,7 +152,7 @@ class Sending:
         writer.write(b"DATA\r\n")
         await traffic.reply(reader, b"354")
         self.sent[number] = (None, taken)
-        writer.write((HEAD % (number, number, number % 5, number) + TEXT % (number, number)).encode() + b".\r\n")
+        writer.write(self.content(number) + b".\r\n")
         answer = await self.reply(reader)
         if not answer.startswith("250"):
             raise ConnectionError(answer)

@@ -29,10 +29,10 @@ SETTINGS = ("limits.connections_per_client=1000000", "queue.connections=20")
 class Lab(case.Lab):
     """With the shim; `slow` says how long each sync of a segment takes from now on."""
 
-    def __init__(self, *settings):
+    def __init__(self, *settings, **more):
         self.orders = tempfile.NamedTemporaryFile(prefix="relais-orders-")
         super().__init__("relais.confine=basic", *settings, env={"LD_PRELOAD": os.path.join(harness.BUILD, "tests/fault/.libs/shim.so"),
-                                         "RELAIS_SHIM_DIR": "/spool", "RELAIS_SHIM_CONTROL": self.orders.name})
+                                         "RELAIS_SHIM_DIR": "/spool", "RELAIS_SHIM_CONTROL": self.orders.name}, **more)
 
     def slow(self, ms):
         self.orders.seek(0)
