@@ -3,6 +3,8 @@
  * Configuration (core/conf/line.c, read.c, value.c, check.c). Properties: a file is taken or an error
  * says why, never both; each finding has a text, and a line that the file has; what is in force,
  * written out as a file, is read again without a finding of its own and gives the same values.
+ *
+ * Parsers: core/conf/check.c, core/conf/line.c, core/conf/read.c, core/conf/value.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * The file of crash records (core/module/crash.c). Properties: whatever the bytes, the records that are found stand in the
  * order of their numbers, each at the place of its own, with names that print; written again each is found again;
  * a file that is cut or changed in one octet keeps all records but the one that was hit.
+ *
+ * Parsers: core/module/crash.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * Whole messages through the verifier (modules/dkim/verify.c) and libopendkim behind it, with the keys that RFC 6376 and
  * RFC 8463 publish. Properties: every signature gets a verdict, the same whatever the pieces in which the message is
  * read; and nothing passes whose From is not signed or whose key was not given.
+ *
+ * Parsers: modules/dkim/answer.c, modules/dkim/verify.c.
  */
 #include "config.h"
 

@@ -4,6 +4,8 @@
  * Properties: there is a reason where nothing is known and nowhere else; there are records with data
  * and nowhere else, no more than the limit, each of the form of its type; a name in wire form is
  * read and printed as the same.
+ *
+ * Parsers: core/dns/answer.c.
  */
 #include "config.h"
 

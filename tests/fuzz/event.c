@@ -3,6 +3,8 @@
  * Lines of the event log (core/event/line.c) with hostile values. Properties: the line is one JSON
  * object in valid UTF-8 without a control character; a reader gets the value back, octets that were
  * no UTF-8 as U+00XX, unless it was too long and cut.
+ *
+ * Parsers: core/event/line.c.
  */
 #include "config.h"
 

@@ -4,6 +4,8 @@
  * do not depend on where the input is cut; what is decoded holds no bare CR or LF; only CRLF.CRLF
  * ends it; and what is stuffed again by the sending side decodes to the same bytes. In chunks no dot
  * means anything, and what is taken as it is comes out as it is.
+ *
+ * Parsers: core/smtp/dotstuff.c, core/smtp/framing.c.
  */
 #include "config.h"
 

@@ -5,6 +5,8 @@
  * ascending and disjoint; what is put before is well-formed, in short lines. The header that a
  * reader of a submitted message sees is well-formed, tells of no Bcc, Return-Path or X-Relais- field
  * and has one author, who is the envelope's. A refusal is a 5xx in one printable line.
+ *
+ * Parsers: core/message/header.c, core/message/hygiene.c.
  */
 #include "config.h"
 

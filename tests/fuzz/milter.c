@@ -4,6 +4,8 @@
  * as they are on the wire; of a packet that is one, names and values end within it, a name is fit for a
  * header field, and the text of a reply is UTF-8 of bounded length without control characters; a change
  * that is kept as an edit is read back as it was, and what the octets are as edits is read to an end.
+ *
+ * Parsers: modules/milter/header-edits.c, modules/milter/wire.c.
  */
 #include "config.h"
 

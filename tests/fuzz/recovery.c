@@ -4,6 +4,8 @@
  * The input is a list of changes (edits.h) to the files of a spool with messages, states and
  * outcomes. Properties: opening ends in a spool or an error; a message that recovery finds and that
  * can be read has the envelope and body it was accepted with; the spool takes new mail afterwards.
+ *
+ * Parsers: core/spool/load.c, core/spool/recovery.c.
  */
 #include "config.h"
 

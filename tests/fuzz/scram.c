@@ -3,6 +3,8 @@
  * What a client says in SCRAM (core/smtp/scram.c), line by line. Properties: a name that is found is
  * one a user may have, and stands in the message; an exchange answers in printable ASCII while it
  * goes on, and never ends well for who does not know the password; keys that are read are whole.
+ *
+ * Parsers: core/smtp/scram.c.
  */
 #include "config.h"
 

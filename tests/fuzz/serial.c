@@ -4,6 +4,8 @@
  * Properties: what is read is written again so that it is read as the same; counts and ranges lie
  * within the bytes; nothing follows the end; a message made of the input's own strings comes back
  * as it was.
+ *
+ * Parsers: core/message/codec.c.
  */
 #include "config.h"
 

@@ -4,6 +4,8 @@
  * once more written over a good one, at the place that its first two octets name. Properties: a record
  * that is found lies within what was given, is of the sizes that we write, and is the same octets when it
  * is written again; all that is before its end is "more"; a head is what it was or is refused.
+ *
+ * Parsers: modules/store-gdbm/record.c.
  */
 #include "fuzz.h"
 #include "record.h"

@@ -3,6 +3,8 @@
  * Rates as they are configured (modules/throttle). Properties: what is refused says why; what is taken lies within its
  * bounds, scales down without passing what it was and without ending, fills and empties a bucket within its burst, and
  * reads the same when it was written out.
+ *
+ * Parsers: modules/throttle/bucket.c.
  */
 #include "fuzz.h"
 

@@ -2,6 +2,8 @@
  *
  * TLSA records (core/tls/tlsa.c). Properties: what is usable has a usage that SMTP knows and a digest of its length;
  * a set with it is told apart from the empty one; what was read, written out, is as long as it was.
+ *
+ * Parsers: core/tls/tlsa.c.
  */
 #include "config.h"
 

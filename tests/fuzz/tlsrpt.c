@@ -2,6 +2,8 @@
  *
  * TLSRPT (core/queue/tally*.c): records, and the text that counts are kept as. Properties: a target is a plain address
  * or https; a tally, written and read, is written the same again; any tally makes a report.
+ *
+ * Parsers: core/queue/tally.c.
  */
 #include "config.h"
 
