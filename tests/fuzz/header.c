@@ -183,6 +183,8 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
                                     .received_with = "ESMTP",
                                     .client_name_and_address = client,
                                     .tls = client,
+                                    .author_name = client,
+                                    .authserv_id = "mx.test",
                                     .wall_us = wall_us};
 
     check_fields (bytes, size);
@@ -190,6 +192,7 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
         options.submission = i < 2;
         options.missing = (guint)fuzz_random_below (&random, 3);
         options.duplicate = i == 1;
+        options.author = i == 1 ? "root@mx.test" : NULL;
         check_hygiene (bytes, size, &options);
     }
     return 0;

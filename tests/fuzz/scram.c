@@ -29,6 +29,7 @@ check_name (const char *text, gsize size)
         return;
     g_assert_true (relais_user_name_is_good (name));
     g_assert_nonnull (memmem (text, size, name, strlen (name)));
+    g_assert_true (!relais_scram_misses_binding (text, size) || text[0] == 'y');
 }
 
 static void
