@@ -4,7 +4,7 @@
  * again; only what is about a mailbox or a domain, for good, and not said before one was named is hard evidence; our own
  * words are about the way or about us; the words that rules see are a part of the reply.
  *
- * Parsers: modules/bounce/codes.c, modules/bounce/rule.c, modules/bounce/verdict.c, modules/bounce/words.c.
+ * Parsers: modules/bounce/codes.c, modules/bounce/words.c.
  */
 #include "fuzz.h"
 #include "shipped.h"

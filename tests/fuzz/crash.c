@@ -44,6 +44,7 @@ check_found (const guint8 *bytes, gsize size)
         g_assert_true (relais_crash_decode (again, &read));
         fuzz_assert_same (crash, sizeof *crash, &read, sizeof read);
         (void)relais_crashes_against_module (crashes, crash->module);
+        (void)relais_crashes_hooks (crashes, crash->module);
         (void)relais_crashes_against_message (crashes, crash->id);
     }
     g_assert_cmpuint (relais_crashes_next (crashes), ==, last + 1);

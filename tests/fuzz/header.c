@@ -36,8 +36,9 @@ check_fields (const guint8 *block, gsize size)
 {
     RelaisField field;
     gsize position = 0, end = 0;
+    guint n = 0;
 
-    while (relais_header_next (block, size, &position, &field)) {
+    for (; relais_header_next (block, size, &position, &field); n++) {
         g_autofree char *value = relais_field_unfold (&field);
 
         g_assert_true (field.offset == end && field.size > 0 && position == end + field.size);
@@ -46,6 +47,7 @@ check_fields (const guint8 *block, gsize size)
         end = position;
     }
     g_assert_cmpuint (end, <=, size);
+    g_assert_cmpuint (relais_header_count_fields ((const char *)block, size), <=, n);
     if (relais_header_is_well_formed (block, size))
         g_assert_cmpuint (size - end, <=, 2);
 }

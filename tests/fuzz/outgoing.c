@@ -8,7 +8,7 @@
  * is in content that goes to a peer without 8BITMIME, and whether there are any at all is told
  * rightly; fitting again changes nothing.
  *
- * Parsers: core/message/outgoing.c, core/message/rope.c.
+ * Parsers: core/message/outgoing.c, core/message/sink.c.
  */
 #include "config.h"
 

@@ -109,6 +109,8 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
             break;
         g_assert_cmpint (result, !=, RELAIS_JOURNAL_MORE);
         g_assert_true (used > 0 && used <= size - at);
+        if (result == RELAIS_JOURNAL_GOOD)
+            check_again ((const char *)exact + at, used, &line);
         at += used;
     }
     write_and_read (exact, size, &random);

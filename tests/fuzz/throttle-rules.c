@@ -4,8 +4,7 @@
  * found is a rule of the configuration that acts, the same when it is asked again; what was delivered, what is ours and
  * what is about one mailbox changes no lane without a word of the text; a line is a reply only with a code.
  *
- * Parsers: modules/replies/recorded.c, modules/replies/selector.c, modules/replies/view.c,
- * modules/throttle/rule.c.
+ * Parsers: modules/replies/recorded.c, modules/replies/view.c.
  */
 #include "fuzz.h"
 #include "shipped.h"

@@ -151,6 +151,25 @@ check_name (FuzzRandom *random)
 
 /* --- The file of keys --------------------------------------------------------------------------- */
 
+/* With a key more, which seals; the old ones open what they sealed. */
+static void
+check_rotated (const RelaisKeyRing *ring)
+{
+    const gint64 keep_us = G_MAXINT64 / 4;
+    g_autoptr (RelaisKeyRing) next = relais_key_ring_rotate (ring, NOW_US, keep_us, NULL);
+    g_autofree char *text =
+        relais_token_make (ring, "fuzz/web", (const guint8 *)"x", 1, EXPIRES_US);
+    g_autofree guint8 *payload = NULL;
+    gsize n;
+
+    g_assert_cmpuint (relais_key_ring_n_keys (next), <=, RELAIS_RING_KEYS);
+    g_assert_true (relais_key_ring_newest (next)->created_us == NOW_US);
+    if (relais_key_ring_newest (ring)->created_us > NOW_US - keep_us)
+        g_assert_cmpint (
+            relais_token_read (next, "fuzz/web", text, strlen (text), NOW_US, &payload, &n), ==,
+            RELAIS_TOKEN_STATE_GOOD);
+}
+
 static void
 check_keys (const char *text, gsize size)
 {
@@ -175,6 +194,7 @@ check_keys (const char *text, gsize size)
     g_assert_nonnull (again);
     rewritten = relais_key_ring_to_text (again);
     g_assert_cmpstr (rewritten, ==, written);
+    check_rotated (ring);
     relais_key_ring_text_free (written);
     relais_key_ring_text_free (rewritten);
 }
