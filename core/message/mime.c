@@ -77,8 +77,16 @@ begin (RelaisMimeSplitter *splitter, RelaisMimeSegmentKind kind, guint part, gui
         g_array_append_val (splitter->segments, segment);
 }
 
-/* Begins a part with its header at `offset`; when there are too many, what follows is sealed
- * content of the multipart or message it would have belonged to. */
+/* Nothing of a part that is open changes any more: itself and all in it, which came behind it. */
+static void
+seal (RelaisMimeSplitter *splitter, guint from)
+{
+    for (guint i = from; i < splitter->parts->len; i++)
+        part_at (splitter, i)->sealed = true;
+}
+
+/* Begins a part with its header at `offset`; when there are too many, what follows is content of the
+ * multipart or message it would have belonged to, which is sealed. */
 static void
 begin_part (RelaisMimeSplitter *splitter, int parent, guint64 offset)
 {
@@ -89,7 +97,7 @@ begin_part (RelaisMimeSplitter *splitter, int parent, guint64 offset)
 
         if (splitter->parts->len >= RELAIS_MIME_PARTS || above->depth >= RELAIS_MIME_DEPTH) {
             g_array_set_size (splitter->open, 0);
-            above->sealed = true;
+            seal (splitter, (guint)parent);
             begin (splitter, RELAIS_MIME_CONTENT, (guint)parent, offset);
             return;
         }

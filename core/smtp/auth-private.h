@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * AUTH: what a client's SASL answer means, whether a password is right, and who a user is. Hashing
- * happens on the pool given, one job at a time; a success is remembered for some minutes as an HMAC
+ * AUTH: whether a password is right, and who a user is. Hashing happens on the pool given, one job at a time; a success is remembered for some minutes as an HMAC
  * under a key of this process. The file of users is looked at again by those jobs, never on the loop.
  *
  * Loop thread, but for what parses, which is pure.
@@ -9,28 +8,8 @@
 #pragma once
 
 #include "loop/pool-private.h"
+#include "smtp/sasl-private.h"
 #include "smtp/users-private.h"
-
-/* The message of PLAIN (RFC 4616) in base64. The strings are owned; the password is wiped by
- * relais_plain_clear (). */
-typedef struct {
-    char *name, *password;
-} RelaisPlain;
-typedef enum {
-    RELAIS_PLAIN_OK,
-    RELAIS_PLAIN_NOT_BASE64,
-    RELAIS_PLAIN_REFUSED /* well coded, but no name and password, or on behalf of another */
-} RelaisPlainStatus;
-RelaisPlainStatus relais_auth_parse_plain (const char *text, gsize size, RelaisPlain *plain);
-/* The same of what is decoded already. */
-RelaisPlainStatus relais_auth_split_plain (const char *bytes, gsize size, RelaisPlain *plain);
-/* The same of name and password as they came one by one (AUTH LOGIN), without base64. */
-RelaisPlainStatus relais_auth_take_plain (const char *name, gsize name_size, const char *password,
-                                          gsize password_size, RelaisPlain *plain);
-/* What is coded in an answer ("=" for nothing, RFC 4954 section 4), with a NUL behind it; NULL if it
- * is no base64. Owned; it may be a password. */
-char *relais_auth_decode (const char *text, gsize size, gsize *n);
-void relais_plain_clear (RelaisPlain *plain);
 
 typedef struct RelaisAuth RelaisAuth;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * AUTH. Owns the table of users in force, the cache of successes and the jobs under way. The loop
- * parses, looks into the cache and takes results; a job on the pool alone looks at the file, and
+ * looks into the cache and takes results; a job on the pool alone looks at the file, and
  * hashes. Passwords are wiped where they were. Sessions that come with the same name and password
  * while these are hashed wait for that one job: a sender opens its connections all at once.
  *
@@ -12,8 +12,6 @@
 #include "config.h"
 
 #include "smtp/auth-private.h"
-
-#include "smtp/scram-private.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -72,94 +70,6 @@ typedef struct {
     RelaisUser *user;   /* the answer */
     GArray *waiters;    /* Waiter */
 } Job;
-
-/* --- PLAIN ------------------------------------------------------------------------------------ */
-
-static void
-wipe (char *text)
-{
-    if (text != NULL)
-        OPENSSL_cleanse (text, strlen (text));
-    g_free (text);
-}
-
-void
-relais_plain_clear (RelaisPlain *plain)
-{
-    g_free (plain->name);
-    wipe (plain->password);
-    *plain = (RelaisPlain){0};
-}
-
-RelaisPlainStatus
-relais_auth_take_plain (const char *name, gsize name_size, const char *password,
-                        gsize password_size, RelaisPlain *plain)
-{
-    if (name_size == 0 || name_size > RELAIS_USER_NAME_BYTES || password_size == 0 ||
-        password_size > RELAIS_PASSWORD_BYTES || memchr (name, '\0', name_size) != NULL ||
-        memchr (password, '\0', password_size) != NULL)
-        return RELAIS_PLAIN_REFUSED;
-    plain->name = g_strndup (name, name_size);
-    plain->password = g_strndup (password, password_size);
-    return RELAIS_PLAIN_OK;
-}
-
-/* authzid NUL authcid NUL passwd; nobody acts for another. */
-RelaisPlainStatus
-relais_auth_split_plain (const char *bytes, gsize size, RelaisPlain *plain)
-{
-    const char *end = bytes + size;
-    const char *name = memchr (bytes, '\0', size);
-    const char *password = name != NULL ? memchr (name + 1, '\0', (gsize)(end - name - 1)) : NULL;
-    gsize name_size;
-
-    if (password == NULL)
-        return RELAIS_PLAIN_REFUSED;
-    name_size = (gsize)(password - name - 1);
-    if (name > bytes &&
-        ((gsize)(name - bytes) != name_size || memcmp (bytes, name + 1, name_size) != 0))
-        return RELAIS_PLAIN_REFUSED;
-    return relais_auth_take_plain (name + 1, name_size, password + 1, (gsize)(end - password - 1),
-                                   plain);
-}
-
-char *
-relais_auth_decode (const char *text, gsize size, gsize *n)
-{
-    g_autofree char *coded = NULL;
-    guchar *bytes;
-    char *copy;
-
-    *n = 0;
-    if (size == 1 && text[0] == '=')
-        return g_strdup ("");
-    if (!relais_base64_is_good (text, size))
-        return NULL;
-    coded = g_strndup (text, size);
-    bytes = g_base64_decode (coded, n);
-    copy = g_malloc (*n + 1);
-    memcpy (copy, bytes, *n);
-    copy[*n] = '\0';
-    OPENSSL_cleanse (bytes, *n);
-    OPENSSL_cleanse (coded, size);
-    g_free (bytes);
-    return copy;
-}
-
-RelaisPlainStatus
-relais_auth_parse_plain (const char *text, gsize size, RelaisPlain *plain)
-{
-    gsize n;
-    char *bytes = relais_auth_decode (text, size, &n);
-    RelaisPlainStatus status;
-
-    if (bytes == NULL)
-        return RELAIS_PLAIN_NOT_BASE64;
-    status = relais_auth_split_plain (bytes, n, plain);
-    OPENSSL_cleanse (bytes, n);
-    g_free (bytes);
-    return status;
-}
 
 /* --- Successes -------------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "smtp/client-state-private.h"
+#include "smtp/sasl-private.h"
 
 #include <gsasl.h>
 #include <openssl/crypto.h>
@@ -80,30 +81,6 @@ derive (gpointer data)
 
     wipe (g_steal_pointer (&scram->answer));
     scram->result = gsasl_step64 (scram->session, scram->challenge, &scram->answer);
-}
-
-/* A number, up to the end or to an extension. */
-static bool
-counts_iterations (const char *text)
-{
-    char *end;
-    guint64 n = g_ascii_strtoull (text, &end, 10);
-
-    return g_ascii_isdigit (text[0]) && (*end == '\0' || *end == ',') && n >= 1 &&
-           n <= SMTP_AUTH_ITERATIONS;
-}
-
-/* RFC 5802 section 5.1: "i=" of the server's first message. */
-bool
-smtp_auth_challenge_is_sane (const char *challenge)
-{
-    gsize size;
-    g_autofree guchar *bytes = g_base64_decode (challenge, &size);
-    g_autofree char *text = g_strndup ((const char *)bytes, size);
-    const char *at = strstr (text, ",i=");
-
-    return strlen (challenge) <= SMTP_AUTH_CHALLENGE_BYTES && at != NULL &&
-           counts_iterations (at + strlen (",i="));
 }
 
 /* --- Answers ---------------------------------------------------------------------------------- */
@@ -188,7 +165,7 @@ step_scram (RelaisSmtpClient *client)
 
     g_free (scram->challenge);
     scram->challenge = g_strdup (client->reply.text);
-    if (client->auth->step == 1 && !smtp_auth_challenge_is_sane (scram->challenge)) {
+    if (client->auth->step == 1 && !relais_sasl_challenge_is_sane (scram->challenge)) {
         fail_exchange (client, "the peer's challenge makes no sense");
         return;
     }

@@ -145,14 +145,6 @@ void smtp_auth_on_reply (RelaisSmtpClient *client);
 /* Has the pool take the step that it had no place for. */
 void smtp_auth_go_on (RelaisSmtpClient *client);
 void smtp_auth_clear (RelaisSmtpClient *client);
-enum {
-    /* RFC 7677 has 4 096 as the least; more than this is no strength but an attack on us. */
-    SMTP_AUTH_ITERATIONS = 1000 * 1000,
-    SMTP_AUTH_CHALLENGE_BYTES = 2048
-};
-/* Whether SCRAM's first challenge asks for work within these bounds. Pure. */
-bool smtp_auth_challenge_is_sane (const char *challenge);
-
 /* client-transaction.c */
 SmtpTransaction *smtp_transaction_new (RelaisSmtpClient *client, const RelaisSmtpTransaction *tx,
                                        RelaisSmtpFailure *refusal);

@@ -64,6 +64,7 @@ libcore_la_SOURCES += \
     core/smtp/xclient.c core/smtp/xclient-private.h \
     core/smtp/users.c core/smtp/users-private.h core/smtp/users-commands.c \
     core/smtp/auth.c core/smtp/auth-private.h \
+    core/smtp/sasl.c core/smtp/sasl-private.h \
     core/smtp/scram.c core/smtp/scram-private.h \
     core/smtp/clients.c core/smtp/clients-private.h \
     core/smtp/server.c core/smtp/server-private.h \

@@ -218,7 +218,7 @@ static void
 take_plain (RelaisSession *session, const char *answer, gsize size)
 {
     RelaisPlain plain = {0};
-    const RelaisPlainStatus status = relais_auth_split_plain (answer, size, &plain);
+    const RelaisPlainStatus status = relais_sasl_split_plain (answer, size, &plain);
 
     verify (session, status, &plain);
 }
@@ -229,7 +229,7 @@ take_login_password (RelaisSession *session, const char *answer, gsize size)
     RelaisPlain plain = {0};
     const RelaisLogin *login = session->login;
     const RelaisPlainStatus status =
-        relais_auth_take_plain (login->name, login->name_size, answer, size, &plain);
+        relais_sasl_take_plain (login->name, login->name_size, answer, size, &plain);
 
     verify (session, status, &plain);
 }
@@ -398,7 +398,7 @@ relais_session_take_auth_answer (RelaisSession *session, const char *line, gsize
         end_with (session, &cancelled);
         return;
     }
-    answer = relais_auth_decode (line, size, &n);
+    answer = relais_sasl_decode (line, size, &n);
     if (answer == NULL) {
         end_with (session, &not_base64);
         return;

@@ -4,6 +4,8 @@
  * parsed is printed as it is parsed again, within the limits, without controls, in ASCII unless
  * UTF-8 was asked for, its domain normalised already; normalising is done once; the author of a
  * header is the one mailbox that its list holds.
+ *
+ * Parsers: core/message/address.c, core/message/mailbox.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * Replies of peers against the shipped rules (modules/bounce). Properties: each has a verdict, the same when it is asked
  * again; only what is about a mailbox or a domain, for good, and not said before one was named is hard evidence; our own
  * words are about the way or about us; the words that rules see are a part of the reply.
+ *
+ * Parsers: modules/bounce/codes.c, modules/bounce/words.c.
  */
 #include "fuzz.h"
 #include "shipped.h"

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * What peers offer the SMTP client (core/smtp/caps.c), and SCRAM's first challenge
- * (core/smtp/client-auth.c). Properties: a line that came twice says nothing new; letters' case says
+ * (core/smtp/sasl.c). Properties: a line that came twice says nothing new; letters' case says
  * nothing; a keyword counts at the head of its line alone; a challenge that is taken holds a count of
  * rounds within its bound.
+ *
+ * Parsers: core/smtp/caps.c, core/smtp/sasl.c.
  */
 #include "config.h"
 
 #include "fuzz.h"
 #include "smtp/client-state-private.h"
+#include "smtp/sasl-private.h"
 
 #include <string.h>
 
@@ -51,14 +54,14 @@ check_challenge (const char *text)
     g_autofree guchar *bytes = NULL;
     g_autofree char *challenge = NULL;
 
-    if (!smtp_auth_challenge_is_sane (text))
+    if (!relais_sasl_challenge_is_sane (text))
         return;
     bytes = g_base64_decode (text, &size);
     challenge = g_strndup ((const char *)bytes, size);
     g_assert_nonnull (strstr (challenge, ",i="));
     g_assert_cmpuint (g_ascii_strtoull (strstr (challenge, ",i=") + 3, NULL, 10), <=,
-                      SMTP_AUTH_ITERATIONS);
-    g_assert_cmpuint (strlen (text), <=, SMTP_AUTH_CHALLENGE_BYTES);
+                      RELAIS_SASL_ITERATIONS);
+    g_assert_cmpuint (strlen (text), <=, RELAIS_SASL_CHALLENGE_BYTES);
 }
 
 int

@@ -3,6 +3,8 @@
  * Message catalogues (core/module/catalogue.c). Properties: what is opened is inside its octets, with or without its
  * hash table; each of its texts without a NUL is found, with a translation in UTF-8; a text that is not in it is not;
  * with all numbers in the other byte order it is the same catalogue.
+ *
+ * Parsers: core/module/catalogue.c.
  */
 #include "config.h"
 

@@ -4,6 +4,8 @@
  * and no other CR or LF, and no shorter prefix of it says anything but "more"; what is split off lies
  * inside the line and holds no control; a refusal is a 5xx with enhanced code; what is accepted says
  * the same when it is printed and parsed again, and holds no octet that could end a line.
+ *
+ * Parsers: core/smtp/command.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * Configuration (core/conf/line.c, read.c, value.c, check.c). Properties: a file is taken or an error
  * says why, never both; each finding has a text, and a line that the file has; what is in force,
  * written out as a file, is read again without a finding of its own and gives the same values.
+ *
+ * Parsers: core/conf/check.c, core/conf/line.c, core/conf/read.c, core/conf/value.c.
  */
 #include "config.h"
 
@@ -131,6 +133,27 @@ check_lines (const char *bytes, gsize size)
     }
 }
 
+/* What is looked up before there is a schema: a module that is on is mentioned; a value that is peeked at is the one
+ * that is in force. */
+static void
+check_before (const RelaisConfig *config)
+{
+    const char *const dirs[] = {dir, NULL};
+    g_auto (GStrv) enabled = relais_config_enabled_modules (dirs);
+    g_auto (GStrv) mentioned = relais_config_mentioned_modules (dirs);
+    g_autoptr (GPtrArray) mentions = relais_config_module_mentions (dirs);
+    g_autofree char *hostname = relais_config_peek (dirs, "relais", "hostname");
+    const RelaisSection *section;
+
+    for (char **name = enabled; *name != NULL; name++) {
+        g_assert_true (g_strv_contains ((const char *const *)mentioned, *name));
+        g_assert_nonnull (relais_config_find_mention (mentions, *name));
+    }
+    section = config != NULL ? relais_config_find_section (config, "relais", NULL) : NULL;
+    if (section != NULL && relais_section_is_set (section, "hostname"))
+        g_assert_cmpstr (relais_section_get_string (section, "hostname"), ==, hostname);
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
@@ -150,6 +173,7 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
     check_lines ((const char *)bytes, size);
     config = read_as_file (schema, (const char *)bytes, size, findings);
     check_findings (findings, config != NULL, n_lines);
+    check_before (config);
     if (config != NULL)
         check_dump (schema, config);
     return 0;

@@ -3,6 +3,8 @@
  * The file of crash records (core/module/crash.c). Properties: whatever the bytes, the records that are found stand in the
  * order of their numbers, each at the place of its own, with names that print; written again each is found again;
  * a file that is cut or changed in one octet keeps all records but the one that was hit.
+ *
+ * Parsers: core/module/crash.c.
  */
 #include "config.h"
 
@@ -42,6 +44,7 @@ check_found (const guint8 *bytes, gsize size)
         g_assert_true (relais_crash_decode (again, &read));
         fuzz_assert_same (crash, sizeof *crash, &read, sizeof read);
         (void)relais_crashes_against_module (crashes, crash->module);
+        (void)relais_crashes_hooks (crashes, crash->module);
         (void)relais_crashes_against_message (crashes, crash->id);
     }
     g_assert_cmpuint (relais_crashes_next (crashes), ==, last + 1);

@@ -4,6 +4,8 @@
  * all it points to are made, each in memory of exactly the size that it claims. Properties: nothing outside of that
  * is read; a refusal names what is wrong and what to do; what is taken has a name, the API's number, arrays of whole
  * items, and none of what this Relais does not know.
+ *
+ * Parsers: core/module/check.c.
  */
 #include "config.h"
 

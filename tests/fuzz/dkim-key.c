@@ -2,6 +2,8 @@
  *
  * DKIM key records (modules/dkim/record.c). Properties: a record that is taken has a key of the kind that it names, and
  * the record that is made of that key is taken, too, and is of the same key.
+ *
+ * Parsers: modules/dkim/record.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * DKIM-Signature fields (modules/dkim/tags.c, signature.c) and header blocks that have some (scan.c). Properties: a
  * signature that is taken has all that verification needs, within its limits, and says the same again without its
  * blanks; no more signatures are looked at than may be, and each of them is settled or has a name to look up.
+ *
+ * Parsers: modules/dkim/names.c, modules/dkim/scan.c, modules/dkim/signature.c, modules/dkim/tags.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * Canonicalisation of the dkim module (modules/dkim/canon.c). Properties: a body's form does not
  * depend on where it is cut, is its own canonical form and ends in one CRLF; relaxed, no blank stands
  * at a line's end nor beside another; a field's relaxed form is its own, too, in one line.
+ *
+ * Parsers: modules/dkim/canon.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * DMARC records and the walk to them (modules/dmarc). Properties: what follows the version does not decide whether it
  * is a record; case of the values does not matter; a walk through any name asks at most DMARC_WALK_QUERIES times, each
  * time for an end of the name, and its organisation is one; test mode never makes a policy harder.
+ *
+ * Parsers: modules/dmarc/policy.c, modules/dmarc/record.c, modules/dmarc/walk.c.
  */
 #include "config.h"
 

@@ -4,6 +4,8 @@
  * Properties: there is a reason where nothing is known and nowhere else; there are records with data
  * and nowhere else, no more than the limit, each of the form of its type; a name in wire form is
  * read and printed as the same.
+ *
+ * Parsers: core/dns/answer.c.
  */
 #include "config.h"
 
@@ -40,6 +42,7 @@ check_record (const RelaisDnsRecord *record, RelaisDnsType type)
     case RELAIS_DNS_AAAA: g_assert_true (record->bytes != NULL && record->size == 16); break;
     case RELAIS_DNS_MX:
     case RELAIS_DNS_PTR:
+    case RELAIS_DNS_CNAME:
         g_assert_nonnull (record->name);
         check_name (record->name);
         break;
@@ -81,8 +84,9 @@ check_text (const guint8 *bytes, gsize size)
 int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
-    static const RelaisDnsType types[] = {RELAIS_DNS_A,   RELAIS_DNS_AAAA, RELAIS_DNS_MX,
-                                          RELAIS_DNS_PTR, RELAIS_DNS_TXT,  RELAIS_DNS_TLSA};
+    static const RelaisDnsType types[] = {RELAIS_DNS_A,    RELAIS_DNS_AAAA, RELAIS_DNS_MX,
+                                          RELAIS_DNS_PTR,  RELAIS_DNS_TXT,  RELAIS_DNS_TLSA,
+                                          RELAIS_DNS_CNAME};
 
     for (guint i = 0; i < G_N_ELEMENTS (types); i++)
         check_answer (bytes, size, types[i]);

@@ -3,6 +3,8 @@
  * Lines of the event log (core/event/line.c) with hostile values. Properties: the line is one JSON
  * object in valid UTF-8 without a control character; a reader gets the value back, octets that were
  * no UTF-8 as U+00XX, unless it was too long and cut.
+ *
+ * Parsers: core/event/line.c.
  */
 #include "config.h"
 
@@ -58,7 +60,9 @@ int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
     g_autofree char *value = fuzz_string (bytes, size);
-    RelaisEventLine *line = relais_event_line_new ("deferred", (gint64)size, value, 3, 2);
+    RelaisEventLine *line =
+        size % 2 == 0 ? relais_event_line_new ("deferred", (gint64)size, value, 3, 2)
+                      : relais_event_line_new_module ("fuzz", "deferred", (gint64)size, value, 3);
     g_autoptr (JsonParser) parser = json_parser_new ();
     g_autoptr (GBytes) done = NULL;
     g_autofree char *wanted = expected (value);

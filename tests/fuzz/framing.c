@@ -4,6 +4,8 @@
  * do not depend on where the input is cut; what is decoded holds no bare CR or LF; only CRLF.CRLF
  * ends it; and what is stuffed again by the sending side decodes to the same bytes. In chunks no dot
  * means anything, and what is taken as it is comes out as it is.
+ *
+ * Parsers: core/smtp/dotstuff.c, core/smtp/framing.c.
  */
 #include "config.h"
 
@@ -161,9 +163,31 @@ check_chunks (const guint8 *bytes, gsize size, bool normalise)
     g_byte_array_unref (whole.out);
 }
 
+/* What holds a bare CR or LF is not sent to its end. */
+static void
+check_refused (const guint8 *bytes, gsize size)
+{
+    g_autoptr (GByteArray) wire = g_byte_array_new ();
+    RelaisDotStuff stuff = {0};
+    FuzzRandom random = fuzz_random_from (bytes, size);
+    bool good = true, clean = true;
+
+    for (gsize at = 0, n; at < size; at += n) {
+        n = fuzz_next_piece (&random, 2, size - at);
+        good = relais_dot_stuff (&stuff, bytes + at, n, append, wire);
+    }
+    for (gsize i = 0; i < size; i++) {
+        clean &= bytes[i] != '\n' || (i > 0 && bytes[i - 1] == '\r');
+        clean &= bytes[i] != '\r' || (i + 1 < size && bytes[i + 1] == '\n');
+    }
+    g_assert_true (good || !clean);
+    g_assert_true (relais_dot_stuff_end (&stuff, append, wire) == clean);
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
+    check_refused (bytes, size);
     check_chunks (bytes, size, false);
     check_chunks (bytes, size, true);
     check (bytes, size, false);

@@ -5,6 +5,8 @@
  * ascending and disjoint; what is put before is well-formed, in short lines. The header that a
  * reader of a submitted message sees is well-formed, tells of no Bcc, Return-Path or X-Relais- field
  * and has one author, who is the envelope's. A refusal is a 5xx in one printable line.
+ *
+ * Parsers: core/message/header.c, core/message/hygiene.c.
  */
 #include "config.h"
 
@@ -34,8 +36,9 @@ check_fields (const guint8 *block, gsize size)
 {
     RelaisField field;
     gsize position = 0, end = 0;
+    guint n = 0;
 
-    while (relais_header_next (block, size, &position, &field)) {
+    for (; relais_header_next (block, size, &position, &field); n++) {
         g_autofree char *value = relais_field_unfold (&field);
 
         g_assert_true (field.offset == end && field.size > 0 && position == end + field.size);
@@ -44,6 +47,7 @@ check_fields (const guint8 *block, gsize size)
         end = position;
     }
     g_assert_cmpuint (end, <=, size);
+    g_assert_cmpuint (relais_header_count_fields ((const char *)block, size), <=, n);
     if (relais_header_is_well_formed (block, size))
         g_assert_cmpuint (size - end, <=, 2);
 }
@@ -181,6 +185,8 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
                                     .received_with = "ESMTP",
                                     .client_name_and_address = client,
                                     .tls = client,
+                                    .author_name = client,
+                                    .authserv_id = "mx.test",
                                     .wall_us = wall_us};
 
     check_fields (bytes, size);
@@ -188,6 +194,7 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
         options.submission = i < 2;
         options.missing = (guint)fuzz_random_below (&random, 3);
         options.duplicate = i == 1;
+        options.author = i == 1 ? "root@mx.test" : NULL;
         check_hygiene (bytes, size, &options);
     }
     return 0;

@@ -3,6 +3,8 @@
  * Links in HTML and what their values say (core/message/html.c, html-value.c). Properties: spans lie
  * in the text, one behind the other, and hold no octet that would end them; the work is bounded by
  * the size; a text whose values are all written anew has the same links, which say the same.
+ *
+ * Parsers: core/message/html.c, core/message/html-value.c.
  */
 #include "config.h"
 

@@ -6,6 +6,8 @@
  * but HTAB; its parts lie inside it; it has no Transfer-Encoding, one Host on 1.1, a body on POST alone. Of
  * the fields: the client is the peer unless the peer is trusted, and what is written in front of an
  * untrusted proxy's word changes nothing.
+ *
+ * Parsers: core/http/forwarded.c, core/http/head.c.
  */
 #include "config.h"
 

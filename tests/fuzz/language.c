@@ -4,6 +4,8 @@
  * blanks around a list, nor empty elements, nor the case of letters change it; what is behind the octets that are read
  * changes nothing; a language that is asked for by its own name in front, alone at full weight, is given unless it is
  * refused.
+ *
+ * Parsers: core/module/language.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * Leaves (core/message/leaf.c): the first octet says the encoding, the rest is the content; edits of
  * the text are drawn by chance. Properties: those of tests/message/leaf-check.h, with the edits, with
  * more edits of the result, and without any; the work is bounded by what there is to do.
+ *
+ * Parsers: core/message/leaf.c, core/message/leaf-base64.c, core/message/leaf-qp.c.
  */
 #include "config.h"
 

@@ -1,6 +1,20 @@
 # tests/fuzz: a fuzz target a parser. Linked with our own driver, which replays the corpus and runs a
 # bounded number of mutations (make check); with libFuzzer instead after configure --enable-fuzzers
-# CC=clang. tests/fuzz/run runs either for longer.
+# CC=clang. tests/fuzz/run runs either for longer; tests/fuzz/coverage tells which lines the seeds reach.
+#
+# What peers say, and the targets that read it (each names its parsers' files, for tests/fuzz/coverage):
+#   commands, path parameters, BDAT's    command            PROXY, XCLIENT          proxy, xclient
+#   replies, EHLO's offers               reply, caps        addresses               address
+#   DATA and BDAT framing                framing            headers, their text     header, text
+#   SASL: PLAIN and LOGIN, SCRAM         plain, scram       MIME, edits, what goes  mime, leaf, outgoing, transfer
+#   a server's first SCRAM challenge     caps               links in HTML, URLs     html, url
+#   DNS answers, names                   dns                DKIM                    dkim, dkim-key, dkim-signature, dkim-verify
+#   SPF, DMARC                           spf-*, dmarc-record  DSN, ARF, bounces     report, bounce-rules, throttle-rules
+#   TLSA, MTA-STS, TLSRPT                tlsa, sts, tlsrpt  milters' answers        milter
+#   HTTP heads, forwarding, languages    http-head, language  HTML forms            unsubscribe
+#   tokens and their keys                token              the control socket      wire
+# What is read from files: record, recovery, serial (spool), store-record, suppress-line, suppress-rows, event, crash,
+# catalogue, conf, options, descriptor, tracking-rules, throttle-rates.
 check_LTLIBRARIES += tests/fuzz/libfuzz.la
 tests_fuzz_libfuzz_la_SOURCES = tests/fuzz/quiet.c tests/fuzz/fuzz.h
 tests_fuzz_libfuzz_la_CPPFLAGS = $(CORE_CPPFLAGS)
@@ -10,7 +24,7 @@ TESTS += $(FUZZ_TARGETS)
 endif
 fuzz_ldadd = tests/fuzz/libfuzz.la $(CORE_TEST_LDADD)
 fuzz_ldflags = $(AM_LDFLAGS) $(RELAIS_FUZZ_LD)
-EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/RESULTS
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/coverage tests/fuzz/run tests/fuzz/unreached tests/fuzz/RESULTS tests/fuzz/RESULTS.coverage
 
 FUZZ_TARGETS = \
     tests/fuzz/address \
@@ -56,6 +70,7 @@ FUZZ_TARGETS = \
     tests/fuzz/throttle-rules \
     tests/fuzz/tlsa \
     tests/fuzz/tlsrpt \
+    tests/fuzz/token \
     tests/fuzz/tracking-rules \
     tests/fuzz/transfer \
     tests/fuzz/unsubscribe \
@@ -223,6 +238,10 @@ tests_fuzz_tlsrpt_SOURCES = tests/fuzz/tlsrpt.c
 tests_fuzz_tlsrpt_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_tlsrpt_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_tlsrpt_LDADD = $(fuzz_ldadd)
+tests_fuzz_token_SOURCES = tests/fuzz/token.c
+tests_fuzz_token_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_token_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_token_LDADD = $(fuzz_ldadd)
 tests_fuzz_tracking_rules_SOURCES = tests/fuzz/tracking-rules.c $(tracking_who_sources)
 tests_fuzz_tracking_rules_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(CORE_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 tests_fuzz_tracking_rules_LDFLAGS = $(fuzz_ldflags)

@@ -4,6 +4,8 @@
  * as they are on the wire; of a packet that is one, names and values end within it, a name is fit for a
  * header field, and the text of a reply is UTF-8 of bounded length without control characters; a change
  * that is kept as an edit is read back as it was, and what the octets are as edits is read to an end.
+ *
+ * Parsers: modules/milter/header-edits.c, modules/milter/wire.c.
  */
 #include "config.h"
 
@@ -66,6 +68,39 @@ check_packet (const char *packet, gsize size)
     milter_reply_clear (&reply);
 }
 
+/* The first field of a name is named so that it is found again. */
+static void
+check_block (const guint8 *bytes, gsize size)
+{
+    guint32 below;
+    g_autofree char *was = milter_edits_name_field (bytes, size, "Subject", 1, &below);
+    const MilterEdit edit = {
+        .kind = MILTER_EDIT_CHANGE, .below = below, .name = "Subject", .was = was};
+
+    if (was != NULL)
+        g_assert_cmpint (milter_edits_find_field (bytes, size, &edit), ==, 0);
+}
+
+/* What is written says how long it is, and holds no CR. */
+static void
+check_written (const guint8 *bytes, gsize size)
+{
+    g_autoptr (GByteArray) out = g_byte_array_new ();
+    g_autofree char *text = fuzz_string (bytes, size);
+    gsize first;
+
+    milter_packet_put_header (out, text, strlen (text), (const char *)bytes, size, false);
+    if (out->len - MILTER_LENGTH_BYTES <= MILTER_PACKET_BYTES)
+        g_assert_cmpuint (milter_length_parse (out->data), ==, out->len - MILTER_LENGTH_BYTES);
+    g_assert_null (
+        memchr (out->data + MILTER_LENGTH_BYTES + 1, '\r', out->len - MILTER_LENGTH_BYTES - 1));
+    first = out->len;
+    milter_packet_put_connect (out, text, 25);
+    milter_packet_put (out, 'Q');
+    g_assert_cmpuint (first + MILTER_LENGTH_BYTES + milter_length_parse (out->data + first), ==,
+                      out->len - MILTER_LENGTH_BYTES - 1);
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
@@ -78,8 +113,10 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
         g_assert_cmpuint (at, <=, size);
         before = at;
     }
+    check_block (bytes, size);
     if (size < MILTER_LENGTH_BYTES)
         return 0;
+    check_written (bytes, size);
     length = milter_length_parse (bytes);
     g_assert_cmpuint (length, <=, MILTER_PACKET_BYTES);
     length = MIN (size - MILTER_LENGTH_BYTES, (gsize)MILTER_PACKET_BYTES);

@@ -4,6 +4,8 @@
  * depend on where the input is cut; the segments stand one behind the other and leave nothing out;
  * parts are no deeper and no more than the limits, each behind its parent; what is said of octets
  * above 127 is so.
+ *
+ * Parsers: core/message/mime.c, core/message/mime-fields.c.
  */
 #include "config.h"
 

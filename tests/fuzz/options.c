@@ -3,6 +3,8 @@
  * The validator of a module's options (core/conf/declare.c). An input is a table, a line an option, its columns parted
  * by tabs: section, key, type, flags, default, minimum, maximum, choices, doc. Properties: a refusal names the
  * module; of what is taken each default can be read, as its type says, from a configuration that no file gives.
+ *
+ * Parsers: core/conf/declare.c.
  */
 #include "config.h"
 

@@ -7,6 +7,8 @@
  * to the fitted bytes; the text of each leaf, decoded, is that of the stored one; no octet above 127
  * is in content that goes to a peer without 8BITMIME, and whether there are any at all is told
  * rightly; fitting again changes nothing.
+ *
+ * Parsers: core/message/outgoing.c, core/message/sink.c.
  */
 #include "config.h"
 

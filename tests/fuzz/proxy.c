@@ -3,6 +3,8 @@
  * The PROXY header (core/smtp/proxy.c). Properties: every shorter prefix of a header that is taken
  * says "more"; what follows it changes nothing; it ends inside the input and within its limit; a
  * client has an address of one of the two families.
+ *
+ * Parsers: core/smtp/proxy.c.
  */
 #include "config.h"
 

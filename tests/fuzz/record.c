@@ -5,6 +5,8 @@
  * scan finds are whole records whose checksums are right, in ascending order, groups whole; damage
  * lies between them; a group that no change touched is found, unless bytes were copied about; a
  * header and an index are what they were or are refused.
+ *
+ * Parsers: core/spool/record.c.
  */
 #include "config.h"
 

@@ -4,6 +4,8 @@
  * The input is a list of changes (edits.h) to the files of a spool with messages, states and
  * outcomes. Properties: opening ends in a spool or an error; a message that recovery finds and that
  * can be read has the envelope and body it was accepted with; the spool takes new mail afterwards.
+ *
+ * Parsers: core/spool/recovery.c.
  */
 #include "config.h"
 
@@ -71,6 +73,23 @@ clear_all (void)
     fixture_clear (&fixture);
 }
 
+/* An outcome: a state that is not the last one, and its event. */
+static void
+note_outcome (guint64 id, guint16 attempts)
+{
+    g_autoptr (RelaisMessage) message = fixture_load (&fixture, id, NULL);
+    g_autoptr (GBytes) event = g_bytes_new_static ("{\"type\":\"deferred\"}", 19);
+    RelaisGroup *group = relais_group_new (fixture.spool);
+    Outcome outcome;
+
+    message->states[0].attempts = attempts;
+    relais_message_set_state_reply (&message->states[0], "451 later");
+    relais_group_add_state (group, message);
+    relais_group_add_event (group, event);
+    fixture_submit (&fixture, group, RELAIS_GROUP_URGENT, &outcome);
+    g_assert_no_error (outcome.error);
+}
+
 static void
 build (void)
 {
@@ -79,6 +98,8 @@ build (void)
     fixture_open (&fixture);
     for (guint i = 0; i < MESSAGES; i++)
         accepted[i] = fixture_accept (&fixture, i, size_of (i));
+    note_outcome (accepted[0], 1);
+    note_outcome (accepted[0], 2);
     fixture_done (&fixture, accepted[1]);
     fixture_close (&fixture);
     files = g_array_new (FALSE, FALSE, sizeof (File));

@@ -3,6 +3,8 @@
  * Replies of a server (core/smtp/reply.c). Properties: what is read does not depend on where the
  * input is cut; a reply has a code of 200 to 599, an enhanced code of its class, and text that is
  * one line of printable UTF-8 within its limit; after "broken" nothing is read any more.
+ *
+ * Parsers: core/smtp/reply.c.
  */
 #include "config.h"
 

@@ -3,6 +3,11 @@
  * Messages that came back (modules/bounce, report.h). Properties: what is told is UTF-8 without controls and within its
  * limits, a recipient is named once and has an address, a status is one, a code is one of SMTP; line ends do not
  * matter; the work is in proportion to the size; octets behind the limit do not count.
+ *
+ * Parsers: modules/bounce/report.c, modules/bounce/report-charset.c, modules/bounce/report-feedback.c,
+ * modules/bounce/report-free.c, modules/bounce/report-kind.c, modules/bounce/report-mail.c,
+ * modules/bounce/report-notice.c, modules/bounce/report-original.c, modules/bounce/report-phase.c,
+ * modules/bounce/report-phrases.c, modules/bounce/report-status.c, modules/bounce/report-words.c.
  */
 #include "config.h"
 

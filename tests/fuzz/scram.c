@@ -3,6 +3,8 @@
  * What a client says in SCRAM (core/smtp/scram.c), line by line. Properties: a name that is found is
  * one a user may have, and stands in the message; an exchange answers in printable ASCII while it
  * goes on, and never ends well for who does not know the password; keys that are read are whole.
+ *
+ * Parsers: core/smtp/scram.c.
  */
 #include "config.h"
 
@@ -27,6 +29,7 @@ check_name (const char *text, gsize size)
         return;
     g_assert_true (relais_user_name_is_good (name));
     g_assert_nonnull (memmem (text, size, name, strlen (name)));
+    g_assert_true (!relais_scram_misses_binding (text, size) || text[0] == 'y');
 }
 
 static void

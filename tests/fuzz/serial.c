@@ -4,6 +4,8 @@
  * Properties: what is read is written again so that it is read as the same; counts and ranges lie
  * within the bytes; nothing follows the end; a message made of the input's own strings comes back
  * as it was.
+ *
+ * Parsers: core/message/codec.c.
  */
 #include "config.h"
 
@@ -105,6 +107,19 @@ check_all_states (const guint8 *bytes, gsize size)
     }
 }
 
+/* The first octet of the header, and the last. */
+static void
+cut_ends (RelaisMessage *message, const RelaisBodyFacts *facts)
+{
+    const RelaisRange first = {0, MIN (facts->header_bytes, 1)};
+    const RelaisRange last = {facts->header_bytes - first.size, first.size};
+
+    message->cuts = g_array_new (FALSE, FALSE, sizeof (RelaisRange));
+    g_array_append_val (message->cuts, first);
+    if (last.offset > 0)
+        g_array_append_val (message->cuts, last);
+}
+
 static void
 check_made (const guint8 *bytes, gsize size)
 {
@@ -120,6 +135,8 @@ check_made (const guint8 *bytes, gsize size)
     message->envelope.helo = g_strdup (text);
     message->envelope.received_us = -(gint64)size;
     message->prepend = g_bytes_new (bytes, size);
+    relais_message_set_attribute (message, "fuzz.text", message->prepend);
+    cut_ends (message, &facts);
     out = encode (message, &facts);
     back = decode (out->data, out->len, &facts);
     g_assert_nonnull (back);
@@ -130,6 +147,11 @@ check_made (const guint8 *bytes, gsize size)
     g_assert_null (back->envelope.tenant);
     g_assert_true (g_bytes_equal (back->prepend, message->prepend));
     g_assert_cmpint (back->envelope.received_us, ==, -(gint64)size);
+    g_assert_true (
+        g_bytes_equal (relais_message_find_attribute (back, "fuzz.text"), message->prepend));
+    check_cuts (back, &facts);
+    fuzz_assert_same (back->cuts->data, back->cuts->len * sizeof (RelaisRange), message->cuts->data,
+                      message->cuts->len * sizeof (RelaisRange));
 }
 
 int

@@ -3,6 +3,8 @@
  * Macros of SPF (modules/spf-check/macro.c). Properties: what may stand in a domain may stand in a modifier, and
  * what may stand there may be explained; what is well-formed expands, within bounds; without a macro it expands
  * to itself.
+ *
+ * Parsers: modules/spf-check/macro.c, modules/spf-check/name.c.
  */
 #include "config.h"
 

@@ -3,6 +3,9 @@
  * Records of SPF and whole checks (modules/spf-check). The lines of the input are the records that domains have;
  * what else DNS says follows from chance drawn from it. Properties: a check ends within what its budgets allow
  * to ask, asks for nothing that is no name, comes out the same again, and can be stopped anywhere.
+ *
+ * Parsers: modules/spf-check/eval.c, modules/spf-check/lookups.c, modules/spf-check/names.c,
+ * modules/spf-check/record.c.
  */
 #include "config.h"
 

@@ -4,6 +4,8 @@
  * once more written over a good one, at the place that its first two octets name. Properties: a record
  * that is found lies within what was given, is of the sizes that we write, and is the same octets when it
  * is written again; all that is before its end is "more"; a head is what it was or is refused.
+ *
+ * Parsers: modules/store-gdbm/record.c.
  */
 #include "fuzz.h"
 #include "record.h"
@@ -87,6 +89,31 @@ read_head (const guint8 *bytes, gsize size)
         abort ();
 }
 
+/* A head of numbers drawn from the input comes back, and with an octet changed it does not. */
+static void
+write_head (const guint8 *bytes, gsize size)
+{
+    FuzzRandom random = fuzz_random_from (bytes, size);
+    const SgFileHead head = {.kind = fuzz_random_below (&random, 2) == 0 ? SG_JOURNAL : SG_SNAPSHOT,
+                             .store_id = fuzz_random_next (&random),
+                             .number = fuzz_random_next (&random),
+                             .salt = fuzz_random_next (&random),
+                             .first_seq = fuzz_random_next (&random),
+                             .before_bytes = fuzz_random_next (&random)};
+    guint8 written[SG_FILE_HEAD_BYTES];
+    SgFileHead read;
+    guint32 format;
+
+    sg_file_head_write (written, &head);
+    if (!sg_file_head_read (written, &read, &format) || format != SG_FORMAT ||
+        read.kind != head.kind || read.number != head.number || read.salt != head.salt ||
+        read.store_id != head.store_id || read.before_bytes != head.before_bytes)
+        abort ();
+    written[fuzz_random_below (&random, 64)] ^= (guint8)(1 + fuzz_random_below (&random, 255));
+    if (sg_file_head_read (written, &read, &format))
+        abort ();
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
@@ -95,6 +122,7 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 
     scan_all (bytes, size);
     read_head (bytes, size);
+    write_head (bytes, size);
     if (size > 2) {
         at = (gsize)(bytes[0] << 8 | bytes[1]) % journal->len;
         memcpy (journal->data + at, bytes + 2, MIN (size - 2, journal->len - at));

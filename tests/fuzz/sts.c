@@ -3,6 +3,8 @@
  * The texts of MTA-STS (core/smtp/sts-policy.c). Properties: an id is 1 to 32 letters and digits; a policy, written
  * out, is read as the same policy; each of its patterns allows itself (with a label for the star) and nothing allows a
  * host of one label more.
+ *
+ * Parsers: core/smtp/sts-policy.c.
  */
 #include "config.h"
 

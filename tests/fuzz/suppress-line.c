@@ -3,6 +3,8 @@
  * The lines of the suppression journal (core/suppress/line.c). Properties: a line that is taken is made of the same octets
  * when it is written again; what is passed over lies within what was given; all that is before the end of a line
  * is "more", or torn where the file ends; one octet of a good line made another is never taken.
+ *
+ * Parsers: core/suppress/line.c.
  */
 #include "config.h"
 
@@ -107,6 +109,8 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
             break;
         g_assert_cmpint (result, !=, RELAIS_JOURNAL_MORE);
         g_assert_true (used > 0 && used <= size - at);
+        if (result == RELAIS_JOURNAL_GOOD)
+            check_again ((const char *)exact + at, used, &line);
         at += used;
     }
     write_and_read (exact, size, &random);

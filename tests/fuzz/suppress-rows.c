@@ -2,6 +2,8 @@
  *
  * Files of addresses (core/suppress/read-rows.c). Properties: in how many pieces a file comes changes nothing; rows are named
  * by lines that are there, in order; each is a row or a problem.
+ *
+ * Parsers: core/suppress/read-rows.c.
  */
 #include "config.h"
 

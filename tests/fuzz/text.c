@@ -2,6 +2,8 @@
  *
  * Text of header fields (core/message/text.c). Properties: it is valid UTF-8 in one line without control characters, no
  * longer than its octets can become, and of plain words what they were.
+ *
+ * Parsers: core/message/charset.c, core/message/text.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * Rates as they are configured (modules/throttle). Properties: what is refused says why; what is taken lies within its
  * bounds, scales down without passing what it was and without ending, fills and empties a bucket within its burst, and
  * reads the same when it was written out.
+ *
+ * Parsers: modules/throttle/bucket.c.
  */
 #include "fuzz.h"
 
@@ -53,6 +55,37 @@ check_bucket (const ThrottleRate *rate)
                      (gint64)MIN ((Wide)rate->burst, (Wide)late_us * rate->n / rate->period_us));
 }
 
+/* What was taken and not used is there again; half of it is no more than it; drained, nothing is there before its
+ * moment; what begins empty is full later. */
+static void
+check_meter (const ThrottleRates *rates)
+{
+    const ThrottleRates none = {0};
+    const gint64 later_us = G_USEC_PER_SEC;
+    ThrottleMeter meter = {0}, empty = {0};
+    guint which = 0;
+    gint64 n;
+
+    throttle_meter_set (&meter, &none, THROTTLE_PARTS, 0, G_MININT64);
+    throttle_meter_set (&meter, rates, THROTTLE_PARTS, 0, G_MININT64);
+    g_assert_true (throttle_meter_is_full (&meter, 0));
+    n = throttle_meter_count (&meter, 0, THROTTLE_RATE_MOST);
+    throttle_meter_take (&meter, 0, n);
+    g_assert_true (throttle_meter_is_full (&meter, 0) == (rates->n == 0));
+    throttle_meter_settle (&meter, 0, n, 0);
+    g_assert_true (throttle_meter_is_full (&meter, 0));
+    g_assert_cmpint (throttle_meter_count (&meter, 0, THROTTLE_RATE_MOST), ==, n);
+    throttle_meter_set (&meter, rates, THROTTLE_PARTS / 2, 0, G_MININT64);
+    g_assert_cmpint (throttle_meter_count (&meter, 0, THROTTLE_RATE_MOST), <=, n);
+    throttle_meter_drain (&meter, later_us);
+    g_assert_true (rates->n == 0 || throttle_meter_count (&meter, 0, THROTTLE_RATE_MOST) == 0);
+    g_assert_cmpint (throttle_meter_ready_us (&meter, 0, &which), >=, rates->n == 0 ? 0 : later_us);
+    g_assert_cmpuint (which, <=, rates->n);
+    throttle_meter_set (&empty, rates, THROTTLE_PARTS, 0, 0);
+    g_assert_true (throttle_meter_is_full (&empty, 0) == (rates->n == 0));
+    g_assert_true (throttle_meter_is_full (&empty, G_MAXINT64 / 4) || rates->n > 0);
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
@@ -73,6 +106,7 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
         check_scaled (&rates.rates[i]);
         check_bucket (&rates.rates[i]);
     }
+    check_meter (&rates);
     whole = throttle_rates_to_string (&rates, THROTTLE_PARTS);
     g_assert_nonnull (whole);
     return 0;

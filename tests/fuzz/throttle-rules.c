@@ -3,6 +3,8 @@
  * Replies of peers against the shipped rules (modules/throttle), and lines of recorded replies. Properties: what is
  * found is a rule of the configuration that acts, the same when it is asked again; what was delivered, what is ours and
  * what is about one mailbox changes no lane without a word of the text; a line is a reply only with a code.
+ *
+ * Parsers: modules/replies/recorded.c, modules/replies/view.c.
  */
 #include "fuzz.h"
 #include "shipped.h"

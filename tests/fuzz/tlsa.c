@@ -2,6 +2,8 @@
  *
  * TLSA records (core/tls/tlsa.c). Properties: what is usable has a usage that SMTP knows and a digest of its length;
  * a set with it is told apart from the empty one; what was read, written out, is as long as it was.
+ *
+ * Parsers: core/tls/tlsa.c.
  */
 #include "config.h"
 
@@ -30,6 +32,9 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
     g_assert_true (tlsa.usage == RELAIS_TLSA_DANE_TA || tlsa.usage == RELAIS_TLSA_DANE_EE);
     g_assert_true (tlsa.matching == RELAIS_TLSA_FULL || tlsa.size == 32u * tlsa.matching);
     relais_tlsa_set_add (set, &tlsa);
+    g_assert_cmpuint (relais_tlsa_set_size (set), ==, 1);
+    g_assert_cmpuint (relais_tlsa_set_size (empty), ==, 0);
+    g_assert_cmpstr (relais_tlsa_set_base (set), ==, "mx.test");
     g_assert_cmpstr (relais_tlsa_set_key (set), !=, relais_tlsa_set_key (empty));
     return 0;
 }

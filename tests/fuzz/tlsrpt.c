@@ -2,6 +2,8 @@
  *
  * TLSRPT (core/queue/tally*.c): records, and the text that counts are kept as. Properties: a target is a plain address
  * or https; a tally, written and read, is written the same again; any tally makes a report.
+ *
+ * Parsers: core/queue/tally.c.
  */
 #include "config.h"
 
@@ -64,10 +66,44 @@ check_kept (const guint8 *bytes, gsize size)
     relais_tally_free (second);
 }
 
+/* Counted twice, with the input for a text: one failure that came twice, and a success. */
+static void
+check_noted (const guint8 *bytes, gsize size)
+{
+    g_autofree char *text = fuzz_string (bytes, size);
+    const char *const policy[] = {"version: STSv1", "mode: enforce", NULL};
+    const RelaisTallyNote failed = {.day = 20000,
+                                    .domain = "rcpt.test",
+                                    .type = RELAIS_TALLY_STS,
+                                    .policy = policy,
+                                    .result = "certificate-expired",
+                                    .source = text,
+                                    .host = text,
+                                    .address = "192.0.2.1",
+                                    .reason = text};
+    RelaisTallyNote sent = failed;
+    RelaisTally *tally = relais_tally_new ();
+    g_autoptr (GList) days = NULL;
+    g_autoptr (GString) kept = NULL;
+
+    sent.result = NULL;
+    relais_tally_note (tally, &failed);
+    relais_tally_note (tally, &failed);
+    relais_tally_note (tally, &sent);
+    kept = relais_tally_to_text (tally);
+    g_assert_nonnull (strstr (kept->str, "\nF\t2\tcertificate-expired\t"));
+    days = relais_tally_days (tally);
+    g_assert_cmpuint (g_list_length (days), ==, 1);
+    relais_tally_drop (tally, days->data);
+    g_assert_null (relais_tally_days (tally));
+    relais_tally_free (tally);
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
 {
     check_record (bytes, size);
     check_kept (bytes, size);
+    check_noted (bytes, size);
     return 0;
 }

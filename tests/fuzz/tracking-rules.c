@@ -3,6 +3,8 @@
  * Rules of who it was, and what is asked of them (modules/tracking). Properties: a file is taken or an error says on
  * which line it is not, never both; a verdict is well-formed, and rules only ever add doubt to what the hit says
  * without them. Addresses and agents asked for are words of the file, so that they are those it speaks of.
+ *
+ * Parsers: modules/tracking/agents.c, modules/tracking/rules.c, modules/tracking/who.c.
  */
 #include "fuzz.h"
 #include "who.h"

@@ -4,6 +4,8 @@
  * bytes that went in, in lines of at most 76 printable columns of which none begins with "-", "." or
  * "F" nor ends in a blank; base64 cut anew keeps every octet but line ends; tidied text has no line
  * over 998 and, for seven bits, no octet above 127. None depends on where the input is cut.
+ *
+ * Parsers: core/message/sink.c.
  */
 #include "config.h"
 

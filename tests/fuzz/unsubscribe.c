@@ -3,6 +3,8 @@
  * What unsubscribe reads: forms (modules/unsubscribe/form.c) and what its tokens say (identity.c). The input's first
  * line is a Content-Type, the rest a body. Properties: a form that is posted whole in our own way is found whatever the
  * boundary; what is behind the limit changes nothing; what is read of a token is written as it stood.
+ *
+ * Parsers: modules/unsubscribe/form.c, modules/unsubscribe/identity.c.
  */
 #include "config.h"
 

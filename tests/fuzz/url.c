@@ -3,6 +3,9 @@
  * Links of modules/click-redirector (url.c, links.c, plain.c). Properties: an URL is printable ASCII without
  * blanks, quotes and angle brackets, bounded, and gives itself again; it is there exactly for links that are
  * tracked; URLs in plain text lie in it, one behind the other, each in one line.
+ *
+ * Parsers: modules/click-redirector/links.c, modules/click-redirector/plain.c,
+ * modules/click-redirector/url.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * Lines of the control socket (core/control/wire.c). Properties: whatever a line holds, getters
  * answer with the type asked for or nothing, however deep it is; text that is quoted comes back,
  * what is no UTF-8 of it replaced.
+ *
+ * Parsers: core/control/wire.c.
  */
 #include "config.h"
 

@@ -3,6 +3,8 @@
  * Attributes of XCLIENT (core/smtp/xclient.c). Properties: a refusal is 501; what is accepted holds
  * names that HELO and AUTH would take, says the same when it is printed and parsed again, and has an
  * address of one of the two families.
+ *
+ * Parsers: core/smtp/xclient.c.
  */
 #include "config.h"
 

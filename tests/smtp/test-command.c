@@ -382,7 +382,7 @@ check_plain (const char *bytes, gsize size, RelaisPlainStatus status, const char
     g_autofree char *coded = g_base64_encode ((const guchar *)bytes, size);
     RelaisPlain plain = {0};
 
-    g_assert_cmpint (relais_auth_parse_plain (coded, strlen (coded), &plain), ==, status);
+    g_assert_cmpint (relais_sasl_parse_plain (coded, strlen (coded), &plain), ==, status);
     g_assert_cmpstr (plain.name, ==, name);
     g_assert_cmpstr (plain.password, ==, password);
     relais_plain_clear (&plain);
@@ -415,12 +415,12 @@ test_plain_coding (void)
     RelaisPlain plain = {0};
 
     for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
-        g_assert_cmpint (relais_auth_parse_plain (bad[i], strlen (bad[i]), &plain), ==,
+        g_assert_cmpint (relais_sasl_parse_plain (bad[i], strlen (bad[i]), &plain), ==,
                          RELAIS_PLAIN_NOT_BASE64);
-    g_assert_cmpint (relais_auth_parse_plain ("=", 1, &plain), ==, RELAIS_PLAIN_REFUSED);
+    g_assert_cmpint (relais_sasl_parse_plain ("=", 1, &plain), ==, RELAIS_PLAIN_REFUSED);
     for (gsize size = 1; size < 3 * 4096; size += 7) {
         g_autofree char *text = g_strnfill (size, 'A');
-        const RelaisPlainStatus status = relais_auth_parse_plain (text, size, &plain);
+        const RelaisPlainStatus status = relais_sasl_parse_plain (text, size, &plain);
 
         g_assert_cmpint (status, ==,
                          size % 4 != 0 ? RELAIS_PLAIN_NOT_BASE64 : RELAIS_PLAIN_REFUSED);
