@@ -68,9 +68,9 @@ def as_data(attempt):
     parts = pieces(data, len(head), len(attempt.sequence), attempt.way)
     if bare and bare.start() < end:
         return parts, [550], None
-    answer = 550 if b"\0" in text else 250
+    answer, text = (550, None) if b"\0" in text else (250, text)
     if end >= len(head) + len(attempt.sequence):
-        return parts, [answer, 500, 500, 221], text if answer == 250 else None
+        return parts, [answer, 500, 500, 221], text
     if data[end + 5:].startswith(SMUGGLED):  # an ordinary second message
         return parts, [answer, 250, 250, 354, 250, 500, 500, 221], text
     return parts, None, text
@@ -119,9 +119,9 @@ class Product:
 
     def judge(self, attempt, wanted, found, text):
         if wanted is None:
-            good = found.count(250) == 1 and 354 not in found
+            good = found.count(250) == (text is not None) and 354 not in found
         elif wanted[-1] == 550:  # the octet alone may be seen before the chunks that follow it, and what is behind it be reset
-            good = found in (wanted, wanted[:-2] + [550]) or not found or set(found) <= {250, 550} and found[-1] == 550 and len(found) <= len(wanted)
+            good = not found or found[-1] == 550 and set(found[:-1]) <= {250} and len(found) <= len(wanted)
         else:
             good = found == wanted
         with self.lock:

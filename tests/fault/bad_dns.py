@@ -139,10 +139,10 @@ def healthy_and_sick(flow):
     return left - sick, sick
 
 
-def load(lab, flow):
+def load(lab, flow, seconds):
     """Mail for a while; the recipients of good domains that wait then, and for how long."""
     flow.send(lab.port, 8, hold=0.1)
-    time.sleep(LOAD_S)
+    time.sleep(seconds)
     flow.finish(10)
     began = time.time()
     while healthy_and_sick(flow)[0] and time.time() < began + 3 * DELAY_S:
@@ -150,8 +150,8 @@ def load(lab, flow):
     return healthy_and_sick(flow)[0], time.time() - began
 
 
-def trial(lab, flow, dns, tap, fault):
-    healthy, seconds = load(lab, flow)
+def trial(lab, flow, dns, tap, fault, load_s):
+    healthy, seconds = load(lab, flow, load_s)
     tap.ok(not healthy and seconds < DELAY_S, "%s: domains that have a good DNS have their mail" % fault,
            "%d wait after %.1f s" % (len(healthy), seconds))
     if fault == "flap":
@@ -190,7 +190,7 @@ async def listen(dns, port):
     await asyncio.get_running_loop().create_datagram_endpoint(lambda: dns, local_addr=("127.0.0.1", port))
 
 
-def main(faults=FAULTS, command="tests/fault/bad_dns.py"):
+def main(faults=FAULTS, command="tests/fault/bad_dns.py", load_s=LOAD_S):
     tap = case.Recorded(command)
     for fault in faults:
         port, path = case.lab_tools.free_dns_port(), zone()
@@ -200,7 +200,7 @@ def main(faults=FAULTS, command="tests/fault/bad_dns.py"):
             dns = Dns(("127.0.0.1", int(lab.facts["dns_port"])))
             flow.do(listen(dns, port))
             dns.fault = fault
-            trial(lab, flow, dns, tap, fault)
+            trial(lab, flow, dns, tap, fault, load_s)
             dns.fault = None
             lab.drain(120)
             lab.learn(flow.source_book, flow.sink_book)

@@ -7,4 +7,4 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bad_dns
 
-bad_dns.main(("flap", "nxdomain"), "tests/fault/quick-bad-dns.py")
+bad_dns.main(("flap", "nxdomain"), "tests/fault/quick-bad-dns.py", 1)
