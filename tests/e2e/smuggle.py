@@ -120,8 +120,8 @@ class Product:
     def judge(self, attempt, wanted, found, text):
         if wanted is None:
             good = found.count(250) == (text is not None) and 354 not in found
-        elif wanted[-1] == 550:  # the octet alone may be seen before the chunks that follow it, and what is behind it be reset
-            good = not found or found[-1] == 550 and set(found[:-1]) <= {250} and len(found) <= len(wanted)
+        elif wanted[-1] == 550:  # at the octet, whatever chunk it is in
+            good = found[-1:] == [550] and set(found[:-1]) <= {250} and len(found) <= len(wanted)
         else:
             good = found == wanted
         with self.lock:
