@@ -163,8 +163,8 @@ def test_product(tap, lab, attempts, framings):
     for tls, command in sorted({(a.tls, a.command) for a in attempts}):
         those = [a for a in attempts if (a.tls, a.command) == (tls, command)]
         wrong = [w for w in product.wrong if (w[0].tls, w[0].command) == (tls, command)]
-        tap.ok(not wrong, "%d sessions of %d framings, %s, %s: none ends data but CRLF.CRLF" % (len(those), framings, command, "under TLS" if tls else "in clear"),
-               "\n".join(map(repr, wrong[:10])))
+        how = "%s, %s" % (command, "under TLS" if tls else "in clear")
+        tap.ok(not wrong, "%d sessions of %d framings, %s: none ends data but CRLF.CRLF" % (len(those), framings, how), "\n".join(map(repr, wrong[:10])))
     lab.wait(lambda: lab.status()["queue.deliveries"] == 0, 60, "empty queue")
     sunk = lab.sunk()
     smuggled = [f for f, _ in sunk if any(r[0].startswith("smuggled") for r in f["recipients"])]
