@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """R5: every place at which relaisd opens, writes, syncs, renames, removes or closes a file fails, one after the other, with
-EIO and with ENOSPC, at each call until it is told to work again. What was written since the last good sync is gone then
-(point.c). In each trial the daemon stays up (or says why it does not start), answers 250, 451 4.3.0 or, for ENOSPC, 452
-4.3.1 and nothing else, never 250 where the record or body could not be kept, says something in its log, and takes mail
+EIO, with ENOSPC and with EDQUOT, at each call until it is told to work again. What was written since the last good sync is gone then
+(point.c). In each trial the daemon stays up (or says why it does not start), answers 250, 451 4.3.0 or, where there is no
+room, 452 4.3.1 and nothing else, never 250 where the record or body could not be kept, says something in its log, and takes mail
 again by itself within 15 s. Each trial ends with kill -9. In the end the books must agree (books.py).
 
     tests/fault/error_sites.py [STEP]      every STEP-th place only (TAP; with RELAIS_RECORD set also into RESULTS)
@@ -21,7 +21,7 @@ import traffic
 
 PIECE, MORE = 20, 25
 SETTINGS, MODULES = ("spool.segment_size=1M",), ("store-gdbm", "bounce", "dkim")
-ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC}
+ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EDQUOT": errno.EDQUOT}
 # Where nothing can be kept: a record or a body is not written or not synced.
 VITAL = re.compile(r"(pwritev|fdatasync) core/spool/(segment|syncer)\S* segment-#$|(openat|pwrite|fdatasync) core/spool/body-file\S* #$")
 BACK_S = 15
@@ -94,7 +94,7 @@ class Trial:
         self.judge()
 
     def judge(self):
-        allowed = {"250", "451 4.3.0", "452 4.3.1"} if self.error == "ENOSPC" else {"250", "451 4.3.0"}
+        allowed = {"250", "451 4.3.0", "452 4.3.1"} if self.error != "EIO" else {"250", "451 4.3.0"}
         kinds = {reply[:3] if reply.startswith("250") else reply[:9] for reply in self.replies}
         self.demand(kinds <= allowed, "it answered %s" % sorted(kinds))
         self.demand(self.back is not None and self.back <= BACK_S, "it takes no mail again")

@@ -7,4 +7,4 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import error_sites
 
-error_sites.main(5, "tests/fault/full-error-sites.py")
+error_sites.main(7, "tests/fault/full-error-sites.py")

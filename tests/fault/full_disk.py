@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """R6: a disk that fills up and is freed, under load: below what is to stay free, to the last octet in the middle of a message,
-and to the last inode. Spool, log and state stand on it. Mail is refused with 452 4.3.1, before DATA where that can be known;
-what waits is delivered meanwhile; once there is room mail is taken again by itself, without a restart. In the end the books
-must agree.
+and to the last inode; spool, log and state stand on it. Or the spool's quota is used up, between messages and in the middle of
+one (shim.c: with EDQUOT no file grows). Mail is refused with 452 4.3.1, before DATA where that can be known; what waits is
+delivered meanwhile; once there is room mail is taken again by itself, without a restart. In the end the books must agree.
 
-    tests/fault/full_disk.py [CYCLES] [tmpfs|ext4]      (TAP; with RELAIS_RECORD set also into RESULTS)
+    tests/fault/full_disk.py [CYCLES] [tmpfs|ext4|quota]      (TAP; with RELAIS_RECORD set also into RESULTS)
 
 Runs in a mount namespace of its own.
 """
+import errno
 import os
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import books
 import case
+import harness
 import traffic
 
 MB = 1 << 20
@@ -31,7 +33,10 @@ class Lab(case.Lab):
 
     def __init__(self, kind):
         self.kind, self.small = kind, "/mnt"
-        if kind == "tmpfs":
+        settings, env = LIMITS, None
+        if kind == "quota":
+            settings, env = (*LIMITS, "relais.confine=basic"), self.shim()
+        if kind != "ext4":
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64M,nr_inodes=1000", "tmpfs", self.small], check=True)
         else:
             image = os.path.join("/run", "image")  # a tmpfs of this namespace, see main ()
@@ -40,7 +45,12 @@ class Lab(case.Lab):
             subprocess.run(["mkfs.ext4", "-q", "-N", "1000", "-m", "0", image], check=True)
             subprocess.run(["mount", "-o", "loop", image, self.small], check=True)
         folders = ["relais.%s_dir=%s/%s" % (name, self.small, name) for name in ("spool", "log", "state")]
-        super().__init__(*LIMITS, *folders)
+        super().__init__(*settings, *folders, env=env)
+
+    def shim(self):
+        self.control = "/run/control"
+        return {"LD_PRELOAD": os.path.join(harness.BUILD, "tests/fault/.libs/shim.so"), "RELAIS_SHIM_DIR": self.small + "/spool",
+                "RELAIS_SHIM_CONTROL": self.control}
 
     def up(self, *more, env=None):
         super().up(*more, env=env)
@@ -49,9 +59,16 @@ class Lab(case.Lab):
 
 
 class Filler:
-    def __init__(self, folder):
-        self.folder = os.path.join(folder, "filler")
+    """Uses up what there is of `lab`."""
+
+    def __init__(self, lab):
+        self.lab, self.folder = lab, os.path.join(lab.small, "filler")
         os.makedirs(self.folder)
+
+    def quota(self):
+        with open(self.lab.control + ".new", "w") as file:
+            file.write("fail-grow %d\n" % errno.EDQUOT)
+        os.rename(self.lab.control + ".new", self.lab.control)
 
     def bytes(self, left):
         """Takes all but so many octets."""
@@ -75,6 +92,8 @@ class Filler:
             return
 
     def free(self):
+        if self.lab.kind == "quota":
+            os.unlink(self.lab.control)
         for name in os.listdir(self.folder):
             os.unlink(os.path.join(self.folder, name))
 
@@ -102,11 +121,16 @@ def in_the_middle(lab, flow, fill):
         return answer
 
 
+def next_message(lab, flow):
+    """Within a quota there may be room for small ones for ever: in segments that were emptied."""
+    return flow.source_book.next(lines=books.LARGE_LINES if lab.kind == "quota" else None)
+
+
 def first_refusal(lab, flow, seconds=10):
     """Until a message is refused: the reply, and whether that was before its data."""
     until = time.time() + seconds
     while time.time() < until:
-        message = flow.source_book.next()
+        message = next_message(lab, flow)
         answer = traffic.submit(flow.source_book, lab.port, message)
         if not answer.startswith("250"):
             return answer, message.number not in flow.source_book.sent
@@ -125,12 +149,15 @@ def cycle(lab, flow, filler, kind):
         filler.bytes(4 * MB)
     elif kind == "inodes":
         filler.inodes()
+    elif kind == "quota":
+        filler.quota()
     else:
-        during = in_the_middle(lab, flow, lambda: filler.bytes(0))
+        fill = filler.quota if lab.kind == "quota" else lambda: filler.bytes(0)
+        during = in_the_middle(lab, flow, fill)
         found.append(books.Finding(during.startswith(("250", "452 4.3.1")), "a message in the middle of which it fills up gets 452 or is kept", during))
     answer, early = first_refusal(lab, flow)
     found.append(books.Finding(answer.startswith("452 4.3.1"), "mail is refused with 452 4.3.1", "%s: %s" % (kind, answer)))
-    if kind != "none":
+    if kind in ("low", "inodes"):
         time.sleep(1.2)  # it looks once a second
         answer, early = first_refusal(lab, flow)
         found.append(books.Finding(early and answer.startswith("452 4.3.1"), "before its data, once the daemon has looked", "%s: %s" % (kind, answer)))
@@ -142,7 +169,7 @@ def cycle(lab, flow, filler, kind):
                                % (kind, flow.waiting, len(flow.sink_book.gave) - before)))
     filler.free()
     began = time.time()
-    while not traffic.submit(flow.source_book, lab.port, flow.source_book.next()).startswith("250") and time.time() < began + 20:
+    while not traffic.submit(flow.source_book, lab.port, next_message(lab, flow)).startswith("250") and time.time() < began + 20:
         time.sleep(0.05)
     back = time.time() - began
     found.append(books.Finding(back <= BACK_S, "mail is taken again by itself", "%s: %.1f s" % (kind, back)))
@@ -153,9 +180,9 @@ def cycle(lab, flow, filler, kind):
 def run(cycles, kind, command):
     tap, progress = case.Recorded("%s %d %s" % (command, cycles, kind)), case.Progress("full-disk-%d-%s" % (cycles, kind))
     with Lab(kind) as lab, traffic.Traffic(lab.directory, lab.sink_port) as flow:
-        filler = Filler(lab.small)
+        filler, kinds = Filler(lab), ("quota", "none") if kind == "quota" else ("low", "none", "inodes")
         for nth in range(cycles):
-            found, back = cycle(lab, flow, filler, ("low", "none", "inodes")[nth % 3])
+            found, back = cycle(lab, flow, filler, kinds[nth % len(kinds)])
             progress.note(found, "cycle %d" % nth)
             progress.top(back_ms=int(back * 1000))
         flow.sink.delay = 0

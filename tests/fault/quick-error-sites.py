@@ -7,4 +7,4 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import error_sites
 
-error_sites.main(41, "tests/fault/quick-error-sites.py")
+error_sites.main(61, "tests/fault/quick-error-sites.py")

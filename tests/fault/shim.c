@@ -10,6 +10,7 @@
  *                        fail-sync ERRNO  the next sync of a segment fails; the file is removed then
  *                        fail-write ERRNO every write of records fails
  *                        fail-all ERRNO   every write and sync of anything fails
+ *                        fail-grow ERRNO  every write beyond the end of its file fails
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +30,7 @@
 
 typedef struct {
     long delay_ms;
-    int fail_sync, fail_write, fail_all;
+    int fail_sync, fail_write, fail_all, fail_grow;
 } Orders;
 
 static long long
@@ -68,7 +70,7 @@ read_orders (void)
 {
     const char *path = getenv ("RELAIS_SHIM_CONTROL");
     FILE *file = path != NULL ? fopen (path, "re") : NULL;
-    Orders orders = {0, 0, 0, 0};
+    Orders orders = {0, 0, 0, 0, 0};
     char word[32];
     long value;
 
@@ -83,6 +85,8 @@ read_orders (void)
             orders.fail_write = (int)value;
         else if (strcmp (word, "fail-all") == 0)
             orders.fail_all = (int)value;
+        else if (strcmp (word, "fail-grow") == 0)
+            orders.fail_grow = (int)value;
     }
     fclose (file);
     return orders;
@@ -150,22 +154,35 @@ fsync (int fd)
 
 /* --- Writes ------------------------------------------------------------------------------------- */
 
+/* What is to become of a write up to `end`: an errno, or 0. */
+static int
+fate_of_write (int fd, bool records, off_t end)
+{
+    Orders orders = read_orders ();
+    struct stat st;
+
+    if (orders.fail_all != 0)
+        return orders.fail_all;
+    if (records && orders.fail_write != 0)
+        return orders.fail_write;
+    return orders.fail_grow != 0 && fstat (fd, &st) == 0 && end > st.st_size ? orders.fail_grow : 0;
+}
+
 /* Whether this write is to fail; `name` is empty if it is none of ours. */
 static bool
-refuse_write (int fd, char name[256], bool records)
+refuse_write (int fd, char name[256], bool records, off_t end)
 {
-    Orders orders;
+    int fate;
 
     name[0] = '\0';
     if (!watched (fd, name)) {
         name[0] = '\0';
         return false;
     }
-    orders = read_orders ();
-    if (orders.fail_all == 0 && (orders.fail_write == 0 || !records))
-        return false;
-    errno = orders.fail_all != 0 ? orders.fail_all : orders.fail_write;
-    return true;
+    fate = fate_of_write (fd, records, end);
+    if (fate != 0)
+        errno = fate;
+    return fate != 0;
 }
 
 ssize_t
@@ -174,9 +191,12 @@ pwritev (int fd, const struct iovec *iov, int n, off_t offset)
     char name[256];
     long long began = now_ns ();
     ssize_t result = -1;
+    off_t end = offset;
     int saved;
 
-    if (!refuse_write (fd, name, offset > 0))
+    for (int i = 0; i < n; i++)
+        end += (off_t)iov[i].iov_len;
+    if (!refuse_write (fd, name, offset > 0, end))
         result = REAL (pwritev) (fd, iov, n, offset);
     saved = errno;
     if (name[0] != '\0')
@@ -199,7 +219,7 @@ pwrite (int fd, const void *bytes, size_t size, off_t offset)
     ssize_t result = -1;
     int saved;
 
-    if (!refuse_write (fd, name, false))
+    if (!refuse_write (fd, name, false, offset + (off_t)size))
         result = REAL (pwrite) (fd, bytes, size, offset);
     saved = errno;
     if (name[0] != '\0')

@@ -13,6 +13,7 @@ import concurrent.futures
 import os
 import random
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -169,6 +170,11 @@ class Sink:
         self.book, self.host, self.port, self.delay, self.lose = book, host, port, delay, lose
         self.holds = False
         self.script, self.sessions, self.peak, self.reports, self.server, self.refuse = peer.Script(None), 0, 0, 0, None, None
+
+    def offer_tls(self, directory):
+        """With the certificate of the laboratory in that directory."""
+        self.script.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.script.tls.load_cert_chain(os.path.join(directory, "cert.pem"), os.path.join(directory, "key.pem"))
 
     async def start(self):
         self.server = await asyncio.get_running_loop().create_server(lambda: Session(self), self.host, self.port, backlog=1024,
