@@ -78,18 +78,21 @@ static RelaisTlsTerms *
 by_route (const RelaisRoute *route, const char *host)
 {
     const RelaisStaticRoute *fixed = route->fixed;
+    const char *const *names = (const char *const *)fixed->tls.names;
     const RelaisDane *dane = relais_route_dane (route, host);
-    RelaisTlsPolicy policy = route_policy (fixed);
+    const RelaisTlsPolicy policy = route_policy (fixed);
 
     switch (dane->outcome) {
     case RELAIS_DANE_USABLE:
         return relais_tls_terms_new_dane (dane->set, (const char *const[]){host, NULL});
     case RELAIS_DANE_FAILED: return relais_tls_terms_new_refusal ("dane");
-    case RELAIS_DANE_UNUSABLE: policy = MAX (policy, RELAIS_TLS_POLICY_REQUIRE); break;
+    case RELAIS_DANE_UNUSABLE:
+        if (policy < RELAIS_TLS_POLICY_REQUIRE)
+            return relais_tls_terms_new (RELAIS_TLS_POLICY_REQUIRE, "dane", names, fixed->context);
+        break;
     case RELAIS_DANE_NONE: break;
     }
-    return relais_tls_terms_new (policy, "route", (const char *const *)fixed->tls.names,
-                                 fixed->context);
+    return relais_tls_terms_new (policy, "route", names, fixed->context);
 }
 
 RelaisTlsTerms *
