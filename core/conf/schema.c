@@ -189,7 +189,10 @@ static const RelaisOption options[] = {
     {"route", "protocol", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "smtp", 0, 0, "smtp|lmtp",
      N_ ("What the next hop speaks; lmtp: an answer for each recipient of a message (RFC 2033).")},
     {"route", "tls", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "opportunistic", 0, 0,
-     "none|opportunistic|require|verify", N_ ("STARTTLS towards the next hop.")},
+     "none|opportunistic|require|verify",
+     N_ ("STARTTLS towards the next hop. With opportunistic or require, and no tls_certificate, "
+         "TLSA records of the host that DNSSEC vouches for count as those of MX hosts do, unless "
+         "dane in [tls-policy] is off.")},
     {"route", "tls_names", RELAIS_OPTION_LIST, RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE,
      NULL, 0, 0, NULL,
      N_ ("With tls = verify: names of which the peer's certificate must bear one, .example.org for "

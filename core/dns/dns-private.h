@@ -130,9 +130,10 @@ void relais_dns_cancel_mail (RelaisMailLookup *lookup);
 
 /* Addresses of one named host or address (a static next hop): a route of one host, no MX. The
  * administrator named it, so no address is refused; and since a slip of his is no reason to bounce
- * his mail, a host that does not exist is TEMPORARY (4.4.4), never PERMANENT. */
-RelaisMailLookup *
-relais_dns_lookup_host (RelaisDns *dns, const char *host, RelaisMailRouteFunc func, gpointer data);
+ * his mail, a host that does not exist is TEMPORARY (4.4.4), never PERMANENT. TLSA records of `dane_port` are asked
+ * for as those of MX hosts are (RFC 7672 section 2.2.2); 0, or while those are not: not. */
+RelaisMailLookup *relais_dns_lookup_host (RelaisDns *dns, const char *host, guint16 dane_port,
+                                          RelaisMailRouteFunc func, gpointer data);
 void relais_mail_route_free (RelaisMailRoute *route);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisMailRoute, relais_mail_route_free)
 

@@ -64,7 +64,8 @@ struct RelaisMailLookup {
     char *domain;
     RelaisMailRouteFunc func;
     gpointer data;
-    bool is_static; /* a host that the administrator named */
+    bool is_static;    /* a host that the administrator named */
+    guint16 dane_port; /* of it; 0: no records are asked for */
     bool implicit;
     bool confirming; /* the second time round */
     bool secure;     /* the MX, or that there is none */
@@ -386,10 +387,11 @@ on_dane (gpointer data, RelaisDane *dane, guint32 ttl_s)
 static void
 ask_dane (RelaisMailLookup *lookup)
 {
-    const guint16 port = relais_dns_dane_port (lookup->dns);
+    const guint16 port = lookup->is_static ? lookup->dane_port : relais_dns_dane_port (lookup->dns);
+    const bool named_securely = lookup->secure || lookup->is_static;
 
     g_assert (lookup->n_pending == 0);
-    for (guint i = 0; port != 0 && lookup->secure && i < lookup->hosts->len; i++) {
+    for (guint i = 0; port != 0 && named_securely && i < lookup->hosts->len; i++) {
         Host *host = g_ptr_array_index (lookup->hosts, i);
 
         if (!has_addresses (host) || (host->insecure && host->canonical == NULL))
@@ -679,7 +681,8 @@ relais_dns_lookup_mail (RelaisDns *dns, const char *domain, RelaisMailRouteFunc 
 }
 
 RelaisMailLookup *
-relais_dns_lookup_host (RelaisDns *dns, const char *host, RelaisMailRouteFunc func, gpointer data)
+relais_dns_lookup_host (RelaisDns *dns, const char *host, guint16 dane_port,
+                        RelaisMailRouteFunc func, gpointer data)
 {
     RelaisMailLookup *lookup = lookup_new (dns, host, func, data);
     RelaisDnsAddress address = {0};
@@ -691,6 +694,7 @@ relais_dns_lookup_host (RelaisDns *dns, const char *host, RelaisMailRouteFunc fu
         tell_later (lookup, route_failed (lookup, RELAIS_ROUTE_TEMPORARY, "4.4.4",
                                           "next hop is neither a host name nor an address"));
     else {
+        lookup->dane_port = relais_dns_dane_port (dns) != 0 ? dane_port : 0;
         add_host (lookup, lookup->domain, 0);
         ask_addresses (lookup);
     }

@@ -182,8 +182,9 @@ look_up (RelaisDestination *destination)
     set_state (destination, RELAIS_DESTINATION_LOOKING);
     destination->policies = queue->policies_serial;
     if (destination->fixed != NULL)
-        destination->lookup =
-            relais_dns_lookup_host (queue->dns, destination->fixed->host, on_route, destination);
+        destination->lookup = relais_dns_lookup_host (
+            queue->dns, destination->fixed->host,
+            relais_static_route_dane_port (destination->fixed), on_route, destination);
     else {
         look_up_sts (destination);
         destination->lookup =
@@ -203,13 +204,14 @@ renew_route (RelaisDestination *destination)
     attach_flows (destination);
 }
 
-/* A reload changed what its route was made by; false if it did not. */
+/* A reload changed what its route was made by; false if it did not. An address never expires: nothing is published of
+ * one. */
 static bool
 follow_reload (RelaisDestination *destination)
 {
     const RelaisQueue *queue = destination->queue;
 
-    if (destination->fixed == NULL && destination->policies != queue->policies_serial)
+    if (destination->policies != queue->policies_serial && destination->expires_us != G_MAXINT64)
         look_up (destination);
     else if (destination->route->settings != queue->settings_serial)
         renew_route (destination);

@@ -153,6 +153,9 @@ void relais_queue_settings_clear (RelaisQueueSettings *settings);
  * are marked as gone. `fresh` is to be cleared after it. True if mail may have to go elsewhere now. */
 bool relais_queue_settings_adopt (RelaisQueueSettings *settings, RelaisQueueSettings *fresh);
 
+/* The port whose TLSA records count for it: where nobody said that any certificate will not do, or that TLS will not.
+ * One that is shown a certificate of ours has terms of its own. 0: none. */
+guint16 relais_static_route_dane_port (const RelaisStaticRoute *route);
 /* Both NULL ok. */
 RelaisStaticRoute *relais_static_route_ref (RelaisStaticRoute *route);
 void relais_static_route_unref (RelaisStaticRoute *route);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Static routes: how they are read and loaded, told apart, and kept over a reload; and which of them a domain's
- * mail goes by. Reading and loading on the main thread at the start, on a worker before a reload, when nobody else
- * has the routes; all the rest on the loop.
+ * Static routes: how they are read and loaded, told apart, and kept over a reload; and which of them a
+ * domain's mail goes by. Reading and loading on the main thread at the start, on a worker before a reload, when
+ * nobody else has the routes; all the rest on the loop.
  */
 #include "config.h"
 
@@ -244,6 +244,17 @@ relais_queue_settings_route (const RelaisQueueSettings *settings, const char *do
         }
     }
     return best;
+}
+
+guint16
+relais_static_route_dane_port (const RelaisStaticRoute *route)
+{
+    const RelaisTlsPolicy policy = route->tls.policy;
+
+    return route->context == NULL && (policy == RELAIS_TLS_POLICY_OPPORTUNISTIC ||
+                                      policy == RELAIS_TLS_POLICY_REQUIRE)
+               ? route->port
+               : 0;
 }
 
 /* --- Reload ------------------------------------------------------------------------------------- */

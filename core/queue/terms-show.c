@@ -207,7 +207,9 @@ show_static (RelaisQueue *queue, RelaisCommandCall *call, const RelaisStaticRout
     relais_command_put (call, "tls", relais_tls_policy_to_string (fixed->tls.policy));
     relais_command_put (call, "by", "route");
     relais_command_end_row (call);
-    note (call, _ ("Its mail goes by [route %s]; what its domain publishes does not count there."),
+    note (call,
+          _ ("Its mail goes by [route %s]; what its domain publishes does not count there, but for "
+             "TLSA records of the next hop."),
           fixed->name);
     relais_command_finish (call);
 }

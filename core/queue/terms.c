@@ -5,6 +5,8 @@
  * answer is at hand whenever a connection is opened or a message looks for one. Loop thread.
  *
  *   the first row that fits                                         terms
+ *   static route, TLSA records of its host that can be used         verify, by them
+ *   static route, TLSA records none of which can be used            its own, require at least
  *   static route                                                    its own
  *   [destination] that names the domain                             its own: a way out when what is published is broken
  *   tls = none for the provider or all                              none
@@ -71,18 +73,38 @@ route_policy (const RelaisStaticRoute *fixed)
                                : fixed->tls.policy;
 }
 
+/* Records were looked up only where they may count. */
+static RelaisTlsTerms *
+by_route (const RelaisRoute *route, const char *host)
+{
+    const RelaisStaticRoute *fixed = route->fixed;
+    const char *const *names = (const char *const *)fixed->tls.names;
+    const RelaisDane *dane = relais_route_dane (route, host);
+    const RelaisTlsPolicy policy = route_policy (fixed);
+
+    switch (dane->outcome) {
+    case RELAIS_DANE_USABLE:
+        return relais_tls_terms_new_dane (dane->set, (const char *const[]){host, NULL});
+    case RELAIS_DANE_FAILED: return relais_tls_terms_new_refusal ("dane");
+    case RELAIS_DANE_UNUSABLE:
+        if (policy < RELAIS_TLS_POLICY_REQUIRE)
+            return relais_tls_terms_new (RELAIS_TLS_POLICY_REQUIRE, "dane", names, fixed->context);
+        break;
+    case RELAIS_DANE_NONE: break;
+    }
+    return relais_tls_terms_new (policy, "route", names, fixed->context);
+}
+
 RelaisTlsTerms *
 relais_terms_decide (const RelaisQueue *queue, const RelaisRoute *route, const char *host)
 {
-    const RelaisStaticRoute *fixed = route->fixed;
     const RelaisDestinationRule *rule = rule_for (queue, route);
     const RelaisProvider *provider = relais_route_provider (queue, route);
     g_autoptr (RelaisTlsTerms) set = NULL;
     RelaisTlsTerms *published;
 
-    if (fixed != NULL)
-        return relais_tls_terms_new (route_policy (fixed), "route",
-                                     (const char *const *)fixed->tls.names, fixed->context);
+    if (route->fixed != NULL)
+        return by_route (route, host);
     if (rule != NULL && rule->tls.is_set)
         return by_wish (&rule->tls, "destination");
     set = by_settings (queue, provider);

@@ -385,7 +385,7 @@ test_static_hosts (Fixture *fixture, gconstpointer data)
         RelaisMailRoute *route = NULL;
         g_autofree char *hosts = NULL;
 
-        relais_dns_lookup_host (fixture->dns, cases[i].host, on_route, &route);
+        relais_dns_lookup_host (fixture->dns, cases[i].host, 0, on_route, &route);
         wait_for (fixture, &route);
         hosts = route_text (route);
         g_assert_cmpint ((int)route->outcome, ==, (int)cases[i].outcome);
@@ -412,7 +412,7 @@ test_cancel (Fixture *fixture, gconstpointer data)
         RelaisMailLookup *literal =
             relais_dns_lookup_mail (fixture->dns, "[203.0.113.1]", never_called, NULL);
         RelaisMailLookup *host =
-            relais_dns_lookup_host (fixture->dns, "drophost.test", never_called, NULL);
+            relais_dns_lookup_host (fixture->dns, "drophost.test", 0, never_called, NULL);
 
         for (int i = 0; i < turns; i++) {
             g_clear_pointer (&literal, relais_dns_cancel_mail);

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+import types
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
@@ -22,9 +23,9 @@ def send_again(world, relais, cases, type):
     relais.wait(lambda: count() == [n + 1 for n in before], 30, "each one %s" % type)
 
 
-def switch(relais, value):
+def switch(relais, value, more=""):
     with open(os.path.join(relais.facts["conf_dir"], "z-admin.conf"), "w") as file:
-        file.write("[tls-policy]\ndane = %s\nmta_sts = %s\n" % (value, value))
+        file.write("[tls-policy]\ndane = %s\nmta_sts = %s\n%s" % (value, value, more))
     return sorted((row["key"], row["result"]) for row in relais.rows("reload") if "result" in row)
 
 
@@ -39,10 +40,27 @@ def check_reload(world, relais):
     tap.equal([len(world.mailboxes[case.name].got) for case in cases], [1, 1], "and the next one heeds them again")
 
 
+def check_routes(world, relais):
+    """A next hop that the configuration names by a host with TLSA records (RFC 7672 section 2.2.2)."""
+    good, bad = (types.SimpleNamespace(name=name, domain=name + ".routed.test") for name in ("good", "bad"))
+    routes = "".join("[route %s]\nhost = mx.%s.test\nport = %d\ndomains = %s\n" % (case.name, host, world.port, case.domain)
+                     for case, host in ((good, "valid"), (bad, "mismatch")))
+    switch(relais, "yes", routes)
+    send_again(world, relais, [good], "delivered")
+    send_again(world, relais, [bad], "deferred")
+    last = tls_policy.outcomes(relais)
+    tap.equal((last["x@" + good.domain]["tls_policy"], last["x@" + bad.domain]["enhanced"]), ("verify", "4.7.5"),
+              "a route's host is held to its TLSA records")
+    switch(relais, "no", routes)
+    send_again(world, relais, [bad], "delivered")
+    tap.equal(tls_policy.outcomes(relais)["x@" + bad.domain]["tls_policy"], "opportunistic", "unless they are switched off")
+
+
 def rows(world):
     with world.lab() as relais:
         tls_policy.send_and_check(tap, world, relais, world.cases)
         check_reload(world, relais)
+        check_routes(world, relais)
         relais.clean(tap)
 
 

@@ -150,7 +150,8 @@ relais_dns_lookup_mail (RelaisDns *dns, const char *domain, RelaisMailRouteFunc 
 }
 
 RelaisMailLookup *
-relais_dns_lookup_host (RelaisDns *dns, const char *host, RelaisMailRouteFunc func, gpointer data)
+relais_dns_lookup_host (RelaisDns *dns, const char *host, guint16 dane_port,
+                        RelaisMailRouteFunc func, gpointer data)
 {
     return relais_dns_lookup_mail (dns, host, func, data);
 }

@@ -145,7 +145,10 @@ test_memory_is_bounded (void)
     "[destination strict]\ndomains = strict.test, *.strict.test\ntls = require\n"                  \
     "[destination open]\ndomains = open.strict.test, b.test\ntls = none\n"                         \
     "[destination c.test]\n"                                                                       \
-    "[route fixed]\nhost = 127.0.0.1\nport = @PORT@\ndomains = fixed.test\n"
+    "[route fixed]\nhost = 127.0.0.1\nport = @PORT@\ndomains = fixed.test\n"                       \
+    "[route must]\nhost = 127.0.0.1\nport = 7\ntls = require\ndomains = must.test\n"               \
+    "[route sure]\nhost = 127.0.0.1\nport = 7\ntls = verify\ndomains = sure.test\n"                \
+    "[route open]\nhost = 127.0.0.1\nport = 7\ntls = none\ndomains = open.test\n"
 
 typedef struct {
     const char *domain, *host; /* host NULL: by the static route */
@@ -239,6 +242,12 @@ static const Publication publications[] = {
     {"strict.test", RELAIS_DANE_USABLE, "enforce", MAY, REQUIRE, "destination", false, false},
     {"open.strict.test", RELAIS_DANE_FAILED, "other", MAY, NONE, "destination", false, false},
     {"a.test", RELAIS_DANE_USABLE, "enforce", NONE, NONE, "queue", false, false},
+    /* by a static route: its host's records */
+    {"fixed.test", RELAIS_DANE_NONE, NULL, NONE, MAY, "route", false, false},
+    {"fixed.test", RELAIS_DANE_USABLE, NULL, NONE, VERIFY, "dane", false, true},
+    {"fixed.test", RELAIS_DANE_UNUSABLE, NULL, NONE, REQUIRE, "dane", false, false},
+    {"must.test", RELAIS_DANE_UNUSABLE, NULL, NONE, REQUIRE, "route", false, false},
+    {"must.test", RELAIS_DANE_FAILED, NULL, NONE, VERIFY, "dane", true, false},
 };
 
 static RelaisStsPolicy *
@@ -269,7 +278,8 @@ make_published (RelaisQueue *queue, const Publication *c)
 
     relais_tlsa_set_add (set, &tlsa);
     g_ptr_array_add (hosts, &host);
-    return relais_route_new (queue, &mail, c->domain, NULL, sts);
+    return relais_route_new (queue, &mail, c->domain,
+                             relais_queue_settings_route (&queue->settings, c->domain), sts);
 }
 
 static void
@@ -284,10 +294,33 @@ check_publication (RelaisQueue *queue, const Publication *c)
     g_assert_true (terms->refused == c->refused);
     g_assert_true ((terms->tlsa != NULL) == c->tlsa);
     if (c->tlsa) /* for DANE-TA: the host, and the domain that its MX is of */
-        g_assert_true (g_strv_contains ((const char *const *)terms->names, "a.test") &&
+        g_assert_true (g_strv_contains ((const char *const *)terms->names, "a.test") ==
+                           (route->fixed == NULL) &&
                        g_strv_contains ((const char *const *)terms->names, "mx.ok.test"));
     relais_route_unref (first);
     relais_route_unref (route);
+}
+
+/* Whose records are asked for at all: no route's that says which certificate counts, or none. */
+static void
+test_records_of_routes (void)
+{
+    static const struct {
+        const char *domain;
+        bool counts;
+    } cases[] = {
+        {"fixed.test", true}, {"must.test", true}, {"sure.test", false}, {"open.test", false}};
+    Test test;
+
+    test_open (&test, RULES);
+    for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+        const RelaisStaticRoute *route =
+            relais_queue_settings_route (&test.fixture.queue->settings, cases[i].domain);
+
+        g_assert_cmpuint (relais_static_route_dane_port (route), ==,
+                          cases[i].counts ? route->port : 0);
+    }
+    test_close (&test);
 }
 
 static void
@@ -356,6 +389,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/tls/memory-is-bounded", test_memory_is_bounded);
     g_test_add_func ("/queue/tls/decisions", test_decisions);
     g_test_add_func ("/queue/tls/publications", test_publications);
+    g_test_add_func ("/queue/tls/records-of-routes", test_records_of_routes);
     g_test_add_func ("/queue/tls/connections-apart", test_connections_apart);
     g_test_add_func ("/queue/tls/rules-reloaded", test_rules_reloaded);
     return g_test_run ();
