@@ -14,6 +14,7 @@ import inbound
 tap = harness.Tap()
 post = inbound.Post()
 FOUR, SIX, OTHER = "192.0.2.7", "2001:db8::7", "192.0.2.9"  # clients, of which SPF allows the first two
+NAMED = "127.0.0.3"  # the laboratory's DNS names what is sent from: s1.sender.test
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 WORDS = ("soft", "mark", "subject", "discard", "quarantine")  # of X-Test, each a symbol TEST_WORD
 LUA = """
@@ -38,7 +39,7 @@ LOCAL = {
                           ' E { action = "quarantine"; expression = "TEST_QUARANTINE"; }\n}\n',
     "milter_headers.conf": 'use = ["authentication-results", "x-spam-level", "ours", "gone"]; skip_local = false; skip_authenticated = false;\n'
                            "custom {\n"
-                           " ours = 'return function(task) return nil, {[\"X-Ours\"] = \"seen from \" .. tostring(task:get_from_ip())}, {}, {} end';\n"
+                           " ours = 'return function(task) return nil, {[\"X-Ours\"] = \"seen from \" .. tostring(task:get_from_ip()) .. \" \" .. tostring(task:get_hostname())}, {}, {} end';\n"
                            " gone = 'return function(task) return nil, {}, {[\"X-Gone\"] = 2}, {} end';\n}\n",
     "actions.conf": "discard = 1000; quarantine = 2000;\n",
     "dkim.conf": "check_local = true;\n",
@@ -95,7 +96,7 @@ def deliver(lab, data, client=FOUR):
 def test_clean(lab, secret):
     for client, spf in ((FOUR, "pass"), (SIX, "pass"), (OTHER, "fail")):
         found = deliver(lab, inbound.sign(secret, post.message("ann@signer.test", "X-Gone: stays", "X-Gone: goes"), "signer.test"), client)
-        tap.equal(filters.header(found, "X-Ours"), ["seen from " + client], "our rule's field, with the client's address")
+        tap.equal(filters.header(found, "X-Ours"), ["seen from " + client + " nil"], "our rule's field, with the client's address, which has no name")
         theirs = [line for line in inbound.results(found) if "dkim=pass" in line]
         tap.ok(len(theirs) == 1 and "spf=" + spf in theirs[0], "its results: dkim=pass, spf=" + spf, found)
         tap.equal(filters.header(found, "X-Gone"), ["stays"], "the second of two fields is removed")
@@ -104,6 +105,11 @@ def test_clean(lab, secret):
     large = post.message("ann@signer.test", body="line with some words in it\r\n" * 30000)
     found = deliver(lab, inbound.sign(secret, large, "signer.test"))
     tap.ok(any("dkim=pass" in line for line in inbound.results(found)), "a large one was shown octet for octet")
+
+
+def test_name(lab):
+    found = deliver(lab, post.message("ann@other.test"), NAMED)
+    tap.equal(filters.header(found, "X-Ours"), ["seen from %s s1.sender.test" % NAMED], "a name that leads back is the client's")
 
 
 def test_actions(lab):
@@ -151,10 +157,11 @@ def main():
     with filters.Filters() as rspamd:
         secret, record = inbound.make_key(rspamd.home)
         zone = rspamd.write("zone", "k1._domainkey.signer TXT %s\nsigner TXT \"v=spf1 ip4:%s ip6:%s -all\"\n" % (record, FOUR, SIX))
-        with harness.Lab("--module", "milter", "--zone", zone, "--set", "listener.proxy=yes",
+        with harness.Lab("--module", "milter", "--zone", zone, "--source", NAMED, "--set", "listener.proxy=yes",
                          "--set", "milter-filter.rspamd.address=unix:" + rspamd.path("socket")) as lab:
             start(rspamd, lab)
             tap.case(test_clean, lab, secret)
+            tap.case(test_name, lab)
             tap.case(test_actions, lab)
             tap.case(test_gone, lab)
             tap.case(test_many, lab, rspamd, 100)
