@@ -143,8 +143,8 @@ relais_targets_set_own (RelaisTargets *targets, const char *const *addresses)
 static bool
 is_here (const struct sockaddr *address)
 {
-    const socklen_t size = address->sa_family == AF_INET ? sizeof (struct sockaddr_in)
-                                                         : sizeof (struct sockaddr_in6);
+    const socklen_t size =
+        address->sa_family == AF_INET ? sizeof (struct sockaddr_in) : sizeof (struct sockaddr_in6);
     struct sockaddr_storage to = {0}, from;
     socklen_t from_size = sizeof from;
     int fd = socket (address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -384,7 +384,8 @@ found_segment (Reading *reading, const char *name, guint32 number)
 static void
 found_other (const RelaisSpool *spool, const char *name)
 {
-    static const char *const known[] = {".", "..", "lock", "bodies", "quarantine", "lost+found", NULL};
+    static const char *const known[] = {".",          "..",         "lock", "bodies",
+                                        "quarantine", "lost+found", NULL};
 
     if (!g_strv_contains (known, name))
         g_message ("spool \"%s\": %s is none of the spool's and is left alone", spool->dir, name);

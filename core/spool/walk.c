@@ -182,8 +182,9 @@ find_file (const Walk *walk, const Found *found, guint64 size_bytes)
                          g_memdup2 (&ref.number, sizeof ref.number));
     g_mutex_unlock (&spool->index_lock);
     relais_body_file_name (name, ref.number);
-    return fstatat (spool->bodies_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode) &&
-           (guint64)st.st_size == ref.size_bytes && ref.size_bytes == size_bytes;
+    return fstatat (spool->bodies_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG (st.st_mode) && (guint64)st.st_size == ref.size_bytes &&
+           ref.size_bytes == size_bytes;
 }
 
 /* Takes a message out of the table. */
@@ -282,10 +283,9 @@ remove_orphans (const Walk *walk)
         if (relais_body_file_parse_name (entry->d_name, &number) &&
             !g_hash_table_contains (walk->wanted, &number))
             put_away (spool, entry->d_name);
-        else if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN &&
-                 entry->d_name[0] != '.')
-            g_message ("spool \"%s\": bodies/%s is none of the spool's and is left alone", spool->dir,
-                       entry->d_name);
+        else if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN && entry->d_name[0] != '.')
+            g_message ("spool \"%s\": bodies/%s is none of the spool's and is left alone",
+                       spool->dir, entry->d_name);
     if (dir != NULL)
         closedir (dir);
 }

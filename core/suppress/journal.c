@@ -558,12 +558,13 @@ relais_journal_new (RelaisLoop *loop, const char *dir, RelaisJournalStart start,
 {
     RelaisJournal *journal = g_new (RelaisJournal, 1);
 
-    *journal = (RelaisJournal){.loop = loop,
-                               .dir = g_strdup (dir),
-                               .dir_fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
-                               .file = {.fd = -1},
-                               .fresh = {.fd = -1},
-                               .dead = true};
+    *journal =
+        (RelaisJournal){.loop = loop,
+                        .dir = g_strdup (dir),
+                        .dir_fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
+                        .file = {.fd = -1},
+                        .fresh = {.fd = -1},
+                        .dead = true};
     g_mutex_init (&journal->mutex);
     g_cond_init (&journal->wake);
     journal->tail = relais_journal_tail_new (journal->dir_fd);

@@ -262,8 +262,9 @@ relais_load_read (RelaisLoad *load, const char *dir, RelaisLoadFunc func, gpoint
     reader->dir = dir;
     reader->func = func;
     reader->data = data;
-    dir_fd =
-        g_mkdir_with_parents (dir, 0700) == 0 ? open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    dir_fd = g_mkdir_with_parents (dir, 0700) == 0
+                 ? open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+                 : -1;
     if (dir_fd < 0) {
         cannot (reader, N_ ("cannot open"));
     } else {

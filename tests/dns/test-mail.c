@@ -130,7 +130,8 @@ static void
 fixture_set_up (Fixture *fixture, gconstpointer data)
 {
     static const char *const allow[] = {"10.99.0.0/16", NULL};
-    static const char *const own[] = {"203.0.113.100:25", "10.99.0.1:25", "[2001:db8::100]:25", NULL};
+    static const char *const own[] = {"203.0.113.100:25", "10.99.0.1:25", "[2001:db8::100]:25",
+                                      NULL};
     const char *text = data != NULL ? data : script;
     const char *servers[2] = {NULL};
     const RelaisDnsOptions options = {.servers = servers,
@@ -305,7 +306,8 @@ static void
 test_own_wildcard (void)
 {
     static const char *const none[] = {NULL};
-    static const char *const wildcards[][2] = {{"0.0.0.0:25", NULL}, {"[::]:25", NULL}, {"::", NULL}};
+    static const char *const wildcards[][2] = {
+        {"0.0.0.0:25", NULL}, {"[::]:25", NULL}, {"::", NULL}};
     const char *bad = NULL;
     RelaisTargets *targets = relais_targets_new (NULL, &bad);
 

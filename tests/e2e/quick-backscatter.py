@@ -67,8 +67,9 @@ def test_forged(lab):
                 codes.update(forge(smtp, n))
     tap.equal(set(codes), {250}, "%d forged mails are taken, as a domain of ours has it" % FORGED)
     settled(lab)
-    bounced = sum(event["type"] == "bounced" for event in lab.events())
-    tap.equal(bounced, FORGED, "each is refused where it goes, where it does not arrive")
+    # One kind in five arrives, one has two recipients.
+    lab.wait(lambda: sum(event["type"] == "bounced" for event in lab.events()) >= FORGED, 20, "the last lines")
+    tap.equal(sum(event["type"] == "bounced" for event in lab.events()), FORGED, "%d recipients are refused where it goes" % FORGED)
     tap.equal(sorted(reports(lab)), [], "and nobody hears of it")
     tap.equal([facts for facts, _ in lab.sunk() if any("@v.rcpt.test" in r for r, _ in facts["recipients"])], [], "there is no mail to any of the forged senders")
 

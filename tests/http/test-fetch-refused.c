@@ -49,21 +49,24 @@ static const char zone[] = "public.test A " PUBLIC "\n"
 static const char *const hosts[] = {
     /* loopback, in every spelling that somebody's resolver takes */
     "127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "2130706433", "017700000001", "0177.0.0.1",
-    "0x7f000001", "0x7f.0.0.1", "0x7F.1", "0x7f.0x0.0x0.0x1", "00000177.0.0.01", "127.0.0.1.", "127.0.0.0x1",
-    "localhost", "localhost.", "LOCALHOST", "foo.localhost", "[::1]", "[0:0:0:0:0:0:0:1]", "[::127.0.0.1]",
-    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "0", "0.0.0.0", "0x0", "00", "[::]",
+    "0x7f000001", "0x7f.0.0.1", "0x7F.1", "0x7f.0x0.0x0.0x1", "00000177.0.0.01", "127.0.0.1.",
+    "127.0.0.0x1", "localhost", "localhost.", "LOCALHOST", "foo.localhost", "[::1]",
+    "[0:0:0:0:0:0:0:1]", "[::127.0.0.1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
+    "[0:0:0:0:0:ffff:127.0.0.1]", "0", "0.0.0.0", "0x0", "00", "[::]",
     /* private, link-local, shared, reserved, multicast */
-    "10.0.0.1", "10.255.255.255", "167772161", "172.16.0.1", "172.31.255.255", "192.168.0.1", "0300.0250.0.1",
-    "100.64.0.1", "169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "[::ffff:169.254.169.254]",
-    "192.0.0.192", "198.18.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "[fc00::1]", "[fd00:ec2::254]",
-    "[fe80::1]", "[fec0::1]", "[ff02::1]", "[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::]",
+    "10.0.0.1", "10.255.255.255", "167772161", "172.16.0.1", "172.31.255.255", "192.168.0.1",
+    "0300.0250.0.1", "100.64.0.1", "169.254.169.254", "2852039166", "0xa9fea9fe",
+    "0251.0376.0251.0376", "[::ffff:169.254.169.254]", "192.0.0.192", "198.18.0.1", "224.0.0.1",
+    "255.255.255.255", "240.0.0.1", "[fc00::1]", "[fd00:ec2::254]", "[fe80::1]", "[fec0::1]",
+    "[ff02::1]", "[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::]",
     /* names that lead there */
-    "loop.test", "any.test", "ten.test", "twelve.test", "home.test", "carrier.test", "meta.test", "META.test.",
-    "alias.test", "six.test", "mapped.test", "compatible.test", "nat64.test", "sixtofour.test", "teredo.test",
-    "unique.test", "link.test", "mixed.test", "mixed-six.test",
+    "loop.test", "any.test", "ten.test", "twelve.test", "home.test", "carrier.test", "meta.test",
+    "META.test.", "alias.test", "six.test", "mapped.test", "compatible.test", "nat64.test",
+    "sixtofour.test", "teredo.test", "unique.test", "link.test", "mixed.test", "mixed-six.test",
     /* what hides the host */
-    PUBLIC "@127.0.0.1", "u:p@127.0.0.1", "127.0.0.1%2f." PUBLIC, "127.0.0.1\\." PUBLIC, "%31%32%37.0.0.1",
-    "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1", "[::1%25lo]", "[fe80::1%25lo]"};
+    PUBLIC "@127.0.0.1", "u:p@127.0.0.1", "127.0.0.1%2f." PUBLIC, "127.0.0.1\\." PUBLIC,
+    "%31%32%37.0.0.1", "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1", "[::1%25lo]",
+    "[fe80::1%25lo]"};
 
 /* --- A network in which every address is ours ---------------------------------------------------- */
 
