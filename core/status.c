@@ -8,7 +8,9 @@
 #include "status-private.h"
 
 #include <glib/gi18n-lib.h>
+#ifdef __GLIBC__
 #include <malloc.h>
+#endif
 #include <unistd.h>
 
 static void
@@ -153,14 +155,18 @@ put_load (RelaisCommandCall *call, RelaisLoadMeter *meter)
     row (call, "spool.threads.queued", load.bodies_queued);
 }
 
-/* Of the allocator; walks its free lists, some microseconds. */
+/* What the allocator has in use, and what it keeps for later; walks its free lists, some microseconds. */
 static void
 put_heap (RelaisCommandCall *call)
 {
+#ifdef __GLIBC__
     struct mallinfo2 heap = mallinfo2 ();
 
     row (call, "heap.used_bytes", (gint64)(heap.uordblks + heap.hblkhd));
     row (call, "heap.free_bytes", (gint64)heap.fordblks);
+#else
+    (void)call;
+#endif
 }
 
 static void
