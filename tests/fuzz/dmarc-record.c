@@ -50,7 +50,7 @@ check_walk (const guint8 *bytes, gsize size, const DmarcRecord *record)
         g_assert_true (g_str_has_prefix (name, "_dmarc.") && g_str_has_suffix (start, name + 7));
         g_free (name);
         g_assert_cmpuint (++asked, <=, DMARC_WALK_QUERIES);
-        dmarc_walk_take (&walk, fuzz_next_piece (&random, 1, 4) == 1 ? record : NULL);
+        dmarc_walk_take (&walk, fuzz_random_below (&random, 4) > 0 ? record : NULL);
     }
     g_assert_true (g_str_has_suffix (start, dmarc_walk_organisation (&walk)));
     g_assert_cmpint (dmarc_walk_policy (&walk) != NULL, ==, walk.n_found > 0);
@@ -60,6 +60,10 @@ check_walk (const guint8 *bytes, gsize size, const DmarcRecord *record)
 
         found.record.testing = false;
         g_assert_cmpint (tested, <=, dmarc_policy_wanted (&found, start, true));
+        g_assert_nonnull (dmarc_policy_to_string (dmarc_policy_wanted (&found, start, false)));
+        if (!dmarc_policy_needs_existence (&found, start))
+            g_assert_cmpint (dmarc_policy_wanted (&found, start, true), ==,
+                             dmarc_policy_wanted (&found, start, false));
     }
     dmarc_walk_clear (&walk);
 }

@@ -18,7 +18,11 @@
 static const char *const words[] = {"\1", "\2", "\3", "\4", "\20", "\60", NULL};
 const FuzzTarget fuzz_target = {150, words};
 
-enum { MESSAGES = 6, LARGE_BYTES = 300 << 10, SMALL_BYTES = 3000 };
+enum {
+    MESSAGES = 7, /* more than a segment holds */
+    LARGE_BYTES = 300 << 10,
+    SMALL_BYTES = 3000
+};
 
 typedef struct {
     char *name; /* below the spool's directory */

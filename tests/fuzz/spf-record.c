@@ -48,6 +48,7 @@ typedef struct {
     const guint8 *bytes;
     gsize size;
     FuzzRandom random;
+    guint misses; /* of 16 questions, have no answer */
 } Dns;
 
 /* The n-th line, of those that there are. */
@@ -100,19 +101,19 @@ answer (Dns *dns, SpfEval *eval, SpfDnsType type)
     const gsize chance = fuzz_random_below (&dns->random, 16);
     gsize n = type == SPF_DNS_TXT ? 1 : 1 + fuzz_random_below (&dns->random, 12);
 
-    if (chance < 3)
-        said = (SpfAnswer){(SpfDnsOutcome)(SPF_DNS_NODATA + chance), "lost", NULL};
+    if (chance < dns->misses)
+        said = (SpfAnswer){(SpfDnsOutcome)(SPF_DNS_NODATA + chance % 3), "lost", NULL};
     for (; n > 0; n--)
         g_ptr_array_add (records, record_of (dns, type));
     spf_eval_answer (eval, &said);
 }
 
 static SpfResult
-check (const guint8 *bytes, gsize size, const char *ip, guint stop)
+check (const guint8 *bytes, gsize size, const char *ip, guint misses, guint stop)
 {
     const SpfIdentity identity = {ip, "local-part+x@sub.d.test", "helo.test", "r.test", 1};
     g_autoptr (SpfEval) eval = spf_eval_new (&identity, &limits);
-    Dns dns = {bytes, size, fuzz_random_from (bytes, size)};
+    Dns dns = {bytes, size, fuzz_random_from (bytes, size), misses};
     const SpfQuestion *question;
 
     for (guint n = 0; (question = spf_eval_next (eval)) != NULL && n < stop; n++) {
@@ -125,6 +126,12 @@ check (const guint8 *bytes, gsize size, const char *ip, guint stop)
     g_assert_cmpuint (spf_eval_n_terms (eval), <=, limits.terms + 1);
     g_assert_cmpuint (spf_eval_n_voids (eval), <=, limits.voids + 1);
     g_assert_cmpint (spf_eval_get_result (eval), <, SPF_RESULTS);
+    g_assert_nonnull (spf_result_to_string (spf_eval_get_result (eval)));
+    g_assert_cmpstr (spf_eval_get_domain (eval), ==, "sub.d.test");
+    g_assert_cmpuint (spf_eval_n_questions (eval), <=, QUESTIONS_MOST);
+    g_assert_true (!spf_eval_is_helo (eval) && spf_eval_get_trace (eval) != NULL);
+    if (spf_eval_get_problem (eval) != NULL)
+        g_assert_null (spf_eval_get_mechanism (eval));
     if (spf_eval_get_explanation (eval) != NULL) {
         g_assert_cmpint (spf_eval_get_result (eval), ==, SPF_FAIL);
         g_assert_cmpuint (strlen (spf_eval_get_explanation (eval)), <=, SPF_EXPLANATION_BYTES);
@@ -160,9 +167,9 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
     FuzzRandom random = fuzz_random_from (bytes, size);
 
     check_record (copy, size);
-    g_assert_cmpint (check (copy, size, "192.0.2.1", G_MAXUINT), ==,
-                     check (copy, size, "::ffff:192.0.2.1", G_MAXUINT));
-    check (copy, size, "2001:db8::", G_MAXUINT);
-    check (copy, size, "192.0.2.1", (guint)fuzz_random_below (&random, 16));
+    g_assert_cmpint (check (copy, size, "192.0.2.1", 3, G_MAXUINT), ==,
+                     check (copy, size, "::ffff:192.0.2.1", 3, G_MAXUINT));
+    check (copy, size, "2001:db8::", 8, G_MAXUINT);
+    check (copy, size, "192.0.2.1", 3, (guint)fuzz_random_below (&random, 16));
     return 0;
 }

@@ -71,6 +71,7 @@ check_href (const char *href, gsize size, bool utf8, const ClickPage *page)
     const ClickChoice choice = click_choose (href, size, utf8, page, &tracked);
 
     g_assert_true ((choice == CLICK_TRACK) == (tracked != NULL));
+    g_assert_true (g_str_equal (click_choice_reason (choice), "tracked") == (tracked != NULL));
     g_assert_true (tracked == NULL || g_strcmp0 (tracked, url) == 0);
     g_assert_true (choice != CLICK_URL || url == NULL);
     g_assert_true (url == NULL || click_url_is_web (href, size));
@@ -101,8 +102,14 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize size)
     const ClickPage page = {listed, "https://track.test/"};
 
     g_assert_cmpuint (listed->len, <=, CLICK_UNSUBSCRIBE_URLS);
-    for (guint i = 0; i < listed->len; i++)
+    for (guint i = 0; i < listed->len; i++) {
+        g_autofree char *tracked = NULL;
+
         check_url (listed->pdata[i]);
+        g_assert_cmpint (
+            click_choose (listed->pdata[i], strlen (listed->pdata[i]), true, &page, &tracked), !=,
+            CLICK_TRACK);
+    }
     check_href ((const char *)copy, size, true, &page);
     check_href ((const char *)copy, size, false, &page);
     check_plain (copy, size);
