@@ -27,6 +27,14 @@ enum { CONTEXT_MAIN, CONTEXT_CONFIRM, N_CONTEXTS };
 enum { TCP_SOCKETS = 20, CONFIRM_CACHE_BYTES = 1 << 20, SMALLEST_CACHE_BYTES = 1 << 20 };
 /* What share of the cache a name that does not exist stands for: an eighth in all. */
 enum { BYTES_PER_ABSENCE = 1024 };
+enum { PULSE_US = 1000 * 1000, PULSES = 10 };
+
+/* What is heard of the servers that one context forwards to; see "Pulses" below. */
+typedef struct {
+    guint n_asked;
+    guint n_pulses; /* that are still to be sent */
+    bool heard;     /* an answer that was not in the cache, since the last beat */
+} Silence;
 
 struct RelaisDns {
     RelaisLoop *loop;
@@ -38,6 +46,11 @@ struct RelaisDns {
     GQueue waiting;        /* of those: not asked yet, by `place` */
     GQueue done;           /* of those: answered, by `place` */
     guint n_asked;
+    bool asking; /* inside libunbound's call */
+    bool forwarding;
+    Silence silences[N_CONTEXTS];
+    RelaisTimer pulse;
+    guint n_sent; /* pulses */
     RelaisTimer tell;
     bool telling;
     RelaisAbsences *absences;
@@ -108,9 +121,10 @@ question_done (Question *question)
 {
     RelaisDns *dns = question->dns;
 
-    if (question->state == QUESTION_ASKED)
+    if (question->state == QUESTION_ASKED) {
         dns->n_asked--;
-    else if (question->state == QUESTION_WAITING && question->place.data != NULL)
+        dns->silences[question->context].n_asked--;
+    } else if (question->state == QUESTION_WAITING && question->place.data != NULL)
         g_queue_unlink (&dns->waiting, &question->place);
     question->state = QUESTION_DONE;
     relais_timer_stop (&question->deadline);
@@ -151,6 +165,8 @@ on_resolved (void *data, int rcode, void *packet, int size, int security, char *
     Question *question = data;
     RelaisDnsAnswer *answer = question->answer;
 
+    if (!question->dns->asking && packet != NULL && (rcode == 0 || rcode == 3))
+        question->dns->silences[question->context].heard = true;
     if (security == 1) {
         relais_dns_answer_fail (answer, "DNSSEC validation failed");
         answer->outcome = RELAIS_DNS_BOGUS;
@@ -171,8 +187,13 @@ ask (Question *question)
 
     question->state = QUESTION_ASKED;
     dns->n_asked++;
+    dns->silences[question->context].n_asked++;
+    if (dns->forwarding && !relais_timer_is_set (&dns->pulse))
+        relais_timer_set (&dns->pulse, PULSE_US);
+    dns->asking = true;
     failed = ub_resolve_event (dns->contexts[question->context], question->text,
                                (int)question->type, 1, question, on_resolved, &id);
+    dns->asking = false;
     if (question->state == QUESTION_DONE)
         return; /* answered from the cache */
     question->id = id;
@@ -302,6 +323,61 @@ relais_dns_cancel (RelaisDnsQuery *query)
     g_free (query);
 }
 
+/* --- Pulses --------------------------------------------------------------------------------------
+ *
+ * A forwarder that does not answer in time where a domain's own servers are dead is taken by
+ * libunbound for dead itself after some such questions, and then nobody's are asked any more. One
+ * answer to anything mends that. So while questions wait and nothing comes, and for a while after
+ * (libunbound goes on with what our deadline has ended), it is asked each second about what every
+ * resolver knows by itself: a name below "invalid." (RFC 6761 section 6.4), another one each time,
+ * for libunbound keeps a refusal for some seconds.
+ */
+
+static void
+ignore_answer (void *data, int rcode, void *packet, int size, int security, char *why_bogus,
+               int rate_limited)
+{
+}
+
+static void
+send_pulse (RelaisDns *dns, int context)
+{
+    char name[32];
+
+    g_snprintf (name, sizeof name, "p%u.invalid.", dns->n_sent++);
+    (void)ub_resolve_event (dns->contexts[context], name, RELAIS_DNS_MX, 1, NULL, ignore_answer,
+                            NULL);
+}
+
+/* Whether it is to go on. */
+static bool
+beat (RelaisDns *dns, int context)
+{
+    Silence *silence = &dns->silences[context];
+
+    if (silence->n_asked > 0 && !silence->heard)
+        silence->n_pulses = PULSES;
+    if (silence->n_pulses > 0) {
+        silence->n_pulses--;
+        if (!silence->heard)
+            send_pulse (dns, context);
+    }
+    silence->heard = false;
+    return silence->n_asked > 0 || silence->n_pulses > 0;
+}
+
+static void
+on_pulse (gpointer data)
+{
+    RelaisDns *dns = data;
+    bool more = false;
+
+    for (int i = 0; i < N_CONTEXTS; i++)
+        more |= beat (dns, i);
+    if (more)
+        relais_timer_set (&dns->pulse, PULSE_US);
+}
+
 /* --- The contexts ----------------------------------------------------------------------------- */
 
 typedef struct {
@@ -414,12 +490,6 @@ set_sizes (const Setup *setup, const RelaisDnsOptions *options, int which)
            set_number (setup, "infra-cache-max-rtt:", 4000);
 }
 
-static void
-ignore_answer (void *data, int rcode, void *packet, int size, int security, char *why_bogus,
-               int rate_limited)
-{
-}
-
 /* libunbound reads its files when first asked: here, where that may block, and not on the loop. */
 static bool
 settle (const Setup *setup)
@@ -432,7 +502,7 @@ settle (const Setup *setup)
 static bool
 open_context (RelaisDns *dns, const RelaisDnsOptions *options, int which, GError **error)
 {
-    bool forwarding = options->servers != NULL && options->servers[0] != NULL;
+    const bool forwarding = dns->forwarding;
     const char *anchor = trust_anchor (options, forwarding);
     Setup setup = {ub_ctx_create_ub_event (dns->base), error};
 
@@ -465,6 +535,8 @@ relais_dns_new (const RelaisDnsOptions *options, RelaisLoop *loop, GError **erro
     dns->timeout_us = options->timeout_us;
     dns->max_queries = MAX (options->max_queries, 1);
     dns->questions = g_hash_table_new (question_hash, question_equal);
+    dns->forwarding = options->servers != NULL && options->servers[0] != NULL;
+    relais_timer_init (&dns->pulse, loop, on_pulse, dns);
     relais_timer_init (&dns->tell, loop, tell_done, dns);
     dns->rand = g_rand_new ();
     dns->absences = relais_absences_new (
@@ -493,6 +565,7 @@ relais_dns_free (RelaisDns *dns)
         if (dns->contexts[i] != NULL)
             ub_ctx_delete (dns->contexts[i]);
     relais_ub_base_free (dns->base);
+    relais_timer_stop (&dns->pulse);
     relais_timer_stop (&dns->tell);
     g_hash_table_iter_init (&iter, dns->questions);
     while (g_hash_table_iter_next (&iter, &question, NULL))

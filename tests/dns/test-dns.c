@@ -409,6 +409,50 @@ test_many_timeouts (void)
 }
 
 static void
+on_round (gpointer data)
+{
+    ++*(guint *)data;
+}
+
+/* A server that is silent about some names is not taken for a dead one: after ten seconds of nothing
+ * but such questions it is still asked about others. */
+static void
+test_silent_about_some (void)
+{
+    enum { ROUNDS = 40, EACH = 5, ROUND_US = 250 * 1000 };
+    g_autoptr (GString) script = g_string_new ("good.test MX 10 a.test\n");
+    g_autofree Result *results = g_new0 (Result, ROUNDS * EACH);
+    g_auto (Result) good = {0};
+    g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
+    g_autoptr (RelaisDns) dns = NULL;
+    g_autoptr (TestDns) server = NULL;
+    const char *servers[2] = {NULL};
+    guint rounds = 0;
+    RelaisTimer timer;
+
+    relais_timer_init (&timer, loop, on_round, &rounds);
+    for (guint i = 0; i < ROUNDS * EACH; i++)
+        g_string_append_printf (script, "d%u.test MX !DROP\np%u.invalid MX !REFUSED\n", i, i);
+    server = test_dns_new (script->str);
+    servers[0] = test_dns_address (server);
+    dns = open_resolver (loop, servers, 2 * G_USEC_PER_SEC, 1000);
+    for (guint i = 0; i < ROUNDS * EACH; i++) {
+        g_autofree char *name = g_strdup_printf ("d%u.test", i);
+
+        relais_dns_query (dns, name, RELAIS_DNS_MX, on_answer, &results[i]);
+        if (i % EACH == 0) {
+            relais_timer_set (&timer, ROUND_US);
+            run_until (loop, &rounds, rounds + 1);
+        }
+    }
+    ask_one (loop, dns, "good.test", RELAIS_DNS_MX, &good);
+    g_assert_cmpstr (good.reason, ==, NULL);
+    g_assert_cmpint ((int)good.outcome, ==, RELAIS_DNS_DATA);
+    for (guint i = 0; i < ROUNDS * EACH; i++)
+        result_clear (&results[i]);
+}
+
+static void
 test_bad_options (void)
 {
     static const char *const bad_servers[] = {"not an address", NULL};
@@ -455,6 +499,7 @@ main (int argc, char **argv)
     g_test_add_func ("/dns/cancel", test_cancel);
     g_test_add_func ("/dns/dead-first-server", test_dead_first_server);
     g_test_add_func ("/dns/many-timeouts", test_many_timeouts);
+    g_test_add_func ("/dns/silent-about-some", test_silent_about_some);
     g_test_add_func ("/dns/bad-options", test_bad_options);
     g_test_add_func ("/dns/recursion-opens", test_recursion_opens);
     return g_test_run ();
