@@ -352,7 +352,7 @@ def call(port, domains):
 def rate(lab, hop, messages, *more):
     """Messages a second to who listens at `hop`."""
     ends = ["--connect", "127.0.0.1:%d" % lab.port, "--listen", hop]
-    return measure.load(harness.BUILD, *ends, "--messages", messages, "--connections", 20, *more)["delivered_per_s"]
+    return measure.load(harness.BUILD, *ends, "--messages", messages, "--connections", 20, "--timeout", 120, *more)["delivered_per_s"]
 
 
 def rates(free, beside):

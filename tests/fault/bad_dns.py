@@ -66,12 +66,39 @@ class Flap:
                 return turn
 
 
+class Upstream(asyncio.DatagramProtocol):
+    """Questions to the server, each with an id of our own."""
+
+    def __init__(self):
+        self.waiting, self.last = {}, 0
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, _):
+        waiting = self.waiting.pop(data[:2], None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(data[2:])
+
+    async def ask(self, data):
+        """The answer, or None."""
+        self.last = (self.last + 1) % 65536
+        number = struct.pack("!H", self.last)
+        self.waiting[number] = asyncio.get_running_loop().create_future()
+        self.transport.sendto(number + data[2:])
+        try:
+            return bytearray(data[:2] + await asyncio.wait_for(self.waiting[number], 5))
+        except asyncio.TimeoutError:
+            return None
+
+
 class Dns(asyncio.DatagramProtocol):
     """Between the daemon and the laboratory's server; `fault` is what becomes of questions about names that `sick` gives a
     number for. `asked` counts those, `said` what they were told."""
 
     def __init__(self, upstream, sick=odd):
-        self.upstream, self.sick, self.fault, self.asked, self.flaps, self.said = upstream, sick, None, 0, {}, collections.Counter()
+        self.address, self.upstream, self.sick, self.fault = upstream, Upstream(), sick, None
+        self.asked, self.flaps, self.said = 0, {}, collections.Counter()
 
     def connection_made(self, transport):
         self.transport = transport
@@ -96,28 +123,11 @@ class Dns(asyncio.DatagramProtocol):
                 self.transport.sendto(failure(data, rcode), peer)
             if rcode is not None or self.fault == "silence":
                 return
-        reply = await self.ask(data)
+        reply = await self.upstream.ask(data)
         if reply is not None:
             if number is not None:
                 reply = await self.spoil(reply, self.fault)
             self.transport.sendto(bytes(reply), peer)
-
-    async def ask(self, data):
-        """The server's answer, or None."""
-        loop, got = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
-
-        class Up(asyncio.DatagramProtocol):
-            def datagram_received(self, reply, _):
-                if not got.done():
-                    got.set_result(reply)
-        transport, _ = await loop.create_datagram_endpoint(Up, remote_addr=self.upstream)
-        transport.sendto(data)
-        try:
-            return bytearray(await asyncio.wait_for(got, 5))
-        except asyncio.TimeoutError:
-            return None
-        finally:
-            transport.close()
 
     @staticmethod
     async def spoil(reply, fault):
@@ -187,6 +197,7 @@ def zone():
 
 
 async def listen(dns, port):
+    await asyncio.get_running_loop().create_datagram_endpoint(lambda: dns.upstream, remote_addr=dns.address)
     await asyncio.get_running_loop().create_datagram_endpoint(lambda: dns, local_addr=("127.0.0.1", port))
 
 
