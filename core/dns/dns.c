@@ -50,6 +50,7 @@ struct RelaisDns {
     bool forwarding;
     Silence silences[N_CONTEXTS];
     RelaisTimer pulse;
+    guint n_sent; /* pulses */
     RelaisTimer tell;
     bool telling;
     RelaisAbsences *absences;
@@ -328,13 +329,24 @@ relais_dns_cancel (RelaisDnsQuery *query)
  * libunbound for dead itself after some such questions, and then nobody's are asked any more. One
  * answer to anything mends that. So while questions wait and nothing comes, and for a while after
  * (libunbound goes on with what our deadline has ended), it is asked each second about what every
- * resolver knows by itself: "invalid." (RFC 6761 section 6.4).
+ * resolver knows by itself: a name below "invalid." (RFC 6761 section 6.4), another one each time,
+ * for libunbound keeps a refusal for some seconds.
  */
 
 static void
 ignore_answer (void *data, int rcode, void *packet, int size, int security, char *why_bogus,
                int rate_limited)
 {
+}
+
+static void
+send_pulse (RelaisDns *dns, int context)
+{
+    char name[32];
+
+    g_snprintf (name, sizeof name, "p%u.invalid.", dns->n_sent++);
+    (void)ub_resolve_event (dns->contexts[context], name, RELAIS_DNS_MX, 1, NULL, ignore_answer,
+                            NULL);
 }
 
 /* Whether it is to go on. */
@@ -348,8 +360,7 @@ beat (RelaisDns *dns, int context)
     if (silence->n_pulses > 0) {
         silence->n_pulses--;
         if (!silence->heard)
-            (void)ub_resolve_event (dns->contexts[context], "invalid.", RELAIS_DNS_MX, 1, NULL,
-                                    ignore_answer, NULL);
+            send_pulse (dns, context);
     }
     silence->heard = false;
     return silence->n_asked > 0 || silence->n_pulses > 0;

@@ -420,7 +420,7 @@ static void
 test_silent_about_some (void)
 {
     enum { ROUNDS = 40, EACH = 5, ROUND_US = 250 * 1000 };
-    g_autoptr (GString) script = g_string_new ("good.test MX 10 a.test\ninvalid MX !REFUSED\n");
+    g_autoptr (GString) script = g_string_new ("good.test MX 10 a.test\n");
     g_autofree Result *results = g_new0 (Result, ROUNDS * EACH);
     g_auto (Result) good = {0};
     g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
@@ -432,7 +432,7 @@ test_silent_about_some (void)
 
     relais_timer_init (&timer, loop, on_round, &rounds);
     for (guint i = 0; i < ROUNDS * EACH; i++)
-        g_string_append_printf (script, "d%u.test MX !DROP\n", i);
+        g_string_append_printf (script, "d%u.test MX !DROP\np%u.invalid MX !REFUSED\n", i, i);
     server = test_dns_new (script->str);
     servers[0] = test_dns_address (server);
     dns = open_resolver (loop, servers, 2 * G_USEC_PER_SEC, 1000);
