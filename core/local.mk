@@ -21,7 +21,7 @@ libcore_la_SOURCES += \
     core/ctl.c core/ctl-module.c core/ctl-module-private.h \
     core/ctl-crashes.c core/ctl-crashes-private.h core/ctl-spool.c \
     core/ctl-new.c core/ctl-new-private.h \
-    core/daemon.c core/mains-private.h \
+    core/daemon.c core/daemon-up.c core/daemon-private.h core/mains-private.h \
     core/limiter.c core/limiter-private.h \
     core/notify.c core/notify-private.h core/policies.c core/policies-private.h \
     core/privileges.c core/privileges-private.h \
