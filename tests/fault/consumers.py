@@ -4,7 +4,7 @@
 is killed with SIGKILL meanwhile. Relais has no webhook of its own, but what one is made of: the event log, cursors that read it
 on, and fetches; tests/e2e/poster.c puts them together with the public headers alone. Mail must flow all the time, and once the
 other side is well it must have each event of the log, in the log's order, some of them twice. Then the log is removed before all
-of it was read: that is told of, and what follows comes.
+of it was read: the spool hands over again what it has, the rest is told of, and what follows comes.
 
     tests/fault/consumers.py [SECONDS [KILLS]]      seconds and kills of each kind (TAP; with RELAIS_RECORD set also into RESULTS)
 """
@@ -172,6 +172,7 @@ def removed_log(progress):
             lab.wait(lambda: round_ == 1 or len(consumer.first_times()) == len(lab.ids()) >= 10, 20, "what it is told of")
         time.sleep(1.5)
         lab.kill()
+        before = set(lab.ids())
         for path in glob.glob(lab.facts["events"]):
             os.unlink(path)
         lab.start()
@@ -183,7 +184,8 @@ def removed_log(progress):
         said = lab.log()
         progress.note([books.Finding(set(fresh) <= set(consumer.taken), "what comes after a removed log is known", len(fresh)),
                        books.Finding(not consumer.bad, "it has whole events and nothing else", consumer.bad[:3]),
-                       books.Finding("events were removed before it had read them" in said, "a removed log is told of", said[-800:])], "")
+                       books.Finding(before <= set(consumer.taken) or "events were removed before it had read them" in said,
+                                     "what was removed is told of, where the spool had it no more", (len(before - set(consumer.taken)), said[-800:]))], "")
 
 
 def main(seconds, kills, command="tests/fault/consumers.py"):
