@@ -107,7 +107,7 @@ relais_confinement_free (RelaisConfinement *confinement)
 /* --- Which files ------------------------------------------------------------------------------ */
 
 /* /etc: names, certificates, time zone, what the administrator has of ours; secrets there are kept by their modes.
- * /proc as a whole, since the inode of /proc/self is another one after each look. /sys: how many processors. */
+ * /proc as a whole, since the inode of /proc/self is another one after each look. /sys: how many processors, how much memory. */
 static const RelaisConfineRule system_rules[] = {
     {(char *)"/etc", RELAIS_CONFINE_READ},
     {(char *)"/usr", RELAIS_CONFINE_READ},
@@ -116,6 +116,7 @@ static const RelaisConfineRule system_rules[] = {
     {(char *)"/var/lib/ca-certificates", RELAIS_CONFINE_READ},
     {(char *)"/proc", RELAIS_CONFINE_READ},
     {(char *)"/sys/devices/system/cpu", RELAIS_CONFINE_READ},
+    {(char *)"/sys/fs/cgroup", RELAIS_CONFINE_READ},
     {(char *)"/dev/urandom", RELAIS_CONFINE_READ},
     {(char *)"/dev/random", RELAIS_CONFINE_READ},
     {(char *)"/dev/null", RELAIS_CONFINE_READ | RELAIS_CONFINE_WRITE},

@@ -69,9 +69,11 @@ static const RelaisOption options[] = {
     {"spool", "segment_size", RELAIS_OPTION_SIZE, 0, "64M", 1 << 20, 1 << 30, NULL,
      N_ ("Size of one segment file.")},
     {"spool", "hot_memory", RELAIS_OPTION_SIZE, 0, "256M", 0, G_MAXINT64, NULL,
-     N_ ("Memory for messages that wait for their first attempt.")},
+     N_ ("Memory for messages that wait for their first attempt; at most an eighth of what the "
+         "daemon may use.")},
     {"spool", "receive_memory", RELAIS_OPTION_SIZE, 0, "256M", 1 << 20, G_MAXINT64, NULL,
-     N_ ("Memory for messages that are being received; beyond it clients wait, then get 452.")},
+     N_ ("Memory for messages that are being received, at most an eighth of what the daemon may "
+         "use; beyond it clients wait, then get 452.")},
     {"spool", "threads", RELAIS_OPTION_INT, 0, "4", 1, 64, NULL,
      N_ ("Threads that write and read back message bodies; mostly they wait for the disk.")},
     {"spool", "min_free", RELAIS_OPTION_SIZE, 0, "0", 0, G_MAXINT64, NULL,

@@ -98,6 +98,18 @@ read_file (Reading *reading, int fd, guint64 limit)
     return true;
 }
 
+/* Whether a line ends where the place is. If not, the file is not the one that the place was of: somebody took that
+ * away, and what is in this one has not been read. */
+static bool
+is_its_file (int fd, guint64 offset, guint64 size)
+{
+    char before = '\n';
+
+    if (offset > size)
+        return false;
+    return offset == 0 || (pread (fd, &before, 1, (off_t)offset - 1) == 1 && before == '\n');
+}
+
 /* Reads the place's day, as far as it counts. */
 static bool
 read_day (Reading *reading, const char *name, bool *gap, GError **error)
@@ -111,9 +123,9 @@ read_day (Reading *reading, const char *name, bool *gap, GError **error)
         limit = (guint64)st.st_size;
         if (reading->place->day == reading->end.day)
             limit = MIN (limit, reading->end.offset);
-        if (reading->place->offset > (guint64)st.st_size) {
+        if (!is_its_file (fd, reading->place->offset, (guint64)st.st_size)) {
             *gap = true;
-            reading->place->offset = (guint64)st.st_size;
+            reading->place->offset = 0;
         }
         good = read_file (reading, fd, limit);
     }

@@ -30,6 +30,7 @@ struct RelaisTransfer {
     GPtrArray *got_headers;
     GByteArray *got_body;
     guint64 header_bytes;
+    bool header_ended; /* by an empty line; libcurl takes one that was cut off as it is */
     bool too_large;
     bool shaking; /* a TLS handshake was begun */
     bool stray;   /* libcurl wanted to connect elsewhere */
@@ -65,10 +66,14 @@ on_header (char *bytes, size_t size, size_t n, void *data)
     }
     while (end > 0 && g_ascii_isspace (bytes[end - 1]))
         end--;
-    if (end >= 5 && memcmp (bytes, "HTTP/", 5) == 0)
+    if (end >= 5 && memcmp (bytes, "HTTP/", 5) == 0) {
         g_ptr_array_set_size (transfer->got_headers, 0);
-    else if (memchr (bytes, ':', end) != NULL)
+        transfer->header_ended = false;
+    } else if (end == 0) {
+        transfer->header_ended = true;
+    } else if (memchr (bytes, ':', end) != NULL) {
         g_ptr_array_add (transfer->got_headers, g_strndup (bytes, end));
+    }
     return n;
 }
 
@@ -301,7 +306,7 @@ outcome_of (const RelaisTransfer *transfer, CURLcode code)
     if (transfer->stray)
         return RELAIS_FETCH_REFUSED_ADDRESS;
     switch ((int)code) {
-    case CURLE_OK: return RELAIS_FETCH_OK;
+    case CURLE_OK: return transfer->header_ended ? RELAIS_FETCH_OK : RELAIS_FETCH_PROTOCOL;
     case CURLE_FILESIZE_EXCEEDED: return RELAIS_FETCH_TOO_LARGE;
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST: return RELAIS_FETCH_CONNECT;
@@ -364,6 +369,7 @@ static char *
 protocol_text (const RelaisTransfer *transfer, CURLcode code)
 {
     switch ((int)code) {
+    case CURLE_OK:
     case CURLE_PARTIAL_FILE: return g_strdup ("the answer was cut short");
     case CURLE_GOT_NOTHING: return g_strdup ("the server closed the connection without an answer");
     case CURLE_UNSUPPORTED_PROTOCOL:

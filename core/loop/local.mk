@@ -4,6 +4,7 @@ libcore_la_SOURCES += \
     core/loop/clock-virtual.c core/loop/clock-virtual-private.h \
     core/loop/descriptors.c core/loop/descriptors-private.h \
     core/loop/loop.c core/loop/loop-private.h \
+    core/loop/memory.c core/loop/memory-private.h \
     core/loop/thread.c core/loop/thread-private.h \
     core/loop/timer.c core/loop/timer-private.h \
     core/loop/pool.c core/loop/pool-private.h
@@ -22,6 +23,12 @@ TESTS += tests/loop/test-descriptors
 tests_loop_test_descriptors_SOURCES = tests/loop/test-descriptors.c
 tests_loop_test_descriptors_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_loop_test_descriptors_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/loop/test-memory
+TESTS += tests/loop/test-memory
+tests_loop_test_memory_SOURCES = tests/loop/test-memory.c
+tests_loop_test_memory_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_loop_test_memory_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/loop/test-clock
 TESTS += tests/loop/test-clock

@@ -29,7 +29,7 @@ struct RelaisCursor {
     RelaisLogPlace place; /* behind what was given */
     RelaisLogPlace read;  /* of the job: behind what it read */
     GPtrArray *events;    /* of the job; or NULL */
-    bool gap;
+    bool gap;             /* that was not told of yet */
     GError *error;
     guint max;
     RelaisCursorFunc func; /* of the call that waits; or NULL */
@@ -77,26 +77,29 @@ read_on (gpointer data)
 {
     RelaisCursor *cursor = data;
     RelaisEventLog *log = cursor->module->host->events;
+    bool gap = false;
 
     cursor->read = cursor->place;
     if (cursor->placed || find_place (cursor))
-        cursor->events =
-            relais_event_read_on (log, &cursor->read, relais_event_log_end (log), cursor->max,
-                                  READ_BYTES, &cursor->gap, &cursor->error);
+        cursor->events = relais_event_read_on (log, &cursor->read, relais_event_log_end (log),
+                                               cursor->max, READ_BYTES, &gap, &cursor->error);
+    cursor->gap |= gap;
 }
 
 static void
 tell (RelaisCursor *cursor, const GPtrArray *events, const char *error)
 {
     const RelaisCursorFunc func = cursor->func;
+    const bool gap = cursor->gap;
     RelaisGuard outer;
 
     cursor->func = NULL;
-    if (cursor->gap)
+    cursor->gap = false;
+    if (gap)
         relais_log (cursor->module, RELAIS_LOG_ERROR,
                     "cursor %s: events were removed before it had read them", cursor->name);
     relais_guard_enter (&outer, cursor->module, "cursor", 0);
-    func (cursor, events, cursor->gap, error, cursor->data);
+    func (cursor, events, gap, error, cursor->data);
     relais_guard_leave (&outer);
 }
 
@@ -182,7 +185,6 @@ on_turn (gpointer data)
         return;
     }
     cursor->working = true;
-    cursor->gap = false;
     cursor->read = cursor->place;
     begun = cursor->acking ? relais_worker_run (cursor->module, save, after_save, cursor)
                            : relais_worker_run (cursor->module, read_on, after_read, cursor);

@@ -67,6 +67,10 @@ tests_fault_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 tests_fault_shim_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 tests_fault_shim_la_LIBADD = -ldl
 
+check_LTLIBRARIES += tests/fault/alloc.la
+tests_fault_alloc_la_SOURCES = tests/fault/alloc.c
+tests_fault_alloc_la_LDFLAGS = -module -avoid-version -rpath /nowhere
+tests_fault_alloc_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 check_LTLIBRARIES += tests/fault/point.la
 tests_fault_point_la_SOURCES = tests/fault/point.c
 tests_fault_point_la_LDFLAGS = -module -avoid-version -rpath /nowhere

@@ -13,13 +13,15 @@
 #include <unistd.h>
 
 #include "spool/spool-state.h"
+#include "loop/memory-private.h"
 #include "loop/thread-private.h"
 
 #define DEFAULT_SEGMENT_BYTES (G_GUINT64_CONSTANT (64) << 20)
 #define DEFAULT_MEMORY_BYTES (G_GUINT64_CONSTANT (256) << 20)
 #define DEFAULT_PROBE_US (10 * RELAIS_USEC_PER_SEC)
 #define JOBS_RETRY_US (5 * RELAIS_USEC_PER_MSEC)
-enum { DEFAULT_FREE_INODES = 5000 };
+#define LEAST_MEMORY_BYTES (G_GUINT64_CONSTANT (1) << 20)
+enum { DEFAULT_FREE_INODES = 5000, MEMORY_SHARE = 8 /* of what there is, for each of the two */ };
 
 /* --- Notices: what the threads tell the loop ------------------------------------------------------ */
 
@@ -157,6 +159,23 @@ relais_spool_drop_file (RelaisSpool *spool, guint64 number)
 
 /* --- Opening ------------------------------------------------------------------------------------ */
 
+/* On a small machine, or in a small control group, the kernel would end us before we refuse anything. */
+static void
+bound_memory (const RelaisSpool *spool, RelaisSpoolOptions *to)
+{
+    const guint64 allowed = relais_memory_allowed ("");
+    const guint64 most = MAX (allowed / MEMORY_SHARE, LEAST_MEMORY_BYTES);
+
+    if (to->hot_memory_bytes <= most && to->receive_memory_bytes <= most)
+        return;
+    g_message ("the spool \"%s\" takes at most %" G_GUINT64_FORMAT
+               " MiB each for hot_memory and receive_memory: the daemon may use %" G_GUINT64_FORMAT
+               " MiB in all",
+               spool->dir, most >> 20, allowed >> 20);
+    to->hot_memory_bytes = MIN (to->hot_memory_bytes, most);
+    to->receive_memory_bytes = MIN (to->receive_memory_bytes, most);
+}
+
 static void
 set_options (RelaisSpool *spool, const RelaisSpoolOptions *options)
 {
@@ -173,6 +192,7 @@ set_options (RelaisSpool *spool, const RelaisSpoolOptions *options)
         to->hot_memory_bytes = DEFAULT_MEMORY_BYTES;
     if (to->receive_memory_bytes == 0)
         to->receive_memory_bytes = DEFAULT_MEMORY_BYTES;
+    bound_memory (spool, to);
     if (to->min_free_inodes == 0)
         to->min_free_inodes = DEFAULT_FREE_INODES;
     if (to->probe_us == 0)

@@ -74,6 +74,8 @@ look_at_index (SgStore *store, gpointer data)
 
     if (store->index != NULL && sg_settled_apply (store, true))
         job->n_keys = sg_index_count (store->index);
+    else
+        store->unreadable = store->index != NULL;
     if (stat (store->index_path, &info) == 0)
         job->index_bytes = (guint64)info.st_size;
 }
@@ -195,6 +197,7 @@ look_up_rows (SgStore *store, gpointer data)
         SgFound found;
 
         row->answer = sg_lookup (store, &key, &found);
+        store->unreadable |= row->answer == SG_ERROR_ANSWER && store->index != NULL;
         if (row->answer == SG_FOUND)
             row->value = printable (found.value, found.value_size);
         row->expires_us = found.expires_us;

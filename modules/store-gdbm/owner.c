@@ -445,6 +445,8 @@ next_due_us (const SgStore *store)
 {
     gint64 due = MIN (sg_listing_due_us (store), sg_settled_due_us (store));
 
+    if (store->unreadable && store->index != NULL)
+        return 0;
     if (store->broken != NULL || store->index == NULL)
         due = MIN (due, store->probe_at_us);
     else if (store->next->since_us != 0 && store->syncing == NULL)

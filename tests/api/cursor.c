@@ -172,6 +172,28 @@ test_gap (void)
     stage_free (test);
 }
 
+/* The same within a day: there is a file of that name again, longer or shorter than where the cursor was. All of it is
+ * new. */
+static void
+test_other_file (void)
+{
+    RelaisTest *test = begin ();
+    RelaisCursor *cursor = open_cursor (test, "slow", RELAIS_CURSOR_FROM_OLDEST);
+
+    add (test, 0, 3);
+    assert_next (test, cursor, 1, FALSE, "0 ");
+    relais_test_cut_events (test);
+    add (test, 1000000, 3);
+    assert_next (test, cursor, 10, TRUE, "1000000 1000001 1000002 ");
+    relais_test_cut_events (test);
+    add (test, 7, 1);
+    assert_next (test, cursor, 10, TRUE, "7 ");
+    add (test, 8, 1);
+    assert_next (test, cursor, 10, FALSE, "8 ");
+    relais_cursor_free (cursor);
+    stage_free (test);
+}
+
 static void
 free_it (RelaisCursor *cursor, const GPtrArray *events, gboolean gap, const gchar *error,
          gpointer data)
@@ -216,5 +238,6 @@ cursor_add_tests (void)
     g_test_add_func ("/api/cursor/order", test_order);
     g_test_add_func ("/api/cursor/from-now", test_from_now);
     g_test_add_func ("/api/cursor/gap", test_gap);
+    g_test_add_func ("/api/cursor/other-file", test_other_file);
     g_test_add_func ("/api/cursor/free", test_free);
 }

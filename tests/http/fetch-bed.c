@@ -42,6 +42,8 @@ const TestPeerAnswer fetch_answers[] = {
     {"/large", HEAD "Content-Length: 100000\r\n\r\n", FALSE},
     {"/cut", HEAD "Content-Length: 10\r\n\r\nhello", FALSE},
     {"/cut-chunk", HEAD "Transfer-Encoding: chunked\r\n\r\n10\r\nhello", FALSE},
+    {"/cut-header", HEAD "Content-Length: 0\r\n", FALSE},
+    {"/cut-line", HEAD "Content-Le", FALSE},
     {"/nothing", "", FALSE},
     {"/garbage", "220 mail.test ESMTP\r\n", FALSE},
     {"/never", NULL, FALSE},

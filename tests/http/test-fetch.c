@@ -146,6 +146,8 @@ test_protocol (Fixture *fixture, gconstpointer data)
     } cases[] = {
         {"/cut", "the answer was cut short"},
         {"/cut-chunk", ""},
+        {"/cut-header", "the answer was cut short"},
+        {"/cut-line", "the answer was cut short"},
         {"/nothing", "the server closed the connection without an answer"},
         {"/garbage", "the answer is no HTTP"},
     };

@@ -8,10 +8,12 @@
 
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { KEYS = 20, ROUNDS = 3, FLIPS = 1000 };
+enum { KEYS = 20, ROUNDS = 3, FLIPS = 1000, INDEX_FLIPS = 300 };
 
 static void
 set_up (Fixture *f, gconstpointer data)
@@ -180,6 +182,118 @@ test_flips (Fixture *f, gconstpointer data)
     }
     g_assert_true (fixture_logged (f, "BAD"));
 }
+
+/* --- The index -------------------------------------------------------------------------------- */
+
+static void
+assert_all_newest (Fixture *f)
+{
+    g_assert_cmpuint (count_newest (f), ==, KEYS);
+}
+
+/* One bit anywhere in an index that was closed in order: no key is missed, and none has another value. */
+static void
+test_index_flips (Fixture *f, gconstpointer data)
+{
+    g_autofree char *index = g_build_filename (f->dir, "index.gdbm", NULL);
+
+    fill (f);
+    for (guint i = 0; i < INDEX_FLIPS; i++) {
+        g_autofree char *content = NULL;
+        gsize size, at;
+
+        fixture_close (f);
+        content = read_file (index, &size);
+        at = (gsize)g_test_rand_int_range (0, (gint32)size);
+        content[at] ^= (char)(1 << g_test_rand_int_range (0, 8));
+        fixture_write_file (index, content, size);
+        fixture_open (f);
+        assert_all_newest (f);
+    }
+    g_assert_false (fixture_logged (f, "BAD"));
+}
+
+/* Without what says how the index was, it is not trusted. */
+static void
+test_index_sum (Fixture *f, gconstpointer data)
+{
+    g_autofree char *sum = g_build_filename (f->dir, "index.gdbm.sum", NULL);
+
+    fill (f);
+    fixture_close (f);
+    fixture_open (f);
+    assert_all_newest (f);
+    g_assert_false (fixture_logged (f, "built anew"));
+    fixture_close (f);
+    g_assert_cmpint (g_unlink (sum), ==, 0);
+    fixture_open (f);
+    assert_all_newest (f);
+    g_assert_true (fixture_logged (f, "not as it was when it was closed"));
+}
+
+/* Writes into a file as if nobody had: the disk alone does that. */
+static void
+write_unseen (const char *path, gconstpointer bytes, gsize size)
+{
+    struct stat before;
+
+    g_assert_cmpint (stat (path, &before), ==, 0);
+    fixture_write_file (path, bytes, size);
+    g_assert_cmpint (
+        utimensat (AT_FDCWD, path, (struct timespec[]){before.st_atim, before.st_mtim}, 0), ==, 0);
+}
+
+/* While the store is up: an error once, then it is what was put. */
+static void
+test_index_value (Fixture *f, gconstpointer data)
+{
+    g_autofree char *index = g_build_filename (f->dir, "index.gdbm", NULL);
+    g_autofree char *content = NULL;
+    gsize size, at;
+
+    fixture_put (f, "a", "a value that is easily found", 0);
+    fixture_put (f, "c", "1", 0);
+    fixture_close (f);
+    fixture_open (f);
+    fixture_assert_value (f, "b", NULL); /* it is up */
+    content = read_file (index, &size);
+    for (at = 0; memcmp (content + at, "easily", 6) != 0; at++)
+        g_assert_cmpuint (at + 6, <, size);
+    content[at] ^= 1;
+    write_unseen (index, content, size);
+    fixture_assert_value (f, "c", "1"); /* GDBM keeps the last that it read */
+    g_assert_cmpuint (fixture_get (f, "a"), ==, RELAIS_STORE_ERROR);
+    fixture_assert_value (f, "a", "a value that is easily found");
+    g_assert_true (fixture_logged (f, "an entry is damaged"));
+}
+
+/* Another's writes are seen, whatever GDBM finds there: what it does not find is not "absent". */
+static void
+test_index_foreign_write (Fixture *f, gconstpointer data)
+{
+    g_autofree char *index = g_build_filename (f->dir, "index.gdbm", NULL);
+    g_autofree char *content = NULL;
+    gsize size;
+
+    fill (f);
+    fixture_close (f);
+    fixture_open (f);
+    fixture_assert_value (f, "b", NULL); /* it is up */
+    content = read_file (index, &size);
+    for (gsize i = 4096; i < size; i++)
+        content[i] = (char)g_test_rand_int_range (0, 256);
+    fixture_write_file (index, content, size);
+    g_assert_cmpuint (fixture_get (f, "k0"), ==, RELAIS_STORE_ERROR);
+    assert_all_newest (f);
+    g_assert_true (fixture_logged (f, "somebody else wrote into it"));
+    /* Nor is it vouched for at the end. */
+    fixture_write_file (index, content, size);
+    fixture_close (f);
+    fixture_open (f);
+    assert_all_newest (f);
+}
+
+/* --- Heads ------------------------------------------------------------------------------------ */
 
 /* A head without which nothing can be read. */
 static void
@@ -365,6 +479,10 @@ main (int argc, char **argv)
         {"/store-gdbm/damage/torn", test_torn},
         {"/store-gdbm/damage/short-head", test_short_head},
         {"/store-gdbm/damage/flips", test_flips},
+        {"/store-gdbm/damage/index-flips", test_index_flips},
+        {"/store-gdbm/damage/index-sum", test_index_sum},
+        {"/store-gdbm/damage/index-value", test_index_value},
+        {"/store-gdbm/damage/index-foreign-write", test_index_foreign_write},
         {"/store-gdbm/damage/bad-head", test_bad_head},
         {"/store-gdbm/damage/snapshot", test_snapshot},
         {"/store-gdbm/damage/put-aside", test_put_aside},

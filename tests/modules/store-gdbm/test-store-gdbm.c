@@ -132,16 +132,19 @@ static void
 test_index (Fixture *f, gconstpointer data)
 {
     g_autofree char *index = g_build_filename (f->dir, "index.gdbm", NULL);
-    g_autofree char *old = NULL, *content = NULL;
-    gsize old_size, size;
+    g_autofree char *sum = g_build_filename (f->dir, "index.gdbm.sum", NULL);
+    g_autofree char *old = NULL, *old_sum = NULL, *content = NULL;
+    gsize old_size, sum_size, size;
 
     fixture_put (f, "a", "1", 0);
     fixture_close (f);
     g_file_get_contents (index, &old, &old_size, NULL);
+    g_file_get_contents (sum, &old_sum, &sum_size, NULL);
     fixture_open (f);
     fixture_put (f, "a", "2", 0);
     fixture_close (f);
     g_file_set_contents (index, old, (gssize)old_size, NULL); /* of an earlier moment */
+    g_file_set_contents (sum, old_sum, (gssize)sum_size, NULL);
     fixture_open (f);
     fixture_assert_value (f, "a", "2");
     g_assert_true (fixture_logged (f, "not of the same moment"));
@@ -165,8 +168,9 @@ static void
 test_foreign_index (Fixture *f, gconstpointer data)
 {
     g_autofree char *index = g_build_filename (f->dir, "index.gdbm", NULL);
-    g_autofree char *foreign = NULL;
-    gsize size;
+    g_autofree char *sum = g_build_filename (f->dir, "index.gdbm.sum", NULL);
+    g_autofree char *foreign = NULL, *foreign_sum = NULL;
+    gsize size, sum_size;
     Fixture other;
 
     fixture_init (&other);
@@ -177,10 +181,13 @@ test_foreign_index (Fixture *f, gconstpointer data)
     fixture_close (&other);
     {
         g_autofree char *path = g_build_filename (other.dir, "index.gdbm", NULL);
+        g_autofree char *beside = g_build_filename (other.dir, "index.gdbm.sum", NULL);
 
         g_file_get_contents (path, &foreign, &size, NULL);
+        g_file_get_contents (beside, &foreign_sum, &sum_size, NULL);
     }
     g_file_set_contents (index, foreign, (gssize)size, NULL);
+    g_file_set_contents (sum, foreign_sum, (gssize)sum_size, NULL);
     fixture_clear (&other);
     fixture_open (f);
     fixture_assert_value (f, "a", "1");

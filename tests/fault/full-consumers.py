@@ -1,0 +1,10 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is told of events is not well, and the daemon is killed meanwhile."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import consumers
+
+consumers.main(20, 5, "tests/fault/full-consumers.py")
