@@ -137,9 +137,9 @@ relais_targets_set_own (RelaisTargets *targets, const char *const *addresses)
     }
 }
 
-/* Who would speak to one of this machine's addresses would do so from that very address. The kernel's routes are asked
- * at each look, since addresses come and go, and no list of interfaces, which needs a kind of socket that the unit file
- * does not allow. Sends nothing. */
+/* Who would speak to one of this machine's addresses would do so from that very address. The kernel's routes
+ * are asked at each look, since addresses come and go, and no list of interfaces, which needs a kind of socket
+ * that the unit file does not allow. Sends nothing. */
 static bool
 is_here (const struct sockaddr *address)
 {
