@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * `relaisctl spool verify|dump|damaged|export`, which read a spool without owning it, in relaisctl, whether a daemon
- * runs on it or not; and `spool delete`, which the daemon does, on its loop.
+ * `relaisctl spool verify|dump|damaged|export`, which read a spool without owning it, in relaisctl, whether
+ * a daemon runs on it or not; and `spool delete`, which the daemon does, on its loop.
  */
 #include "config.h"
 

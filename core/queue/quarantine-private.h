@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * How long held deliveries stay: what an operator holds until he says otherwise, what a verdict holds, or what was put
- * aside, as long as quarantine_lifetime of [limits]. Loop thread.
+ * How long held deliveries stay: what an operator holds until he says otherwise, what a verdict holds, or
+ * what was put aside, as long as quarantine_lifetime of [limits]. Loop thread.
  *
- * The time is monotonic while the daemon runs. Over a restart the wall clock alone is left: so nothing is removed in
- * the first hour after a start, and never before the wall clock, too, says that the time is over.
+ * The time is monotonic while the daemon runs. Over a restart the wall clock alone is left: so nothing is
+ * removed in the first hour after a start, and never before the wall clock, too, says that the time is
+ * over.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The quarantine's times; see the header. A message there has the wheel's deadline as others have. Loop thread.
+ * The quarantine's times; see the header. A message there has the wheel's deadline as others have. Loop
+ * thread.
  */
 #include "config.h"
 

@@ -71,7 +71,7 @@ guint relais_queue_n_under_way (const RelaisQueue *queue);
 /* Of these: connections in use, and deliveries being tried. */
 void relais_queue_count_peers (const RelaisQueue *queue, guint *connections, guint *deliveries);
 
-/* Age of the oldest delivery in microseconds, and the longest that one is in the quarantine, 0 if there is none.
- * Looks at each message, in slices of many turns; `done` is called in a later turn. */
+/* Age of the oldest delivery in microseconds, and the longest that one is in the quarantine, 0 if there is
+ * none. Looks at each message, in slices of many turns; `done` is called in a later turn. */
 typedef void (*RelaisQueueOldest) (gpointer data, gint64 age_us, gint64 quarantined_us);
 void relais_queue_find_oldest (RelaisQueue *queue, RelaisQueueOldest done, gpointer data);

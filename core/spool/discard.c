@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Deleting what was put aside as damaged, by its exact name: `relaisctl spool delete`. The event is on disk before the
- * octets go. What a segment still holds is not saved again at the next start: an empty file under the name stands for
- * the wish, until the segment is gone. Loop; files are seen to on workers, and at start.
+ * Deleting what was put aside as damaged, by its exact name: `relaisctl spool delete`. The event is on disk
+ * before the octets go. What a segment still holds is not saved again at the next start: an empty file
+ * under the name stands for the wish, until the segment is gone. Loop; files are seen to on workers, and at
+ * start.
  */
 #include "config.h"
 

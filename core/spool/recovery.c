@@ -44,7 +44,8 @@ typedef struct {
     guint64 max_id, max_lsn;
 } Reading;
 
-/* The file for octets of a segment; -1 if it is there, or cannot be made. `*deleted` if an operator deleted it. */
+/* The file for octets of a segment; -1 if it is there, or cannot be made. `*deleted` if an operator deleted
+ * it. */
 static int
 create_saved (const RelaisSpool *spool, guint32 number, guint32 start, guint32 end, bool *deleted)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What can still be read of damaged parts of a spool: `relaisctl spool damaged` and `export`. Takes no lock and changes
- * nothing of the spool; what is exported goes below a directory of the caller's, never over a file that is there. No
- * length is trusted whose checksum is wrong: octets between records are told as such. Blocks; relaisctl and tests.
+ * What can still be read of damaged parts of a spool: `relaisctl spool damaged` and `export`. Takes no lock
+ * and changes nothing of the spool; what is exported goes below a directory of the caller's, never over a
+ * file that is there. No length is trusted whose checksum is wrong: octets between records are told as
+ * such. Blocks; relaisctl and tests.
  */
 #include "config.h"
 

@@ -7,8 +7,8 @@
  *   segment-XXXXXXXX          a segment whose header is damaged
  *   XXXXXXXXXXXXXXXX          a body file
  *
- * An empty file of the first form says that an operator deleted those octets: the segment may still hold them, and a
- * start must not save them again. Pure, but for what says it blocks; any thread.
+ * An empty file of the first form says that an operator deleted those octets: the segment may still hold
+ * them, and a start must not save them again. Pure, but for what says it blocks; any thread.
  */
 #pragma once
 

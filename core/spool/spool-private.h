@@ -132,8 +132,8 @@ void relais_spool_cool (RelaisSpool *spool, guint64 id);
 /* Takes a message whose body proved damaged out of circulation: moved to the quarantine, its id is
  * done, the event says so. */
 void relais_spool_quarantine (RelaisSpool *spool, guint64 id, const char *reason);
-/* Deletes a file below quarantine/ by its exact name, once an event that says so is on disk. `done` is called from a
- * later turn. */
+/* Deletes a file below quarantine/ by its exact name, once an event that says so is on disk. `done` is
+ * called from a later turn. */
 bool relais_spool_is_damage (const char *name); /* one that may be */
 typedef void (*RelaisSpoolDiscarded) (gpointer data, guint64 bytes, const GError *error);
 void relais_spool_discard (RelaisSpool *spool, const char *name, RelaisSpoolDiscarded done,
@@ -164,8 +164,8 @@ bool relais_spool_verify (const char *dir, RelaisSpoolRow row, gpointer data, GE
 bool relais_spool_dump (const char *dir, RelaisSpoolRow row, gpointer data, GError **error);
 /* A row for each file below quarantine/. */
 bool relais_spool_damaged (const char *dir, RelaisSpoolRow row, gpointer data, GError **error);
-/* Writes what can be read of a file below quarantine/, of what stands at "SEGMENT:OFFSET", or of a message's record, by
- * its queue id, into files below `to`, which is made if it is missing; none of them may be there. A row for each piece
- * says where it lay and which checksums are right. */
+/* Writes what can be read of a file below quarantine/, of what stands at "SEGMENT:OFFSET", or of a
+ * message's record, by its queue id, into files below `to`, which is made if it is missing; none of them
+ * may be there. A row for each piece says where it lay and which checksums are right. */
 bool relais_spool_export (const char *dir, const char *what, const char *to, RelaisSpoolRow row,
                           gpointer data, GError **error);

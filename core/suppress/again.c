@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A list that could not be read at start is tried again, by a thread of its own each time, until it can be. The thread
- * reads into a table that nobody else sees and begins the journal; the loop then takes both over. Loop, but the thread.
+ * A list that could not be read at start is tried again, by a thread of its own each time, until it can be.
+ * The thread reads into a table that nobody else sees and begins the journal; the loop then takes both
+ * over. Loop, but the thread.
  */
 #include "config.h"
 

@@ -93,8 +93,8 @@ void relais_rebuild_clear (RelaisSuppression *suppression);
 void relais_rebuild_free (RelaisSuppression *suppression);
 
 /* --- Reading (again.c). */
-/* Reads the journal and begins to write it; NULL, and the table is empty, if it cannot be read. `load` and `table` are
- * made. Blocks. */
+/* Reads the journal and begins to write it; NULL, and the table is empty, if it cannot be read. `load` and
+ * `table` are made. Blocks. */
 RelaisJournal *relais_suppression_read (RelaisLoop *loop, const char *dir, RelaisLoad *load,
                                         RelaisEntryTable *table, bool *dead);
 /* Tries it again, from time to time, until it can be read. */

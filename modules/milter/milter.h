@@ -98,6 +98,7 @@ RelaisVerdict milter_ask (RelaisHook *hook, gpointer data);
 RelaisVerdict milter_rewrite (RelaisHook *hook, gpointer data);
 RelaisVerdict milter_seal (RelaisHook *hook, gpointer data);
 
-/* Macros for the command `letter` (SMFIC_MACRO), as far as hook and session tell them; nothing if there are none. */
+/* Macros for the command `letter` (SMFIC_MACRO), as far as hook and session tell them; nothing if there are
+ * none. */
 void milter_macros_put (GByteArray *out, char letter, RelaisHook *hook,
                         const MilterSession *session, const MilterConfig *config);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The name that the DNS gives a client's address, and whether that name leads back to it: what Sendmail tells milters
- * as {client_ptr} and {client_resolve}. Loop.
+ * The name that the DNS gives a client's address, and whether that name leads back to it: what Sendmail
+ * tells milters as {client_ptr} and {client_resolve}. Loop.
  */
 #pragma once
 
@@ -34,8 +34,8 @@ const char *milter_reverse_get_name (const MilterReverse *reverse);
 /* "OK", "FAIL", "FORGED", "TEMP"; NULL: nobody asked. */
 const char *milter_reverse_get_resolve (const MilterReverse *reverse);
 
-/* "4.3.2.1.in-addr.arpa" (RFC 1035, section 3.5), or below ip6.arpa (RFC 3596, section 2.5). NULL if it is no address.
- * Owned. Pure, as the next one. */
+/* "4.3.2.1.in-addr.arpa" (RFC 1035, section 3.5), or below ip6.arpa (RFC 3596, section 2.5). NULL if it is
+ * no address. Owned. Pure, as the next one. */
 char *milter_reverse_query (const char *address);
 /* Letters, digits, "-", "_" and dots, and no address: what a PTR record says may be anything. */
 bool milter_reverse_is_host (const char *name);

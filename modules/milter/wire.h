@@ -102,8 +102,8 @@ void milter_packet_put_number (GByteArray *out, guint32 number);
 void milter_packet_end (GByteArray *out, guint begin);
 /* A packet with nothing but its letter. */
 void milter_packet_put (GByteArray *out, char letter);
-/* SMFIC_CONNECT; an address that is neither IPv4 nor IPv6 is told as an unknown one. `name` NULL: it has none that is
- * known to be its own. */
+/* SMFIC_CONNECT; an address that is neither IPv4 nor IPv6 is told as an unknown one. `name` NULL: it has
+ * none that is known to be its own. */
 void
 milter_packet_put_connect (GByteArray *out, const char *name, const char *address, guint16 port);
 /* SMFIC_HEADER: the raw value as it stands in the message; folds as LF, the blank in front only where wanted. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * core/queue: how long mail stays in the quarantine, over restarts and steps of the clock, and what an operator's verbs
- * do to it.
+ * core/queue: how long mail stays in the quarantine, over restarts and steps of the clock, and what an
+ * operator's verbs do to it.
  */
 #include "config.h"
 
@@ -142,7 +142,8 @@ test_reload (void)
     test_close (&test);
 }
 
-/* The age is that by the wall clock, however often the daemon starts; what is overdue then stays for an hour. */
+/* The age is that by the wall clock, however often the daemon starts; what is overdue then stays for an
+ * hour. */
 static void
 test_restarts (void)
 {
@@ -164,8 +165,8 @@ test_restarts (void)
     test_close (&test);
 }
 
-/* A wall clock that jumps ahead takes nothing away: neither while the daemon runs, nor if it is put right in the first
- * hour. */
+/* A wall clock that jumps ahead takes nothing away: neither while the daemon runs, nor if it is put right
+ * in the first hour. */
 static void
 test_wrong_clock (void)
 {

@@ -64,7 +64,8 @@ void bed_set_user (Bed *bed, RelaisUsersChange change, const char *name, const c
 void bed_write_certificate (Bed *bed, const char *file_name, const char *host);
 /* Adds one who can log in by SCRAM too, for no tenant. */
 void bed_add_scram_user (Bed *bed, const char *name, const char *password);
-/* Turns the loop until no worker has a job, no message is being written, and nothing has happened for a while. */
+/* Turns the loop until no worker has a job, no message is being written, and nothing has happened for a
+ * while. */
 void bed_settle (Bed *bed);
 RelaisMessage *bed_message (Bed *bed, guint n);
 /* The n-th accepted message as its readers see it. */

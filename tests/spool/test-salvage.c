@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * core/spool: what is damaged is listed, exported as far as it can be read, with what is known of it, and deleted by its
- * exact name, which an event tells and a start does not undo.
+ * core/spool: what is damaged is listed, exported as far as it can be read, with what is known of it, and
+ * deleted by its exact name, which an event tells and a start does not undo.
  */
 #include "config.h"
 
@@ -206,7 +206,8 @@ test_body (void)
     end (&world);
 }
 
-/* Of an envelope: the message part is whole. Of a record's own header: its end is not known, and it is octets. */
+/* Of an envelope: the message part is whole. Of a record's own header: its end is not known, and it is
+ * octets. */
 static void
 test_head (void)
 {
@@ -248,7 +249,8 @@ test_head (void)
     end (&world);
 }
 
-/* Where verify finds it, and by its id, without a daemon having been there; whole messages and body files, too. */
+/* Where verify finds it, and by its id, without a daemon having been there; whole messages and body files,
+ * too. */
 static void
 test_place (void)
 {
@@ -332,8 +334,8 @@ count_events (World *world)
     return n;
 }
 
-/* Only by its exact name; the event is there, and a start neither saves it again nor tells of it, until the segment is
- * gone: then nothing is left. */
+/* Only by its exact name; the event is there, and a start neither saves it again nor tells of it, until the
+ * segment is gone: then nothing is left. */
 static void
 test_delete (void)
 {

@@ -97,8 +97,8 @@ hide (const Fixture *f, bool hidden)
         g_assert_cmpint (g_mkdir (journal, 0700), ==, 0);
 }
 
-/* With a directory in its place nothing is known, and it is tried less and less often, but at least all five minutes;
- * once the file is back it is read, written behind, and all there at the next start. */
+/* With a directory in its place nothing is known, and it is tried less and less often, but at least all
+ * five minutes; once the file is back it is read, written behind, and all there at the next start. */
 static void
 test_directory (void)
 {

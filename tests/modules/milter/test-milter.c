@@ -307,7 +307,8 @@ add_record (RelaisTest *test, const char *name, const char *type, const char *te
         g_assert_true (relais_test_add_record (test, name, type, text));
 }
 
-/* As Sendmail has it: the name that the DNS gives, whether it leads back, and only then as the client's own. */
+/* As Sendmail has it: the name that the DNS gives, whether it leads back, and only then as the client's
+ * own. */
 static void
 test_names (void)
 {
