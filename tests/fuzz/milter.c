@@ -95,7 +95,7 @@ check_written (const guint8 *bytes, gsize size)
     g_assert_null (
         memchr (out->data + MILTER_LENGTH_BYTES + 1, '\r', out->len - MILTER_LENGTH_BYTES - 1));
     first = out->len;
-    milter_packet_put_connect (out, text, 25);
+    milter_packet_put_connect (out, text, text, 25);
     milter_packet_put (out, 'Q');
     g_assert_cmpuint (first + MILTER_LENGTH_BYTES + milter_length_parse (out->data + first), ==,
                       out->len - MILTER_LENGTH_BYTES - 1);

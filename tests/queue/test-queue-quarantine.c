@@ -35,7 +35,7 @@ pass (Test *test, gint64 us)
 }
 
 static void
-on_applied (gpointer data, guint64 n)
+on_applied (gpointer data, guint64 n, guint64 n_waiting)
 {
     *(gint64 *)data = (gint64)n;
 }

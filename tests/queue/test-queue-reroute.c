@@ -230,7 +230,7 @@ test_opening_at_mx (void)
 }
 
 static void
-on_applied (gpointer data, guint64 n)
+on_applied (gpointer data, guint64 n, guint64 n_waiting)
 {
     g_assert_cmpuint (n, ==, 1);
 }
