@@ -89,6 +89,14 @@ begin_row (RelaisImportReader *reader)
 
 /* --- CSV -------------------------------------------------------------------------------------- */
 
+/* Without the apostrophe that keeps a spreadsheet from taking a cell for a formula. */
+static const char *
+without_guard (const char *cell)
+{
+    return cell[0] == '\'' && cell[1] != '\0' && strchr ("=+-@'\t\r", cell[1]) != NULL ? cell + 1
+                                                                                       : cell;
+}
+
 static const char *
 nth_cell (const RelaisImportReader *reader, int n)
 {
@@ -98,20 +106,21 @@ nth_cell (const RelaisImportReader *reader, int n)
         return "";
     for (; n > 0; n--)
         cell += strlen (cell) + 1;
-    return cell[0] == '\'' && cell[1] != '\0' && strchr ("=+-@'\t\r", cell[1]) != NULL ? cell + 1
-                                                                                       : cell;
+    return without_guard (cell);
 }
 
 /* Whether the first row has names. Without them its first cell is an address. */
 static bool
 take_names (RelaisImportReader *reader)
 {
-    for (int i = 0; i < RELAIS_IMPORT_COLUMNS; i++) {
+    const char *cell = reader->bytes->str;
+
+    for (int i = 0; i < RELAIS_IMPORT_COLUMNS; i++)
         reader->columns[i] = -1;
-        for (guint n = 0; n < reader->n_cells; n++)
-            if (g_ascii_strcasecmp (nth_cell (reader, (int)n), names[i]) == 0)
+    for (guint n = 0; n < reader->n_cells; n++, cell += strlen (cell) + 1)
+        for (int i = 0; i < RELAIS_IMPORT_COLUMNS; i++)
+            if (g_ascii_strcasecmp (without_guard (cell), names[i]) == 0)
                 reader->columns[i] = (int)n;
-    }
     if (reader->columns[0] >= 0)
         return true;
     for (int i = 0; i < RELAIS_IMPORT_COLUMNS; i++)
