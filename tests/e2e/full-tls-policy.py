@@ -35,7 +35,7 @@ def rows(world):
     with world.lab() as relais:
         tls_policy.send_and_check(tap, world, relais, ALL)
         asked = len(world.web.asked)
-        relais.ctl("queue", "retry", "--destination=enforced.test", check=False)
+        relais.ctl("queue", "retry", "--domain=enforced.test", check=False)
         tap.ok(asked >= 9, "policies were fetched", world.web.asked)
         # The web server goes; what was fetched holds, over a restart that is no orderly one.
         relais.wait(lambda: os.path.exists(os.path.join(relais.directory, "state", "mta-sts")), 10, "policies on disk")
