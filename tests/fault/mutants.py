@@ -154,7 +154,8 @@ def run_against(name, test, targets):
 
 def catch_abuse(wanted):
     import case
-    tap = case.Recorded("tests/fault/mutants.py abuse " + " ".join(wanted))
+    names_given = [] if wanted == abuse_names() else [os.path.basename(name) for name in wanted]
+    tap = case.Recorded(" ".join(["tests/fault/mutants.py abuse"] + names_given))
     for name in wanted:
         test, targets = test_of(name)
         status, said = run_against(name, test, targets)
