@@ -8,7 +8,6 @@
 
 #include "loop/memory-private.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "loop/loop-private.h"
@@ -94,10 +93,9 @@ memory_of_machine (const char *root)
 {
     g_autofree char *text = read_text (root, "/proc/meminfo");
     const char *line = text != NULL ? strstr (text, "MemTotal:") : NULL;
-    guint64 kib;
+    const guint64 kib = line != NULL ? g_ascii_strtoull (line + strlen ("MemTotal:"), NULL, 10) : 0;
 
-    if (line == NULL || sscanf (line, "MemTotal: %" G_GUINT64_FORMAT " kB", &kib) != 1 ||
-        kib > G_MAXUINT64 / 1024)
+    if (kib == 0 || kib > G_MAXUINT64 / 1024)
         return G_MAXUINT64;
     return kib * 1024;
 }
