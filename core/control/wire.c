@@ -59,8 +59,8 @@ escaped_unit (const char *bytes, gsize size)
     return unit;
 }
 
-/* Octets of an escape; 0 if it stands for no character. Of NUL and of half a surrogate pair json-glib
- * would make a string that ends early or is no UTF-8. */
+/* Octets of an escape; 0 if it stands for no character. Of NUL, of half a surrogate pair and of octal digits, which are
+ * no JSON (RFC 8259 section 7), json-glib would make a string that ends early or is no UTF-8. */
 static gsize
 escape_size (const char *bytes, gsize size)
 {
@@ -68,7 +68,7 @@ escape_size (const char *bytes, gsize size)
     int low;
 
     if (size < 2 || bytes[1] != 'u')
-        return 2;
+        return size >= 2 && memchr ("\"\\/bfnrt", bytes[1], 8) != NULL ? 2 : 0;
     if (unit <= 0 || (unit >= 0xdc00 && unit < 0xe000))
         return 0;
     if (unit < 0xd800 || unit >= 0xe000)
