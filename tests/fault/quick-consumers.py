@@ -7,4 +7,4 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import consumers
 
-consumers.main(0.5, 0, "tests/fault/quick-consumers.py")
+consumers.main(0.5, 0, "tests/fault/quick-consumers.py", ("huge", "half", "dead"))
