@@ -496,7 +496,7 @@ bounce_phrases_is_label (const char *before)
     if (size > 0 && (before[size - 1] == ':' || before[size - 1] == ';' || before[size - 1] == '='))
         size--;
     else if (g_str_has_suffix (before, "：") || g_str_has_suffix (before, "：<"))
-        size -= g_str_has_suffix (before, "<") ? 3 : 3;
+        size -= strlen ("：");
     else
         return false;
     while (size > 0 && before[size - 1] == ' ')
