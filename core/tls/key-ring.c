@@ -210,7 +210,8 @@ parse_key (RelaisKeyRing *ring, char *line, GError **error)
         trouble = _ ("expected an id of 1 to 65535");
     else if (relais_key_ring_find (ring, (guint16)id) != NULL)
         trouble = _ ("this id stands there twice");
-    else if ((created = g_date_time_new_from_iso8601 (words[1], NULL)) == NULL)
+    else if ((created = g_date_time_new_from_iso8601 (words[1], NULL)) == NULL ||
+             g_date_time_to_unix (created) < 0)
         trouble = _ ("expected a time such as 2026-11-28T07:00:00Z");
     else if (!parse_secret (words[2], secret))
         trouble = _ ("expected a key of 128 hexadecimal digits");

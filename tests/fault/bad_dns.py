@@ -206,8 +206,11 @@ def trial(lab, flow, dns, tap, fault, load_s):
 
 def returned(lab, flow, dns, tap):
     """What goes to a domain that does not exist."""
-    sick = healthy_and_sick(flow)[1]
+    sick, until = healthy_and_sick(flow)[1], time.time() + 5
     lab.learn(flow.source_book, flow.sink_book)
+    while sick != lab.outcome.bounced and time.time() < until:
+        time.sleep(0.2)
+        lab.read_events(flow.source_book)
     tap.ok(sick and sick == lab.outcome.bounced, "nxdomain: the mail of the others is returned, and no other", (len(sick), len(lab.outcome.bounced)))
     told = {event.get("enhanced") for event in lab.events() if event["type"] == "bounced"}
     tap.equal(told, {"5.1.2"}, "nxdomain: with 5.1.2")

@@ -24,7 +24,7 @@ TESTS += $(FUZZ_TARGETS)
 endif
 fuzz_ldadd = tests/fuzz/libfuzz.la $(CORE_TEST_LDADD)
 fuzz_ldflags = $(AM_LDFLAGS) $(RELAIS_FUZZ_LD)
-EXTRA_DIST += tests/fuzz/corpus tests/fuzz/coverage tests/fuzz/run tests/fuzz/unreached tests/fuzz/RESULTS tests/fuzz/RESULTS.coverage
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/coverage tests/fuzz/quick-changed.py tests/fuzz/run tests/fuzz/targets.py tests/fuzz/unreached tests/fuzz/RESULTS tests/fuzz/RESULTS.coverage
 
 FUZZ_TARGETS = \
     tests/fuzz/address \
