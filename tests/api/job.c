@@ -162,10 +162,13 @@ test_refused (void)
     stage_free (test);
 }
 
+static GMutex gate; /* held while the workers are to get nowhere */
+
 static void
-doze (gpointer data)
+pass_gate (gpointer data)
 {
-    g_usleep (10);
+    g_mutex_lock (&gate);
+    g_mutex_unlock (&gate);
 }
 
 /* More than the workers take: the call goes on at once, as if the answer had not come. */
@@ -175,9 +178,15 @@ run_when_full (RelaisHook *hook, gpointer data)
     RelaisModule *module = relais_hook_get_module (hook);
     RelaisVerdict verdict;
 
-    while (relais_worker_run (module, doze, NULL, NULL))
+    g_mutex_lock (&gate);
+    while (relais_worker_run (module, pass_gate, NULL, NULL))
+        continue;
+    /* The workers may have taken their first ones since. */
+    g_usleep (100 * 1000);
+    while (relais_worker_run (module, pass_gate, NULL, NULL))
         continue;
     verdict = run_answer (hook, NULL);
+    g_mutex_unlock (&gate);
     g_assert_cmpuint (verdict, ==, RELAIS_VERDICT_TEMPFAIL);
     g_assert_cmpuint (scene.destroyed, ==, 1);
     return verdict;
