@@ -230,7 +230,7 @@ def flood(rate=5000, seconds=60):
 # --- Descriptors ---------------------------------------------------------------------------------
 
 def descriptors(room=40, callers=200, seconds=3):
-    """The process has no descriptors left, and callers wait in the queue of the socket."""
+    """The process has no descriptors left: callers wait in the queue of the socket or are told 421."""
     with harness.Lab() as lab:
         send_one(lab.port)
         soft, hard = resource.prlimit(lab.pid, resource.RLIMIT_NOFILE)
@@ -240,7 +240,7 @@ def descriptors(room=40, callers=200, seconds=3):
         cpu = cpu_seconds(lab.pid)
         time.sleep(seconds)
         cpu = cpu_seconds(lab.pid) - cpu
-        greeted = sum(bool(select.select([s], [], [], 0)[0]) for s in waiting)
+        greeted = sum(bool(select.select([s], [], [], 0)[0]) and s.recv(3) == b"220" for s in waiting)
         for s in waiting:
             s.close()
         start = time.monotonic()
