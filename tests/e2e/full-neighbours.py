@@ -477,7 +477,8 @@ LAB = None
 def zone(path, record):
     rows = ["k1._domainkey.other TXT " + record]
     for name in NAMES:
-        rows += ["%s MX 10 mx.%s" % (name, name), "*.%s MX 10 mx.%s" % (name, name), "mx.%s A %s" % (name, neighbours.ADDRESSES[name])]
+        rows += ["%s MX 10 mx.%s" % (name, name), "*.%s MX 10 mx.%s" % (name, name), "mx.%s A %s" % (name, neighbours.ADDRESSES[name]),
+                 '%s TXT "v=spf1 ip4:127.0.0.0/8 -all"' % name]  # only senders that are proven are told of what fails
     with open(path, "w") as file:
         file.write("\n".join(rows) + "\n")
     return path
@@ -523,7 +524,7 @@ def run(home):
     global LAB
     arguments = [word for item in settings(home).items() for word in ("--set", "%s=%s" % item)]
     with harness.Lab("--smtp-port", str(PORT), "--module", "dkim", "--module", "bounce", "--module", "milter",
-                     "--zone", zone(os.path.join(home, "zone"), inbound.make_key(home)[1]), *arguments) as lab:
+                     "--module", "spf-check", "--zone", zone(os.path.join(home, "zone"), inbound.make_key(home)[1]), *arguments) as lab:
         LAB = lab
         lab.script("caps smtputf8\nrcpt closed@* 550 5.2.1 closed\n")
         subprocess.run([lab.facts["relaisctl"], "user", "add", neighbours.ACCOUNT, "--tenant=sender"],
