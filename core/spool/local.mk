@@ -81,6 +81,10 @@ check_LTLIBRARIES += tests/fault/uml-registers.la
 tests_fault_uml_registers_la_SOURCES = tests/fault/uml-registers.c
 tests_fault_uml_registers_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 tests_fault_uml_registers_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
+check_LTLIBRARIES += tests/fault/uml-disk-log.la
+tests_fault_uml_disk_log_la_SOURCES = tests/fault/uml-disk-log.c
+tests_fault_uml_disk_log_la_LDFLAGS = -module -avoid-version -rpath /nowhere
+tests_fault_uml_disk_log_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 
 check_PROGRAMS += tests/fault/spool-driver tests/fault/spool-driver-no-sync \
     tests/fault/spool-driver-early-reply tests/fault/spool-driver-sync-retry

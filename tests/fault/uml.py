@@ -70,12 +70,12 @@ class Network:
 
 
 class Machine:
-    """In `directory`: disk.img, the script it starts with, and what it said (console)."""
+    """In `directory`: disk.img, the script it starts with, and what it said (console). `environment` is for its shims."""
 
     def __init__(self, directory, shim, fs="ext4", root="/", memory=256):
         self.directory, self.shim, self.fs, self.root, self.memory = directory, shim, fs, root, memory
         self.image, self.console = os.path.join(directory, "disk.img"), os.path.join(directory, "console")
-        self.network, self.process = Network(), None
+        self.network, self.process, self.environment = Network(), None, {}
 
     def new_disk(self, fill=None):
         """An empty file system; `fill` is called with where it is mounted meanwhile."""
@@ -106,7 +106,7 @@ class Machine:
                 "uml_dir=" + self.directory, "umid=machine"]
         with open(self.console, "wb") as said:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
-                                            env=dict(os.environ, LD_PRELOAD=self.shim, TMPDIR=self.directory))
+                                            env=dict(os.environ, LD_PRELOAD=self.shim, TMPDIR=self.directory, **self.environment))
 
     def cut(self):
         """The power fails."""
@@ -168,15 +168,15 @@ class Machine:
 class Mounted:
     """The disk of a machine without power, mounted here, for `with`: its file system recovers as at a boot."""
 
-    def __init__(self, machine):
-        self.machine, self.where = machine, None
+    def __init__(self, machine, options="loop"):
+        self.machine, self.where, self.options = machine, None, options
 
     def __enter__(self):
         self.where = tempfile.mkdtemp(prefix="relais-disk-")
         until = time.time() + 20
         while True:
             try:
-                run("mount", "-o", "loop", "-t", self.machine.fs, self.machine.image, self.where)
+                run("mount", "-o", self.options, "-t", self.machine.fs, self.machine.image, self.where)
                 return self.where
             except Trouble:  # another process took the device that was free
                 if time.time() > until:
