@@ -18,6 +18,7 @@ import case
 import traffic
 
 CONNECTIONS, IN_DATA, OPEN, IN_FLIGHT = 60, 20, 20, 200
+MEAN_OF = 200  # kills; the mean of fewer says more of what else the machine does
 PIECE = 100  # kills in one laboratory
 
 def counts(flow):
@@ -68,7 +69,8 @@ def main(wanted, command="tests/fault/killer.py"):
                               sums["duplicates"], sums["duplicates"] / wanted))
     progress.report(tap)
     tap.ok(sums["acknowledged"] > wanted * IN_FLIGHT / 4, "enough was acknowledged", sums)
-    tap.ok(sums["duplicates"] <= 5 * wanted, "at most five duplicates a kill in the mean", sums)
+    if wanted >= MEAN_OF:
+        tap.ok(sums["duplicates"] <= 5 * wanted, "at most five duplicates a kill in the mean", sums)
     tap.end()
 
 

@@ -47,6 +47,8 @@ SETTINGS = ("relais.certificate_interval=1s", "spool.segment_size=4M", "spool.mi
 class Lab(slow_disk.Lab):
     """Its spool on a small file system."""
 
+    kind = "ext4"  # what full_disk.Filler uses up
+
     def __init__(self, folder, dns_port):
         self.small, image = "/mnt", os.path.join(folder, "spool.image")
         with open(image, "wb") as file:

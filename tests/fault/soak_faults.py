@@ -227,7 +227,7 @@ class Faults:
         self.expect(found == wanted, "certificate", "the new one is not offered after 15 s")
 
     async def full_disk(self):
-        filler = full_disk.Filler(self.lab.small)
+        filler = full_disk.Filler(self.lab)
         filler.bytes(4 * MB)
         answer, until = "354", time.time() + 5
         while answer.startswith("354") and time.time() < until:
