@@ -18,6 +18,9 @@ bool relais_kept_file_refuse (GError **error, const char *path, const char *what
 bool relais_kept_file_check (const char *path, int fd, gsize most, mode_t forbidden,
                              const char *other, struct stat *info, GError **error);
 
+/* What an open file holds, `size` octets or as much as there is, with a NUL behind it; owned. NULL with an error of
+ * G_IO_ERROR, and nothing of it stays in memory: it may be secret. */
+char *relais_kept_file_take (const char *path, int fd, gsize size, GError **error);
 /* The text of a regular file of at most `most` octets, with a NUL behind it; owned. NULL with an error of G_IO_ERROR
  * (NOT_FOUND where there is none). Follows no link, and does not wait for a pipe's other end. */
 char *relais_kept_file_read (const char *path, gsize most, GError **error);

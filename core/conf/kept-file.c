@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "loop/loop-private.h"
@@ -43,49 +44,41 @@ relais_kept_file_check (const char *path, int fd, gsize most, mode_t forbidden, 
     return true;
 }
 
-/* As much as there is; -1 with errno. */
-static gssize
-read_all (int fd, char *to, gsize size)
+char *
+relais_kept_file_take (const char *path, int fd, gsize size, GError **error)
 {
+    g_autofree char *text = g_malloc (size + 1);
     gsize done = 0;
+    gssize n = 0;
 
-    while (done < size) {
-        const gssize n = read (fd, to + done, size - done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        done += (gsize)n;
-    }
-    return (gssize)done;
+    do {
+        n = read (fd, text + done, size - done);
+        if (n > 0)
+            done += (gsize)n;
+    } while ((n > 0 && done < size) || (n < 0 && errno == EINTR));
+    text[done] = '\0';
+    if (n >= 0)
+        return g_steal_pointer (&text);
+    explicit_bzero (text, done);
+    relais_kept_file_fail (error, path, _ ("cannot read it"));
+    return NULL;
 }
 
 char *
 relais_kept_file_read (const char *path, gsize most, GError **error)
 {
     const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    g_autofree char *text = NULL;
+    char *text = NULL;
     struct stat info;
-    gssize n = -1;
 
     if (fd < 0) {
         relais_kept_file_fail (error, path, _ ("cannot open it"));
         return NULL;
     }
-    if (relais_kept_file_check (path, fd, most, 0, _ ("is no file, or is too large"), &info,
-                                error)) {
-        text = g_malloc ((gsize)info.st_size + 1);
-        n = read_all (fd, text, (gsize)info.st_size);
-        if (n < 0)
-            relais_kept_file_fail (error, path, _ ("cannot read it"));
-        else
-            text[n] = '\0';
-    }
+    if (relais_kept_file_check (path, fd, most, 0, _ ("is no file, or is too large"), &info, error))
+        text = relais_kept_file_take (path, fd, (gsize)info.st_size, error);
     close (fd);
-    return n < 0 ? NULL : g_steal_pointer (&text);
+    return text;
 }
 
 bool

@@ -157,4 +157,4 @@ TESTS += tests/smtp/test-users
 tests_smtp_test_users_SOURCES = tests/smtp/test-users.c
 tests_smtp_test_users_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_smtp_test_users_LDADD = $(CORE_TEST_LDADD)
-tests_smtp_test_users_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypt_rn
+tests_smtp_test_users_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypt_rn -Wl,--wrap=read

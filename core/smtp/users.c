@@ -203,25 +203,6 @@ parse (RelaisUsers *users, const char *path, char *text, GError **error)
     return true;
 }
 
-static char *
-read_all (int fd, gsize size)
-{
-    char *text = g_malloc (size + 1);
-    gsize got = 0;
-
-    while (got < size) {
-        const gssize n = read (fd, text + got, size - got);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        got += (gsize)n;
-    }
-    text[got] = '\0';
-    return text;
-}
-
 static bool
 read_file (RelaisUsers *users, const char *path, int fd, GError **error)
 {
@@ -230,8 +211,8 @@ read_file (RelaisUsers *users, const char *path, int fd, GError **error)
     if (!relais_kept_file_check (path, fd, FILE_BYTES, 027, _ ("is no file of users"),
                                  &users->origin, error))
         return false;
-    text = read_all (fd, (gsize)users->origin.st_size);
-    return parse (users, path, text, error);
+    text = relais_kept_file_take (path, fd, (gsize)users->origin.st_size, error);
+    return text != NULL && parse (users, path, text, error);
 }
 
 RelaisUsers *

@@ -7,6 +7,8 @@
 
 #include "smtp/users-private.h"
 
+#include <errno.h>
+#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -120,6 +122,20 @@ test_passwords (Fixture *fixture, gconstpointer data)
     g_assert_false (relais_users_check (users, NULL, "secret"));
 }
 
+/* The C library's, which the linker puts ours before as well: a disk that cannot be read. */
+ssize_t __real_read (int fd, void *to, size_t size);
+ssize_t __wrap_read (int fd, void *to, size_t size);
+static bool read_fails;
+
+ssize_t
+__wrap_read (int fd, void *to, size_t size)
+{
+    if (!read_fails)
+        return __real_read (fd, to, size);
+    errno = EIO;
+    return -1;
+}
+
 /* libxcrypt's, which the linker puts ours before (local.mk): what was hashed, and how dearly. */
 char *__real_crypt_rn (const char *phrase, const char *setting, void *data, int size);
 char *__wrap_crypt_rn (const char *phrase, const char *setting, void *data, int size);
@@ -153,6 +169,23 @@ test_same_work (Fixture *fixture, gconstpointer data)
     g_assert_cmpstr (last_cost, ==, cost);
 }
 
+/* Half a file is no file: users would be missing. */
+static void
+test_unreadable (Fixture *fixture, gconstpointer data)
+{
+    g_autoptr (GError) error = NULL;
+    g_autoptr (RelaisUsers) users = NULL;
+
+    g_assert_true (g_file_set_contents (fixture->path, "anna:h::auto\n", -1, NULL));
+    g_assert_cmpint (g_chmod (fixture->path, 0600), ==, 0);
+    read_fails = true;
+    users = relais_users_load (fixture->path, &error);
+    read_fails = false;
+    g_assert_null (users);
+    g_assert_error (error, G_IO_ERROR, G_IO_ERROR_FAILED);
+    g_assert_nonnull (strstr (error->message, fixture->path));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -161,5 +194,6 @@ main (int argc, char **argv)
     g_test_add ("/smtp/users/refused", Fixture, NULL, set_up, test_refused, tear_down);
     g_test_add ("/smtp/users/passwords", Fixture, NULL, set_up, test_passwords, tear_down);
     g_test_add ("/smtp/users/same-work", Fixture, NULL, set_up, test_same_work, tear_down);
+    g_test_add ("/smtp/users/unreadable", Fixture, NULL, set_up, test_unreadable, tear_down);
     return g_test_run ();
 }
