@@ -7,7 +7,6 @@
  */
 #include "config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -167,25 +166,10 @@ is_useless (const RelaisSpool *spool, const char *name, const RelaisDamageName *
            fstatat (spool->quarantine_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0;
 }
 
-static GPtrArray *
-list (const RelaisSpool *spool)
-{
-    GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
-    int fd = openat (spool->quarantine_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *files = fd >= 0 ? fdopendir (fd) : NULL;
-    struct dirent *entry;
-
-    while (files != NULL && (entry = readdir (files)) != NULL)
-        g_ptr_array_add (names, g_strdup (entry->d_name));
-    if (files != NULL)
-        closedir (files);
-    return names;
-}
-
 void
 relais_spool_tidy_damage (RelaisSpool *spool)
 {
-    g_autoptr (GPtrArray) names = list (spool);
+    g_autoptr (GPtrArray) names = relais_damage_list (spool->quarantine_fd);
     g_autoptr (GHashTable) kept = g_hash_table_new (NULL, NULL); /* segments of stretches */
 
     for (int headers = 0; headers <= 1; headers++)

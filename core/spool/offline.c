@@ -34,8 +34,6 @@ typedef struct {
     guint32 place_number, place_offset;
 } Look;
 
-static const char *const type_names[] = {"unknown", "message", "state", "done", "event"};
-
 /* Says what is wrong and where. */
 static void
 tell (Look *look, const char *file, guint64 offset, const char *what)
@@ -75,8 +73,7 @@ dump_record (Look *look, const char *name, const RelaisRecordAt *at, const Relai
 
     relais_spool_row_add_int (builder, "offset", at->offset);
     relais_spool_row_add_int (builder, "lsn", record->lsn);
-    relais_spool_row_add (builder, "type",
-                          type_names[record->type < G_N_ELEMENTS (type_names) ? record->type : 0]);
+    relais_spool_row_add (builder, "type", relais_spool_type_name (record->type));
     if (record->id != 0) {
         relais_id_to_text (record->id, id);
         relais_spool_row_add (builder, "id", id);

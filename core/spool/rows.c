@@ -6,6 +6,14 @@
 
 #include "spool/rows.h"
 
+const char *
+relais_spool_type_name (guint8 type)
+{
+    static const char *const names[] = {"unknown", "message", "state", "done", "event"};
+
+    return names[type < G_N_ELEMENTS (names) ? type : 0];
+}
+
 JsonBuilder *
 relais_spool_row_begin (const char *key, const char *value)
 {

@@ -8,6 +8,8 @@
 
 #include <json-glib/json-glib.h>
 
+/* What a record's type is called; "unknown" if none has it. */
+const char *relais_spool_type_name (guint8 type);
 /* Begins one with its first member. */
 JsonBuilder *relais_spool_row_begin (const char *key, const char *value);
 void relais_spool_row_add_int (JsonBuilder *row, const char *key, guint64 value);

@@ -38,8 +38,6 @@ typedef struct {
     gsize size;
 } Stretch;
 
-static const char *const type_names[] = {"unknown", "message", "state", "done", "event"};
-
 /* --- Names -------------------------------------------------------------------------------------- */
 
 char *
@@ -79,6 +77,28 @@ relais_damage_name_parse (const char *name)
             parsed.kind = parsed.stretch.start == 0 ? RELAIS_DAMAGE_HEADER : RELAIS_DAMAGE_STRETCH;
     }
     return parsed;
+}
+
+static gint
+compare_names (gconstpointer a, gconstpointer b)
+{
+    return strcmp (*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *
+relais_damage_list (int quarantine_fd)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+    const int fd = openat (quarantine_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *files = fd >= 0 ? fdopendir (fd) : NULL;
+    struct dirent *entry;
+
+    while (files != NULL && (entry = readdir (files)) != NULL)
+        g_ptr_array_add (names, g_strdup (entry->d_name));
+    if (files != NULL)
+        closedir (files);
+    g_ptr_array_sort (names, compare_names);
+    return names;
 }
 
 /* --- Reading ------------------------------------------------------------------------------------ */
@@ -314,7 +334,7 @@ export_record (Salvage *salvage, const Stretch *stretch, const char *file, gsize
         .file = file,
         .offset = offset,
         .bytes = relais_record_size (record),
-        .type = type_names[record->type < G_N_ELEMENTS (type_names) ? record->type : 0],
+        .type = relais_spool_type_name (record->type),
         .header = "good",
         .head = state_of (stretch, head_at, record->head_bytes, record->head_crc),
         .body = record->body_bytes > 0
@@ -616,28 +636,15 @@ tell_damaged (Salvage *salvage, const char *name)
     relais_spool_row_end (row, salvage->row, salvage->data);
 }
 
-static gint
-compare_names (gconstpointer a, gconstpointer b)
-{
-    return strcmp (*(const char *const *)a, *(const char *const *)b);
-}
-
 bool
 relais_spool_damaged (const char *dir, RelaisSpoolRow row, gpointer data, GError **error)
 {
     Salvage salvage = {.to_fd = -1, .row = row, .data = data};
-    g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
-    struct dirent *entry;
-    DIR *files;
+    g_autoptr (GPtrArray) names = NULL;
 
     if (!open_spool (&salvage, dir, error))
         return false;
-    files = salvage.quarantine_fd >= 0 ? fdopendir (dup (salvage.quarantine_fd)) : NULL;
-    while (files != NULL && (entry = readdir (files)) != NULL)
-        g_ptr_array_add (names, g_strdup (entry->d_name));
-    if (files != NULL)
-        closedir (files);
-    g_ptr_array_sort (names, compare_names);
+    names = relais_damage_list (salvage.quarantine_fd);
     for (guint i = 0; i < names->len; i++)
         tell_damaged (&salvage, g_ptr_array_index (names, i));
     close_spool (&salvage);

@@ -29,6 +29,8 @@ typedef struct {
 } RelaisDamageName;
 
 RelaisDamageName relais_damage_name_parse (const char *name);
+/* The names of all that lies there, in order; -1: none. Owned. Blocks. */
+GPtrArray *relais_damage_list (int quarantine_fd);
 char *relais_damage_name (guint32 number, guint32 start, guint32 end);
 
 /* offline.c: where the last MESSAGE record of a message lies. Blocks. */
