@@ -93,32 +93,6 @@ class Upstream(asyncio.DatagramProtocol):
             return None
 
 
-class Upstream(asyncio.DatagramProtocol):
-    """Questions to the server, each with an id of our own."""
-
-    def __init__(self):
-        self.waiting, self.last = {}, 0
-
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def datagram_received(self, data, _):
-        waiting = self.waiting.pop(data[:2], None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(data[2:])
-
-    async def ask(self, data):
-        """The answer, or None."""
-        self.last = (self.last + 1) % 65536
-        number = struct.pack("!H", self.last)
-        self.waiting[number] = asyncio.get_running_loop().create_future()
-        self.transport.sendto(number + data[2:])
-        try:
-            return bytearray(data[:2] + await asyncio.wait_for(self.waiting[number], 5))
-        except asyncio.TimeoutError:
-            return None
-
-
 class Dns(asyncio.DatagramProtocol):
     """Between the daemon and the laboratory's server; `fault` is what becomes of questions about names that `sick` gives a
     number for. `asked` counts those, `said` what they were told."""
