@@ -18,13 +18,12 @@ section (const RelaisDaemon *daemon, const char *kind)
     return relais_config_find_section (daemon->config, kind, NULL);
 }
 
-/* --- Threads, disk, resolver ------------------------------------------------------------------- */
+/* --- The parts, in their order ------------------------------------------------------------------ */
 
 static guint
-worker_count (const RelaisConfig *config)
+worker_count (const RelaisDaemon *daemon)
 {
-    gint64 n =
-        relais_section_get_int (relais_config_find_section (config, "relais", NULL), "workers");
+    gint64 n = relais_section_get_int (section (daemon, "relais"), "workers");
 
     return n > 0 ? (guint)n : MAX (2, g_get_num_processors ());
 }
@@ -32,8 +31,7 @@ worker_count (const RelaisConfig *config)
 void
 relais_daemon_start_threads (RelaisDaemon *daemon)
 {
-    daemon->pool =
-        relais_pool_new (daemon->loop, "worker", worker_count (daemon->config), WORKER_JOBS);
+    daemon->pool = relais_pool_new (daemon->loop, "worker", worker_count (daemon), WORKER_JOBS);
     daemon->spool_pool = relais_pool_new (
         daemon->loop, "spool-disk",
         (guint)relais_section_get_int (section (daemon, "spool"), "threads"), WORKER_JOBS);

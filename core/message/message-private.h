@@ -132,8 +132,8 @@ typedef enum {
 
 typedef struct {
     guint8 kind; /* RelaisStateKind */
-    guint8
-        flags; /* RelaisStateFlag; the lowest three bits count the delay notices that were sent */
+    /* RelaisStateFlag; the lowest three bits count the delay notices that were sent. */
+    guint8 flags;
     guint16 attempts;
     guint32 source; /* hash of the source's name that served last; 0 none */
     gint64 due_us;  /* wall clock, of the next attempt; quarantined: since when it is */

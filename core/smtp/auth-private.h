@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * AUTH: whether a password is right, and who a user is. Hashing happens on the pool given, one job at a time; a success is remembered for some minutes as an HMAC
- * under a key of this process. The file of users is looked at again by those jobs, never on the loop.
+ * AUTH: whether a password is right, and who a user is. Hashing happens on the pool given, one job at a
+ * time; a success is remembered for some minutes as an HMAC under a key of this process. The file of users
+ * is looked at again by those jobs, never on the loop.
  *
  * Loop thread, but for what parses, which is pure.
  */
