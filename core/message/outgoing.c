@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "message/header-private.h"
+#include "message/lines-private.h"
 #include "message/mime-private.h"
 #include "message/sink-private.h"
 
@@ -29,7 +30,8 @@ typedef struct {
     RelaisMimeSplitter *splitter;
     gint8 *new_encodings; /* RelaisMimeEncoding, one a part; -1: as it was */
     RelaisSink sink;
-    bool refused; /* found while writing: a header line that cannot be folded */
+    bool eight_bit; /* what was written so far has an octet above 127 */
+    bool refused;   /* found while writing: a header line that cannot be folded */
 } Fit;
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -111,7 +113,14 @@ loses_eight_bit (const Fit *fit, const RelaisMimeSegment *segment)
            relais_mime_part (fit->splitter, segment->part)->encoding <= RELAIS_MIME_BINARY;
 }
 
-/* Decides what happens; `*eight_bit` is what will be left. */
+/* Of a segment; a header that is written anew may lose some with a field that is replaced. */
+static bool
+keeps_eight_bit (const Fit *fit, const RelaisMimeSegment *segment)
+{
+    return segment->eight_bit && !(will_change (fit, segment) && loses_eight_bit (fit, segment));
+}
+
+/* Decides what happens; `*eight_bit`: octets above 127 are left, or may be. */
 static RelaisTransportResult
 plan (Fit *fit, bool *eight_bit)
 {
@@ -126,7 +135,7 @@ plan (Fit *fit, bool *eight_bit)
         const RelaisMimeSegment *segment = &g_array_index (segments, RelaisMimeSegment, i);
         const bool changes = will_change (fit, segment);
 
-        left |= segment->eight_bit && !(changes && loses_eight_bit (fit, segment));
+        left |= keeps_eight_bit (fit, segment);
         if (!changes)
             continue;
         if (is_sealed (fit, segment))
@@ -191,6 +200,7 @@ put_lines (Fit *fit, const guint8 *bytes, gsize size)
 {
     const guint8 *end = bytes + size;
 
+    fit->eight_bit = fit->eight_bit || relais_has_eight_bit (bytes, size);
     while (bytes < end) {
         const guint8 *lf = memmem (bytes, (gsize)(end - bytes), "\r\n", 2);
         const guint8 *stop = lf != NULL ? lf : end;
@@ -332,6 +342,7 @@ write_segment (Fit *fit, const GArray *segments, guint i, GError **error)
 
     if (segment->kind == RELAIS_MIME_HEADER && (changes || fit->new_encodings[segment->part] >= 0))
         return write_header (fit, segment, has_wide_content (segments, i), error);
+    fit->eight_bit = fit->eight_bit || keeps_eight_bit (fit, segment);
     if (segment->kind == RELAIS_MIME_CONTENT && changes)
         return write_content (fit, segment, error);
     if (segment->kind == RELAIS_MIME_GAP && changes)
@@ -374,8 +385,10 @@ fit_rope (Fit *fit, RelaisRope **out, bool *eight_bit, GError **error)
     if (!relais_mime_splitter_read (fit->splitter, fit->rope, error))
         return RELAIS_TRANSPORT_ERROR;
     result = plan (fit, eight_bit);
-    if (result == RELAIS_TRANSPORT_CHANGED)
-        return write_all (fit, out, error);
+    if (result == RELAIS_TRANSPORT_CHANGED) {
+        result = write_all (fit, out, error);
+        *eight_bit = fit->eight_bit;
+    }
     if (result == RELAIS_TRANSPORT_AS_IS)
         *out = relais_rope_ref (fit->rope);
     return result;
