@@ -28,7 +28,7 @@ import case
 import traffic
 
 AT_ONCE, HOSTS, LINES = 16, 16, 24  # a message of 24 lines makes a session of 2 kB
-RSS_KB, FD_S = 1024, 30
+RSS_KB, FD_S, LOOKS = 1024, 30, 5
 WARM = 150  # cuts before the figures are first looked at, at least; half of all, at most 1 000
 # What the daemon remembers of a segment until it is full stays little with small ones.
 SETTINGS = ("spool.segment_size=1M", "limits.connections_per_client=1000000", "limits.connections_per_net=1000000", "queue.connections=4")
@@ -205,7 +205,16 @@ class Figures:
 
     def __init__(self, pid, sink):
         self.pid, self.sink = pid, sink
-        self.fds, self.rss = self.look()
+        self.fds, self.rss = self.at_rest()
+
+    def at_rest(self):
+        """What several looks agree on: a connection that just came or went is counted on one side before the other."""
+        until, same = time.time() + FD_S, [self.look()]
+        while len(same) < LOOKS and time.time() < until:
+            time.sleep(0.1)
+            seen = self.look()
+            same = same + [seen] if seen[0] == same[-1][0] else [seen]
+        return same[-1]
 
     def look(self):
         with open("/proc/%d/status" % self.pid) as file:

@@ -207,11 +207,15 @@ def read(path):
 
 
 def slope(rows, field):
-    """MiB an hour, by least squares."""
-    n = len(rows)
-    x, y = [row["minute"] / 60 for row in rows], [row[field] / 1024 for row in rows]
-    mean_x, mean_y = sum(x) / n, sum(y) / n
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y)) / sum((a - mean_x) ** 2 for a in x)
+    """MiB an hour, by least squares, with a level of its own for each fault: a reload gives back what two faults later is taken
+    again, so a minute is compared with others of its fault."""
+    above, below = 0, 0
+    for name in {row["fault"] for row in rows}:
+        x, y = zip(*[(row["minute"] / 60, row[field] / 1024) for row in rows if row["fault"] == name])
+        mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+        above += sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y))
+        below += sum((a - mean_x) ** 2 for a in x)
+    return above / below
 
 
 def judge(rows, kills=False):
@@ -233,8 +237,8 @@ def judge(rows, kills=False):
 
 def invented(mib):
     """Minutes in which memory grows so fast, with the unrest of each fault."""
-    kib = [round(40960 + minute * mib * 1024 / 60) + (minute % 10) * 8 for minute in range(1, 101)]
-    return [{"minute": n + 1, "fault": "none", "rss_kib": value, "heap_kib": value, "fds": 50 + n % 3} for n, value in enumerate(kib)]
+    kib = [round(40960 + minute * mib * 1024 / 60) + (minute % 9) * 3000 + minute * 7919 % 64 for minute in range(1, 101)]
+    return [{"minute": n + 1, "fault": (n + 1) % 9, "rss_kib": value, "heap_kib": value, "fds": 50 + n % 3} for n, value in enumerate(kib)]
 
 
 def median(rows, field):
