@@ -41,6 +41,7 @@ check_fields (const guint8 *block, gsize size)
     for (; relais_header_next (block, size, &position, &field); n++) {
         g_autofree char *value = relais_field_unfold (&field);
 
+        g_assert_nonnull (value);
         g_assert_true (field.offset == end && field.size > 0 && position == end + field.size);
         g_assert_true (field.name == (const char *)block + end && field.name_size > 0);
         g_assert_true (field.value + field.value_size <= (const char *)block + position);

@@ -42,7 +42,8 @@ add_record (RelaisRecordType type, guint8 flags, gsize head, gsize body)
 
     for (gsize i = 0; i < head + body; i++)
         at[i] = (guint8)(lsn * 31 + i * 7);
-    record.record = (RelaisRecord){.lsn = ++lsn,
+    lsn++;
+    record.record = (RelaisRecord){.lsn = lsn,
                                    .id = lsn / 3,
                                    .head_bytes = (guint32)head,
                                    .body_bytes = (guint32)body,
