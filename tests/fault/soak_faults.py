@@ -3,6 +3,7 @@
 over well before its end; what it finds wrong it gives to the run's tap."""
 import asyncio
 import hashlib
+import itertools
 import os
 import random
 import ssl
@@ -17,9 +18,10 @@ import traffic
 MB = 1 << 20
 COLD = 40  # domains that are asked for only while the DNS fails, so that they are in no cache
 HOSTILE = "127.0.0.9"
-# Of a thousand recipients; those that come on the suppression list are few, as the list grows with them (see draw).
+# Of a thousand recipients. Those that come on the suppression list are one in RARE_S seconds, whatever the rate, as the list and
+# what modules keep grow with them; the first three come at once.
 KINDS = {"ok": 880, "later": 40, "full": 10, "spam": 20, "lost": 10, "cut": 10, "opens": 20, "again": 10}
-RARE, RARE_EVERY = ("dead", "returned", "complains"), 2000
+RARE, RARE_S = ("dead", "returned", "complains"), 10
 PLAIN_HEAD = ("From: News <news@sender.test>\r\nTo: you\r\nSubject: plain %d\r\nMessage-ID: <n%d@sender.test>\r\n"
               "X-Relais-Campaign: c%d\r\nX-Number: %d\r\nX-Digest: %s\r\n\r\n")
 
@@ -97,6 +99,7 @@ class Sending(ledger.Sending):
     def __init__(self, port, began):
         super().__init__(port, 0)
         self.rate, self.paused, self.stopped, self.began, self.at, self.cold = None, False, False, began, 0.0, False
+        self.rare, self.rare_at = itertools.cycle(RARE), time.monotonic() - (len(RARE) - 1) * RARE_S
 
     def is_done(self):
         return self.stopped
@@ -116,8 +119,9 @@ class Sending(ledger.Sending):
 
     def draw(self, rng, number):
         kind = rng.choices(list(KINDS), KINDS.values())[0]
-        if number % RARE_EVERY < len(RARE):
-            kind = RARE[number % RARE_EVERY]
+        if time.monotonic() >= self.rare_at:
+            self.rare_at += RARE_S
+            kind = next(self.rare)
         if kind == "again" and self.dead:
             return rng.choice(self.dead)
         kind = "ok" if kind == "again" or (kind == "opens" and number % 2) else kind
