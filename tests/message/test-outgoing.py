@@ -258,6 +258,11 @@ def main():
     ok(fit(many, "-")[0] == "refused", "more than 2000 parts are not edited")
     many = HEAD + multi(b"A", [leaf(b"x", cte=b"7bit")] * 1990 + [leaf(TEXT8)])
     ok(check(fit, many, "-") == ("", "changed"), "1991 parts are")
+    # The last part that is taken is a message whose header a delimiter cuts off: there is no room for what is inside.
+    cut = b"Content-Type: message/rfc822\r\n--A\r\n\r\n" + TEXT8 + b"--A\r\n\r\nx\r\n--A--\r\n--A\r\n"
+    head = HEAD + b"Content-Type: multipart/mixed; boundary=A\r\n\r\n"
+    ok(fit(head + b"--A\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 49 + cut, "-")[0] == "refused", "nor a message cut off 50 deep")
+    ok(fit(head + b"--A\r\n\r\nx\r\n" * 1998 + b"--A\r\n" + cut, "-")[0] == "refused", "nor one cut off behind 2000 parts")
 
     nest = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(45))
     grow(fit, "lines like boundaries, 45 deep", lambda n: HEAD + nest + b"\r\n" + b"--b\r\n" * n * 4)
