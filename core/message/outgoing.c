@@ -229,12 +229,13 @@ put_encoding (Fit *fit, gint8 encoding)
                        : "Content-Transfer-Encoding: quoted-printable\r\n");
 }
 
-/* What the message's own header lacks to be MIME, now that it needs it. RFC 1428 gives the name
- * for text of which nobody said what its octets mean. */
+/* What a message's header, its own or that of one inside, lacks to be MIME, now that it needs it. RFC 1428 gives
+ * the name for text of which nobody said what its octets mean. */
 static void
 put_missing (Fit *fit, const RelaisMimePart *part, bool eight_bit)
 {
-    if (part->parent >= 0)
+    if (part->parent >= 0 &&
+        relais_mime_part (fit->splitter, (guint)part->parent)->kind != RELAIS_MIME_MESSAGE)
         return;
     if (!part->has_version)
         put_text (fit, "MIME-Version: 1.0\r\n");

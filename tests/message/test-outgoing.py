@@ -240,6 +240,14 @@ def main():
     ok(b"8bit" not in out and b"binary" not in out and out.count(b"Encoding: 7bit") == 2, "multiparts say 7bit then", out)
     _, _, out = fit(b"A: b\r\n\r\n\xff\r\n", "-")
     ok(b"MIME-Version: 1.0\r\n" in out and b"charset=unknown-8bit" in out, "what was no MIME becomes it", out)
+    inner = b"Content-Type: message/rfc822\r\n\r\nSubject: inside\r\n\r\n\xff\r\n"
+    for message in (HEAD + inner, HEAD + multi(b"A", [inner])):
+        _, _, out = fit(message, "-")
+        told = out[out.index(b"Subject: inside"):].split(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+        ok(sorted(told) == [b"Content-Transfer-Encoding: quoted-printable", b"Content-Type: text/plain; charset=unknown-8bit",
+                            b"MIME-Version: 1.0"], "so does a message inside", told)
+    _, _, out = fit(HEAD + multi(b"A", [b"\r\n\xff\r\n"]), "-")
+    ok(out.count(b"MIME-Version") == 1, "a part that is none needs no version", out)
     result, eight, out = fit(b"Subject: \xc3\xbc\r\nMIME-Version: 1.0\r\n" + leaf(TEXT8), "-")
     ok(result == "changed" and eight == b"1" and b"Subject: \xc3\xbc" in out, "octets above 127 in the header are left and told", out)
     result, eight, out = fit(b"Subject: \xc3\xbc\r\n\r\nx\r\n", "-")
