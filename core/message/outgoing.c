@@ -161,16 +161,14 @@ is_blank (guint8 c)
 }
 
 /* Where to break a line that is too long: at the last blank that leaves something to be seen on
- * both sides; 0 if there is none. */
+ * both sides; 0 if there is none. Behind `last` are blanks alone. */
 static gsize
-find_break (const guint8 *line, gsize size)
+find_break (const guint8 *line, gsize size, gsize last)
 {
-    gsize first = 0, last = size;
+    gsize first = 0;
 
     while (first < size && is_blank (line[first]))
         first++;
-    while (last > 0 && is_blank (line[last - 1]))
-        last--;
     for (gsize i = MIN (LINE_OCTETS, size - 1); i > first; i--)
         if (is_blank (line[i]) && i < last)
             return i;
@@ -181,8 +179,12 @@ find_break (const guint8 *line, gsize size)
 static bool
 put_folded (Fit *fit, const guint8 *line, gsize size)
 {
+    gsize last = size;
+
+    while (last > 0 && is_blank (line[last - 1]))
+        last--;
     while (size > LINE_OCTETS) {
-        gsize at = find_break (line, size);
+        gsize at = find_break (line, size, last);
 
         if (at == 0)
             return false;
@@ -190,6 +192,7 @@ put_folded (Fit *fit, const guint8 *line, gsize size)
         relais_sink_put (&fit->sink, "\r\n", 2);
         line += at;
         size -= at;
+        last -= at;
     }
     relais_sink_put (&fit->sink, line, size);
     return true;
