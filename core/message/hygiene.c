@@ -486,7 +486,7 @@ add_missing (Hygiene *hygiene, GString *prepend)
     const bool no_id = is_missing (hygiene, FIELD_MESSAGE_ID);
     const bool fix = options->submission && options->missing == 0;
 
-    if ((no_date || no_id) && options->missing == 1)
+    if ((no_date || no_id) && options->submission && options->missing == 1)
         return refuse (hygiene, 550, "5.6.0", "the header has no %s field",
                        no_date ? "Date" : "Message-ID");
     if (hygiene->first[FIELD_FROM].name == NULL && options->submission && options->author != NULL)
