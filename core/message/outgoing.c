@@ -232,8 +232,8 @@ put_encoding (Fit *fit, gint8 encoding)
                        : "Content-Transfer-Encoding: quoted-printable\r\n");
 }
 
-/* What a message's header, its own or that of one inside, lacks to be MIME, now that it needs it. RFC 1428 gives
- * the name for text of which nobody said what its octets mean. */
+/* What a message's header, its own or that of one inside, lacks to be MIME, now that it needs it. RFC 1428
+ * gives the name for text of which nobody said what its octets mean. */
 static void
 put_missing (Fit *fit, const RelaisMimePart *part, bool eight_bit)
 {
