@@ -21,6 +21,11 @@ typedef struct {
  * the end. A line that is no field (no colon, blank in the name) ends the header there: it and what
  * follows is content, see relais_header_is_well_formed (). */
 bool relais_header_next (const guint8 *block, gsize size, gsize *position, RelaisField *field);
+/* The same as readers see it that are less strict: they pass over a line that is no field (its name is empty
+ * here, or no name), and let blanks stand before the colon (RFC 5322 section 4.5). To the end of the
+ * block; the value may have its CRLF. */
+bool
+relais_header_next_lenient (const guint8 *block, gsize size, gsize *position, RelaisField *field);
 bool relais_header_is_well_formed (const guint8 *block, gsize size);
 /* How many fields these lines are: whole ones (each line with CRLF, at most 998 octets, without NUL or CR
  * inside), folds allowed. 0 if they are anything else. */

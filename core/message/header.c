@@ -68,6 +68,32 @@ relais_header_next (const guint8 *block, gsize size, gsize *position, RelaisFiel
     return true;
 }
 
+bool
+relais_header_next_lenient (const guint8 *block, gsize size, gsize *position, RelaisField *field)
+{
+    const guint8 *start, *colon;
+    gsize name, whole;
+
+    if (relais_header_next (block, size, position, field))
+        return true;
+    if (*position >= size)
+        return false;
+    start = block + *position;
+    whole = field_size (start, size - *position);
+    colon = memchr (start, ':', whole);
+    name = colon != NULL ? (gsize)(colon - start) : 0;
+    while (name > 0 && (start[name - 1] == ' ' || start[name - 1] == '\t'))
+        name--;
+    *field = (RelaisField){.name = (const char *)start,
+                           .name_size = name,
+                           .value = (const char *)(colon != NULL ? colon + 1 : start + whole),
+                           .value_size = colon != NULL ? whole - (gsize)(colon + 1 - start) : 0,
+                           .offset = *position,
+                           .size = whole};
+    *position += whole;
+    return true;
+}
+
 /* No NUL, and CR and LF as pairs only. */
 static bool
 has_clean_lines (const guint8 *bytes, gsize size)

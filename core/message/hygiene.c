@@ -210,6 +210,19 @@ note_field (Hygiene *hygiene, const RelaisField *field)
         hygiene->duplicate = known + 1;
 }
 
+/* What stands behind a line that is no field is content here, and a header to many others: what they would
+ * take for results in our name goes too. */
+static void
+cut_forged_behind (Hygiene *hygiene, const guint8 *block, gsize size, gsize position)
+{
+    RelaisField field;
+
+    while (relais_header_next_lenient (block, size, &position, &field))
+        if (relais_field_is (&field, "Authentication-Results") &&
+            is_forged (hygiene, FIELD_AUTH_RESULTS, &field))
+            cut (hygiene->message, field.offset, field.size);
+}
+
 static bool
 look_through (Hygiene *hygiene, const guint8 *block, gsize size)
 {
@@ -236,6 +249,7 @@ look_through (Hygiene *hygiene, const guint8 *block, gsize size)
     if (hygiene->duplicate != 0 && options->duplicate == 0)
         return refuse (hygiene, 550, "5.6.0", "the header has more than one %s field",
                        known_fields[hygiene->duplicate - 1].name);
+    cut_forged_behind (hygiene, block, size, position);
     return true;
 }
 
@@ -472,7 +486,7 @@ add_missing (Hygiene *hygiene, GString *prepend)
     const bool no_id = is_missing (hygiene, FIELD_MESSAGE_ID);
     const bool fix = options->submission && options->missing == 0;
 
-    if ((no_date || no_id) && options->missing == 1)
+    if ((no_date || no_id) && options->submission && options->missing == 1)
         return refuse (hygiene, 550, "5.6.0", "the header has no %s field",
                        no_date ? "Date" : "Message-ID");
     if (hygiene->first[FIELD_FROM].name == NULL && options->submission && options->author != NULL)

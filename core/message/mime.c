@@ -250,8 +250,9 @@ is_delimiter (RelaisMimeSplitter *splitter, const Open *open, gsize size, bool *
 }
 
 /* Ends the segment under way before a delimiter, which takes the CRLF before it (but not that of
- * a header), and begins the delimiter's. */
-static void
+ * a header), and begins the delimiter's. False if the line is none any more: what it cut off began a part
+ * too many, and all from here on is content. */
+static bool
 begin_delimiter (RelaisMimeSplitter *splitter, guint part, guint64 line_end)
 {
     RelaisMimeSegment *segment = current (splitter);
@@ -262,11 +263,14 @@ begin_delimiter (RelaisMimeSplitter *splitter, guint part, guint64 line_end)
     /* A part without body, and perhaps without empty line; or a message inside without anything. */
     while (current (splitter)->kind == RELAIS_MIME_HEADER)
         begin_body (splitter, start);
+    if (splitter->open->len == 0)
+        return false;
     segment = current (splitter);
     segment->size = start > segment->offset ? start - segment->offset : 0;
     begin (splitter, RELAIS_MIME_DELIMITER, part, start);
     current (splitter)->size = line_end - start;
     current (splitter)->eight_bit = splitter->line_eight_bit;
+    return true;
 }
 
 /* Handles the line if it is a delimiter. */
@@ -286,7 +290,8 @@ take_delimiter (RelaisMimeSplitter *splitter, gsize size, guint64 line_end)
 
     const guint part = g_array_index (splitter->open, Open, i).part;
 
-    begin_delimiter (splitter, part, line_end);
+    if (!begin_delimiter (splitter, part, line_end))
+        return false;
     g_array_set_size (splitter->open, last ? i : i + 1);
     if (last)
         begin (splitter, RELAIS_MIME_GAP, part, line_end);
@@ -325,11 +330,12 @@ end_line (RelaisMimeSplitter *splitter, guint64 length)
 {
     const guint64 line_end = splitter->line_offset + splitter->line_size;
     const gsize known = (gsize)MIN (length, (guint64)splitter->prefix_size);
-    const bool header = current (splitter)->kind == RELAIS_MIME_HEADER;
+    bool header;
 
     splitter->steps++;
     if (length <= PREFIX_BYTES && take_delimiter (splitter, known, line_end))
         return;
+    header = current (splitter)->kind == RELAIS_MIME_HEADER;
     if (header && length > 0 && !is_header_line (splitter, known)) {
         part_at (splitter, splitter->parts->len - 1)->sealed = true;
         g_byte_array_set_size (splitter->header, (guint)MIN ((guint64)splitter->header->len,

@@ -161,16 +161,14 @@ is_blank (guint8 c)
 }
 
 /* Where to break a line that is too long: at the last blank that leaves something to be seen on
- * both sides; 0 if there is none. */
+ * both sides; 0 if there is none. Behind `last` are blanks alone. */
 static gsize
-find_break (const guint8 *line, gsize size)
+find_break (const guint8 *line, gsize size, gsize last)
 {
-    gsize first = 0, last = size;
+    gsize first = 0;
 
     while (first < size && is_blank (line[first]))
         first++;
-    while (last > 0 && is_blank (line[last - 1]))
-        last--;
     for (gsize i = MIN (LINE_OCTETS, size - 1); i > first; i--)
         if (is_blank (line[i]) && i < last)
             return i;
@@ -181,8 +179,12 @@ find_break (const guint8 *line, gsize size)
 static bool
 put_folded (Fit *fit, const guint8 *line, gsize size)
 {
+    gsize last = size;
+
+    while (last > 0 && is_blank (line[last - 1]))
+        last--;
     while (size > LINE_OCTETS) {
-        gsize at = find_break (line, size);
+        gsize at = find_break (line, size, last);
 
         if (at == 0)
             return false;
@@ -190,6 +192,7 @@ put_folded (Fit *fit, const guint8 *line, gsize size)
         relais_sink_put (&fit->sink, "\r\n", 2);
         line += at;
         size -= at;
+        last -= at;
     }
     relais_sink_put (&fit->sink, line, size);
     return true;
@@ -229,12 +232,13 @@ put_encoding (Fit *fit, gint8 encoding)
                        : "Content-Transfer-Encoding: quoted-printable\r\n");
 }
 
-/* What the message's own header lacks to be MIME, now that it needs it. RFC 1428 gives the name
- * for text of which nobody said what its octets mean. */
+/* What a message's header, its own or that of one inside, lacks to be MIME, now that it needs it. RFC 1428
+ * gives the name for text of which nobody said what its octets mean. */
 static void
 put_missing (Fit *fit, const RelaisMimePart *part, bool eight_bit)
 {
-    if (part->parent >= 0)
+    if (part->parent >= 0 &&
+        relais_mime_part (fit->splitter, (guint)part->parent)->kind != RELAIS_MIME_MESSAGE)
         return;
     if (!part->has_version)
         put_text (fit, "MIME-Version: 1.0\r\n");

@@ -94,7 +94,8 @@ negotiated (MilterCall *call, const MilterReply *reply)
         return;
     }
     link->actions = reply->actions & MILTER_OFFERED_ACTIONS;
-    link->steps = reply->steps;
+    /* Before version 4 there was no command for DATA, and none that could be declined. */
+    link->steps = reply->steps | (reply->version < MILTER_DATA_VERSION ? MILTER_NO_DATA : 0);
     call->step++;
     milter_call_next_step (call);
 }

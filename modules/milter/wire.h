@@ -11,6 +11,7 @@
 
 enum {
     MILTER_VERSION = 6,
+    MILTER_DATA_VERSION = 4, /* the first that has DATA (SMFIC_DATA) */
     MILTER_LENGTH_BYTES = 4,
     MILTER_PACKET_BYTES =
         65536,                  /* of a milter, letter included: what one read of a channel gives */

@@ -474,6 +474,12 @@ test_missing (void)
     result = apply ("From: a@b\r\nDate: d\r\nMessage-ID: \r\n\r\n", &options, true, false);
     g_assert_nonnull (strstr (result.refusal.text, "no Message-ID"));
     result_clear (&result);
+    options.submission = false; /* mail from outside is no submission, and kept as it is */
+    result = apply ("From: a@b\r\n\r\n", &options, false, false);
+    g_assert_true (result.taken);
+    g_assert_cmpstr (result.text, ==, RECEIVED "From: a@b\r\n\r\n");
+    result_clear (&result);
+    options.submission = true;
     options.missing = 2;
     result = apply ("From: a@b\r\nDate:\r\n\r\n", &options, true, false);
     g_assert_cmpstr (result.text, ==, RECEIVED "From: a@b\r\nDate:\r\n\r\n");

@@ -240,6 +240,14 @@ def main():
     ok(b"8bit" not in out and b"binary" not in out and out.count(b"Encoding: 7bit") == 2, "multiparts say 7bit then", out)
     _, _, out = fit(b"A: b\r\n\r\n\xff\r\n", "-")
     ok(b"MIME-Version: 1.0\r\n" in out and b"charset=unknown-8bit" in out, "what was no MIME becomes it", out)
+    inner = b"Content-Type: message/rfc822\r\n\r\nSubject: inside\r\n\r\n\xff\r\n"
+    for message in (HEAD + inner, HEAD + multi(b"A", [inner])):
+        _, _, out = fit(message, "-")
+        told = out[out.index(b"Subject: inside"):].split(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+        ok(sorted(told) == [b"Content-Transfer-Encoding: quoted-printable", b"Content-Type: text/plain; charset=unknown-8bit",
+                            b"MIME-Version: 1.0"], "so does a message inside", told)
+    _, _, out = fit(HEAD + multi(b"A", [b"\r\n\xff\r\n"]), "-")
+    ok(out.count(b"MIME-Version") == 1, "a part that is none needs no version", out)
     result, eight, out = fit(b"Subject: \xc3\xbc\r\nMIME-Version: 1.0\r\n" + leaf(TEXT8), "-")
     ok(result == "changed" and eight == b"1" and b"Subject: \xc3\xbc" in out, "octets above 127 in the header are left and told", out)
     result, eight, out = fit(b"Subject: \xc3\xbc\r\n\r\nx\r\n", "-")
@@ -258,6 +266,11 @@ def main():
     ok(fit(many, "-")[0] == "refused", "more than 2000 parts are not edited")
     many = HEAD + multi(b"A", [leaf(b"x", cte=b"7bit")] * 1990 + [leaf(TEXT8)])
     ok(check(fit, many, "-") == ("", "changed"), "1991 parts are")
+    # The last part that is taken is a message whose header a delimiter cuts off: there is no room for what is inside.
+    cut = b"Content-Type: message/rfc822\r\n--A\r\n\r\n" + TEXT8 + b"--A\r\n\r\nx\r\n--A--\r\n--A\r\n"
+    head = HEAD + b"Content-Type: multipart/mixed; boundary=A\r\n\r\n"
+    ok(fit(head + b"--A\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 49 + cut, "-")[0] == "refused", "nor a message cut off 50 deep")
+    ok(fit(head + b"--A\r\n\r\nx\r\n" * 1998 + b"--A\r\n" + cut, "-")[0] == "refused", "nor one cut off behind 2000 parts")
 
     nest = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(45))
     grow(fit, "lines like boundaries, 45 deep", lambda n: HEAD + nest + b"\r\n" + b"--b\r\n" * n * 4)

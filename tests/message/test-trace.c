@@ -169,6 +169,48 @@ test_forged (void)
     }
 }
 
+/* Where this reader sees the end of the header and others go on. */
+static void
+test_forged_behind (void)
+{
+#define FORGED(name) name ": mx.example.net; dmarc=pass\r\n"
+    static const char *const blocks[] = {
+        FORGED ("Authentication-Results ") "From: a@b\r\n\r\n",
+        "From: a@b\r\n" FORGED ("authentication-results \t") "\r\n",
+        "From a@b Mon\r\nFrom: a@b\r\n" FORGED ("Authentication-Results") "To: c\r\n\r\n",
+        "From: a@b\r\nno field\r\n" FORGED ("Authentication-Results") "To : c\r\n\r\n",
+        "From: a@b\r\nA B: x\r\n y\r\n" FORGED ("Authentication-Results") "\r\n",
+        ": x\r\n" FORGED ("Authentication-Results"),
+    };
+    static const char foreign[] =
+        "From: a@b\r\nAuthentication-Results : mx.example.com; spf=fail\r\n"
+        "x\r\nAuthentication-Results\r\n\r\n";
+    const RelaisHygieneOptions options = {
+        .hostname = "mx", .authserv_id = "mx.example.net", .max_hops = 50, .max_fields = 1000};
+
+    for (guint i = 0; i <= G_N_ELEMENTS (blocks); i++) {
+        const char *text = i < G_N_ELEMENTS (blocks) ? blocks[i] : foreign;
+        g_autofree char *block = g_memdup2 (text, strlen (text));
+        g_autoptr (RelaisMessage) message = relais_message_new (1);
+        RelaisHeaderRefusal refusal = {0};
+        const RelaisRange *cut;
+
+        g_test_message ("%s", text);
+        g_assert_true (relais_hygiene_apply (message, (const guint8 *)block, strlen (text),
+                                             &options, false, false, &refusal));
+        if (text == foreign) {
+            g_assert_null (message->cuts);
+            continue;
+        }
+        g_assert_nonnull (message->cuts);
+        g_assert_cmpuint (message->cuts->len, ==, 1);
+        cut = &g_array_index (message->cuts, RelaisRange, 0);
+        g_assert_cmpint (g_ascii_strncasecmp (text + cut->offset, "Authentication-", 15), ==, 0);
+        g_assert_true (g_str_has_prefix (text + cut->offset + cut->size - 6, "pass\r\n"));
+    }
+#undef FORGED
+}
+
 int
 main (int argc, char **argv)
 {
@@ -179,5 +221,6 @@ main (int argc, char **argv)
     g_test_add_func ("/trace/apply", test_apply);
     g_test_add_func ("/trace/recognised", test_recognised);
     g_test_add_func ("/trace/forged", test_forged);
+    g_test_add_func ("/trace/forged-behind", test_forged_behind);
     return g_test_run ();
 }

@@ -403,6 +403,24 @@ test_without (void)
     end (test, &fake);
 }
 
+/* One of an older protocol cannot decline commands that came later: it is not sent them. */
+static void
+test_old (void)
+{
+    for (guint32 version = 2; version <= 6; version++) {
+        Fake fake;
+        RelaisTest *test = begin (&fake, FILTER);
+
+        fake.version = version;
+        fake.hang_up = version < 4 ? 'T' : '\0'; /* as libmilter does with what it does not know */
+        g_assert_cmpuint (run (test, RELAIS_HOOK_CONNECT, RELAIS_HOOK_MESSAGE), ==,
+                          RELAIS_VERDICT_CONTINUE);
+        g_assert_true ((strstr (fake.told->str, "\nT\n") != NULL) == (version >= 4));
+        g_assert_true (g_str_has_suffix (fake.told->str, "\nE\n"));
+        end (test, &fake);
+    }
+}
+
 /* --- What its answers come to ------------------------------------------------------------------- */
 
 typedef struct {
@@ -730,6 +748,7 @@ main (int argc, char **argv)
     g_test_add_func ("/milter/session", test_session);
     g_test_add_func ("/milter/unanswered", test_unanswered);
     g_test_add_func ("/milter/without", test_without);
+    g_test_add_func ("/milter/old", test_old);
     g_test_add_func ("/milter/answers", test_answers);
     g_test_add_func ("/milter/accepts", test_accepts);
     g_test_add_func ("/milter/edits", test_edits);
