@@ -70,7 +70,6 @@ settle (RelaisSettlement *settlement, const RelaisLive *live, guint32 number)
     delivery->place = RELAIS_PLACE_NONE;
     delivery->action = RELAIS_ACTION_NONE;
     switch (action) {
-    case RELAIS_ACTION_NONE: break;
     case RELAIS_ACTION_SUPPRESS: relais_suppressed_settle (settlement, live, number); return;
     case RELAIS_ACTION_EXPIRE:
         result.kind = RELAIS_RESULT_EXPIRED;
@@ -88,6 +87,7 @@ settle (RelaisSettlement *settlement, const RelaisLive *live, guint32 number)
         return;
     case RELAIS_ACTION_LAPSE: relais_quarantine_settle (settlement, live, number); return;
     case RELAIS_ACTION_HOLD: result.kind = RELAIS_RESULT_HELD; break;
+    case RELAIS_ACTION_NONE: /* to be held, and released before that was done */
     case RELAIS_ACTION_RELEASE: result.kind = RELAIS_RESULT_RELEASED; break;
     case RELAIS_ACTION_BOUNCE:
         result.kind = RELAIS_RESULT_BOUNCED;
