@@ -229,14 +229,23 @@ relais_queue_pump_local (RelaisQueue *queue)
         relais_queue_wake (queue);
 }
 
+/* What goes further counts; of hold and release the last one. */
+static guint8
+further (guint8 before, RelaisAction action)
+{
+    const bool held_again = before == RELAIS_ACTION_RELEASE && action == RELAIS_ACTION_HOLD;
+
+    return held_again ? (guint8)action : MAX (before, (guint8)action);
+}
+
 void
 relais_queue_make_local (RelaisQueue *queue, guint32 number, RelaisAction action)
 {
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
 
     switch ((RelaisPlace)delivery->place) {
-    case RELAIS_PLACE_ACTIVE: delivery->action = MAX (delivery->action, (guint8)action); return;
-    case RELAIS_PLACE_LOCAL: delivery->action = MAX (delivery->action, (guint8)action); return;
+    case RELAIS_PLACE_ACTIVE:
+    case RELAIS_PLACE_LOCAL: delivery->action = further (delivery->action, action); return;
     case RELAIS_PLACE_HELD: relais_quarantine_leave (queue, delivery); break;
     case RELAIS_PLACE_WAITING:
     case RELAIS_PLACE_DUE:

@@ -190,6 +190,12 @@ test_second_thoughts (void)
     g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 2 * MESSAGES);
     g_assert_cmpuint (figures (&test).held, ==, 0);
     g_assert_cmpuint (figures (&test).deliveries, ==, MESSAGES);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_HOLD, &(RelaisSelection){0}), ==, MESSAGES);
+    apply_both (&test, RELAIS_VERB_RELEASE, RELAIS_VERB_HOLD, MESSAGES);
+    g_assert_cmpuint (figures (&test).held, ==, MESSAGES);
+    restart (&test, RELAIS_USEC_PER_HOUR);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (figures (&test).held, ==, MESSAGES);
     g_assert_cmpuint (test.sink->messages->len, ==, 0);
     test_close (&test);
 }
