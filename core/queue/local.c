@@ -294,9 +294,9 @@ relais_queue_on_deadline (gpointer data, guint32 number)
 
         if (place == RELAIS_PLACE_WAITING || place == RELAIS_PLACE_DUE)
             relais_queue_make_local (queue, delivery, RELAIS_ACTION_EXPIRE);
-        under_way = under_way || place == RELAIS_PLACE_ACTIVE;
+        under_way = under_way || place == RELAIS_PLACE_ACTIVE || place == RELAIS_PLACE_LOCAL;
     }
-    /* An attempt may still be put back untried. */
+    /* An attempt may still be put back untried, and local work may end with what is due. */
     if (under_way)
         relais_wheel_set (queue->wheel, number, now + RELAIS_USEC_PER_MIN);
     else if (relais_quarantine_deadline_us (queue, slot) != G_MAXINT64)

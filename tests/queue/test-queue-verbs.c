@@ -200,6 +200,41 @@ test_second_thoughts (void)
     test_close (&test);
 }
 
+/* What reaches its lifetime while it is released expires at its time, though it is not tried then. */
+static void
+test_released_at_its_end (void)
+{
+    enum { MESSAGES = 40 }; /* more than are worked on at once */
+    const gint64 lifetime = 2 * RELAIS_USEC_PER_DAY;
+    Test test;
+    gint64 n = -1;
+    bool go_on = false;
+
+    test_open (&test, "");
+    fake_dns_set ("a.test", "4.4.3 timeout");
+    for (guint i = 0; i < MESSAGES; i++)
+        fixture_mail (&test.fixture, "x@a.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_HOLD, &(RelaisSelection){0}), ==, MESSAGES);
+    restart (&test, 0);
+    fixture_settle (&test.fixture);
+    fixture_advance (&test.fixture, lifetime - RELAIS_USEC_PER_SEC);
+    fixture_settle (&test.fixture);
+    g_assert_true (relais_pool_run (test.fixture.pool, stand_still, on_stood, &go_on));
+    relais_queue_apply (test.fixture.queue, RELAIS_VERB_RELEASE, &(RelaisSelection){0}, on_applied,
+                        &n);
+    turn_until_told (&test, &n);
+    fixture_advance (&test.fixture, 3 * RELAIS_USEC_PER_SEC);
+    turn_until_told (&test, &n);
+    __atomic_store_n (&go_on, true, __ATOMIC_RELEASE);
+    fixture_settle (&test.fixture);
+    fixture_check (&test.fixture);
+    fixture_advance (&test.fixture, 2 * RELAIS_USEC_PER_MIN);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fixture_count (&test.fixture, "expired"), ==, MESSAGES);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -209,5 +244,6 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/verbs/bounce-verb", test_bounce_verb);
     g_test_add_func ("/queue/verbs/delete-in-flight", test_delete_in_flight);
     g_test_add_func ("/queue/verbs/second-thoughts", test_second_thoughts);
+    g_test_add_func ("/queue/verbs/released-at-its-end", test_released_at_its_end);
     return g_test_run ();
 }
