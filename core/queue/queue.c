@@ -72,8 +72,10 @@ pump (gpointer data)
         lane->dirty = false;
         relais_lane_pump (lane);
     }
-    if (!queue->closed)
+    if (!queue->closed) {
+        relais_flows_go_on (queue);
         relais_queue_pump_local (queue);
+    }
     relais_queue_unref (queue);
 }
 

@@ -75,6 +75,7 @@ struct RelaisQueue {
     GPtrArray *flow_table;    /* by number; NULL: free */
     GArray *free_flows;
     GQueue idle_flows;
+    GQueue late_flows;       /* RelaisFlow, by late_link: more is due than one turn takes up */
     GHashTable *lanes;       /* "source site" -> RelaisLane */
     GQueue tls_commands;     /* under way: see terms-show.c */
     GQueue injects;          /* whose message still comes: see inject.c */
