@@ -527,14 +527,12 @@ add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
 static void
 cool_if_it_waits (RelaisQueue *queue, guint32 number)
 {
-    RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
     const RelaisDelivery *first = relais_delivery_at (&queue->records, slot->first);
 
-    if (slot->cooled || (relais_queue_release_us (queue, slot->first) == 0 &&
-                         !relais_flow_is_resting (relais_queue_flow_at (queue, first->flow))))
-        return;
-    slot->cooled = 1;
-    relais_spool_cool (queue->spool, slot->id);
+    if (relais_queue_release_us (queue, slot->first) > 0 ||
+        relais_flow_is_resting (relais_queue_flow_at (queue, first->flow)))
+        relais_queue_cool (queue, number);
 }
 
 void
