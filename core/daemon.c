@@ -110,7 +110,8 @@ configure (RelaisDaemon *daemon)
     else
         done = read_configuration (daemon, schema);
     relais_schema_free (schema);
-    if (done && !relais_host_init (daemon->host, daemon->config, &error))
+    if (done && (!relais_policies_check (daemon->config, &error) ||
+                 !relais_host_init (daemon->host, daemon->config, &error)))
         done = relais_daemon_say (error);
     return done;
 }

@@ -16,7 +16,6 @@
 #include "queue/shaper-private.h"
 #include "queue/source-private.h"
 #include "queue/suppressed-private.h"
-#include "queue/tlsrpt-private.h"
 
 #include "message/release-private.h"
 
@@ -632,7 +631,6 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     queue->spool = options->spool;
     queue->dns = options->dns;
     queue->sts = options->sts;
-    queue->tlsrpt = options->tlsrpt;
     queue->host = options->host;
     queue->suppression = options->suppression;
     queue->config = relais_config_ref (config);
@@ -649,8 +647,7 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     relais_spool_set_resumed (queue->spool, on_spool_resumed, queue);
     relais_queue_begin_shaping (queue);
     relais_queue_begin_intake (queue);
-    if (queue->tlsrpt != NULL)
-        relais_tlsrpt_set_queue (queue->tlsrpt, queue);
+    relais_queue_use_reports (queue, options->tlsrpt);
     return queue;
 }
 
@@ -750,8 +747,7 @@ relais_queue_free (RelaisQueue *queue)
     g_hash_table_foreach (queue->destinations, stop_destination, NULL);
     relais_queue_end_tls_commands (queue);
     relais_queue_end_injects (queue);
-    if (queue->tlsrpt != NULL)
-        relais_tlsrpt_set_queue (g_steal_pointer (&queue->tlsrpt), NULL);
+    relais_queue_use_reports (queue, NULL);
     relais_queue_unref (queue);
 }
 
