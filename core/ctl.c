@@ -117,7 +117,8 @@ conf_check (RelaisCommandCall *call, gpointer data)
     Ctl *ctl = data;
     g_autoptr (GError) error = NULL;
 
-    if (ctl->config != NULL && !relais_host_init (ctl->host, ctl->config, &error))
+    if (ctl->config != NULL && (!relais_policies_check (ctl->config, &error) ||
+                                !relais_host_init (ctl->host, ctl->config, &error)))
         add_error (ctl, error);
     if (relais_put_findings (call, ctl->findings)) {
         relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the configuration has errors"));

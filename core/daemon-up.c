@@ -304,7 +304,7 @@ open_control (RelaisDaemon *daemon, GError **error)
                                     daemon->server,      daemon->http,
                                     daemon->queue,       daemon->meter,
                                     daemon->suppression, daemon->host,
-                                    daemon->confinement, relais_loop_wall_us (daemon->loop)};
+                                    daemon->confinement, relais_loop_now_us (daemon->loop)};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||

@@ -110,7 +110,8 @@ configure (RelaisDaemon *daemon)
     else
         done = read_configuration (daemon, schema);
     relais_schema_free (schema);
-    if (done && !relais_host_init (daemon->host, daemon->config, &error))
+    if (done && (!relais_policies_check (daemon->config, &error) ||
+                 !relais_host_init (daemon->host, daemon->config, &error)))
         done = relais_daemon_say (error);
     return done;
 }
@@ -165,18 +166,21 @@ drain (RelaisDaemon *daemon)
     relais_queue_drain (daemon->queue, part_drained, daemon);
 }
 
+/* The first has what is under way end, also if a new program was to take over after that; the second does not wait. */
 static gboolean
 on_stop_signal (gpointer data)
 {
     RelaisDaemon *daemon = data;
+    const bool again = daemon->stopping && !daemon->replaced;
 
     daemon->replaced = false;
-    if (daemon->stopping) {
+    if (again) {
         quit_now (daemon);
         return G_SOURCE_CONTINUE;
     }
     relais_notifier_stopping (daemon->notifier, "lets what is under way end");
-    drain (daemon);
+    if (!daemon->stopping)
+        drain (daemon);
     return G_SOURCE_CONTINUE;
 }
 

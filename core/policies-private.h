@@ -16,10 +16,13 @@ typedef struct {
 
 typedef struct RelaisPolicies RelaisPolicies;
 
-/* Reads files; begins the self-test. NULL if report_contact is no address. May block. */
+/* Whether [tls-policy] can be used: report_contact is an address. Pure; any thread. */
+bool relais_policies_check (const RelaisConfig *config, GError **error);
+/* Reads files; begins the self-test. NULL if it cannot be used. May block. */
 RelaisPolicies *
 relais_policies_new (const RelaisPoliciesParts *parts, RelaisConfig *config, GError **error);
-/* The configuration was read again: DANE and MTA-STS are as it says before the next connection. */
+/* The configuration was read again, and checked: DANE and MTA-STS are as it says before the next connection, and what
+ * is counted for reports. */
 void
 relais_policies_reload (RelaisPolicies *policies, const RelaisConfig *config, RelaisQueue *queue);
 /* For the queue; NULL: switched off. */

@@ -20,6 +20,7 @@ struct RelaisPolicies {
     bool heeds_sts;
     guint16 dane_port, sts_port; /* dane_port 0: records are not asked for */
     RelaisTlsrpt *tlsrpt;
+    bool counts; /* for reports */
     RelaisValidationTest *test;
 };
 
@@ -97,6 +98,17 @@ open_sts (RelaisPolicies *policies, const RelaisSection *policy, const char *sta
 }
 
 static void
+use_reports (RelaisPolicies *policies, const RelaisSection *policy)
+{
+    const char *contact = relais_section_get_string (policy, "report_contact");
+
+    policies->counts = contact != NULL;
+    relais_tlsrpt_use (policies->tlsrpt, contact,
+                       relais_section_get_string (policy, "report_organization"));
+}
+
+/* Also if nobody is to have any, as above. */
+static void
 open_reports (RelaisPolicies *policies, const RelaisSection *policy, const RelaisSection *relais)
 {
     g_autofree char *path =
@@ -108,12 +120,11 @@ open_reports (RelaisPolicies *policies, const RelaisSection *policy, const Relai
         .dns = policies->parts.dns,
         .fetcher = policies->parts.fetcher,
         .path = path,
-        .contact = relais_section_get_string (policy, "report_contact"),
-        .organization = relais_section_get_string (policy, "report_organization"),
         .hostname = hostname != NULL ? hostname : g_get_host_name (),
     };
 
     policies->tlsrpt = relais_tlsrpt_new (&options);
+    use_reports (policies, policy);
 }
 
 static bool
@@ -126,25 +137,33 @@ is_address (const char *text)
 
 /* --- The whole ---------------------------------------------------------------------------------- */
 
+bool
+relais_policies_check (const RelaisConfig *config, GError **error)
+{
+    const RelaisSection *policy = relais_config_find_section (config, "tls-policy", NULL);
+    const char *contact = relais_section_get_string (policy, "report_contact");
+
+    if (contact == NULL || is_address (contact))
+        return true;
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 _ ("[tls-policy] report_contact: '%s' is no mail address"), contact);
+    return false;
+}
+
 RelaisPolicies *
 relais_policies_new (const RelaisPoliciesParts *parts, RelaisConfig *config, GError **error)
 {
     const RelaisSection *policy = relais_config_find_section (config, "tls-policy", NULL);
     const RelaisSection *relais = relais_config_find_section (config, "relais", NULL);
-    const char *contact = relais_section_get_string (policy, "report_contact");
     RelaisPolicies *policies;
 
-    if (contact != NULL && !is_address (contact)) {
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                     _ ("[tls-policy] report_contact: '%s' is no mail address"), contact);
+    if (!relais_policies_check (config, error))
         return NULL;
-    }
     policies = g_new0 (RelaisPolicies, 1);
     policies->parts = *parts;
     open_sts (policies, policy, relais_section_get_string (relais, "state_dir"));
     use_dane (policies, read_dane_port (config));
-    if (contact != NULL)
-        open_reports (policies, policy, relais);
+    open_reports (policies, policy, relais);
     return policies;
 }
 
@@ -156,6 +175,8 @@ relais_policies_reload (RelaisPolicies *policies, const RelaisConfig *config, Re
     const guint16 sts_port = (guint16)relais_section_get_int (policy, "mta_sts_port");
     const guint16 dane_port = read_dane_port (config);
 
+    use_reports (policies, policy);
+    relais_queue_use_reports (queue, relais_policies_tlsrpt (policies));
     if (heeds == policies->heeds_sts && sts_port == policies->sts_port &&
         dane_port == policies->dane_port)
         return;
@@ -174,7 +195,7 @@ relais_policies_sts (const RelaisPolicies *policies)
 RelaisTlsrpt *
 relais_policies_tlsrpt (const RelaisPolicies *policies)
 {
-    return policies->tlsrpt;
+    return policies->counts ? policies->tlsrpt : NULL;
 }
 
 void

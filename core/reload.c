@@ -121,7 +121,8 @@ read_and_prepare (gpointer data)
         return;
     relais_confinement_check (run->reload->parts.confinement, config, run->findings);
     run->settings = relais_server_settings_new (config, &error);
-    if (run->settings != NULL && prepare_queue (run, config, &error) &&
+    if (run->settings != NULL && relais_policies_check (config, &error) &&
+        prepare_queue (run, config, &error) &&
         relais_host_prepare (run->reload->parts.host, config, &error))
         run->config = g_steal_pointer (&config);
     else

@@ -24,7 +24,7 @@ typedef struct {
     RelaisSuppression *suppression;
     RelaisHost *host;
     const RelaisConfinement *confinement;
-    gint64 started_us;
+    gint64 started_us; /* monotonic */
 } RelaisStatus;
 
 const RelaisCommand *relais_status_commands (gsize *n);

@@ -187,7 +187,7 @@ status (RelaisCommandCall *call, gpointer data)
 
     row_text (call, "version", PACKAGE_VERSION_STRING);
     row (call, "pid", getpid ());
-    row (call, "up_s", (relais_loop_wall_us (what->loop) - what->started_us) / RELAIS_USEC_PER_SEC);
+    row (call, "up_s", (relais_loop_now_us (what->loop) - what->started_us) / RELAIS_USEC_PER_SEC);
     row_text (call, "confined.files", relais_confinement_files (what->confinement));
     row_text (call, "confined.calls", relais_confinement_calls (what->confinement));
     put_load (call, what->meter);

@@ -321,12 +321,13 @@ static const RelaisOption options[] = {
     {"tls-policy", "mta_sts", RELAIS_OPTION_BOOL, RELAIS_OPTION_RELOADABLE, "yes", 0, 0, NULL,
      N_ ("Heed MTA-STS policies of recipients' domains (RFC 8461), fetched by HTTPS and kept over "
          "restarts.")},
-    {"tls-policy", "report_contact", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
+    {"tls-policy", "report_contact", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0,
+     NULL,
      N_ ("Address that daily TLS reports (RFC 8460) come from, of a tenant's domain to be signed; "
          "set, sessions are "
          "counted and domains that ask for reports get them.")},
-    {"tls-policy", "report_organization", RELAIS_OPTION_STRING, 0, NULL, 0, 0, NULL,
-     N_ ("Name of the sender in those reports; the hostname unless set.")},
+    {"tls-policy", "report_organization", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0,
+     0, NULL, N_ ("Name of the sender in those reports; the hostname unless set.")},
     {"tls-policy", "mta_sts_port", RELAIS_OPTION_INT, RELAIS_OPTION_RELOADABLE, "443", 1, 65535,
      NULL, N_ ("Port that policies are fetched from; other than 443 for laboratories only.")},
 

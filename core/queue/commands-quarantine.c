@@ -29,7 +29,7 @@ put_times (RelaisCommandCall *call, const RelaisQueue *queue, const RelaisMessag
     const gint64 since_us = delivery->quarantined ? delivery->due_us : slot->born_us;
     const gint64 until_us = relais_quarantine_until_us (queue, delivery);
 
-    relais_command_put_int (call, "age_s", (now_us - since_us) / RELAIS_USEC_PER_SEC);
+    relais_command_put_int (call, "age_s", MAX (now_us - since_us, 0) / RELAIS_USEC_PER_SEC);
     if (until_us != 0)
         relais_command_put_time (call, "until",
                                  relais_loop_wall_us (queue->loop) + until_us - now_us);

@@ -35,7 +35,8 @@ struct RelaisDestination {
     char enhanced[12];    /* ASLEEP, REFUSED: why */
     char *text;
     RelaisNap nap;
-    GQueue flows; /* RelaisFlow, by destination_link */
+    GQueue flows;    /* RelaisFlow, by destination_link */
+    GPtrArray *kept; /* RelaisPath that sleep, while it is looked up again; or NULL */
 };
 
 /* The destination of a recipient's domain by the routing in force, with one more use. */

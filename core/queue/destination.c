@@ -70,6 +70,24 @@ attach_flows (RelaisDestination *destination)
         relais_lane_attach_flow (link->data, destination->route);
 }
 
+/* Hosts that could not be reached sleep on if the answer names them again, though no flow leads to them meanwhile. */
+static void
+keep_sleeping (RelaisDestination *destination)
+{
+    if (destination->kept == NULL)
+        destination->kept = g_ptr_array_new_with_free_func ((GDestroyNotify)relais_path_unref);
+    for (GList *link = destination->flows.head; link != NULL; link = link->next) {
+        RelaisFlow *flow = link->data;
+
+        for (guint i = 0; i < flow->pool->sources->len; i++) {
+            RelaisPath *path = flow->strands[i].path;
+
+            if (path != NULL && path->state != RELAIS_PATH_OPEN)
+                g_ptr_array_add (destination->kept, relais_path_ref (path));
+        }
+    }
+}
+
 static void
 set_problem (RelaisDestination *destination, const RelaisMailRoute *mail)
 {
@@ -117,8 +135,11 @@ take_answers (RelaisDestination *destination)
     if (destination->fixed == NULL)
         relais_tlsrpt_looked_up (destination->queue, destination->name, mail,
                                  destination->sts_trouble, destination->sts_text);
+    if (mail->outcome == RELAIS_ROUTE_HOSTS)
+        use_route (destination, mail);
+    g_clear_pointer (&destination->kept, g_ptr_array_unref);
     switch (mail->outcome) {
-    case RELAIS_ROUTE_HOSTS: use_route (destination, mail); return;
+    case RELAIS_ROUTE_HOSTS: return;
     case RELAIS_ROUTE_TEMPORARY:
         set_problem (destination, mail);
         set_state (destination, RELAIS_DESTINATION_ASLEEP);
@@ -178,6 +199,7 @@ look_up (RelaisDestination *destination)
 {
     RelaisQueue *queue = destination->queue;
 
+    keep_sleeping (destination);
     detach_flows (destination);
     set_state (destination, RELAIS_DESTINATION_LOOKING);
     destination->policies = queue->policies_serial;
@@ -293,6 +315,7 @@ relais_destination_wake (RelaisDestination *destination)
         on_nap_over (destination);
         return;
     }
+    g_clear_pointer (&destination->kept, g_ptr_array_unref);
     for (GList *link = destination->flows.head; link != NULL; link = link->next)
         relais_lane_wake_flow (link->data);
 }
@@ -342,6 +365,7 @@ relais_destination_stop (RelaisDestination *destination)
     relais_timer_stop (&destination->nap.timer);
     for (GList *link = destination->flows.head; link != NULL; link = link->next)
         relais_lane_detach_flow (link->data);
+    g_clear_pointer (&destination->kept, g_ptr_array_unref);
 }
 
 RelaisDestination *

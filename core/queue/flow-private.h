@@ -53,7 +53,8 @@ struct RelaisFlow {
     RelaisDeliveryList *due;  /* [0] any source, [1 + place] a source's */
     RelaisStrand *strands;    /* one a source */
     bool other_turn;          /* whose turn it is: kept or any */
-    GList destination_link, idle_link;
+    GList destination_link, idle_link, late_link;
+    bool is_late; /* in queue->late_flows */
     gint64 idle_since_us;
 };
 
@@ -84,6 +85,8 @@ relais_flow_is_resting (const RelaisFlow *flow)
 {
     return relais_timer_is_set (&flow->rest_timer);
 }
+/* Goes on with those that had more fall due at once than a turn has time for. */
+void relais_flows_go_on (RelaisQueue *queue);
 /* Stops its timers: the queue goes. */
 void relais_flow_stop (RelaisFlow *flow);
 /* Whether a source could take something. One of weight 0 takes only the retries that it keeps, one that is out of

@@ -84,6 +84,8 @@ heap_remove (RelaisFlow *flow, guint32 place)
 static void
 arm (RelaisFlow *flow)
 {
+    if (flow->is_late)
+        return;
     if (flow->heap->len > 1)
         relais_timer_set_at (&flow->timer, due_of (flow, 1));
     else
@@ -103,7 +105,24 @@ on_timer (gpointer data)
         relais_delivery_at (&flow->queue->records, delivery)->place = RELAIS_PLACE_NONE;
         relais_flow_put_due (flow, delivery, false);
     }
+    /* A timer that is due at once would run again in the same turn. */
+    if (flow->heap->len > 1 && due_of (flow, 1) <= now) {
+        flow->is_late = true;
+        g_queue_push_tail_link (&flow->queue->late_flows, &flow->late_link);
+        relais_queue_wake (flow->queue);
+    }
     arm (flow);
+}
+
+void
+relais_flows_go_on (RelaisQueue *queue)
+{
+    for (guint n = queue->late_flows.length; n > 0 && queue->late_flows.length > 0; n--) {
+        RelaisFlow *flow = g_queue_pop_head_link (&queue->late_flows)->data;
+
+        flow->is_late = false;
+        on_timer (flow);
+    }
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -167,7 +186,7 @@ flow_new (RelaisQueue *queue, const RelaisFlowKey *key, RelaisDestination *desti
     relais_rest_init (flow);
     flow->due = g_new0 (RelaisDeliveryList, n + 1);
     flow->strands = g_new0 (RelaisStrand, n);
-    flow->destination_link.data = flow->idle_link.data = flow;
+    flow->destination_link.data = flow->idle_link.data = flow->late_link.data = flow;
     for (guint i = 0; i < n; i++)
         flow->strands[i].flow = flow;
     take_number (flow);
@@ -225,6 +244,9 @@ relais_flow_stop (RelaisFlow *flow)
 {
     relais_timer_stop (&flow->timer);
     relais_timer_stop (&flow->rest_timer);
+    if (flow->is_late)
+        g_queue_unlink (&flow->queue->late_flows, &flow->late_link);
+    flow->is_late = false;
 }
 
 void

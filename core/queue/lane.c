@@ -461,29 +461,48 @@ retire (RelaisLane *lane)
     stop_connections (lane);
 }
 
+/* All lanes, each with a use of its own: what goes back from one has its destination follow a reload, by which
+ * others may go. */
+static GList *
+hold_lanes (const RelaisQueue *queue)
+{
+    GList *lanes = g_hash_table_get_values (queue->lanes);
+
+    for (GList *link = lanes; link != NULL; link = link->next)
+        ((RelaisLane *)link->data)->uses++;
+    return lanes;
+}
+
+static void
+let_lanes_go (GList *lanes)
+{
+    for (GList *link = lanes; link != NULL; link = link->next)
+        lane_unref (link->data);
+    g_list_free (lanes);
+}
+
 void
 relais_lanes_reload (RelaisQueue *queue)
 {
-    g_autoptr (GList) lanes = g_hash_table_get_values (queue->lanes);
+    GList *lanes = hold_lanes (queue);
 
     for (GList *link = lanes; link != NULL; link = link->next) {
         RelaisLane *lane = link->data;
 
-        lane->uses++;
         set_core_limits (lane);
         end_waits (lane);
         if (lane->fixed != NULL && lane->fixed->gone && !lane->retired)
             retire (lane);
         else
             close_idle (lane);
-        lane_unref (lane);
     }
+    let_lanes_go (lanes);
 }
 
 void
 relais_lanes_use_sources (RelaisQueue *queue)
 {
-    g_autoptr (GList) lanes = g_hash_table_get_values (queue->lanes);
+    GList *lanes = hold_lanes (queue);
 
     for (guint i = 0; i < queue->flow_table->len; i++) {
         RelaisFlow *flow = queue->flow_table->pdata[i];
@@ -502,6 +521,7 @@ relais_lanes_use_sources (RelaisQueue *queue)
         else
             relais_lane_mark (lane);
     }
+    let_lanes_go (lanes);
 }
 
 /* --- Connections report ------------------------------------------------------------------------- */

@@ -117,3 +117,14 @@ relais_live_get (RelaisQueue *queue, guint64 id, RelaisLiveFunc func, gpointer d
     relais_spool_load (queue->spool, id, on_loaded, live);
     return NULL;
 }
+
+void
+relais_queue_cool (RelaisQueue *queue, guint32 number)
+{
+    RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
+
+    if (slot->cooled)
+        return;
+    slot->cooled = 1;
+    relais_spool_cool (queue->spool, slot->id);
+}

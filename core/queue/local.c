@@ -70,7 +70,6 @@ settle (RelaisSettlement *settlement, const RelaisLive *live, guint32 number)
     delivery->place = RELAIS_PLACE_NONE;
     delivery->action = RELAIS_ACTION_NONE;
     switch (action) {
-    case RELAIS_ACTION_NONE: break;
     case RELAIS_ACTION_SUPPRESS: relais_suppressed_settle (settlement, live, number); return;
     case RELAIS_ACTION_EXPIRE:
         result.kind = RELAIS_RESULT_EXPIRED;
@@ -88,6 +87,7 @@ settle (RelaisSettlement *settlement, const RelaisLive *live, guint32 number)
         return;
     case RELAIS_ACTION_LAPSE: relais_quarantine_settle (settlement, live, number); return;
     case RELAIS_ACTION_HOLD: result.kind = RELAIS_RESULT_HELD; break;
+    case RELAIS_ACTION_NONE: /* to be held, and released before that was done */
     case RELAIS_ACTION_RELEASE: result.kind = RELAIS_RESULT_RELEASED; break;
     case RELAIS_ACTION_BOUNCE:
         result.kind = RELAIS_RESULT_BOUNCED;
@@ -229,14 +229,23 @@ relais_queue_pump_local (RelaisQueue *queue)
         relais_queue_wake (queue);
 }
 
+/* What goes further counts; of hold and release the last one. */
+static guint8
+further (guint8 before, RelaisAction action)
+{
+    const bool held_again = before == RELAIS_ACTION_RELEASE && action == RELAIS_ACTION_HOLD;
+
+    return held_again ? (guint8)action : MAX (before, (guint8)action);
+}
+
 void
 relais_queue_make_local (RelaisQueue *queue, guint32 number, RelaisAction action)
 {
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
 
     switch ((RelaisPlace)delivery->place) {
-    case RELAIS_PLACE_ACTIVE: delivery->action = MAX (delivery->action, (guint8)action); return;
-    case RELAIS_PLACE_LOCAL: delivery->action = MAX (delivery->action, (guint8)action); return;
+    case RELAIS_PLACE_ACTIVE:
+    case RELAIS_PLACE_LOCAL: delivery->action = further (delivery->action, action); return;
     case RELAIS_PLACE_HELD: relais_quarantine_leave (queue, delivery); break;
     case RELAIS_PLACE_WAITING:
     case RELAIS_PLACE_DUE:
@@ -285,9 +294,9 @@ relais_queue_on_deadline (gpointer data, guint32 number)
 
         if (place == RELAIS_PLACE_WAITING || place == RELAIS_PLACE_DUE)
             relais_queue_make_local (queue, delivery, RELAIS_ACTION_EXPIRE);
-        under_way = under_way || place == RELAIS_PLACE_ACTIVE;
+        under_way = under_way || place == RELAIS_PLACE_ACTIVE || place == RELAIS_PLACE_LOCAL;
     }
-    /* An attempt may still be put back untried. */
+    /* An attempt may still be put back untried, and local work may end with what is due. */
     if (under_way)
         relais_wheel_set (queue->wheel, number, now + RELAIS_USEC_PER_MIN);
     else if (relais_quarantine_deadline_us (queue, slot) != G_MAXINT64)

@@ -39,6 +39,7 @@ relais_quarantine_put_held (RelaisQueue *queue, guint32 number, const RelaisStat
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
 
     put (queue, delivery, (state->flags & RELAIS_STATE_QUARANTINED) != 0);
+    relais_queue_cool (queue, delivery->message);
     if (delivery->quarantined)
         delivery->due_us = relais_loop_now_us (queue->loop) - wall_age_us (queue, state);
 }

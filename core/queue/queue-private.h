@@ -43,6 +43,8 @@ void relais_queue_drain (RelaisQueue *queue, RelaisLoopFunc drained, gpointer da
 void relais_queue_reload (RelaisQueue *queue, RelaisConfig *config, RelaisQueueSettings *fresh);
 /* Other domains' policies are asked for otherwise from now on, before the next connection; `sts` NULL: not at all. */
 void relais_queue_use_policies (RelaisQueue *queue, RelaisSts *sts);
+/* Sessions are counted for TLS reports from now on, or, with NULL, no longer. */
+void relais_queue_use_reports (RelaisQueue *queue, RelaisTlsrpt *tlsrpt);
 void relais_queue_free (RelaisQueue *queue);
 
 /* relaisctl's queue commands: queue list|ages|hold|release|retry|delete|bounce, why. Static table;

@@ -16,7 +16,6 @@
 #include "queue/shaper-private.h"
 #include "queue/source-private.h"
 #include "queue/suppressed-private.h"
-#include "queue/tlsrpt-private.h"
 
 #include "message/release-private.h"
 
@@ -72,8 +71,10 @@ pump (gpointer data)
         lane->dirty = false;
         relais_lane_pump (lane);
     }
-    if (!queue->closed)
+    if (!queue->closed) {
+        relais_flows_go_on (queue);
         relais_queue_pump_local (queue);
+    }
     relais_queue_unref (queue);
 }
 
@@ -525,14 +526,12 @@ add_slot (RelaisQueue *queue, const RelaisMessage *message, gint64 age_us)
 static void
 cool_if_it_waits (RelaisQueue *queue, guint32 number)
 {
-    RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, number);
     const RelaisDelivery *first = relais_delivery_at (&queue->records, slot->first);
 
-    if (slot->cooled || (relais_queue_release_us (queue, slot->first) == 0 &&
-                         !relais_flow_is_resting (relais_queue_flow_at (queue, first->flow))))
-        return;
-    slot->cooled = 1;
-    relais_spool_cool (queue->spool, slot->id);
+    if (relais_queue_release_us (queue, slot->first) > 0 ||
+        relais_flow_is_resting (relais_queue_flow_at (queue, first->flow)))
+        relais_queue_cool (queue, number);
 }
 
 void
@@ -632,7 +631,6 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     queue->spool = options->spool;
     queue->dns = options->dns;
     queue->sts = options->sts;
-    queue->tlsrpt = options->tlsrpt;
     queue->host = options->host;
     queue->suppression = options->suppression;
     queue->config = relais_config_ref (config);
@@ -649,8 +647,7 @@ relais_queue_new (const RelaisQueueOptions *options, RelaisConfig *config, GErro
     relais_spool_set_resumed (queue->spool, on_spool_resumed, queue);
     relais_queue_begin_shaping (queue);
     relais_queue_begin_intake (queue);
-    if (queue->tlsrpt != NULL)
-        relais_tlsrpt_set_queue (queue->tlsrpt, queue);
+    relais_queue_use_reports (queue, options->tlsrpt);
     return queue;
 }
 
@@ -750,8 +747,7 @@ relais_queue_free (RelaisQueue *queue)
     g_hash_table_foreach (queue->destinations, stop_destination, NULL);
     relais_queue_end_tls_commands (queue);
     relais_queue_end_injects (queue);
-    if (queue->tlsrpt != NULL)
-        relais_tlsrpt_set_queue (g_steal_pointer (&queue->tlsrpt), NULL);
+    relais_queue_use_reports (queue, NULL);
     relais_queue_unref (queue);
 }
 

@@ -10,6 +10,7 @@
 #include "queue/lane-private.h"
 #include "queue/reroute-private.h"
 #include "queue/rest-private.h"
+#include "queue/tlsrpt-private.h"
 
 #include <string.h>
 
@@ -109,4 +110,14 @@ relais_queue_use_policies (RelaisQueue *queue, RelaisSts *sts)
 {
     queue->sts = sts;
     queue->policies_serial++;
+}
+
+void
+relais_queue_use_reports (RelaisQueue *queue, RelaisTlsrpt *tlsrpt)
+{
+    if (queue->tlsrpt != NULL)
+        relais_tlsrpt_set_queue (queue->tlsrpt, NULL);
+    queue->tlsrpt = tlsrpt;
+    if (tlsrpt != NULL)
+        relais_tlsrpt_set_queue (tlsrpt, queue);
 }

@@ -44,17 +44,26 @@ rest (RelaisFlow *flow, gint64 end_us, gint64 wall_us)
     set_timer (flow, wall_us);
 }
 
+/* Quiet hours are over, but not for this flow yet. */
+static bool
+awaits_its_moment (const RelaisFlow *flow, gint64 wall_us)
+{
+    const gint64 left = flow->rest_until_us - wall_us;
+
+    return schedule_of (flow)->quiet != NULL && left > 0 &&
+           left <= schedule_of (flow)->quiet_spread_us;
+}
+
 static void
 on_timer (gpointer data)
 {
     RelaisFlow *flow = data;
     const gint64 wall = relais_loop_wall_us (flow->queue->loop);
     const gint64 end = quiet_end_us (flow, wall);
-    const gint64 left = flow->rest_until_us - wall;
 
     if (end > 0)
         rest (flow, end, wall);
-    else if (left > 0 && left <= schedule_of (flow)->quiet_spread_us)
+    else if (awaits_its_moment (flow, wall))
         set_timer (flow, wall);
     else
         relais_destination_serve (flow->destination, flow);
@@ -89,7 +98,8 @@ relais_rest_reload (RelaisQueue *queue)
     for (guint i = 0; i < queue->flow_table->len; i++) {
         RelaisFlow *flow = g_ptr_array_index (queue->flow_table, i);
 
-        if (flow == NULL || !relais_flow_is_resting (flow) || quiet_end_us (flow, wall) > 0)
+        if (flow == NULL || !relais_flow_is_resting (flow) || quiet_end_us (flow, wall) > 0 ||
+            awaits_its_moment (flow, wall))
             continue;
         relais_timer_stop (&flow->rest_timer);
         relais_destination_serve (flow->destination, flow);

@@ -282,10 +282,8 @@ relais_settlement_commit (RelaisSettlement *settlement, RelaisLoopFunc written, 
     settlement->facts = NULL;
     settlement->written = written;
     settlement->data = data;
-    if (settlement->attempted && slot != 0 && !relais_slot_at (&queue->records, slot)->cooled) {
-        relais_slot_at (&queue->records, slot)->cooled = 1;
-        relais_spool_cool (queue->spool, live->id);
-    }
+    if (settlement->attempted && slot != 0)
+        relais_queue_cool (queue, slot);
     /* Who settles the message's last delivery ends it. */
     if (slot == 0)
         relais_group_add_done (settlement->group, live->id);

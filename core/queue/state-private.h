@@ -75,6 +75,7 @@ struct RelaisQueue {
     GPtrArray *flow_table;    /* by number; NULL: free */
     GArray *free_flows;
     GQueue idle_flows;
+    GQueue late_flows;       /* RelaisFlow, by late_link: more is due than one turn takes up */
     GHashTable *lanes;       /* "source site" -> RelaisLane */
     GQueue tls_commands;     /* under way: see terms-show.c */
     GQueue injects;          /* whose message still comes: see inject.c */
@@ -166,6 +167,8 @@ void relais_queue_set_deadline (RelaisQueue *queue, guint32 slot);
 gint64 relais_queue_release_us (const RelaisQueue *queue, guint32 delivery);
 /* Puts a delivery that is in no place and was not tried: with what waits for its release, or what is due. */
 void relais_queue_put (RelaisQueue *queue, guint32 delivery, bool first);
+/* A message is on disk alone from now on: it was tried once, or is to wait for long. */
+void relais_queue_cool (RelaisQueue *queue, guint32 slot);
 /* Ends a delivery's record, and the message's with its last one. */
 void relais_queue_forget (RelaisQueue *queue, guint32 delivery);
 /* Moves a delivery, wherever it is but ACTIVE, to the local work with this action. */

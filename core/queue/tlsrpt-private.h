@@ -14,13 +14,15 @@ typedef struct {
     RelaisDns *dns;
     RelaisFetcher *fetcher;
     const char *path;         /* of the file that counts are kept in */
-    const char *contact;      /* an address: From of the reports */
+    const char *contact;      /* an address: From of the reports; NULL: nobody counts yet */
     const char *organization; /* for people */
     const char *hostname;
 } RelaisTlsrptOptions;
 
 /* Reads the file; what cannot be read is warned of and passed over. May block. */
 RelaisTlsrpt *relais_tlsrpt_new (const RelaisTlsrptOptions *options);
+/* Whose reports they are from now on; `organization` NULL: the hostname. Without a contact it is to have no queue. */
+void relais_tlsrpt_use (RelaisTlsrpt *tlsrpt, const char *contact, const char *organization);
 /* Ends what is under way; sends nothing any more. When the queue has gone, before resolver and fetcher do. */
 void relais_tlsrpt_stop (RelaisTlsrpt *tlsrpt);
 /* Writes what is not written. Pool and spool must be gone. May block. NULL ok. */

@@ -325,18 +325,28 @@ relais_tlsrpt_new (const RelaisTlsrptOptions *options)
 
     tlsrpt->options = *options;
     tlsrpt->options.path = g_strdup (options->path);
-    tlsrpt->options.contact = g_strdup (options->contact);
     tlsrpt->options.hostname = g_strdup (options->hostname);
-    tlsrpt->options.organization =
-        g_strdup (options->organization != NULL ? options->organization : options->hostname);
-    tlsrpt->submitter = (RelaisTallySubmitter){tlsrpt->options.organization,
-                                               tlsrpt->options.contact, tlsrpt->options.hostname};
+    tlsrpt->options.contact = tlsrpt->options.organization = NULL;
+    relais_tlsrpt_use (tlsrpt, options->contact, options->organization);
     tlsrpt->tally = relais_tally_new ();
     tlsrpt->file = relais_state_file_new (&file);
     relais_timer_init (&tlsrpt->timer, options->loop, on_timer, tlsrpt);
     read_kept (tlsrpt);
     relais_timer_set (&tlsrpt->timer, LOOK_US);
     return tlsrpt;
+}
+
+void
+relais_tlsrpt_use (RelaisTlsrpt *tlsrpt, const char *contact, const char *organization)
+{
+    RelaisTlsrptOptions *options = &tlsrpt->options;
+
+    g_free ((gpointer)options->contact);
+    g_free ((gpointer)options->organization);
+    options->contact = g_strdup (contact);
+    options->organization = g_strdup (organization != NULL ? organization : options->hostname);
+    tlsrpt->submitter =
+        (RelaisTallySubmitter){options->organization, options->contact, options->hostname};
 }
 
 void

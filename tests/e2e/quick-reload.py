@@ -74,6 +74,15 @@ def test_applied(lab):
     tap.equal(rcpt(lab)[0], 250, "what a file sets no more is the default of the file before again")
     tap.equal((running(lab, "[tenant sender]", "weight"), running(lab, "[tenant other]", "domains")), ("7", "other.test"),
               "`conf running` shows what is in force")
+    write(lab, "[tls-policy]\nreport_contact = tls@sender.test\nreport_organization = Ours\n[tenant other]\ndomains = other.test\n")
+    tap.equal(sorted((r["key"], r["result"]) for r in reload(lab) if r["section"] == "[tls-policy]"),
+              [("report_contact", "applied"), ("report_organization", "applied")], "a contact for TLS reports is taken over")
+    tap.ok("Nothing is counted" not in lab.ctl("tls", "reports").stdout, "from then on sessions are counted")
+    write(lab, "[tls-policy]\nreport_contact = nobody\n[tenant other]\ndomains = other.test\n")
+    refused = lab.ctl("reload", check=False)
+    tap.ok(refused.returncode == 1 and "is no mail address" in refused.stdout + refused.stderr, "one that is no address is refused", refused)
+    checked = lab.ctl("conf", "check", check=False)
+    tap.ok(checked.returncode == 1 and "is no mail address" in checked.stdout + checked.stderr, "as it is by a check", checked)
     write(lab, "")
     tap.equal({r["section"]: (r["key"], r["new"]) for r in reload(lab) if r["key"] is None}, {"[tenant other]": (None, "absent")},
               "a tenant goes as it came")

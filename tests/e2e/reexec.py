@@ -112,6 +112,30 @@ def end_in_order(tap, lab, senders):
     lab.up()
 
 
+def gone(lab):
+    return harness.laboratory.start_time(lab.pid) is None
+
+
+def end_meanwhile(tap, lab):
+    """SIGTERM while it makes way for a new program: what is under way ends first, and nobody takes over."""
+    session, before = harness.Dialogue(lab.port), lab.log().count("a new program takes over")
+    session.reply()
+    for line in ("EHLO client.test", "MAIL FROM:<a@sender.test>", "RCPT TO:<b@ok.rcpt.test>", "DATA"):
+        session.ask(line)
+    os.kill(lab.pid, signal.SIGUSR2)
+    lab.wait(lambda: lab.log().count("a new program takes over") > before, 20, "the drain for a new program")
+    os.kill(lab.pid, signal.SIGTERM)
+    time.sleep(0.2)
+    answer = session.ask(HEAD % (0, 0) + ".")
+    tap.equal(answer and answer[0], 250, "SIGTERM during the change lets what is under way end")
+    session.close()
+    until = time.time() + 20
+    while not gone(lab) and time.time() < until:
+        time.sleep(0.02)
+    tap.ok(gone(lab), "and nobody takes over")
+    lab.up()
+
+
 def main(times, command="tests/e2e/full-reexec.py"):
     tap = case.Recorded(command)
     with harness.Lab() as lab:
@@ -127,6 +151,7 @@ def main(times, command="tests/e2e/full-reexec.py"):
         tap.equal(senders.troubles[:5], [], "nobody is turned away")
         confined(tap, lab)
         end_in_order(tap, lab, senders)
+        end_meanwhile(tap, lab)
         until = time.time() + 30
         while time.time() < until and not senders.acked <= set(numbers(lab)):
             time.sleep(0.2)

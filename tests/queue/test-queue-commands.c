@@ -55,15 +55,19 @@ on_ended (gpointer data, int status, const char *text)
 
 static const RelaisCallSink sink = {on_line, is_full, on_wait, on_ended};
 
+/* By "VERB", the first of that name, or "WORD VERB". */
 static const RelaisCommand *
-find_command (const char *verb)
+find_command (const char *name)
 {
     gsize n;
     const RelaisCommand *commands = relais_queue_commands (&n);
 
-    for (gsize i = 0; i < n; i++)
-        if (g_strcmp0 (commands[i].verb, verb) == 0)
+    for (gsize i = 0; i < n; i++) {
+        g_autofree char *whole = g_strjoin (" ", commands[i].word, commands[i].verb, NULL);
+
+        if (g_strcmp0 (commands[i].verb, name) == 0 || strcmp (whole, name) == 0)
             return &commands[i];
+    }
     g_assert_not_reached ();
 }
 
@@ -333,6 +337,27 @@ test_quiet_hours (void)
     test_close (&test);
 }
 
+/* It was born, as its age has it, when it is to be released. */
+static void
+test_held_before_its_release (void)
+{
+    const char *recipients[] = {"x@a.rcpt.test", NULL};
+    RelaisCommandCall *call;
+    Reader reader;
+    Test test;
+
+    test_open (&test, "");
+    fixture_submit (
+        &test.fixture,
+        &(Mail){.sender = "a@sender.test", .recipients = recipients, .release = "for;3600"});
+    run_to_end (&test, "hold", "all", &call, &reader);
+    call_end (call, &reader);
+    run_to_end (&test, "quarantine list", NULL, &call, &reader);
+    g_assert_nonnull (strstr (reader.text->str, "\"age_s\":0"));
+    call_end (call, &reader);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -344,5 +369,6 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/commands/list-tells-unknown", test_list_tells_unknown);
     g_test_add_func ("/queue/commands/ages", test_ages);
     g_test_add_func ("/queue/commands/quiet-hours", test_quiet_hours);
+    g_test_add_func ("/queue/commands/held-before-its-release", test_held_before_its_release);
     return g_test_run ();
 }

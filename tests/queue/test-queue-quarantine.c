@@ -242,6 +242,37 @@ test_release (void)
     test_close (&test);
 }
 
+static guint64
+hot_bytes (Test *test)
+{
+    RelaisSpoolFigures figures;
+
+    relais_spool_figures (test->fixture.spool, &figures);
+    return figures.hot_bytes;
+}
+
+/* hot_memory is for mail that goes at once: what is held, by a verdict or an operator, is on disk alone. */
+static void
+test_memory (void)
+{
+    Test test;
+    guint64 id;
+
+    test_open (&test, "");
+    id = quarantine (&test);
+    g_assert_cmpuint (hot_bytes (&test), ==, 0);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_RELEASE, id), ==, 2);
+    g_assert_cmpuint (fixture_count (&test.fixture, "delivered"), ==, 2);
+    fake_dns_set ("slow.test", "4.4.3 timeout");
+    for (guint i = 0; i < 2; i++)
+        id = fixture_mail (&test.fixture, "x@slow.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (hot_bytes (&test), >, 0); /* the second was not tried */
+    g_assert_cmpint (apply (&test, RELAIS_VERB_HOLD, id), ==, 1);
+    g_assert_cmpuint (hot_bytes (&test), ==, 0);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -253,5 +284,6 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/quarantine/wrong-clock", test_wrong_clock);
     g_test_add_func ("/queue/quarantine/operator", test_operator);
     g_test_add_func ("/queue/quarantine/release", test_release);
+    g_test_add_func ("/queue/quarantine/memory", test_memory);
     return g_test_run ();
 }

@@ -191,6 +191,32 @@ test_quiet_hours (void)
     test_close (&test);
 }
 
+/* A reload between the end of quiet hours and the moment that a flow has drawn lets nothing go before it. */
+static void
+test_quiet_spread (void)
+{
+    enum { N = 40 };
+    const char *recipients[] = {"x@a.rcpt.test", NULL};
+    Test test;
+
+    test_open (&test, "[class bulk]\nquiet_hours = mon 14:00-14:15\nquiet_zone = UTC\n"
+                      "quiet_spread = 1h\n");
+    for (guint i = 0; i < N; i++) {
+        g_autofree char *campaign = g_strdup_printf ("c%u", i);
+
+        fixture_submit (&test.fixture, &(Mail){.sender = "a@sender.test",
+                                               .recipients = recipients,
+                                               .campaign = campaign,
+                                               .klass = RELAIS_CLASS_BULK});
+    }
+    fixture_advance (&test.fixture, 2 * RELAIS_USEC_PER_MIN);
+    reload (&test, "[queue]\nconnections = 3\n");
+    g_assert_cmpuint (test.sink->messages->len, <, N / 2);
+    reload (&test, "[class bulk]\nquiet_hours =\n");
+    g_assert_cmpuint (test.sink->messages->len, ==, N);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -201,6 +227,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/reload/weights", test_weights);
     g_test_add_func ("/queue/reload/lifetime", test_lifetime);
     g_test_add_func ("/queue/reload/quiet-hours", test_quiet_hours);
+    g_test_add_func ("/queue/reload/quiet-spread", test_quiet_spread);
     g_test_add_func ("/queue/reload/postmaster", test_postmaster);
     return g_test_run ();
 }

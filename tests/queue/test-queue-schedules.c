@@ -476,6 +476,35 @@ test_notice_reason (void)
     test_close (&test);
 }
 
+/* However many of a flow fall due at one moment, a turn of the loop takes up some of them only. */
+static void
+test_release_of_many (void)
+{
+    enum { MESSAGES = 3500, IN_A_TURN = 1000 };
+    const char *recipients[] = {"x@slow.test", NULL};
+    Rule none[] = {{NULL, NULL, 0}};
+    guint64 before, turns = 0;
+    Test test;
+
+    open_with (&test, "", none);
+    fake_dns_set ("slow.test", "4.4.3 timeout");
+    fixture_submit_many (
+        &test.fixture, MESSAGES,
+        &(Mail){.sender = "a@sender.test", .recipients = recipients, .release = "for;3600"});
+    fixture_settle (&test.fixture);
+    fixture_advance (&test.fixture, HOUR_US + MIN_US);
+    for (before = 0; figures (&test).due + IN_A_TURN < MESSAGES; before = figures (&test).due) {
+        relais_loop_turn (test.fixture.loop, false);
+        fixture_check (&test.fixture);
+        g_assert_cmpuint (figures (&test).due, <=, before + IN_A_TURN);
+        g_assert_cmpuint (turns++, <, 10000);
+    }
+    fixture_settle (&test.fixture);
+    fixture_check (&test.fixture);
+    g_assert_cmpuint (figures (&test).due, >=, MESSAGES - 2);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -490,6 +519,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/schedules/release", test_release);
     g_test_add_func ("/queue/schedules/release-clock", test_release_clock);
     g_test_add_func ("/queue/schedules/release-verbs", test_release_verbs);
+    g_test_add_func ("/queue/schedules/release-of-many", test_release_of_many);
     g_test_add_func ("/queue/schedules/notice-reason", test_notice_reason);
     return g_test_run ();
 }

@@ -8,6 +8,8 @@
 #include "scene.h"
 
 #include "conf/net-private.h"
+#include "queue/attempt-private.h"
+#include "queue/lane-private.h"
 #include "queue/reach-private.h"
 
 #include <netinet/in.h>
@@ -366,6 +368,35 @@ test_reach_is_bounded (void)
     test_close (&test);
 }
 
+/* A source goes out of use while it opens a connection, and what that was to carry has its destination looked up
+ * again: the lanes that are left by that end meanwhile. */
+static void
+test_goes_out_while_lanes_end (void)
+{
+    g_autoptr (GString) conf = g_string_new (NULL);
+    Test test;
+    Rule rules[] = {{"CONNECT", "", 1}, {NULL, NULL, 0}};
+    RelaisSource *used = NULL;
+
+    for (guint i = 0; i < 16; i++)
+        g_string_append_printf (conf, "[source s%u]\naddress4 = 127.0.0.%u\n", i, i + 2);
+    test_open (&test, conf->str);
+    fake_dns_set ("a.test", "mx.a.test=127.0.0.1");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    fixture_mail (&test.fixture, "x@a.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->accepted, ==, 1);
+    used = ((RelaisAttempt *)test.fixture.queue->attempts.head->data)->source;
+    relais_queue_use_policies (test.fixture.queue, NULL);
+    used->taken_out = used->out = true;
+    relais_lanes_use_sources (test.fixture.queue);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, ==, 1);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 0);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -375,6 +406,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/sources/retry-keeps-its-source", test_retry_keeps_its_source);
     g_test_add_func ("/queue/sources/other-source-takes-over", test_other_source_takes_over);
     g_test_add_func ("/queue/sources/providers", test_providers);
+    g_test_add_func ("/queue/sources/goes-out-while-lanes-end", test_goes_out_while_lanes_end);
     g_test_add_func ("/queue/families/broken-ipv6", test_broken_ipv6);
     g_test_add_func ("/queue/families/order", test_order_of_addresses);
     g_test_add_func ("/queue/families/bounded", test_reach_is_bounded);

@@ -129,6 +129,112 @@ test_delete_in_flight (void)
     test_close (&test);
 }
 
+/* The only worker stands still: what must be read from disk is waited for. */
+static void
+stand_still (gpointer data)
+{
+    while (!__atomic_load_n ((const bool *)data, __ATOMIC_ACQUIRE))
+        g_usleep (200);
+}
+
+static void
+on_stood (gpointer data)
+{
+}
+
+static void
+turn_until_told (Test *test, const gint64 *n)
+{
+    for (guint i = 0; i < 100 || *n < 0; i++)
+        relais_loop_turn (test->fixture.loop, false);
+}
+
+/* Two verbs, the second while messages of the first are read for it. */
+static void
+apply_both (Test *test, RelaisVerb first, RelaisVerb second, gint64 n)
+{
+    const RelaisSelection all = {0};
+    gint64 n_first = -1, n_second = -1;
+    bool go_on = false;
+
+    g_assert_true (relais_pool_run (test->fixture.pool, stand_still, on_stood, &go_on));
+    relais_queue_apply (test->fixture.queue, first, &all, on_applied, &n_first);
+    turn_until_told (test, &n_first);
+    g_assert_cmpuint (test->fixture.queue->n_local, >, 0);
+    relais_queue_apply (test->fixture.queue, second, &all, on_applied, &n_second);
+    turn_until_told (test, &n_second);
+    __atomic_store_n (&go_on, true, __ATOMIC_RELEASE);
+    fixture_settle (&test->fixture);
+    g_assert_cmpint (n_first, ==, n);
+    g_assert_cmpint (n_second, ==, n);
+}
+
+/* The last word of an operator counts, however far the one before has come. More messages than are worked on at
+ * once: some are read, the others wait for it. */
+static void
+test_second_thoughts (void)
+{
+    enum { MESSAGES = 40 };
+    Test test;
+    Rule rules[] = {{"MAIL FROM:<a@", "450 4.2.0 greylisted", 0}, {NULL, NULL, 0}};
+
+    test_open (&test, "");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    for (guint i = 0; i < MESSAGES; i++)
+        fixture_mail (&test.fixture, "x@a.rcpt.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, MESSAGES);
+    apply_both (&test, RELAIS_VERB_HOLD, RELAIS_VERB_RELEASE, MESSAGES);
+    g_assert_cmpuint (fixture_count (&test.fixture, "delivered"), ==, 0);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 2 * MESSAGES);
+    g_assert_cmpuint (figures (&test).held, ==, 0);
+    g_assert_cmpuint (figures (&test).deliveries, ==, MESSAGES);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_HOLD, &(RelaisSelection){0}), ==, MESSAGES);
+    apply_both (&test, RELAIS_VERB_RELEASE, RELAIS_VERB_HOLD, MESSAGES);
+    g_assert_cmpuint (figures (&test).held, ==, MESSAGES);
+    restart (&test, RELAIS_USEC_PER_HOUR);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (figures (&test).held, ==, MESSAGES);
+    g_assert_cmpuint (test.sink->messages->len, ==, 0);
+    test_close (&test);
+}
+
+/* What reaches its lifetime while it is released expires at its time, though it is not tried then. */
+static void
+test_released_at_its_end (void)
+{
+    enum { MESSAGES = 40 }; /* more than are worked on at once */
+    const gint64 lifetime = 2 * RELAIS_USEC_PER_DAY;
+    Test test;
+    gint64 n = -1;
+    bool go_on = false;
+
+    test_open (&test, "");
+    fake_dns_set ("a.test", "4.4.3 timeout");
+    for (guint i = 0; i < MESSAGES; i++)
+        fixture_mail (&test.fixture, "x@a.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_HOLD, &(RelaisSelection){0}), ==, MESSAGES);
+    restart (&test, 0);
+    fixture_settle (&test.fixture);
+    fixture_advance (&test.fixture, lifetime - RELAIS_USEC_PER_SEC);
+    fixture_settle (&test.fixture);
+    g_assert_true (relais_pool_run (test.fixture.pool, stand_still, on_stood, &go_on));
+    relais_queue_apply (test.fixture.queue, RELAIS_VERB_RELEASE, &(RelaisSelection){0}, on_applied,
+                        &n);
+    turn_until_told (&test, &n);
+    fixture_advance (&test.fixture, 3 * RELAIS_USEC_PER_SEC);
+    turn_until_told (&test, &n);
+    __atomic_store_n (&go_on, true, __ATOMIC_RELEASE);
+    fixture_settle (&test.fixture);
+    fixture_check (&test.fixture);
+    fixture_advance (&test.fixture, 2 * RELAIS_USEC_PER_MIN);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fixture_count (&test.fixture, "expired"), ==, MESSAGES);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -137,5 +243,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/verbs/retry-now", test_retry_now);
     g_test_add_func ("/queue/verbs/bounce-verb", test_bounce_verb);
     g_test_add_func ("/queue/verbs/delete-in-flight", test_delete_in_flight);
+    g_test_add_func ("/queue/verbs/second-thoughts", test_second_thoughts);
+    g_test_add_func ("/queue/verbs/released-at-its-end", test_released_at_its_end);
     return g_test_run ();
 }

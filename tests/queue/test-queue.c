@@ -362,6 +362,40 @@ test_sleep_and_probe (void)
     test_close (&test);
 }
 
+/* What is looked up again, because its answer has expired, is asleep as before if it is the same. */
+static void
+test_sleep_outlasts_its_lookup (void)
+{
+    Test test;
+    Rule rules[] = {{"CONNECT", "421 4.3.2 closed!", 0}, {NULL, NULL, 0}};
+    guint before;
+
+    test_open (&test, "");
+    fake_dns_set ("a.test", "mx.a.test=127.0.0.1");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    for (guint i = 0; i < 10; i++)
+        fixture_mail (&test.fixture, "x@a.test");
+    fixture_settle (&test.fixture);
+    before = test.sink->accepted;
+    fixture_advance (&test.fixture,
+                     RELAIS_USEC_PER_MIN + 1); /* both are over, the sleep and the answer */
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fake_dns_lookups, ==, 2);
+    g_assert_cmpuint (test.sink->accepted, ==, before + 1); /* one probe */
+    fixture_check (&test.fixture);
+    fixture_advance (&test.fixture, RELAIS_USEC_PER_MIN + 1);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->accepted, ==, before + 1); /* the sleep has doubled */
+    /* Other hosts are not asleep. */
+    rules[0].line = "(nothing)";
+    fake_dns_set ("a.test", "mx2.a.test=127.0.0.1");
+    fixture_advance (&test.fixture, RELAIS_USEC_PER_MIN);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (test.sink->messages->len, >=, 7);
+    test_close (&test);
+}
+
 /* The peer breaks off at each point: the delivery is deferred with that phase, tried again, and
  * arrives. */
 static void
@@ -490,6 +524,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/lookups-are-coalesced", test_lookups_are_coalesced);
     g_test_add_func ("/queue/next-host", test_next_host);
     g_test_add_func ("/queue/sleep-and-probe", test_sleep_and_probe);
+    g_test_add_func ("/queue/sleep-outlasts-its-lookup", test_sleep_outlasts_its_lookup);
     g_test_add_func ("/queue/breaks-in-each-phase", test_breaks_in_each_phase);
     g_test_add_func ("/queue/closed-between-messages", test_closed_between_messages);
     g_test_add_func ("/queue/restart-keeps-states", test_restart_keeps_states);
