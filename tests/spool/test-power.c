@@ -2,11 +2,12 @@
  *
  * core/spool when the power goes: of what no sync covered any part may be missing, the earlier one too.
  * The linker puts __wrap_relais_segment_seal () in the way, where a copy of the spool is made of which only that
- * is lost.
+ * is lost, and __wrap_fsync () and __wrap_fdatasync (), which look at what is synced.
  */
 #include "config.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -15,8 +16,8 @@
 enum { N = 1000 };
 
 static Fixture fixture;
-static char *copy_dir;
-static int n_copies; /* atomic */
+static char *copy_dir; /* set before the spool is opened; NULL: no copy is made */
+static int n_copies;   /* atomic */
 
 bool __real_relais_segment_seal (RelaisSegment *segment, GError **error);
 bool __wrap_relais_segment_seal (RelaisSegment *segment, GError **error);
@@ -46,10 +47,62 @@ __wrap_relais_segment_seal (RelaisSegment *segment, GError **error)
     const guint32 synced = segment->synced;
     const bool good = __real_relais_segment_seal (segment, error);
 
-    if (__atomic_fetch_add (&n_copies, 1, __ATOMIC_ACQ_REL) == 0)
+    if (copy_dir != NULL && __atomic_fetch_add (&n_copies, 1, __ATOMIC_ACQ_REL) == 0)
         cut_power (segment, synced);
     return good;
 }
+
+/* --- Names -------------------------------------------------------------------------------------- */
+
+static int n_directories; /* synced as they have to be; atomic */
+
+int __real_fsync (int fd);
+int __wrap_fsync (int fd);
+int __real_fdatasync (int fd);
+int __wrap_fdatasync (int fd);
+
+static bool
+is_directory (int fd)
+{
+    struct stat st;
+
+    return fstat (fd, &st) == 0 && S_ISDIR (st.st_mode);
+}
+
+int
+__wrap_fsync (int fd)
+{
+    if (is_directory (fd))
+        __atomic_fetch_add (&n_directories, 1, __ATOMIC_ACQ_REL);
+    return __real_fsync (fd);
+}
+
+int
+__wrap_fdatasync (int fd)
+{
+    g_assert_false (is_directory (fd));
+    return __real_fdatasync (fd);
+}
+
+/* The names of a new body file and of a new segment are no data of their directories: a sync of data alone
+ * need not write them. */
+static void
+test_names (void)
+{
+    int before;
+
+    fixture_init (&fixture);
+    fixture_open (&fixture);
+    before = __atomic_load_n (&n_directories, __ATOMIC_ACQUIRE);
+    fixture_accept (&fixture, 1, 400000);
+    g_assert_cmpint (__atomic_load_n (&n_directories, __ATOMIC_ACQUIRE), ==, before + 1);
+    for (guint i = 0; i < 4; i++)
+        fixture_accept (&fixture, i, 20000);
+    g_assert_cmpint (__atomic_load_n (&n_directories, __ATOMIC_ACQUIRE), >, before + 1);
+    fixture_clear (&fixture);
+}
+
+/* --- Data --------------------------------------------------------------------------------------- */
 
 static void
 submit_attempts (RelaisMessage *message, guint16 attempts, RelaisGroupUrgency urgency,
@@ -102,6 +155,7 @@ int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
+    g_test_add_func ("/spool/power/names", test_names);
     g_test_add_func ("/spool/power/full-segment", test_full_segment);
     return g_test_run ();
 }
