@@ -300,11 +300,17 @@ open_control (RelaisDaemon *daemon, GError **error)
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
                                            daemon->spool, daemon->queue);
     make_reload (daemon);
-    daemon->status = (RelaisStatus){daemon->loop,        daemon->spool,
-                                    daemon->server,      daemon->http,
-                                    daemon->queue,       daemon->meter,
-                                    daemon->suppression, daemon->host,
-                                    daemon->confinement, relais_loop_now_us (daemon->loop)};
+    daemon->status = (RelaisStatus){daemon->loop,
+                                    daemon->pool,
+                                    daemon->spool,
+                                    daemon->server,
+                                    daemon->http,
+                                    daemon->queue,
+                                    daemon->meter,
+                                    daemon->suppression,
+                                    daemon->host,
+                                    daemon->confinement,
+                                    relais_loop_now_us (daemon->loop)};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||

@@ -16,6 +16,7 @@
 /* What status looks at; the command's data. */
 typedef struct {
     RelaisLoop *loop;
+    RelaisPool *pool;
     RelaisSpool *spool;
     RelaisSmtpServer *server;
     RelaisHttpServer *http;

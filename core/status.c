@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * `relaisctl status`: one row a figure. `--reset` starts the longest gap of the loop anew, which is
- * how the laboratory measures one phase.
+ * how the laboratory measures one phase. `--heap` adds what the allocator says of itself, which it has to
+ * count: it walks all free pieces, for tens of milliseconds where there are a million. So that is asked for by
+ * name, and done on a worker.
  */
 #include "config.h"
 
@@ -155,28 +157,67 @@ put_load (RelaisCommandCall *call, RelaisLoadMeter *meter)
     row (call, "spool.threads.queued", load.bodies_queued);
 }
 
-/* What the allocator has in use, and what it keeps for later; walks its free lists, some microseconds. */
+/* --- The heap ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    RelaisCommandCall *call;
+    gint64 used_bytes, free_bytes;
+} Heap;
+
+/* Worker. */
 static void
-put_heap (RelaisCommandCall *call)
+look_at_heap (gpointer data)
 {
 #ifdef __GLIBC__
-    struct mallinfo2 heap = mallinfo2 ();
+    Heap *heap = data;
+    const struct mallinfo2 info = mallinfo2 ();
 
-    row (call, "heap.used_bytes", (gint64)(heap.uordblks + heap.hblkhd));
-    row (call, "heap.free_bytes", (gint64)heap.fordblks);
+    heap->used_bytes = (gint64)(info.uordblks + info.hblkhd);
+    heap->free_bytes = (gint64)info.fordblks;
 #else
-    (void)call;
+    (void)data;
 #endif
 }
 
 static void
+on_heap (gpointer data)
+{
+    Heap *heap = data;
+
+    row (heap->call, "heap.used_bytes", heap->used_bytes);
+    row (heap->call, "heap.free_bytes", heap->free_bytes);
+    relais_command_finish (heap->call);
+    g_free (heap);
+}
+
+/* --- All of it ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    RelaisCommandCall *call;
+    const RelaisStatus *what;
+} Asked;
+
+/* The last of the rows: after them nothing but the call is touched, for a worker may take its time. */
+static void
 on_oldest (gpointer data, gint64 age_us, gint64 quarantined_us)
 {
-    RelaisCommandCall *call = data;
+    g_autofree Asked *asked = data;
+    RelaisCommandCall *call = asked->call;
+    Heap *heap;
 
     row (call, "queue.quarantined_oldest_s", quarantined_us / RELAIS_USEC_PER_SEC);
     row (call, "queue.oldest_s", age_us / RELAIS_USEC_PER_SEC);
-    relais_command_finish (call);
+    if (relais_command_option (call, "heap") == NULL) {
+        relais_command_finish (call);
+        return;
+    }
+    heap = g_new0 (Heap, 1);
+    heap->call = call;
+    if (relais_pool_run (asked->what->pool, look_at_heap, on_heap, heap))
+        return;
+    g_free (heap);
+    relais_command_fail (call, RELAIS_EXIT_REFUSED,
+                         _ ("too many jobs wait for a worker; try again"));
 }
 
 static void
@@ -184,6 +225,7 @@ status (RelaisCommandCall *call, gpointer data)
 {
     RelaisStatus *what = data;
     bool reset = relais_command_option (call, "reset") != NULL;
+    Asked *asked;
 
     row_text (call, "version", PACKAGE_VERSION_STRING);
     row (call, "pid", getpid ());
@@ -197,15 +239,16 @@ status (RelaisCommandCall *call, gpointer data)
     put_queue (call, what->queue);
     put_spool (call, what->spool);
     put_suppression (call, what->suppression);
-    put_heap (call);
     row (call, "modules.off", relais_host_n_off (what->host));
     row (call, "loop.longest_gap_us", relais_loop_longest_gap_us (what->loop, reset));
-    relais_queue_find_oldest (what->queue, on_oldest, call);
+    asked = g_new (Asked, 1);
+    *asked = (Asked){call, what};
+    relais_queue_find_oldest (what->queue, on_oldest, asked);
 }
 
 static const RelaisCommand commands[] = {
-    {"status", NULL, "", "reset", N_ ("Show what the daemon is doing."), RELAIS_COMMAND_ONLINE, 0,
-     status},
+    {"status", NULL, "[--heap]", "reset heap", N_ ("Show what the daemon is doing."),
+     RELAIS_COMMAND_ONLINE, 0, status},
 };
 
 const RelaisCommand *

@@ -60,6 +60,13 @@ tests_spool_test_slow_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
 tests_spool_test_slow_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=relais_segment_write
 tests_spool_test_slow_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/spool/test-power
+TESTS += tests/spool/test-power
+tests_spool_test_power_SOURCES = tests/spool/test-power.c $(spool_fixture)
+tests_spool_test_power_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
+tests_spool_test_power_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=relais_segment_seal,--wrap=fsync,--wrap=fdatasync
+tests_spool_test_power_LDADD = $(CORE_TEST_LDADD)
+
 # tests/fault: the order of writes, syncs and replies, on the spool as it is and on three mutants.
 check_LTLIBRARIES += tests/fault/shim.la
 tests_fault_shim_la_SOURCES = tests/fault/shim.c

@@ -258,7 +258,7 @@ read_segment (Reading *reading, guint32 number, int fd, const RelaisSegmentHeade
 
     segment->framing = relais_segment_framing (header);
     segment->capacity = header->capacity;
-    segment->sealed = segment->entry_synced = segment->closed = true;
+    segment->full = segment->entry_synced = segment->closed = true;
     g_hash_table_insert (spool->segments, GUINT_TO_POINTER (number), segment);
     tell_missing (spool, number, fd, header->capacity);
     reading->max_lsn = MAX (reading->max_lsn, header->first_lsn);

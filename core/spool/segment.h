@@ -23,7 +23,7 @@ typedef struct {
     RelaisFraming framing;
     guint32 capacity;
 
-    /* Writer. */
+    /* Writer; syncer once it is full. */
     guint32 end; /* where the next record goes */
     GByteArray *index;
     bool outcomes_only; /* the reserved one: takes no new mail */
@@ -33,9 +33,9 @@ typedef struct {
     guint32 written; /* offsets */
     guint32 synced;
     bool entry_synced; /* its directory entry */
-    bool sealed;
-    bool closed; /* no write and no sync will follow */
-    bool failed; /* only the bytes before `synced` count */
+    bool full;         /* no more records; its index follows once all of them are synced */
+    bool closed;       /* no write and no sync will follow */
+    bool failed;       /* only the bytes before `synced` count */
 
     /* Under the index's lock. */
     gint64 living;       /* MESSAGEs and STATEs that are not dead */

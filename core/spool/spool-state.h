@@ -191,8 +191,8 @@ gpointer relais_spool_keeper_main (gpointer spool);
 /* Activates the next segment, with room for a group of `bytes`; waits for the keeper if need be. The
  * last blank is given for outcomes only. Writer, or start. */
 bool relais_spool_next_segment (RelaisSpool *spool, guint64 bytes, bool outcomes, GError **error);
-/* Seals the last segment, at the end. False after a failure. */
-bool relais_spool_seal_active (RelaisSpool *spool);
+/* Gives up the last segment, at the end; the syncer seals it. */
+void relais_spool_end_active (RelaisSpool *spool);
 /* Writes groups; returns how many were dealt with before a failure. */
 guint relais_spool_write_groups (RelaisSpool *spool, GPtrArray *groups);
 /* Puts everything that is not synced aside and waits until a fresh segment works. */

@@ -19,7 +19,7 @@
 typedef struct {
     RelaisSegment *segment;
     guint32 written;
-    bool sealed, entry_synced;
+    bool full, entry_synced;
 } Target;
 
 /* What one sync covers. */
@@ -72,10 +72,10 @@ gather (RelaisSpool *spool)
 
 /* After the writer went there is one round left, for the last segment's index. Log lock held. */
 static bool
-has_sealed (const RelaisSpool *spool)
+has_full (const RelaisSpool *spool)
 {
     for (guint i = 0; i < spool->dirty->len; i++)
-        if (((RelaisSegment *)g_ptr_array_index (spool->dirty, i))->sealed)
+        if (((RelaisSegment *)g_ptr_array_index (spool->dirty, i))->full)
             return true;
     return false;
 }
@@ -86,7 +86,7 @@ wait_for_work (RelaisSpool *spool)
 {
     for (;;) {
         if (spool->writer_gone)
-            return !spool->failing && has_sealed (spool);
+            return !spool->failing && has_full (spool);
         if (spool->failing || spool->written->len == 0) {
             g_cond_wait (&spool->syncer_wake, &spool->log_lock);
             continue;
@@ -134,9 +134,9 @@ begin_round (RelaisSpool *spool, Round *round)
     g_array_set_size (round->targets, 0);
     for (guint i = 0; i < spool->dirty->len; i++) {
         RelaisSegment *segment = g_ptr_array_index (spool->dirty, i);
-        Target target = {segment, segment->written, segment->sealed, segment->entry_synced};
+        Target target = {segment, segment->written, segment->full, segment->entry_synced};
 
-        if (segment->written > segment->synced || !segment->entry_synced || segment->sealed)
+        if (segment->written > segment->synced || !segment->entry_synced || segment->full)
             g_array_append_val (round->targets, target);
     }
 }
@@ -159,10 +159,21 @@ sync_descriptor (int fd)
 #endif
 }
 
+/* A directory: what is new in it is its names, which fdatasync (2) need not write. */
+static bool
+sync_names (int fd)
+{
+#ifdef RELAIS_MUTANT_NO_SYNC
+    return true;
+#else
+    return fsync (fd) == 0;
+#endif
+}
+
 static bool
 sync_round (RelaisSpool *spool, const Round *round, GError **error)
 {
-    bool good = !round->files || sync_descriptor (spool->bodies_fd);
+    bool good = !round->files || sync_names (spool->bodies_fd);
     bool entries = true;
 
     for (guint i = 0; good && i < round->targets->len; i++) {
@@ -172,13 +183,13 @@ sync_round (RelaisSpool *spool, const Round *round, GError **error)
         entries = entries && target->entry_synced;
     }
     if (good && !entries)
-        good = sync_descriptor (spool->dir_fd);
+        good = sync_names (spool->dir_fd);
     if (!good)
         relais_spool_set_errno (error, errno, "cannot sync the spool");
     return good;
 }
 
-/* What the sync covered is safe: marks segments and closes those that are full. Log lock held. */
+/* What the sync covered is safe. Log lock held. */
 static void
 settle_segments (RelaisSpool *spool, const Round *round)
 {
@@ -188,14 +199,44 @@ settle_segments (RelaisSpool *spool, const Round *round)
 
         segment->synced = target->written;
         segment->entry_synced = true;
-        if (!target->sealed)
+    }
+}
+
+static void
+close_segment (RelaisSpool *spool, RelaisSegment *segment)
+{
+    g_mutex_lock (&spool->log_lock);
+    close (segment->fd);
+    segment->fd = -1;
+    __atomic_store_n (&segment->closed, true, __ATOMIC_RELEASE);
+    g_ptr_array_remove (spool->dirty, segment);
+    spool->keeper_asked = true;
+    g_cond_signal (&spool->keeper_wake);
+    g_mutex_unlock (&spool->log_lock);
+}
+
+/* Gives full segments their index, and closes them. A start believes an index without a look at the records:
+ * it is written when all of them are on disk, else a power cut could leave it there without them. */
+static void
+seal_segments (RelaisSpool *spool, const Round *round)
+{
+    for (guint i = 0; i < round->targets->len; i++) {
+        const Target *target = &g_array_index (round->targets, Target, i);
+        RelaisSegment *segment = target->segment;
+        GError *error = NULL;
+
+        if (!target->full)
             continue;
-        close (segment->fd);
-        segment->fd = -1;
-        __atomic_store_n (&segment->closed, true, __ATOMIC_RELEASE);
-        g_ptr_array_remove (spool->dirty, segment);
-        spool->keeper_asked = true;
-        g_cond_signal (&spool->keeper_wake);
+        if (relais_segment_seal (segment, &error) && !sync_descriptor (segment->fd)) {
+            __atomic_fetch_add (&spool->n_failed_syncs, 1, __ATOMIC_RELAXED);
+            relais_spool_set_errno (&error, errno, "cannot sync the spool");
+        }
+        if (error != NULL) {
+            relais_spool_note_failure (spool, error);
+            return;
+        }
+        g_clear_pointer (&segment->index, g_byte_array_unref);
+        close_segment (spool, segment);
     }
 }
 
@@ -281,6 +322,7 @@ run_round (RelaisSpool *spool, Round *round)
     g_mutex_unlock (&spool->log_lock);
     finish_groups (spool, round->groups);
     g_ptr_array_set_size (round->groups, 0);
+    seal_segments (spool, round);
     end_round (spool);
 }
 

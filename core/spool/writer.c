@@ -408,29 +408,22 @@ relais_spool_next_segment (RelaisSpool *spool, guint64 bytes, bool outcomes, GEr
     return true;
 }
 
-/* Ends the segment with its index. */
-static bool
-seal (RelaisSpool *spool, RelaisSegment *segment)
+/* The segment is full: it is the syncer's from now on, which gives it its index. */
+static void
+fill_up (RelaisSpool *spool, RelaisSegment *segment)
 {
-    GError *error = NULL;
-
-    if (!relais_segment_seal (segment, &error)) {
-        relais_spool_note_failure (spool, error);
-        return false;
-    }
-    g_clear_pointer (&segment->index, g_byte_array_unref);
     g_mutex_lock (&spool->log_lock);
-    segment->sealed = true;
+    segment->full = true;
     g_mutex_unlock (&spool->log_lock);
-    return true;
 }
 
-bool
-relais_spool_seal_active (RelaisSpool *spool)
+void
+relais_spool_end_active (RelaisSpool *spool)
 {
     RelaisSegment *segment = g_steal_pointer (&spool->active);
 
-    return segment == NULL || seal (spool, segment);
+    if (segment != NULL)
+        fill_up (spool, segment);
 }
 
 /* True if the group has to go to another segment than the active one. */
@@ -455,8 +448,10 @@ move_on (RelaisSpool *spool, RelaisGroup *group, guint64 bytes)
     RelaisSegment *old = spool->active;
 
     if (relais_spool_next_segment (spool, bytes, !group->has_mail,
-                                   group->has_mail ? &group->error : &spool->move_error))
-        return seal (spool, old) ? PLACED : FAILED;
+                                   group->has_mail ? &group->error : &spool->move_error)) {
+        fill_up (spool, old);
+        return PLACED;
+    }
     if (group->has_mail)
         return REFUSED;
     relais_spool_note_failure (spool, g_steal_pointer (&spool->move_error));
@@ -596,8 +591,7 @@ relais_spool_writer_main (gpointer data)
             relais_spool_handle_failure (spool);
     }
     g_ptr_array_unref (groups);
-    if (!relais_spool_seal_active (spool))
-        relais_spool_handle_failure (spool);
+    relais_spool_end_active (spool);
     g_mutex_lock (&spool->log_lock);
     spool->writer_gone = true;
     g_cond_signal (&spool->syncer_wake);

@@ -164,6 +164,9 @@ def test_verbs(lab):
     lab.wait(lambda: sunk_for(lab, "u0@held.rcpt.test"), 20, "release")
     tap.ok(True, "release lets it go")
     lab.wait(lambda: lab.status()["queue.deliveries"] == 0, 20)
+    heap = {key: value for key, value in lab.status("--heap").items() if key.startswith("heap.")}
+    tap.ok(heap.get("heap.used_bytes", 0) > 1 << 20 and heap.get("heap.free_bytes", -1) >= 0, "status --heap counts the heap", heap)
+    tap.ok(not [key for key in lab.status() if key.startswith("heap.")], "status alone does not walk it")
     missing = lab.ctl("queue", "hold", "001j000000000", check=False)
     tap.equal(missing.returncode, 1, "an unknown id is refused with exit 1")
 

@@ -68,7 +68,7 @@ class Lab(slow_disk.Lab):
 
     def figures(self):
         """Memory, descriptors and threads of the process, and what it says of itself."""
-        said = self.status()
+        said = self.status("--heap")
         with open("/proc/%d/status" % self.pid) as file:
             proc = dict(line.split(":", 1) for line in file)
         return {"rss_kib": int(proc["VmRSS"].split()[0]), "threads": int(proc["Threads"]),
