@@ -179,6 +179,61 @@ test_links_left_alone (void)
     }
 }
 
+/* A message whose one link has `n` octets of path, in quoted-printable, whose lines are short. Owned. */
+static char *
+long_message (guint n)
+{
+    GString *text = g_string_new ("From: a@sender.test\r\nMIME-Version: 1.0\r\n"
+                                  "Content-Type: text/html; charset=utf-8\r\n"
+                                  "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                                  "<a href=3D\"https://example.com/=\r\n");
+
+    for (guint i = 0; i < n; i++)
+        g_string_append (text, i % 60 == 59 ? "a=\r\n" : "a");
+    g_string_append (text, "\">x</a>\r\n");
+    return g_string_free (text, FALSE);
+}
+
+/* The link of such a message. Owned. */
+static char *
+long_link (const char *message)
+{
+    g_auto (GStrv) pieces = g_strsplit (message, "=\r\n", -1);
+    g_autofree char *joined = g_strjoinv ("", pieces);
+    const char *from = strstr (joined, "href=3D\"");
+
+    g_assert_nonnull (from);
+    from += strlen ("href=3D\"");
+    return g_strndup (from, strcspn (from, "\""));
+}
+
+/* What Windows would cut off is left as it is: the longest link that is made, and the first that is not. */
+static void
+test_long_link (void)
+{
+    g_autoptr (RelaisTest) test =
+        load ("click-redirector.mode = individual\nclick-redirector.consent = yes");
+    gsize longest = 0;
+    guint n = 1450;
+
+    for (;; n++) {
+        g_autofree char *message = long_message (n);
+        g_autofree char *out = sent (test, message);
+        g_autofree char *link = long_link (out);
+
+        if (!g_str_has_prefix (link, BASE "/c/")) {
+            g_assert_cmpstr (out, ==, message);
+            break;
+        }
+        longest = strlen (link);
+    }
+    /* an octet more makes one or two characters more */
+    g_assert_cmpuint (longest, >=, 2082);
+    g_assert_cmpuint (longest, <=, 2083);
+    g_assert_cmpuint (
+        relais_test_get_count (test, "click-redirector", "tracking_skipped", "too-long"), ==, 1);
+}
+
 static void
 test_parts_left_alone (void)
 {
@@ -296,6 +351,7 @@ main (int argc, char **argv)
     g_test_add_func ("/tracking/no-tenant", test_no_tenant);
     g_test_add_func ("/tracking/no-host", test_no_host);
     g_test_add_func ("/tracking/links-left-alone", test_links_left_alone);
+    g_test_add_func ("/tracking/long-link", test_long_link);
     g_test_add_func ("/tracking/parts-left-alone", test_parts_left_alone);
     g_test_add_func ("/tracking/charset-of-links", test_charset_of_links);
     g_test_add_func ("/tracking/trap-and-text", test_trap_and_text);
