@@ -42,9 +42,10 @@ def links(data, kind):
     return re.findall(r"http://track\.sender\.test:\d+(/%s/[A-Za-z0-9_-]+)" % kind, text)
 
 
-def ask(lab, path, method="GET", agent=PERSON):
+def ask(lab, path, method="GET", agent=PERSON, **more):
     connection = http.client.HTTPConnection("127.0.0.1", int(lab.facts["http_port"]), timeout=20)
-    connection.request(method, path, headers={"Host": "track.sender.test", "User-Agent": agent} if agent else {"Host": "track.sender.test"})
+    headers = {"Host": "track.sender.test", "User-Agent": agent, **{k.replace("_", "-"): v for k, v in more.items()}}
+    connection.request(method, path, headers={name: value for name, value in headers.items() if value})
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
@@ -136,10 +137,13 @@ def test_who(lab):
               ("sender", "https://example.com/0?a=1&b=2", 0, "Chrome", "Windows", "127.0.0.0"), "what is told of it")
     tap.ok(len(event["queue_id"]) == 13 and event["recipient_number"] == 0 and event["seconds_after"] >= 4, "and of its delivery")
     tap.equal(found[2]["reasons"].split(",")[0], "head", "with reasons")
+    ask(lab, path[0], Sec_Purpose="prefetch;prerender")
+    event = wait_events(lab, "clicked", "who", 5)[4]
+    tap.equal((event["who"], event["reasons"]), ("suspect", "prefetch"), "what a browser fetches ahead nobody is known to have followed")
 
     def counted():
         rows = {row["campaign"]: row for row in lab.rows("clicks", "show")}
-        return [rows["who"][c] for c in ("human first", "human", "suspect", "machine")] == [1, 2, 0, 1] if "who" in rows else False
+        return [rows["who"][c] for c in ("human first", "human", "suspect", "machine")] == [1, 2, 1, 1] if "who" in rows else False
     lab.wait(counted, 20, "the counts")
     tap.ok(True, "counted apart, HEAD not at all")
 
