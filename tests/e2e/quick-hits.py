@@ -167,12 +167,14 @@ def test_machines(lab):
 def test_switches(lab):
     path = links(send(lab, "X-Relais-Campaign: bad")[0], "c")
     other = links(send(lab, "X-Relais-Campaign: fine")[0], "c")[0]
-    for switch, hit, missed in ((["--link=https://example.com/3?a=1&b=2"], path[3], path[0]),
+    # as somebody may write it who has it from elsewhere: what a browser would make of it is meant
+    for switch, hit, missed in ((["--link=HTTPS://Example.com:443/x/../3?a=1&b=2"], path[3], path[0]),
                                 (["--tenant=sender", "--campaign=bad"], path[0], other), (["--tenant=sender"], other, None)):
         lab.ctl("clicks", "kill", *switch)
         tap.equal((ask(lab, hit)[0].status, missed and ask(lab, missed)[0].status), (410, missed and 302), "switched off: " + " ".join(switch))
     tap.equal(lab.ctl("clicks", "revive", "--link=https://example.com/9", check=False).returncode, 1, "what is not off cannot be revived")
     tap.equal(lab.ctl("clicks", "kill", check=False).returncode, 2, "nothing named is a usage error")
+    tap.equal(lab.ctl("clicks", "kill", "--link=example.com/3", check=False).returncode, 2, "nor is what can be no tracked link")
     lab.ctl("token", "rotate")
     tap.equal(len(lab.rows("token", "list")), 2, "another key")
     lab.kill_and_restart()
