@@ -42,9 +42,9 @@ def links(data, kind):
     return re.findall(r"http://track\.sender\.test:\d+(/%s/[A-Za-z0-9_-]+)" % kind, text)
 
 
-def ask(lab, path, method="GET", agent=PERSON, **more):
+def ask(lab, path, method="GET", agent=PERSON, language=None, **more):
     connection = http.client.HTTPConnection("127.0.0.1", int(lab.facts["http_port"]), timeout=20)
-    headers = {"Host": "track.sender.test", "User-Agent": agent, **{k.replace("_", "-"): v for k, v in more.items()}}
+    headers = {"Host": "track.sender.test", "User-Agent": agent, "Accept-Language": language, **{k.replace("_", "-"): v for k, v in more.items()}}
     connection.request(method, path, headers={name: value for name, value in headers.items() if value})
     answer = connection.getresponse()
     body = answer.read()
@@ -104,6 +104,12 @@ def test_answers(lab):
                 good.append(ask_status(lab, link[:i] + c + link[i + 1:]))
     tap.equal(set(good), {404}, "%d altered tokens are 404" % len(good))
     tap.equal(ask(lab, "/c/" + pixel[3:])[0].status, 404, "a pixel's token is no link")
+    for language, heading in ((None, "There is nothing here"), ("fr-CA,fr;q=0.9,en;q=0.8", "Il n'y a rien ici")):
+        answer, body = ask(lab, "/c/x", language=language)
+        code = (language or "en")[:2]
+        tap.equal((answer.status, answer.getheader("Content-Type"), answer.getheader("Content-Language")), (404, "text/html; charset=utf-8", code),
+                  "who asks for it is told so by a page, %s" % code)
+        tap.ok('<html lang="%s">' % code in body.decode() and "<h1>%s</h1>" % heading in html.unescape(body.decode()), "in his language", body.decode())
 
 
 def ask_status(lab, path, kept=[]):
