@@ -19,6 +19,13 @@ read_domain (UnsubscribeConfig *own, const RelaisConfig *config, const RelaisSec
 
     if (given == NULL || given[0] == '\0')
         return NULL;
+    if (!g_str_is_ascii (given)) {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                     _ ("%s: %s = %s: write it, and its [domain NAME], in ASCII, as in "
+                        "xn--bcher-kva.example: so it stands in addresses"),
+                     relais_section_get_origin (section, key), key, given);
+        return NULL;
+    }
     domain = g_ascii_strdown (given, -1);
     if (relais_config_find_section (config, "domain", domain) == NULL) {
         g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
