@@ -6,6 +6,7 @@
 #include <relais/test.h>
 
 #include <glib/gstdio.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define BASE "https://track.sender.test"
@@ -15,6 +16,7 @@
 #define LINK "<p><a href=\"https://example.com/?a=1&amp;b=2\">x</a></p>"
 
 static char *module_dir;
+static const char *const files[] = {"open-tracker", "click-redirector"};
 
 static RelaisTest *
 load (const char *tenant)
@@ -115,6 +117,33 @@ test_aggregate_is_the_same (void)
         g_assert_cmpstr (one, ==, other);
         g_assert_cmpuint (count (one, BASE "/c/"), ==, 1);
     }
+}
+
+/* --- Mistakes --------------------------------------------------------------------------------- */
+
+/* What was sent leads somewhere as long as its key is kept and no longer, whatever was promised. */
+static void
+test_life (void)
+{
+    static const struct {
+        const char *life;
+        bool good;
+    } cases[] = {{"500d", true}, {"501d", false}};
+
+    for (gsize m = 0; m < G_N_ELEMENTS (files); m++)
+        for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+            const gchar *const names[] = {files[m], NULL};
+            g_autoptr (RelaisTest) test = relais_test_new (module_dir);
+            g_autofree char *text =
+                g_strdup_printf ("[tokens]\nkeep = 500d\n[%s]\nlife = %s\n"
+                                 "rules = %s/modules/tracking/tracking-rules\n",
+                                 files[m], cases[i].life, g_getenv ("RELAIS_SRCDIR"));
+            g_autoptr (GError) error = NULL;
+
+            relais_test_use_memory_store (test);
+            g_assert_true (relais_test_load (test, names, text, &error) == cases[i].good);
+            g_assert_true (cases[i].good || strstr (error->message, ":4: [") != NULL);
+        }
 }
 
 /* --- Whose mail ------------------------------------------------------------------------------- */
@@ -300,8 +329,6 @@ test_trap_and_text (void)
 
 /* --- The modules, in one directory ------------------------------------------------------------ */
 
-static const char *const files[] = {"open-tracker", "click-redirector"};
-
 static char *
 module_path (const char *name)
 {
@@ -348,6 +375,7 @@ main (int argc, char **argv)
     g_test_add_func ("/tracking/off", test_off);
     g_test_add_func ("/tracking/individual", test_individual);
     g_test_add_func ("/tracking/aggregate", test_aggregate_is_the_same);
+    g_test_add_func ("/tracking/life", test_life);
     g_test_add_func ("/tracking/no-tenant", test_no_tenant);
     g_test_add_func ("/tracking/no-host", test_no_host);
     g_test_add_func ("/tracking/links-left-alone", test_links_left_alone);

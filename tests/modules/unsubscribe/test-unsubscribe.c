@@ -83,6 +83,21 @@ refused (RelaisTest *test, const char *reason)
 
 /* --- Mistakes --------------------------------------------------------------------------------- */
 
+/* A link leads somewhere as long as its key is kept and no longer, whatever was promised. */
+static void
+test_life (void)
+{
+    static const gchar *const names[] = {"unsubscribe", NULL};
+    g_autoptr (RelaisTest) good =
+        load_with (names, "[tokens]\nkeep = 500d\n[unsubscribe]\nlife = 500d\n[tenant t]\n");
+    g_autoptr (RelaisTest) bad = relais_test_new (module_dir);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_false (relais_test_load (
+        bad, names, "[tokens]\nkeep = 500d\n[unsubscribe]\nlife = 501d\n", &error));
+    g_assert_nonnull (strstr (error->message, ":4: [unsubscribe] life"));
+}
+
 /* The field holds the domain as it is given, and is no place for other octets than ASCII. */
 static void
 test_domain_in_ascii (void)
@@ -580,6 +595,7 @@ main (int argc, char **argv)
 
     g_test_init (&argc, &argv, NULL);
     module_dir = dir;
+    g_test_add_func ("/unsubscribe/life", test_life);
     g_test_add_func ("/unsubscribe/domain-in-ascii", test_domain_in_ascii);
     g_test_add_func ("/unsubscribe/fields/both", test_both);
     g_test_add_func ("/unsubscribe/fields/one-each", test_one_each);
