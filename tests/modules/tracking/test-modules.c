@@ -255,10 +255,10 @@ test_long_link (void)
             break;
         }
         longest = strlen (link);
+        g_assert_cmpuint (longest, <=, 2083);
     }
     /* an octet more makes one or two characters more */
     g_assert_cmpuint (longest, >=, 2082);
-    g_assert_cmpuint (longest, <=, 2083);
     g_assert_cmpuint (
         relais_test_get_count (test, "click-redirector", "tracking_skipped", "too-long"), ==, 1);
 }
