@@ -223,17 +223,28 @@ long_message (guint n)
     return g_string_free (text, FALSE);
 }
 
-/* The link of such a message. Owned. */
+/* The link of such a message, as a browser reads it: behind both encodings, of which HTML's writes two hyphens in a row
+ * with a reference. Owned. */
 static char *
 long_link (const char *message)
 {
-    g_auto (GStrv) pieces = g_strsplit (message, "=\r\n", -1);
-    g_autofree char *joined = g_strjoinv ("", pieces);
-    const char *from = strstr (joined, "href=3D\"");
+    const char *from = strstr (message, "href=3D\"");
+    GString *link = g_string_new (NULL);
 
     g_assert_nonnull (from);
-    from += strlen ("href=3D\"");
-    return g_strndup (from, strcspn (from, "\""));
+    for (from += strlen ("href=3D\""); *from != '"' && *from != '\0';) {
+        if (from[0] == '=' && g_ascii_isxdigit (from[1])) {
+            g_string_append_c (
+                link, (char)(g_ascii_xdigit_value (from[1]) * 16 + g_ascii_xdigit_value (from[2])));
+            from += 3;
+        } else if (from[0] == '=') {
+            from += strlen ("=\r\n");
+        } else {
+            g_string_append_c (link, *from++);
+        }
+    }
+    g_string_replace (link, "&#45;", "-", 0);
+    return g_string_free (link, FALSE);
 }
 
 /* What Windows would cut off is left as it is: the longest link that is made, and the first that is not. */
