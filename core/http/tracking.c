@@ -7,6 +7,8 @@
 
 #include "http/tracking-state-private.h"
 
+#include "message/address-private.h"
+
 #include <relais/option.h>
 
 #include <string.h>
@@ -217,6 +219,16 @@ take_host (RelaisTracking *tracking, RelaisOrigin *origin)
     return host;
 }
 
+/* As the domain stands in the addresses of accepted mail; what is a pattern stays one. Owned. */
+static char *
+domain_of (const RelaisSection *section)
+{
+    const char *name = relais_section_get_name (section);
+    char *domain = relais_domain_normalise (name, strlen (name));
+
+    return domain != NULL ? domain : g_ascii_strdown (name, -1);
+}
+
 static void
 read_hosts (RelaisTracking *tracking, RelaisConfig *config)
 {
@@ -228,8 +240,7 @@ read_hosts (RelaisTracking *tracking, RelaisConfig *config)
         RelaisOrigin origin;
 
         if (text != NULL && relais_origin_parse (text, &origin))
-            g_ptr_array_add (take_host (tracking, &origin)->domains,
-                             g_ascii_strdown (relais_section_get_name (section), -1));
+            g_ptr_array_add (take_host (tracking, &origin)->domains, domain_of (section));
     }
 }
 

@@ -50,6 +50,13 @@ decide (RelaisHook *hook, gpointer data)
 
 /* --- The links' route ------------------------------------------------------------------------- */
 
+static void
+answer_unknown (RelaisHttpRequest *request)
+{
+    tracking_answer_page (request, 404, N_ ("There is nothing here"),
+                          N_ ("The link is not whole; please open it from the message again."));
+}
+
 /* A link that is ours: leads on, unless it was switched off. That of a check never is, and needs no list: the first
  * check comes while the store is still opened. */
 static void
@@ -57,13 +64,16 @@ answer_link (ClickRedirector *redirector, RelaisHttpRequest *request, TrackingId
 {
     if (!identity->probe && !click_kills_are_loaded (redirector->kills)) {
         relais_http_set_header (request, "Retry-After", "1");
-        tracking_answer_text (request, 503, "Please try again in a moment.\n");
+        tracking_answer_page (request, 503, N_ ("One moment, please"),
+                              N_ ("Please try again in a moment."));
     } else if (click_kills_match (redirector->kills, identity->tenant, identity->campaign,
                                   identity->url)) {
         relais_counter_add (redirector->killed, NULL, 1);
-        tracking_answer_text (request, 410, "This link was switched off.\n");
+        tracking_answer_page (request, 410, N_ ("This link was switched off"),
+                              N_ ("It leads nowhere any more. If you need what it led to, please "
+                                  "ask the sender of the message."));
     } else if (!relais_http_set_header (request, "Location", identity->url)) {
-        tracking_answer_text (request, 404, "There is nothing here.\n");
+        answer_unknown (request);
     } else {
         relais_http_set_header (request, "Cache-Control", "no-store, private, max-age=0");
         relais_http_answer (request, 302, NULL, NULL);
@@ -94,10 +104,12 @@ answer (RelaisHttpRequest *request, gpointer data)
         relais_http_get_module (request), "click", relais_http_get_rest (request), &payload, &size);
 
     if (result == RELAIS_TOKEN_EXPIRED) {
-        tracking_answer_text (request, 410, "This link has expired.\n");
+        tracking_answer_page (
+            request, 410, N_ ("This link is too old"),
+            N_ ("If you need what it led to, please ask the sender of the message."));
     } else if (result != RELAIS_TOKEN_GOOD ||
                !tracking_identity_decode (&identity, payload, size)) {
-        tracking_answer_text (request, 404, "There is nothing here.\n");
+        answer_unknown (request);
     } else {
         answer_good (data, request, &identity);
         tracking_identity_clear (&identity);

@@ -7,6 +7,10 @@
 #include "kills.h"
 #include "tracking.h"
 
+/* The longest link to us: Windows hands no longer one from a mail program to a browser (INTERNET_MAX_URL_LENGTH). What
+ * would get one keeps its own. */
+enum { CLICK_LINK_BYTES = 2083 };
+
 typedef struct {
     TrackingConfig tracking; /* first: what modules/tracking takes the object for */
     bool trap, text_links;

@@ -13,7 +13,9 @@
 #include <relais/timer.h>
 #include <string.h>
 
-enum { PAGE_ROWS = 500, NAME_BYTES = 8300 };
+#include "url.h"
+
+enum { PAGE_ROWS = 500 };
 #define RETRY_US (10 * G_USEC_PER_SEC)
 
 struct ClickKills {
@@ -161,6 +163,21 @@ typedef struct {
     bool on;
 } Switch;
 
+/* A token holds the URL that a browser makes of a link, so that is what a switch is compared with; NULL, and the call
+ * has failed, for what no token ever holds. */
+static char *
+named_link (RelaisCommandCall *call, const char *url)
+{
+    g_autofree char *serial = click_url_serialize (url, strlen (url), true);
+
+    if (serial != NULL)
+        return g_strconcat ("link ", serial, NULL);
+    relais_command_fail (call, RELAIS_EXIT_USAGE,
+                         _ ("no link to that is ever tracked; expected an URL as in "
+                            "https://example.com/page?x=1"));
+    return NULL;
+}
+
 /* What the command names; NULL, and the call has failed, if it names nothing or too much. */
 static char *
 named (RelaisCommandCall *call)
@@ -170,8 +187,8 @@ named (RelaisCommandCall *call)
     const char *campaign = relais_command_option (call, "campaign");
     char *name = NULL;
 
-    if (url != NULL && tenant == NULL && campaign == NULL && strlen (url) < NAME_BYTES)
-        name = g_strconcat ("link ", url, NULL);
+    if (url != NULL && tenant == NULL && campaign == NULL)
+        name = named_link (call, url);
     else if (url == NULL && tenant != NULL && campaign != NULL)
         name = g_strconcat ("campaign ", tenant, "/", campaign, NULL);
     else if (url == NULL && tenant != NULL)

@@ -186,7 +186,9 @@ replace_all (const Rewriting *rewriting, TrackingMode mode)
 
         identity.link = i;
         url = link_url (rewriting, &identity, chosen->url);
-        if (url == NULL || !replace (rewriting, chosen, url))
+        if (url != NULL && strlen (url) > CLICK_LINK_BYTES)
+            skip (rewriting, "too-long");
+        else if (url == NULL || !replace (rewriting, chosen, url))
             skip (rewriting, "edit");
     }
     if (rewriting->config->trap && rewriting->chosen->len > 0)

@@ -131,7 +131,8 @@ answer (RelaisHttpRequest *request, gpointer data)
         relais_http_get_module (request), "open", relais_http_get_rest (request), &payload, &size);
 
     if (result == RELAIS_TOKEN_FORGED) {
-        tracking_answer_text (request, 404, "There is nothing here.\n");
+        tracking_answer_page (request, 404, N_ ("There is nothing here"),
+                              N_ ("The link is not whole; please open it from the message again."));
         return;
     }
     relais_http_set_header (request, "Cache-Control", "no-store, private, max-age=0");

@@ -40,7 +40,7 @@ typedef struct {
     TrackingHits *hits;
     TrackingIdentity identity;
     char *address, *agent;
-    bool head;
+    bool head, prefetch;
     gint64 at_us; /* wall clock */
     gint64 due_us;
     Window *window; /* NULL for hits of no one delivery */
@@ -250,6 +250,7 @@ decide (Hit *hit)
         .click = hit->identity.n_links > 0 || hit->identity.url[0] != '\0',
         .trap = hit->identity.trap || (hit->window != NULL && hit->window->trap),
         .burst = hit->window != NULL && hit->window->burst,
+        .prefetch = hit->prefetch,
         .after_us = hit->identity.individual ? hit->at_us - hit->identity.sent_us : -1,
         .address = hit->address,
         .agent = hit->agent,
@@ -325,6 +326,30 @@ see_arrived (gpointer data)
     set_timer (hits, now_us, again);
 }
 
+/* Whether a browser says that it fetches ahead of its reader: as the Fetch standard has it, and as Chrome, Safari and
+ * Firefox said it before. */
+static bool
+is_prefetch (const RelaisHttpRequest *request)
+{
+    static const struct {
+        const char *name, *value;
+    } signs[] = {{"Sec-Purpose", "prefetch"},
+                 {"Purpose", "prefetch"},
+                 {"X-Purpose", "preview"},
+                 {"X-Moz", "prefetch"}};
+
+    for (guint i = 0; i < G_N_ELEMENTS (signs); i++) {
+        const char *value = relais_http_get_header (request, signs[i].name);
+        const gsize size = strlen (signs[i].value);
+
+        /* "prefetch;prerender" */
+        if (value != NULL && g_ascii_strncasecmp (value, signs[i].value, size) == 0 &&
+            !g_ascii_isalnum (value[size]))
+            return true;
+    }
+    return false;
+}
+
 void
 tracking_hits_add (TrackingHits *hits, RelaisHttpRequest *request, TrackingIdentity *identity)
 {
@@ -338,6 +363,7 @@ tracking_hits_add (TrackingHits *hits, RelaisHttpRequest *request, TrackingIdent
     hit->address = g_strdup (relais_http_get_client (request));
     hit->agent = agent != NULL ? g_strndup (agent, AGENT_BYTES) : NULL;
     hit->head = g_str_equal (relais_http_get_method (request), "HEAD");
+    hit->prefetch = is_prefetch (request);
     hit->at_us = relais_http_get_wall_us (request);
     g_mutex_lock (&hits->mutex);
     wake = !hits->looking;

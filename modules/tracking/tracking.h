@@ -146,6 +146,7 @@ void tracking_hits_add (TrackingHits *hits, RelaisHttpRequest *request, Tracking
 /* --- `relaisctl WORD show` (show.c): rows of tenant, campaign and how many hits of whom. */
 void tracking_command_show (RelaisCommandCall *call, gpointer data);
 
-/* --- Small answers (answer.c). */
-/* Plain text for people, never kept. */
-void tracking_answer_text (RelaisHttpRequest *request, guint32 status, const char *text);
+/* --- Pages (answer.c). */
+/* For people, never kept: a heading and a sentence, both N_ (), in the language that the request asks for. */
+void tracking_answer_page (RelaisHttpRequest *request, guint32 status, const char *title,
+                           const char *text);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* In the order in which reasons are told. */
-typedef enum { HEAD, TRAP, BURST, SOON, NO_AGENT, N_SIGNS } Sign;
+typedef enum { HEAD, TRAP, BURST, PREFETCH, SOON, NO_AGENT, N_SIGNS } Sign;
 
 static const struct {
     TrackingClass klass;
@@ -20,6 +20,8 @@ static const struct {
     [TRAP] = {TRACKING_MACHINE, "trap"},
     /* A reader follows one link at a time, and reads in between. */
     [BURST] = {TRACKING_MACHINE, "burst"},
+    /* Nobody followed it yet; if its reader does now, nothing more may be asked of us. */
+    [PREFETCH] = {TRACKING_SUSPECT, "prefetch"},
     /* Gateways look before they put a message into the mailbox. A reader who happens to look there at that moment
      * is possible, hence no more than doubt. */
     [SOON] = {TRACKING_SUSPECT, "soon"},
@@ -102,6 +104,7 @@ tracking_who (const TrackingRules *rules, const TrackingSigns *signs, TrackingVe
     seen[HEAD] = signs->head;
     seen[TRAP] = signs->trap;
     seen[BURST] = signs->burst;
+    seen[PREFETCH] = signs->prefetch;
     seen[SOON] = signs->after_us >= 0 && signs->after_us <= soon_us;
     seen[NO_AGENT] = agent[0] == '\0' || strcmp (agent, "-") == 0;
     for (guint i = 0; i < N_SIGNS; i++)

@@ -21,10 +21,11 @@ const char *tracking_class_to_string (TrackingClass klass);
 
 /* What is known of one hit; strings may be NULL. */
 typedef struct {
-    bool head;  /* asked by HEAD */
-    bool click; /* else an open */
-    bool trap;  /* the hidden link of this delivery was followed around this time */
-    bool burst; /* all (3 or more) links of the delivery, or pixel and all links, within seconds */
+    bool head;     /* asked by HEAD */
+    bool click;    /* else an open */
+    bool trap;     /* the hidden link of this delivery was followed around this time */
+    bool burst;    /* 3 or more links of the delivery, and half of all there are, within seconds */
+    bool prefetch; /* a browser fetched it ahead of its reader, and said so */
     gint64
         after_us; /* since the message was handed to the provider; negative: unknown, or the clock was set */
     const char *address, *agent;

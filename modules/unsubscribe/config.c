@@ -19,6 +19,13 @@ read_domain (UnsubscribeConfig *own, const RelaisConfig *config, const RelaisSec
 
     if (given == NULL || given[0] == '\0')
         return NULL;
+    if (!g_str_is_ascii (given)) {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                     _ ("%s: %s = %s: write it, and its [domain NAME], in ASCII, as in "
+                        "xn--bcher-kva.example: so it stands in addresses"),
+                     relais_section_get_origin (section, key), key, given);
+        return NULL;
+    }
     domain = g_ascii_strdown (given, -1);
     if (relais_config_find_section (config, "domain", domain) == NULL) {
         g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
@@ -49,6 +56,23 @@ read_tenant (UnsubscribeConfig *own, const RelaisConfig *config, const RelaisSec
     return trouble == NULL;
 }
 
+/* A link dies with the key that it was sealed with, whatever its own time is. */
+static bool
+outlives_no_key (const RelaisConfig *config, const RelaisSection *section, GError **error)
+{
+    const RelaisSection *tokens = relais_config_find_section (config, "tokens", NULL);
+
+    if (tokens == NULL ||
+        relais_section_get_int (section, "life") <= relais_section_get_int (tokens, "keep"))
+        return true;
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 _ ("%s: [%s] life is longer than [tokens] keep (%s), and what is sent would "
+                    "lead nowhere before its time; shorten one or lengthen the other"),
+                 relais_section_get_origin (section, "life"), "unsubscribe",
+                 relais_section_get_origin (tokens, "keep"));
+    return false;
+}
+
 static bool
 read_all (UnsubscribeConfig *own, const RelaisConfig *config, GError **error)
 {
@@ -56,6 +80,8 @@ read_all (UnsubscribeConfig *own, const RelaisConfig *config, GError **error)
     GError *trouble = NULL;
     bool good = true;
 
+    if (!outlives_no_key (config, section, error))
+        return false;
     own->common.mode = (UnsubscribeMode)relais_section_get_enum (section, "mode");
     own->life_us = relais_section_get_int (section, "life");
     own->mail_life_us = relais_section_get_int (section, "mail_life");

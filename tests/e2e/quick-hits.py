@@ -42,9 +42,10 @@ def links(data, kind):
     return re.findall(r"http://track\.sender\.test:\d+(/%s/[A-Za-z0-9_-]+)" % kind, text)
 
 
-def ask(lab, path, method="GET", agent=PERSON):
+def ask(lab, path, method="GET", agent=PERSON, language=None, **more):
     connection = http.client.HTTPConnection("127.0.0.1", int(lab.facts["http_port"]), timeout=20)
-    connection.request(method, path, headers={"Host": "track.sender.test", "User-Agent": agent} if agent else {"Host": "track.sender.test"})
+    headers = {"Host": "track.sender.test", "User-Agent": agent, "Accept-Language": language, **{k.replace("_", "-"): v for k, v in more.items()}}
+    connection.request(method, path, headers={name: value for name, value in headers.items() if value})
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
@@ -103,6 +104,12 @@ def test_answers(lab):
                 good.append(ask_status(lab, link[:i] + c + link[i + 1:]))
     tap.equal(set(good), {404}, "%d altered tokens are 404" % len(good))
     tap.equal(ask(lab, "/c/" + pixel[3:])[0].status, 404, "a pixel's token is no link")
+    for language, heading in ((None, "There is nothing here"), ("fr-CA,fr;q=0.9,en;q=0.8", "Il n'y a rien ici")):
+        answer, body = ask(lab, "/c/x", language=language)
+        code = (language or "en")[:2]
+        tap.equal((answer.status, answer.getheader("Content-Type"), answer.getheader("Content-Language")), (404, "text/html; charset=utf-8", code),
+                  "who asks for it is told so by a page, %s" % code)
+        tap.ok('<html lang="%s">' % code in body.decode() and "<h1>%s</h1>" % heading in html.unescape(body.decode()), "in his language", body.decode())
 
 
 def ask_status(lab, path, kept=[]):
@@ -136,10 +143,13 @@ def test_who(lab):
               ("sender", "https://example.com/0?a=1&b=2", 0, "Chrome", "Windows", "127.0.0.0"), "what is told of it")
     tap.ok(len(event["queue_id"]) == 13 and event["recipient_number"] == 0 and event["seconds_after"] >= 4, "and of its delivery")
     tap.equal(found[2]["reasons"].split(",")[0], "head", "with reasons")
+    ask(lab, path[0], Sec_Purpose="prefetch;prerender")
+    event = wait_events(lab, "clicked", "who", 5)[4]
+    tap.equal((event["who"], event["reasons"]), ("suspect", "prefetch"), "what a browser fetches ahead nobody is known to have followed")
 
     def counted():
         rows = {row["campaign"]: row for row in lab.rows("clicks", "show")}
-        return [rows["who"][c] for c in ("human first", "human", "suspect", "machine")] == [1, 2, 0, 1] if "who" in rows else False
+        return [rows["who"][c] for c in ("human first", "human", "suspect", "machine")] == [1, 2, 1, 1] if "who" in rows else False
     lab.wait(counted, 20, "the counts")
     tap.ok(True, "counted apart, HEAD not at all")
 
@@ -163,12 +173,14 @@ def test_machines(lab):
 def test_switches(lab):
     path = links(send(lab, "X-Relais-Campaign: bad")[0], "c")
     other = links(send(lab, "X-Relais-Campaign: fine")[0], "c")[0]
-    for switch, hit, missed in ((["--link=https://example.com/3?a=1&b=2"], path[3], path[0]),
+    # as somebody may write it who has it from elsewhere: what a browser would make of it is meant
+    for switch, hit, missed in ((["--link=HTTPS://Example.com:443/x/../3?a=1&b=2"], path[3], path[0]),
                                 (["--tenant=sender", "--campaign=bad"], path[0], other), (["--tenant=sender"], other, None)):
         lab.ctl("clicks", "kill", *switch)
         tap.equal((ask(lab, hit)[0].status, missed and ask(lab, missed)[0].status), (410, missed and 302), "switched off: " + " ".join(switch))
     tap.equal(lab.ctl("clicks", "revive", "--link=https://example.com/9", check=False).returncode, 1, "what is not off cannot be revived")
     tap.equal(lab.ctl("clicks", "kill", check=False).returncode, 2, "nothing named is a usage error")
+    tap.equal(lab.ctl("clicks", "kill", "--link=example.com/3", check=False).returncode, 2, "nor is what can be no tracked link")
     lab.ctl("token", "rotate")
     tap.equal(len(lab.rows("token", "list")), 2, "another key")
     lab.kill_and_restart()

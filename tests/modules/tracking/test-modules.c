@@ -6,6 +6,7 @@
 #include <relais/test.h>
 
 #include <glib/gstdio.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define BASE "https://track.sender.test"
@@ -15,6 +16,7 @@
 #define LINK "<p><a href=\"https://example.com/?a=1&amp;b=2\">x</a></p>"
 
 static char *module_dir;
+static const char *const files[] = {"open-tracker", "click-redirector"};
 
 static RelaisTest *
 load (const char *tenant)
@@ -117,6 +119,33 @@ test_aggregate_is_the_same (void)
     }
 }
 
+/* --- Mistakes --------------------------------------------------------------------------------- */
+
+/* What was sent leads somewhere as long as its key is kept and no longer, whatever was promised. */
+static void
+test_life (void)
+{
+    static const struct {
+        const char *life;
+        bool good;
+    } cases[] = {{"500d", true}, {"501d", false}};
+
+    for (gsize m = 0; m < G_N_ELEMENTS (files); m++)
+        for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+            const gchar *const names[] = {files[m], NULL};
+            g_autoptr (RelaisTest) test = relais_test_new (module_dir);
+            g_autofree char *text =
+                g_strdup_printf ("[tokens]\nkeep = 500d\n[%s]\nlife = %s\n"
+                                 "rules = %s/modules/tracking/tracking-rules\n",
+                                 files[m], cases[i].life, g_getenv ("RELAIS_SRCDIR"));
+            g_autoptr (GError) error = NULL;
+
+            relais_test_use_memory_store (test);
+            g_assert_true (relais_test_load (test, names, text, &error) == cases[i].good);
+            g_assert_true (cases[i].good || strstr (error->message, ":4: [") != NULL);
+        }
+}
+
 /* --- Whose mail ------------------------------------------------------------------------------- */
 
 static void
@@ -177,6 +206,72 @@ test_links_left_alone (void)
             relais_test_get_count (test, "click-redirector", "tracking_skipped", cases[i].reason),
             ==, 1);
     }
+}
+
+/* A message whose one link has `n` octets of path, in quoted-printable, whose lines are short. Owned. */
+static char *
+long_message (guint n)
+{
+    GString *text = g_string_new ("From: a@sender.test\r\nMIME-Version: 1.0\r\n"
+                                  "Content-Type: text/html; charset=utf-8\r\n"
+                                  "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                                  "<a href=3D\"https://example.com/=\r\n");
+
+    for (guint i = 0; i < n; i++)
+        g_string_append (text, i % 60 == 59 ? "a=\r\n" : "a");
+    g_string_append (text, "\">x</a>\r\n");
+    return g_string_free (text, FALSE);
+}
+
+/* The link of such a message, as a browser reads it: behind both encodings, of which HTML's writes two hyphens in a row
+ * with a reference. Owned. */
+static char *
+long_link (const char *message)
+{
+    const char *from = strstr (message, "href=3D\"");
+    GString *link = g_string_new (NULL);
+
+    g_assert_nonnull (from);
+    for (from += strlen ("href=3D\""); *from != '"' && *from != '\0';) {
+        if (from[0] == '=' && g_ascii_isxdigit (from[1])) {
+            g_string_append_c (
+                link, (char)(g_ascii_xdigit_value (from[1]) * 16 + g_ascii_xdigit_value (from[2])));
+            from += 3;
+        } else if (from[0] == '=') {
+            from += strlen ("=\r\n");
+        } else {
+            g_string_append_c (link, *from++);
+        }
+    }
+    g_string_replace (link, "&#45;", "-", 0);
+    return g_string_free (link, FALSE);
+}
+
+/* What Windows would cut off is left as it is: the longest link that is made, and the first that is not. */
+static void
+test_long_link (void)
+{
+    g_autoptr (RelaisTest) test =
+        load ("click-redirector.mode = individual\nclick-redirector.consent = yes");
+    gsize longest = 0;
+    guint n = 1450;
+
+    for (;; n++) {
+        g_autofree char *message = long_message (n);
+        g_autofree char *out = sent (test, message);
+        g_autofree char *link = long_link (out);
+
+        if (!g_str_has_prefix (link, BASE "/c/")) {
+            g_assert_cmpstr (out, ==, message);
+            break;
+        }
+        longest = strlen (link);
+        g_assert_cmpuint (longest, <=, 2083);
+    }
+    /* an octet more makes one or two characters more */
+    g_assert_cmpuint (longest, >=, 2082);
+    g_assert_cmpuint (
+        relais_test_get_count (test, "click-redirector", "tracking_skipped", "too-long"), ==, 1);
 }
 
 static void
@@ -245,8 +340,6 @@ test_trap_and_text (void)
 
 /* --- The modules, in one directory ------------------------------------------------------------ */
 
-static const char *const files[] = {"open-tracker", "click-redirector"};
-
 static char *
 module_path (const char *name)
 {
@@ -293,9 +386,11 @@ main (int argc, char **argv)
     g_test_add_func ("/tracking/off", test_off);
     g_test_add_func ("/tracking/individual", test_individual);
     g_test_add_func ("/tracking/aggregate", test_aggregate_is_the_same);
+    g_test_add_func ("/tracking/life", test_life);
     g_test_add_func ("/tracking/no-tenant", test_no_tenant);
     g_test_add_func ("/tracking/no-host", test_no_host);
     g_test_add_func ("/tracking/links-left-alone", test_links_left_alone);
+    g_test_add_func ("/tracking/long-link", test_long_link);
     g_test_add_func ("/tracking/parts-left-alone", test_parts_left_alone);
     g_test_add_func ("/tracking/charset-of-links", test_charset_of_links);
     g_test_add_func ("/tracking/trap-and-text", test_trap_and_text);

@@ -40,7 +40,7 @@
 
 #define HOME "203.0.113.7" /* of nobody known */
 
-typedef enum { OPEN = 0, CLICK = 1, BY_HEAD = 2, TRAPPED = 4, BURSTING = 8 } How;
+typedef enum { OPEN = 0, CLICK = 1, BY_HEAD = 2, TRAPPED = 4, BURSTING = 8, AHEAD = 16 } How;
 
 static const struct {
     How how;
@@ -252,8 +252,9 @@ static const struct {
     {CLICK, G_MININT64, HOME, CHROME, "human", "", "Chrome", "Windows", NULL},
     {CLICK, G_MAXINT64, HOME, CHROME, "human", "", "Chrome", "Windows", NULL},
     {CLICK | BURSTING, SECOND, HOME, CHROME, "machine", "burst,soon", "Chrome", "Windows", NULL},
-    {OPEN | BY_HEAD | TRAPPED | BURSTING, 0, "40.107.22.1", "curl/8.5.0", "machine",
-     "head,trap,burst,soon,net:Microsoft-EOP,agent:curl", "unknown", "unknown", "curl"},
+    {CLICK | AHEAD, MINUTE, HOME, CHROME, "suspect", "prefetch", "Chrome", "Windows", NULL},
+    {OPEN | BY_HEAD | TRAPPED | BURSTING | AHEAD, 0, "40.107.22.1", "curl/8.5.0", "machine",
+     "head,trap,burst,prefetch,soon,net:Microsoft-EOP,agent:curl", "unknown", "unknown", "curl"},
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (hits) >= 80);
 
@@ -287,6 +288,7 @@ test_hits (void)
                                      .click = (how & CLICK) != 0,
                                      .trap = (how & TRAPPED) != 0,
                                      .burst = (how & BURSTING) != 0,
+                                     .prefetch = (how & AHEAD) != 0,
                                      .after_us = hits[i].after_us,
                                      .address = hits[i].address,
                                      .agent = hits[i].agent};

@@ -81,6 +81,38 @@ refused (RelaisTest *test, const char *reason)
     return relais_test_get_count (test, "unsubscribe", "unsubscribe_refused", reason);
 }
 
+/* --- Mistakes --------------------------------------------------------------------------------- */
+
+/* A link leads somewhere as long as its key is kept and no longer, whatever was promised. */
+static void
+test_life (void)
+{
+    static const gchar *const names[] = {"unsubscribe", NULL};
+    g_autoptr (RelaisTest) good =
+        load_with (names, "[tokens]\nkeep = 500d\n[unsubscribe]\nlife = 500d\n[tenant t]\n");
+    g_autoptr (RelaisTest) bad = relais_test_new (module_dir);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_false (relais_test_load (
+        bad, names, "[tokens]\nkeep = 500d\n[unsubscribe]\nlife = 501d\n", &error));
+    g_assert_nonnull (strstr (error->message, ":4: [unsubscribe] life"));
+}
+
+/* The field holds the domain as it is given, and is no place for other octets than ASCII. */
+static void
+test_domain_in_ascii (void)
+{
+    static const gchar *const names[] = {"unsubscribe", NULL};
+    g_autoptr (RelaisTest) test = relais_test_new (module_dir);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_false (relais_test_load (test, names,
+                                      "[domain b\303\274cher.test]\n[unsubscribe]\n"
+                                      "domain = b\303\274cher.test\n",
+                                      &error));
+    g_assert_nonnull (strstr (error->message, "xn--bcher-kva.example"));
+}
+
 /* --- The fields ------------------------------------------------------------------------------- */
 
 static void
@@ -563,6 +595,8 @@ main (int argc, char **argv)
 
     g_test_init (&argc, &argv, NULL);
     module_dir = dir;
+    g_test_add_func ("/unsubscribe/life", test_life);
+    g_test_add_func ("/unsubscribe/domain-in-ascii", test_domain_in_ascii);
     g_test_add_func ("/unsubscribe/fields/both", test_both);
     g_test_add_func ("/unsubscribe/fields/one-each", test_one_each);
     g_test_add_func ("/unsubscribe/fields/shared", test_shared);
