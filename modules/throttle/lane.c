@@ -122,7 +122,8 @@ throttle_share_get (ThrottleLane *lane, const char *tenant, const char *campaign
     }
     if (share->serial != lane->module->serial) {
         share->serial = lane->module->serial;
-        throttle_meter_set (&share->meter, rates, THROTTLE_PARTS, now_us, lane->module->empty_us);
+        throttle_meter_set (&share->meter, rates, THROTTLE_PARTS, now_us,
+                            MAX (lane->module->empty_us, lane->module->shares_us));
     }
     return share;
 }
@@ -173,7 +174,7 @@ lane_new (ThrottleModule *module, const char *key, const char *source, const cha
 void
 throttle_lanes_init (ThrottleModule *module)
 {
-    module->empty_us = G_MININT64;
+    module->empty_us = module->shares_us = G_MININT64;
     module->lanes = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, lane_free);
     module->stops = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, throttle_stop_free);
     g_queue_init (&module->order);

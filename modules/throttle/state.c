@@ -5,7 +5,8 @@
  * what is read at the start, and for a warm-up's count to be noted; a store that fails stops no mail.
  *
  * Levels of buckets are believed only after a clean stop: else what was sent since they were written is unknown, and
- * buckets begin empty. Loop thread.
+ * buckets begin empty. Those of tenants and campaigns, which may be many, are not kept, and begin empty always.
+ * Loop thread.
  */
 #include "throttle.h"
 
@@ -286,6 +287,8 @@ on_mark (gpointer data, const RelaisStoreReply *reply)
         return;
     }
     /* Absent: it never ran. */
+    if (relais_store_reply_get_result (reply) != RELAIS_STORE_ABSENT)
+        module->shares_us = relais_module_now_us (module->module);
     if (relais_store_reply_get_result (reply) != RELAIS_STORE_ABSENT &&
         (mark == NULL || size != strlen (STOPPED) || memcmp (mark, STOPPED, size) != 0))
         begin_empty (module);

@@ -117,6 +117,28 @@ test_learned (void)
     remove_dir (dir);
 }
 
+/* Tenants' and campaigns' buckets are not kept: they begin empty. */
+static void
+test_shares (void)
+{
+    const char *config = "[source s1]\n[tenant a]\ndomains = a.test\nthrottle.rate = 6/h burst 2\n";
+    char *dir = make_dir ();
+    World *world = world_new_at (config, dir, BEGIN);
+    GArray *sent;
+
+    relais_test_set_tenant (world->test, "a");
+    g_assert_cmpint (world_send (world), ==, 0);
+    g_assert_cmpint (world_send (world), ==, 0);
+    g_assert_cmpint (world_send (world), ==, 10 * MINUTE);
+    world = restart (world, config, dir, SECOND);
+    relais_test_set_tenant (world->test, "a");
+    g_assert_cmpuint (world_run (world, HOUR), >=, 5);
+    sent = world_end (world);
+    assert_kept (sent, 6, HOUR, 2);
+    g_array_unref (sent);
+    remove_dir (dir);
+}
+
 /* --- kill -9 ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -363,6 +385,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/buckets", test_buckets);
     g_test_add_func ("/throttle/state/changed", test_changed);
     g_test_add_func ("/throttle/state/learned", test_learned);
+    g_test_add_func ("/throttle/state/shares", test_shares);
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
     g_test_add_func ("/throttle/state/failing-store", test_failing_store);
