@@ -260,6 +260,38 @@ test_warmup_restart (void)
 
 /* --- No store, a bad one ---------------------------------------------------------------------- */
 
+/* How many lanes are warmed up. */
+static guint
+count_warm (World *world)
+{
+    const char *const words[] = {"--json", "warmup", NULL};
+    g_autofree char *output = NULL;
+    guint n = 0;
+
+    g_assert_cmpint (relais_test_command (world->test, words, &output), ==, 0);
+    for (const char *p = output; (p = strstr (p, "\"cap\"")) != NULL; p++)
+        n++;
+    return n;
+}
+
+/* A lane is remembered while something of its plan is counted, and no longer. */
+static void
+test_warmup_forgotten (void)
+{
+    World *world = world_new (WARM "caps = 5 5 5\n");
+
+    g_assert_cmpuint (world_run (world, 5 * SECOND), ==, 1);
+    world_advance (world, HOUR);
+    g_assert_cmpuint (count_warm (world), ==, 1);
+    world_advance (world, DAY);
+    world_advance (world, HOUR);
+    g_assert_cmpuint (count_warm (world), ==, 0);
+    /* The day of the plan is the calendar's. */
+    g_assert_cmpuint (world_run (world, 5 * SECOND), ==, 1);
+    g_assert_cmpuint (count_warm (world), ==, 1);
+    world_free (world);
+}
+
 static void
 test_no_store (void)
 {
@@ -387,6 +419,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/learned", test_learned);
     g_test_add_func ("/throttle/state/shares", test_shares);
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
+    g_test_add_func ("/throttle/state/warmup-forgotten", test_warmup_forgotten);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
     g_test_add_func ("/throttle/state/failing-store", test_failing_store);
     g_test_add_func ("/throttle/state/odd-records", test_odd_records);
