@@ -139,6 +139,22 @@ test_shares (void)
     remove_dir (dir);
 }
 
+/* The clock was ahead when it was written: what was to last six hours does. */
+static void
+test_clock_back (void)
+{
+    const char *config = GOOGLE RULES "[throttle]\nrate = 60/m burst 1\n";
+    char *dir = make_dir ();
+    World *world = world_new_at (config, dir, BEGIN + 30 * DAY);
+
+    world_reply (world, "mail", 550, NULL, "blocked");
+    g_assert_cmpint (world_send (world), ==, 6 * HOUR);
+    world = restart (world, config, dir, -30 * DAY);
+    g_assert_cmpint (world_send (world), ==, 6 * HOUR);
+    world_free (world);
+    remove_dir (dir);
+}
+
 /* --- kill -9 ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -418,6 +434,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/changed", test_changed);
     g_test_add_func ("/throttle/state/learned", test_learned);
     g_test_add_func ("/throttle/state/shares", test_shares);
+    g_test_add_func ("/throttle/state/clock-back", test_clock_back);
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
     g_test_add_func ("/throttle/state/warmup-forgotten", test_warmup_forgotten);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
