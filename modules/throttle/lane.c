@@ -206,7 +206,7 @@ are_over (gpointer key, gpointer hits, gpointer now_us)
     return throttle_hits_are_over (hits, *(const gint64 *)now_us);
 }
 
-/* Whether a new one would stand where it stands: the plan is over, or nothing is counted and no day was lost. */
+/* Whether a new one would stand where it stands: the plan is over, or nothing is counted and no day lost. */
 static bool
 is_warm_anew (ThrottleLane *lane)
 {

@@ -5,7 +5,8 @@
  * what is read at the start, and for a warm-up's count to be noted; a store that fails stops no mail.
  *
  * Levels of buckets are believed only after a clean stop: else what was sent since they were written is unknown, and
- * buckets begin empty. Those of tenants and campaigns, which may be many, are not kept, and begin empty always. Loop thread.
+ * buckets begin empty. Those of tenants and campaigns, which may be many, are not kept, and begin empty always.
+ * Loop thread.
  */
 #include "throttle.h"
 
