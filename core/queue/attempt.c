@@ -700,17 +700,22 @@ relais_attempt_settle (RelaisAttempt *attempt, const RelaisSmtpOutcome *outcomes
 {
     RelaisResultFacts facts = facts_of (attempt);
     RelaisSettlement *settlement = relais_settlement_new (relais_live_ref (attempt->live), &facts);
+    guint said[RELAIS_PHASE_QUIT + 1] = {0}; /* to how many recipients in each phase */
     bool some_taken = false;
 
     facts.source_hash = attempt->source->hash;
     relais_grant_end (g_steal_pointer (&attempt->grant), RELAIS_RESERVATION_USED, attempt->n);
-    for (guint i = 0; i < attempt->n; i++)
+    for (guint i = 0; i < attempt->n; i++) {
         some_taken = some_taken || (outcomes[i].reply.code >= 200 && outcomes[i].reply.code < 300);
+        said[outcomes[i].phase]++;
+    }
     release_places (attempt);
     for (guint i = 0; i < attempt->n; i++) {
         guint32 number = attempt->deliveries[i];
         RelaisResult result = result_of (&outcomes[i], failure);
 
+        /* Only a reply to RCPT is to one recipient. */
+        result.shared = outcomes[i].phase != RELAIS_PHASE_RCPT && said[outcomes[i].phase] > 1;
         if (attempt->route->fixed != NULL && is_login_wanted (&outcomes[i])) {
             result.kind = RELAIS_RESULT_DEFERRED;
             result.enhanced[0] = MIN (result.enhanced[0], 4);

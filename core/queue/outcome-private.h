@@ -25,6 +25,7 @@ typedef struct {
     RelaisResultKind kind;
     bool attempted; /* counts as an attempt */
     bool internal;  /* our own words: no rule about remote replies may match them */
+    bool shared;    /* one reply to several recipients: of which it tells nobody knows */
     guint16 code;
     guint16 enhanced[3];
     const char *text;

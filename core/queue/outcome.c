@@ -119,6 +119,9 @@ run_result_hook (RelaisSettlement *settlement, const RelaisDelivery *delivery, R
     subject.destination =
         relais_queue_flow_at (settlement->queue, delivery->flow)->destination->name;
     (void)relais_host_run (host, RELAIS_HOOK_RESULT, &subject, &verdict, NULL, NULL);
+    /* The hook sees one recipient at a time, whoever else had the same reply. */
+    if (result->shared)
+        meaning->suppress = RELAIS_SUPPRESS_NONE;
     if (verdict.verdict == RELAIS_VERDICT_DEFER && is_open_to_verdicts (result))
         result->kind = RELAIS_RESULT_DEFERRED;
     else if (verdict.verdict == RELAIS_VERDICT_REJECT && is_open_to_verdicts (result))

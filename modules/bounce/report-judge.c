@@ -9,6 +9,8 @@
 
 #include "report-words.h"
 
+enum { ADDRESSES = 20 };
+
 /* Behind "550 " or "550-"; the code is in the reply already. */
 static const char *
 skip_code (const char *text)
@@ -28,19 +30,28 @@ enhanced_of (const BounceReportRecipient *recipient)
     return recipient->action == BOUNCE_REPORT_FAILED ? "5.0.0" : NULL;
 }
 
+char **
+bounce_text_dup_addresses (const char *text)
+{
+    g_autoptr (GPtrArray) found = g_ptr_array_new ();
+    const gsize size = text != NULL ? strlen (text) : 0;
+    BounceAddress at = {0};
+
+    while (found->len < ADDRESSES && size > 0 && bounce_address_find (text, size, at.to, &at))
+        g_ptr_array_add (found, bounce_address_dup (text, &at));
+    g_ptr_array_add (found, NULL);
+    return (char **)g_ptr_array_free (g_steal_pointer (&found), FALSE);
+}
+
 /* Whether the words name the sender: then it may be he who is unknown. */
 static bool
 names_sender (const BounceReport *report, const char *text)
 {
-    BounceAddress at = {0};
+    g_auto (GStrv) addresses = bounce_text_dup_addresses (text);
 
-    while (text != NULL && report->sender != NULL &&
-           bounce_address_find (text, strlen (text), at.to, &at)) {
-        g_autofree char *address = bounce_address_dup (text, &at);
-
-        if (g_ascii_strcasecmp (address, report->sender) == 0)
+    for (char **address = addresses; report->sender != NULL && *address != NULL; address++)
+        if (g_ascii_strcasecmp (*address, report->sender) == 0)
             return true;
-    }
     return false;
 }
 

@@ -8,6 +8,8 @@
 #include "report.h"
 #include "verdict.h"
 
+/* Addresses that a text names, at most 20. Owned (g_strfreev ()); `text` is nullable. */
+char **bounce_text_dup_addresses (const char *text);
 /* `recipient` NULL: the report tells of none. Always gives one; only a failure or a complaint is evidence. */
 void bounce_report_judge (const BounceRules *rules, const BounceReport *report,
                           const BounceReportRecipient *recipient, BounceVerdict *verdict);

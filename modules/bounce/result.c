@@ -5,7 +5,10 @@
  */
 #include "bounce.h"
 
-#include "replies.h"
+#include "link.h"
+#include "report-judge.h"
+
+#include <string.h>
 
 static RelaisVerdict
 turn (BounceModule *bounce, const BounceConfig *config, RelaisOutcome outcome, BounceAction action)
@@ -21,13 +24,22 @@ turn (BounceModule *bounce, const BounceConfig *config, RelaisOutcome outcome, B
     return RELAIS_VERDICT_CONTINUE;
 }
 
-/* What is said after RCPT is said of all recipients of the transaction at once: where there are several, it is not
- * known of which. */
+/* Whether the words name our sender, as the message has it or as it went out: who asks back for the sender at RCPT may
+ * say of that address what rules would take for the recipient's. */
 static bool
-is_about_one (const RelaisHook *hook, const char *phase)
+names_sender (const RelaisHook *hook, const BounceConfig *config, const char *text)
 {
-    return relais_hook_n_recipients (hook) <= 1 ||
-           replies_phase_parse (phase) <= (int)REPLIES_PHASE_RCPT;
+    const char *sender = relais_hook_get_sender (hook);
+    g_auto (GStrv) addresses = bounce_text_dup_addresses (text);
+
+    for (char **address = addresses; *address != NULL; address++) {
+        g_autofree char *token = NULL;
+
+        if ((sender != NULL && g_ascii_strcasecmp (*address, sender) == 0) ||
+            bounce_link_read_address (config->link, *address, &token) == BOUNCE_ADDRESS_TOKEN)
+            return true;
+    }
+    return false;
 }
 
 static void
@@ -67,7 +79,7 @@ bounce_result (RelaisHook *hook, gpointer data)
     bounce_judge (config->rules, &reply, &verdict);
     relais_counter_add (bounce->over_limit, NULL,
                         bounce_rules_n_limited (config->rules) - over_limit);
-    if (!is_about_one (hook, reply.phase))
+    if (verdict.suppress != RELAIS_SUPPRESS_NONE && names_sender (hook, config, reply.text))
         verdict.suppress = RELAIS_SUPPRESS_NONE;
     tell (bounce, hook, &verdict);
     return turn (bounce, config, outcome, verdict.action);

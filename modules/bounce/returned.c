@@ -512,6 +512,9 @@ read_report (gpointer data)
         held += (guint64)n;
     }
     returned->report = bounce_report_read (bytes, held);
+    /* What came to a token's address is about mail from it. */
+    if (returned->report->sender == NULL && returned->claim.address == BOUNCE_ADDRESS_TOKEN)
+        returned->report->sender = g_strdup (returned->address);
     judge (returned);
     if (returned->report->kind == BOUNCE_REPORT_OTHER)
         returned->letter =

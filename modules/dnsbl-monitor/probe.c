@@ -90,8 +90,10 @@ end (DnsblProbe *probe, DnsblProbeState state, char *reason)
         (state == DNSBL_PROBE_SILENT ? MIN (zone->interval_us, DNSBL_DAY_US) : DNSBL_DAY_US);
     probe->zone = NULL;
     monitor->running--;
-    if (is_news (probe))
+    if (is_news (probe)) {
+        dnsbl_rule_apply (monitor);
         dnsbl_alert_probe (probe, zone);
+    }
     dnsbl_keep_probe (probe);
     while (probe->waiting.length > 0)
         dnsbl_schedule_resume (g_queue_pop_head (&probe->waiting));

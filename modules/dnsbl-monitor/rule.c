@@ -23,12 +23,25 @@ has_source (const DnsblTarget *target, const char *name)
     return false;
 }
 
-/* Whether a listing counts against the source: of a zone that fails its test points none does. */
+/* Whether a listing counts against a source: of a zone that fails its test points, or has said nothing about them for
+ * too long, none does. */
 static bool
-counts (const DnsblEntry *entry, const char *source)
+counts (const DnsblEntry *entry)
 {
     return entry->record->confirmed == DNSBL_LISTED && entry->probe->state != DNSBL_PROBE_BROKEN &&
-           zone_takes_out (entry->zone) && has_source (entry->target, source);
+           !entry->probe->told && zone_takes_out (entry->zone);
+}
+
+/* Those that count, of all: few, however many sources and zones there are. */
+static GPtrArray *
+find_counting (const DnsblMonitor *monitor)
+{
+    GPtrArray *counting = g_ptr_array_new ();
+
+    for (guint i = 0; i < monitor->entries->len; i++)
+        if (counts (g_ptr_array_index (monitor->entries, i)))
+            g_ptr_array_add (counting, g_ptr_array_index (monitor->entries, i));
+    return counting;
 }
 
 static bool
@@ -48,16 +61,15 @@ other_is_in (const DnsblMonitor *monitor, const DnsblSource *source)
 
 /* Why the source is to be out; NULL if it is not. */
 static const DnsblEntry *
-cause (const DnsblMonitor *monitor, const DnsblSource *source)
+cause (const DnsblMonitor *monitor, const GPtrArray *counting, const DnsblSource *source)
 {
-    const bool spared = !other_is_in (monitor, source);
-
-    for (guint i = 0; i < monitor->entries->len; i++) {
-        const DnsblEntry *entry = g_ptr_array_index (monitor->entries, i);
+    for (guint i = 0; i < counting->len; i++) {
+        const DnsblEntry *entry = g_ptr_array_index (counting, i);
         const bool even_last =
             monitor->config->take_last && entry->zone->rule == DNSBL_RULE_TAKE_OUT;
 
-        if (counts (entry, source->name) && (!spared || even_last))
+        if (has_source (entry->target, source->name) &&
+            (even_last || other_is_in (monitor, source)))
             return entry;
     }
     return NULL;
@@ -80,9 +92,11 @@ take_out (DnsblMonitor *monitor, const DnsblSource *source, const DnsblEntry *en
 void
 dnsbl_rule_apply (DnsblMonitor *monitor)
 {
+    g_autoptr (GPtrArray) counting = find_counting (monitor);
+
     for (guint i = 0; i < monitor->config->sources->len; i++) {
         const DnsblSource *source = g_ptr_array_index (monitor->config->sources, i);
-        const DnsblEntry *entry = cause (monitor, source);
+        const DnsblEntry *entry = cause (monitor, counting, source);
         const bool is_out = g_hash_table_contains (monitor->out, source->name);
 
         if (entry != NULL && !is_out)

@@ -21,12 +21,13 @@ to_wall (gint64 at_us, gint64 now_us, gint64 wall_us)
     return at_us != 0 ? wall_us + (at_us - now_us) : 0;
 }
 
+/* Told by the wall clock of the record, which may have been wrong, and what has passed since. */
 static gint64
-from_wall (gint64 at_us, gint64 now_us, gint64 wall_us)
+from_wall (gint64 at_us, gint64 then_us, gint64 now_us, gint64 passed_us)
 {
     if (at_us == 0)
         return 0;
-    return now_us + CLAMP (at_us, wall_us - LONGEST_US, wall_us + LONGEST_US) - wall_us;
+    return now_us + CLAMP (at_us, then_us - LONGEST_US, then_us + LONGEST_US) - then_us - passed_us;
 }
 
 /* --- Packing ---------------------------------------------------------------------------------- */
@@ -221,9 +222,10 @@ get_warmup (GVariantDict *dict, ThrottleLane *lane, gint64 wall_us, bool clean)
 }
 
 static void
-get_learned (GVariantDict *dict, ThrottleLane *lane, gint64 now_us, gint64 wall_us)
+get_learned (GVariantDict *dict, ThrottleLane *lane, gint64 now_us, gint64 passed_us)
 {
     ThrottleLearned *learned = &lane->learned;
+    const gint64 then_us = get_bounded (dict, "wall", G_MAXINT64 / 4);
     guint32 parts = THROTTLE_PARTS, connections = 0;
 
     (void)g_variant_dict_lookup (dict, "parts", "u", &parts);
@@ -232,9 +234,9 @@ get_learned (GVariantDict *dict, ThrottleLane *lane, gint64 now_us, gint64 wall_
     learned->parts = CLAMP (parts, THROTTLE_PARTS_LEAST, THROTTLE_PARTS);
     learned->connections = MIN (connections, G_MAXUINT16);
     learned->base = CLAMP (get_number (dict, "base"), 0, THROTTLE_RATE_MOST);
-    learned->pause_us = from_wall (get_number (dict, "pause"), now_us, wall_us);
-    learned->next_step_us = from_wall (get_number (dict, "step"), now_us, wall_us);
-    learned->raise_from_us = from_wall (get_number (dict, "raise"), now_us, wall_us);
+    learned->pause_us = from_wall (get_number (dict, "pause"), then_us, now_us, passed_us);
+    learned->next_step_us = from_wall (get_number (dict, "step"), then_us, now_us, passed_us);
+    learned->raise_from_us = from_wall (get_number (dict, "raise"), then_us, now_us, passed_us);
     learned->rule = get_string (dict, "rule");
     learned->why = get_string (dict, "why");
 }
@@ -271,7 +273,7 @@ throttle_codec_unpack (ThrottleModule *module, GVariant *record, bool clean)
     if (source == NULL || site == NULL)
         return false;
     lane = throttle_lane_get (module, source, site, provider);
-    get_learned (dict, lane, now_us, wall_us);
+    get_learned (dict, lane, now_us, passed_us);
     if (lane->plan != NULL)
         get_warmup (dict, lane, wall_us, clean);
     if (lane->settings->values[THROTTLE_RATE].rates.n > 0)
@@ -299,7 +301,7 @@ throttle_codec_unpack_stop (ThrottleModule *module, GVariant *record)
     g_autofree char *tenant = get_string (dict, "tenant");
     g_autofree char *campaign = get_string (dict, "campaign");
     const gint64 until_us =
-        from_wall (get_number (dict, "until"), now_us, relais_module_wall_us (module->module));
+        from_wall (get_number (dict, "until"), relais_module_wall_us (module->module), now_us, 0);
     ThrottleStop *stop;
 
     if (site == NULL)

@@ -122,7 +122,8 @@ throttle_share_get (ThrottleLane *lane, const char *tenant, const char *campaign
     }
     if (share->serial != lane->module->serial) {
         share->serial = lane->module->serial;
-        throttle_meter_set (&share->meter, rates, THROTTLE_PARTS, now_us, lane->module->empty_us);
+        throttle_meter_set (&share->meter, rates, THROTTLE_PARTS, now_us,
+                            MAX (lane->module->empty_us, lane->module->shares_us));
     }
     return share;
 }
@@ -173,7 +174,7 @@ lane_new (ThrottleModule *module, const char *key, const char *source, const cha
 void
 throttle_lanes_init (ThrottleModule *module)
 {
-    module->empty_us = G_MININT64;
+    module->empty_us = module->shares_us = G_MININT64;
     module->lanes = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, lane_free);
     module->stops = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, throttle_stop_free);
     g_queue_init (&module->order);
@@ -205,14 +206,28 @@ are_over (gpointer key, gpointer hits, gpointer now_us)
     return throttle_hits_are_over (hits, *(const gint64 *)now_us);
 }
 
+/* Whether a new one would stand where it stands: the plan is over, or nothing is counted and no day lost. */
+static bool
+is_warm_anew (ThrottleLane *lane)
+{
+    const ThrottleWarmup *warmup = &lane->warmup;
+
+    if (warmup->day == 0)
+        return true;
+    return warmup->out == 0 &&
+           (throttle_ask_plan (lane) == NULL ||
+            (warmup->used == 0 && warmup->held == 0 && warmup->bad_run == 0 && !warmup->bad));
+}
+
 /* Whether a new one would be the same. */
 static bool
 is_forgettable (ThrottleLane *lane, gint64 now_us)
 {
-    return lane->uses == 0 && !lane->dirty && lane->sure_asked == 0 && lane->warmup.day == 0 &&
+    return lane->uses == 0 && lane->sure_asked == 0 && is_warm_anew (lane) && !lane->dirty &&
            throttle_learned_is_clear (&lane->learned) && g_hash_table_size (lane->shares) == 0 &&
            g_hash_table_size (lane->hits) == 0 &&
            throttle_meter_is_full (&lane->messages, now_us) &&
+           throttle_meter_is_full (&lane->spread, now_us) &&
            throttle_meter_is_full (&lane->connects, now_us);
 }
 

@@ -5,7 +5,8 @@
  * what is read at the start, and for a warm-up's count to be noted; a store that fails stops no mail.
  *
  * Levels of buckets are believed only after a clean stop: else what was sent since they were written is unknown, and
- * buckets begin empty. Loop thread.
+ * buckets begin empty. Those of tenants and campaigns, which may be many, are not kept, and begin empty always.
+ * Loop thread.
  */
 #include "throttle.h"
 
@@ -68,16 +69,29 @@ put (ThrottleModule *module, const char *kind, const char *key, GVariant *record
                       expires_us, done, data);
 }
 
+/* A warm-up is kept until its plan is over by the calendar: what comes later begins where that ended. */
+static gint64
+expires_us (const ThrottleLane *lane, gint64 wall_us)
+{
+    const ThrottleWarmup *warmup = &lane->warmup;
+    const gint64 keep_us = KEEP_DAYS * THROTTLE_DAY_US;
+    gint64 days;
+
+    if (warmup->day == 0 || lane->plan == NULL)
+        return wall_us + keep_us;
+    days = warmup->start + warmup->held + lane->plan->plan->caps->len;
+    return MAX (wall_us, throttle_day_begins_us (days)) + keep_us;
+}
+
 static void
 write_lane (ThrottleLane *lane, RelaisStoreFunc done, gpointer data)
 {
     ThrottleModule *module = lane->module;
     const gint64 wall_us = relais_module_wall_us (module->module);
 
-    /* A warm-up is kept as long as its plan may last. */
     put (module, "l", lane->key,
          throttle_codec_pack (lane, relais_module_now_us (module->module), wall_us),
-         lane->warmup.day != 0 ? 0 : wall_us + KEEP_DAYS * THROTTLE_DAY_US, done, data);
+         expires_us (lane, wall_us), done, data);
 }
 
 static void
@@ -286,6 +300,8 @@ on_mark (gpointer data, const RelaisStoreReply *reply)
         return;
     }
     /* Absent: it never ran. */
+    if (relais_store_reply_get_result (reply) != RELAIS_STORE_ABSENT)
+        module->shares_us = relais_module_now_us (module->module);
     if (relais_store_reply_get_result (reply) != RELAIS_STORE_ABSENT &&
         (mark == NULL || size != strlen (STOPPED) || memcmp (mark, STOPPED, size) != 0))
         begin_empty (module);

@@ -111,6 +111,7 @@ typedef struct ThrottleModule {
     GQueue order;           /* ThrottleLane, that was used longest ago first */
     GHashTable *stops;      /* key -> ThrottleStop */
     gint64 empty_us;        /* buckets are made as if they had been empty then; G_MININT64: full */
+    gint64 shares_us;       /* the same of tenants' and campaigns', which the store does not keep */
     bool running;           /* between start and stop */
     bool loaded;            /* the store was read, or cannot be */
     bool stored;            /* there is a store that works */

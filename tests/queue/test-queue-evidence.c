@@ -251,6 +251,47 @@ test_evidence (void)
     finish (&scene);
 }
 
+/* What is said to the whole message is said to all of its recipients: of which, nobody knows. */
+static void
+test_of_several (void)
+{
+    Scene scene;
+    const char *recipients[] = {"x@a.rcpt.test", "y@a.rcpt.test", NULL};
+    Rule rules[] = {{".", "550 5.1.1 user unknown", 0}, {NULL, NULL, 0}};
+
+    begin (&scene);
+    refuse (&scene, rules);
+    fixture_submit (&scene.test.fixture, &(Mail){.sender = "a@sender.test",
+                                                 .recipients = recipients,
+                                                 .notify = RELAIS_NOTIFY_NEVER});
+    fixture_settle (&scene.test.fixture);
+    g_assert_cmpuint (count (&scene, "bounced"), ==, 2);
+    g_assert_cmpuint (fake_suppression_reports, ==, 0);
+    assert_last (&scene, "bounced", "\"bounce_reason\":\"no-such-user\"");
+    send_to (&scene, "z@a.rcpt.test");
+    g_assert_cmpuint (fake_suppression_reports, ==, 1);
+    finish (&scene);
+}
+
+/* Of two, the other was refused before: what is said to the message is about this one. */
+static void
+test_of_the_last (void)
+{
+    Scene scene;
+    const char *recipients[] = {"x@a.rcpt.test", "y@a.rcpt.test", NULL};
+    Rule rules[] = {
+        {"<x@", "550 5.1.1 no such user", 0}, {".", "550 5.1.1 user unknown", 0}, {NULL, NULL, 0}};
+
+    begin (&scene);
+    refuse (&scene, rules);
+    fixture_submit (&scene.test.fixture, &(Mail){.sender = "a@sender.test",
+                                                 .recipients = recipients,
+                                                 .notify = RELAIS_NOTIFY_NEVER});
+    fixture_settle (&scene.test.fixture);
+    g_assert_cmpuint (fake_suppression_reports, ==, 2);
+    finish (&scene);
+}
+
 /* Mail for an address of ours, and mail of our own, proves nothing: anybody may have caused it. */
 static void
 test_no_evidence (void)
@@ -468,6 +509,8 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/evidence/internal", test_internal);
     g_test_add_func ("/queue/evidence/expired", test_expired);
     g_test_add_func ("/queue/evidence/evidence", test_evidence);
+    g_test_add_func ("/queue/evidence/of-several", test_of_several);
+    g_test_add_func ("/queue/evidence/of-the-last", test_of_the_last);
     g_test_add_func ("/queue/evidence/no-evidence", test_no_evidence);
     g_test_add_func ("/queue/evidence/order", test_order);
     g_test_add_func ("/queue/evidence/repeated-outcome", test_repeated_outcome);

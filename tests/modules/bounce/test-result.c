@@ -70,19 +70,20 @@ test_told (void)
     g_assert_cmpuint (relais_test_get_count (test, "bounce", "bounce_judged", "unknown"), ==, 1);
 }
 
-/* What is said to the whole message is said of all its recipients: of which one nobody knows. */
+/* Who asked for our sender and did not find it says so of that address, as the message has it or as it went out. */
 static void
-test_several (void)
+test_of_sender (void)
 {
-    g_autoptr (RelaisTest) test = load (RULES);
+    static const char bounces[] = "[domain bounces.test]\n[bounce]\ndomain = bounces.test\n";
+    g_autofree char *config = g_strconcat (RULES, bounces, NULL);
+    g_autoptr (RelaisTest) test = load (config);
 
-    (void)run (test, RELAIS_OUTCOME_BOUNCED, "dot", 550, "gone");
+    (void)run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, "<b@rcpt.test>: gone");
     check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_HARD, "no-such-user", "gone");
-    relais_test_add_recipient (test, "c@rcpt.test");
-    (void)run (test, RELAIS_OUTCOME_BOUNCED, "dot", 550, "gone");
+    (void)run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, "<A@sender.test>: gone");
     check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_NONE, "no-such-user", "gone");
-    (void)run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, "gone");
-    check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_HARD, "no-such-user", "gone");
+    (void)run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, "b-abc@Bounces.test gone");
+    check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_NONE, "no-such-user", "gone");
 }
 
 static void
@@ -129,7 +130,7 @@ main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/bounce/result/told", test_told);
-    g_test_add_func ("/bounce/result/several", test_several);
+    g_test_add_func ("/bounce/result/of-sender", test_of_sender);
     g_test_add_func ("/bounce/result/turned", test_turned);
     g_test_add_func ("/bounce/result/refused", test_refused);
     return g_test_run ();

@@ -532,6 +532,26 @@ test_take_out (void)
     relais_test_free (test);
 }
 
+/* A list that has ended says nothing any more: what it listed last takes nobody out for ever. */
+static void
+test_ended_zone (void)
+{
+    RelaisTest *test = listed (SOURCES ZONE);
+
+    relais_test_advance (test, HOUR_US);
+    g_assert_nonnull (relais_test_get_source_reason (test, "a"));
+    relais_test_fail_lookup (test, "2.0.0.127.bl.test", "SERVFAIL");
+    relais_test_fail_lookup (test, "1.2.0.192.bl.test", "SERVFAIL");
+    relais_test_advance (test, 30 * HOUR_US);
+    g_assert_nonnull (relais_test_get_source_reason (test, "a"));
+    relais_test_advance (test, 48 * HOUR_US);
+    g_assert_cmpstr (relais_test_get_source_reason (test, "a"), ==, NULL);
+    reload (test, SOURCES ZONE);
+    relais_test_advance (test, HOUR_US);
+    g_assert_cmpstr (relais_test_get_source_reason (test, "a"), ==, NULL);
+    relais_test_free (test);
+}
+
 static void
 check_rule (const char *config, bool a_out, bool b_out)
 {
@@ -666,6 +686,7 @@ main (int argc, char **argv)
     g_test_add_func ("/dnsbl-monitor/own-points", test_own_points);
     g_test_add_func ("/dnsbl-monitor/public-resolver", test_public_resolver);
     g_test_add_func ("/dnsbl-monitor/take-out", test_take_out);
+    g_test_add_func ("/dnsbl-monitor/ended-zone", test_ended_zone);
     g_test_add_func ("/dnsbl-monitor/rules", test_rules);
     g_test_add_func ("/dnsbl-monitor/bad-configuration", test_bad_configuration);
     g_test_add_func ("/dnsbl-monitor/off", test_off);

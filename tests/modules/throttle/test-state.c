@@ -117,6 +117,44 @@ test_learned (void)
     remove_dir (dir);
 }
 
+/* Tenants' and campaigns' buckets are not kept: they begin empty. */
+static void
+test_shares (void)
+{
+    const char *config = "[source s1]\n[tenant a]\ndomains = a.test\nthrottle.rate = 6/h burst 2\n";
+    char *dir = make_dir ();
+    World *world = world_new_at (config, dir, BEGIN);
+    GArray *sent;
+
+    relais_test_set_tenant (world->test, "a");
+    g_assert_cmpint (world_send (world), ==, 0);
+    g_assert_cmpint (world_send (world), ==, 0);
+    g_assert_cmpint (world_send (world), ==, 10 * MINUTE);
+    world = restart (world, config, dir, SECOND);
+    relais_test_set_tenant (world->test, "a");
+    g_assert_cmpuint (world_run (world, HOUR), >=, 5);
+    sent = world_end (world);
+    assert_kept (sent, 6, HOUR, 2);
+    g_array_unref (sent);
+    remove_dir (dir);
+}
+
+/* The clock was ahead when it was written: what was to last six hours does. */
+static void
+test_clock_back (void)
+{
+    const char *config = GOOGLE RULES "[throttle]\nrate = 60/m burst 1\n";
+    char *dir = make_dir ();
+    World *world = world_new_at (config, dir, BEGIN + 30 * DAY);
+
+    world_reply (world, "mail", 550, NULL, "blocked");
+    g_assert_cmpint (world_send (world), ==, 6 * HOUR);
+    world = restart (world, config, dir, -30 * DAY);
+    g_assert_cmpint (world_send (world), ==, 6 * HOUR);
+    world_free (world);
+    remove_dir (dir);
+}
+
 /* --- kill -9 ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -237,6 +275,38 @@ test_warmup_restart (void)
 }
 
 /* --- No store, a bad one ---------------------------------------------------------------------- */
+
+/* How many lanes are warmed up. */
+static guint
+count_warm (World *world)
+{
+    const char *const words[] = {"--json", "warmup", NULL};
+    g_autofree char *output = NULL;
+    guint n = 0;
+
+    g_assert_cmpint (relais_test_command (world->test, words, &output), ==, 0);
+    for (const char *p = output; (p = strstr (p, "\"cap\"")) != NULL; p++)
+        n++;
+    return n;
+}
+
+/* A lane is remembered while something of its plan is counted, and no longer. */
+static void
+test_warmup_forgotten (void)
+{
+    World *world = world_new (WARM "caps = 5 5 5\n");
+
+    g_assert_cmpuint (world_run (world, 5 * SECOND), ==, 1);
+    world_advance (world, HOUR);
+    g_assert_cmpuint (count_warm (world), ==, 1);
+    world_advance (world, DAY);
+    world_advance (world, HOUR);
+    g_assert_cmpuint (count_warm (world), ==, 0);
+    /* The day of the plan is the calendar's. */
+    g_assert_cmpuint (world_run (world, 5 * SECOND), ==, 1);
+    g_assert_cmpuint (count_warm (world), ==, 1);
+    world_free (world);
+}
 
 static void
 test_no_store (void)
@@ -363,7 +433,10 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/buckets", test_buckets);
     g_test_add_func ("/throttle/state/changed", test_changed);
     g_test_add_func ("/throttle/state/learned", test_learned);
+    g_test_add_func ("/throttle/state/shares", test_shares);
+    g_test_add_func ("/throttle/state/clock-back", test_clock_back);
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
+    g_test_add_func ("/throttle/state/warmup-forgotten", test_warmup_forgotten);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
     g_test_add_func ("/throttle/state/failing-store", test_failing_store);
     g_test_add_func ("/throttle/state/odd-records", test_odd_records);
