@@ -148,9 +148,9 @@ load_all (RelaisHost *host, RelaisHost *off, const char *const *dirs, RelaisSche
     return good;
 }
 
-/* As `relaisd --check` would. */
-static bool
-check (const RelaisCtlModules *modules, const char *const *dirs, GPtrArray *findings)
+bool
+relais_ctl_modules_check (const RelaisCtlModules *modules, const char *const *dirs,
+                          GPtrArray *findings)
 {
     RelaisHost *host = new_host (modules), *off = new_host (modules);
     RelaisSchema *schema = relais_schema_new ();
@@ -192,7 +192,7 @@ check_with (const RelaisCtlModules *modules, const char *name, bool on, GPtrArra
     } else {
         memcpy (dirs, modules->conf_dirs, n * sizeof *dirs);
         dirs[n] = extra;
-        good = check (modules, dirs, findings);
+        good = relais_ctl_modules_check (modules, dirs, findings);
         (void)g_unlink (path);
     }
     if (extra != NULL)
