@@ -19,3 +19,8 @@ typedef struct {
 
 /* Static; their data is a RelaisCtlModules. */
 const RelaisCommand *relais_ctl_module_commands (gsize *n);
+
+/* Whether the daemon would start by the files in `dirs` (NULL-terminated): adds to `findings` what `relaisd --check`
+ * says, modules that are off included. Blocks. */
+bool relais_ctl_modules_check (const RelaisCtlModules *modules, const char *const *dirs,
+                               GPtrArray *findings);

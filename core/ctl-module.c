@@ -148,9 +148,9 @@ load_all (RelaisHost *host, RelaisHost *off, const char *const *dirs, RelaisSche
     return good;
 }
 
-/* As `relaisd --check` would. */
-static bool
-check (const RelaisCtlModules *modules, const char *const *dirs, GPtrArray *findings)
+bool
+relais_ctl_modules_check (const RelaisCtlModules *modules, const char *const *dirs,
+                          GPtrArray *findings)
 {
     RelaisHost *host = new_host (modules), *off = new_host (modules);
     RelaisSchema *schema = relais_schema_new ();
@@ -161,7 +161,8 @@ check (const RelaisCtlModules *modules, const char *const *dirs, GPtrArray *find
     config = relais_config_read (schema, dirs, findings);
     if (config == NULL)
         good = false;
-    else if (good && !relais_host_init (host, config, &error)) {
+    else if (good && (!relais_policies_check (config, &error) ||
+                      !relais_host_init (host, config, &error))) {
         add_error (findings, error);
         good = false;
     }
@@ -192,7 +193,7 @@ check_with (const RelaisCtlModules *modules, const char *name, bool on, GPtrArra
     } else {
         memcpy (dirs, modules->conf_dirs, n * sizeof *dirs);
         dirs[n] = extra;
-        good = check (modules, dirs, findings);
+        good = relais_ctl_modules_check (modules, dirs, findings);
         (void)g_unlink (path);
     }
     if (extra != NULL)

@@ -459,39 +459,6 @@ start (RelaisModule *module, GError **error)
     return false;
 }
 
-/* Where the administrator said what becomes of mail then, the daemon starts without it. */
-static bool
-start_or_put_off (RelaisModule *module, GError **error)
-{
-    const RelaisOnFailure on_failure = relais_module_on_failure (module);
-    g_autoptr (GError) problem = NULL;
-
-    if (start (module, &problem))
-        return true;
-    if (on_failure != RELAIS_ON_FAILURE_TEMPFAIL && on_failure != RELAIS_ON_FAILURE_BYPASS) {
-        g_propagate_error (error, g_steal_pointer (&problem));
-        return false;
-    }
-    module->started = false;
-    relais_module_put_off (module, on_failure);
-    g_warning ("%s; it is off", problem->message);
-    return true;
-}
-
-bool
-relais_host_start (RelaisHost *host, GError **error)
-{
-    if (host->store_module != NULL && !start (host->store_module, error))
-        return false;
-    relais_store_open (host->store);
-    for (guint i = 0; i < host->modules->len; i++)
-        if (!nth (host, i)->started && !start_or_put_off (nth (host, i), error))
-            return false;
-    return true;
-}
-
-/* --- Down ------------------------------------------------------------------------------------- */
-
 static void
 stop (RelaisModule *module)
 {
@@ -504,6 +471,79 @@ stop (RelaisModule *module)
     relais_guard_leave (&outer);
     module->started = false;
 }
+
+/* What it requires and is off; NULL: none of it. */
+static const RelaisModule *
+required_and_off (const RelaisModule *module)
+{
+    const gchar *const *required = module->descriptor.requires_modules;
+
+    for (; required != NULL && *required != NULL; required++) {
+        const RelaisModule *other = find_module (module->host, *required);
+
+        if (other != NULL && other->off)
+            return other;
+    }
+    return NULL;
+}
+
+/* It is not started either, as it would call what never was. */
+static bool
+put_off_with (RelaisModule *module, const RelaisModule *other, GError **error)
+{
+    const RelaisOnFailure on_failure = relais_module_on_failure (module);
+
+    if (on_failure == RELAIS_ON_FAILURE_STOP) {
+        g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_RELATION,
+                     _ ("module %s: it needs %s, which is off, and on_failure = stop"),
+                     module->descriptor.name, other->descriptor.name);
+        return false;
+    }
+    relais_module_put_off (module, on_failure);
+    g_warning ("module %s: it needs %s, which is off; it is off", module->descriptor.name,
+               other->descriptor.name);
+    return true;
+}
+
+/* Where the administrator said what becomes of mail then, the daemon starts without it. */
+static bool
+start_or_put_off (RelaisModule *module, GError **error)
+{
+    const RelaisOnFailure on_failure = relais_module_on_failure (module);
+    const RelaisModule *other = required_and_off (module);
+    g_autoptr (GError) problem = NULL;
+
+    if (other != NULL)
+        return put_off_with (module, other, error);
+    if (start (module, &problem))
+        return true;
+    if (on_failure != RELAIS_ON_FAILURE_TEMPFAIL && on_failure != RELAIS_ON_FAILURE_BYPASS) {
+        g_propagate_error (error, g_steal_pointer (&problem));
+        return false;
+    }
+    stop (module); /* what it had begun would go on calling it */
+    relais_module_put_off (module, on_failure);
+    g_warning ("%s; it is off", problem->message);
+    return true;
+}
+
+/* A store that is not open answers that nothing is known. */
+bool
+relais_host_start (RelaisHost *host, GError **error)
+{
+    RelaisModule *backend = host->store_module;
+
+    if (backend != NULL && !start_or_put_off (backend, error))
+        return false;
+    if (backend == NULL || !backend->off)
+        relais_store_open (host->store);
+    for (guint i = 0; i < host->modules->len; i++)
+        if (nth (host, i) != backend && !start_or_put_off (nth (host, i), error))
+            return false;
+    return true;
+}
+
+/* --- Down ------------------------------------------------------------------------------------- */
 
 /* The store's backend is stopped last, after all calls have ended: see relais_host_free (). */
 static void

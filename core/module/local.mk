@@ -75,6 +75,12 @@ relais_inspect_SOURCES = core/relais-inspect.c core/mains-private.h
 relais_inspect_CPPFLAGS = $(CORE_CPPFLAGS)
 relais_inspect_LDADD = $(LIBRELAIS_LDADD)
 
+check_PROGRAMS += tests/module/test-off
+TESTS += tests/module/test-off
+tests_module_test_off_SOURCES = tests/module/test-off.c
+tests_module_test_off_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_off_LDADD = $(CORE_TEST_LDADD)
+
 check_PROGRAMS += tests/module/test-hook
 TESTS += tests/module/test-hook
 tests_module_test_hook_SOURCES = tests/module/test-hook.c

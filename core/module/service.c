@@ -131,6 +131,9 @@ relais_service_lookup (RelaisModule *module, const gchar *name, guint32 major, g
         refuse (error, name, _ ("install versions of the two modules that fit"),
                 _ ("found %u.%u of module '%s', wanted %u.%u"), service->major, service->minor,
                 relais_service_owner (service), major, minor);
+    else if (service->module != NULL && service->module->off)
+        refuse (error, name, _ ("see in the log why it was not started"),
+                _ ("found module '%s' off, wanted it on"), relais_service_owner (service));
     else if (!comes_after (module, service))
         refuse (error, name, _ ("this is a fault of the module"),
                 _ ("found module '%s' not named in requires_modules or wants_modules, wanted it"),

@@ -34,7 +34,8 @@ typedef struct {
     void (*free_config) (gpointer object);
     /* The daemon is up; timers and jobs may begin. */
     gboolean (*start) (RelaisModule *module, GError **error);
-    /* No more calls of hooks will come. Jobs that still run are waited for before finalize. */
+    /* No more calls of hooks will come. Jobs that still run are waited for before finalize. After a start that
+     * failed, too: it ends what that had begun. */
     void (*stop) (RelaisModule *module);
     void (*finalize) (RelaisModule *module);
 } RelaisModuleOps;

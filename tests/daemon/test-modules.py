@@ -29,9 +29,9 @@ class Place:
             os.mkdir(path)
             os.chmod(path, 0o755)
 
-    def put(self, fixture, name=None):
-        path = os.path.join(self.modules, (name or fixture) + ".so")
-        shutil.copyfile(os.path.join(BUILD, "tests/abi/.libs", fixture + ".so"), path)
+    def put(self, fixture, directory="tests/abi"):
+        path = os.path.join(self.modules, fixture + ".so")
+        shutil.copyfile(os.path.join(BUILD, directory, ".libs", fixture + ".so"), path)
         os.chmod(path, 0o644)
         return path
 
@@ -77,6 +77,16 @@ def test_broken(place):
     ok(not good and "found no module 'cycle-b' loaded" in said, "who needs one that is missing stops the start", said)
 
 
+def test_off(place):
+    place.put("spf-check", "modules/spf-check")
+    place.write("[module spf-check]\nenable = no\n[spf-check]\nbogus = 1\n")
+    good, said, ctl = place.check()
+    for text in (said, ctl):
+        ok(not good and "unknown key 'bogus' in [spf-check]" in text, "the sections of a module that is off are looked at", text)
+    place.write("[module spf-check]\nenable = no\n[spf-check]\nfail = reject\n")
+    ok(place.check()[0], "and may be right")
+
+
 def test_command(place):
     path = place.put("ours")
     place.write("[module ours]\nenable = yes\n")
@@ -93,7 +103,7 @@ def test_command(place):
 
 
 def main():
-    for case in (test_missing, test_broken, test_command):
+    for case in (test_missing, test_broken, test_off, test_command):
         with tempfile.TemporaryDirectory(prefix="relais-modules-") as top:
             case(Place(top))
     print("1..%d" % len(CHECKS))
