@@ -551,6 +551,7 @@ drop_repeated (RelaisMailLookup *lookup)
 static void
 take_mx (RelaisMailLookup *lookup, const RelaisDnsAnswer *answer)
 {
+    lookup->confirming = false; /* that was of the MX: an absent address is to be said twice as well */
     lookup->ttl_s = MIN (lookup->ttl_s, answer->ttl_s);
     for (guint i = 0; i < answer->records->len; i++) {
         const RelaisDnsRecord *record = &g_array_index (answer->records, RelaisDnsRecord, i);
