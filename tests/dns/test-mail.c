@@ -115,6 +115,8 @@ static const char script[] =
     "c.backup.test A 203.0.113.30\n"
     "ownfirst.test MX 10 us.test\n"
     "ownfirst.test MX 20 mx.hostfails.test\n"
+    "ownlast.test MX 10 absent.nohost.test\n"
+    "ownlast.test MX 20 us.test\n"
     /* order */
     "repeat.test MX 30 A.good.test\n"
     "repeat.test MX 10 a.good.test\n"
@@ -279,6 +281,7 @@ static const struct {
     {"ownimplicit.test", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
     {"backup.test", RELAIS_ROUTE_HOSTS, NULL, "10 a.good.test 2001:db8::1 203.0.113.1"},
     {"ownfirst.test", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
+    {"ownlast.test", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
     {"repeat.test", RELAIS_ROUTE_HOSTS, NULL,
      "10 a.good.test 2001:db8::1 203.0.113.1; 20 b.good.test 203.0.113.2"},
     {"[203.0.113.50]", RELAIS_ROUTE_HOSTS, NULL, "0 [203.0.113.50] 203.0.113.50"},
