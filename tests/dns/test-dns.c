@@ -395,7 +395,7 @@ test_many_timeouts (void)
     }
     run_until (loop, &total, N);
     /* Four deadlines to get a place, one more for the answer. */
-    g_assert_cmpint (g_get_monotonic_time () - begun, <, 5 * TIMEOUT_US + G_USEC_PER_SEC);
+    g_assert_cmpint (g_get_monotonic_time () - begun, <, 5 * TIMEOUT_US + 10 * G_USEC_PER_SEC);
     for (guint i = 0; i < N; i++) {
         g_assert_cmpint ((int)results[i].outcome, ==, RELAIS_DNS_TEMPORARY);
         asked += g_strcmp0 (results[i].reason, "timeout") == 0 ? 1 : 0;
@@ -487,7 +487,7 @@ test_wait_is_no_timeout (void)
         g_string_append_printf (script, "d%u.test MX !DROP\n", i);
     server = test_dns_new (script->str);
     servers[0] = test_dns_address (server);
-    dns = open_resolver (loop, servers, 300 * 1000, PLACES);
+    dns = open_resolver (loop, servers, 1500 * 1000, PLACES);
     ask_dead (dns, results, 0, PLACES, &total);
     ask_one (loop, dns, "good.test", RELAIS_DNS_MX, &good);
     g_assert_cmpstr (good.reason, ==, NULL);
@@ -515,7 +515,7 @@ test_late_ones_share (void)
         g_string_append_printf (script, "d%u.test MX !DROP\n", i);
     server = test_dns_new (script->str);
     servers[0] = test_dns_address (server);
-    dns = open_resolver (loop, servers, 500 * 1000, PLACES);
+    dns = open_resolver (loop, servers, 1500 * 1000, PLACES);
     ask_dead (dns, results, 0, PLACES, &total);
     g_assert_cmpuint (relais_dns_n_asked (dns), ==, PLACES);
     run_until (loop, &total, PLACES);
