@@ -4,7 +4,9 @@
  * table that says what a DNS result means for mail (design.md 10, user-demands.md 7 and 22).
  *
  * Loop thread only. Queries for the same (name, type) are coalesced. A callback never comes from inside the call that
- * started the query. Every query ends within its deadline, whatever the servers do.
+ * started the query. Every query ends within its deadline, whatever the servers do. The deadline begins when it is
+ * asked; while too many are under way it waits for that, for four deadlines at most. Names whose last question timed
+ * out share a quarter of the places.
  */
 #pragma once
 
@@ -23,7 +25,7 @@ typedef struct {
     const char *trust_anchor_file; /* or NULL */
     const char *const *
         allow; /* NULL-terminated "ADDRESS/LEN" that mail may go to though private or loopback; or NULL */
-    gint64 timeout_us; /* of one query, all retries included; 5 s */
+    gint64 timeout_us; /* of one query, all retries included, from when it is asked; 5 s */
     guint64 cache_bytes;
     guint max_queries; /* under way at once; more wait */
 } RelaisDnsOptions;
@@ -33,6 +35,8 @@ RelaisDns *relais_dns_new (const RelaisDnsOptions *options, RelaisLoop *loop, GE
 void relais_dns_free (RelaisDns *dns);
 /* Questions that are asked or wait to be. */
 guint relais_dns_n_under_way (const RelaisDns *dns);
+/* Those that are asked. */
+guint relais_dns_n_asked (const RelaisDns *dns);
 
 /* --- Plain queries ------------------------------------------------------------------------------ */
 

@@ -2,7 +2,7 @@
  *
  * The resolver: two libunbound contexts on our loop (the second to confirm absences with servers),
  * one question for all who ask the same at once, a deadline of our own for each, a bound on those
- * under way. Loop thread only. libunbound may answer inside the call that asks and from its own
+ * under way, fewer places for names whose servers were silent lately. Loop thread only. libunbound may answer inside the call that asks and from its own
  * events; both only mark a question as done, and a timer tells who asked.
  */
 #include "config.h"
@@ -11,6 +11,7 @@
 
 #include "dns/absences-private.h"
 #include "dns/answer-private.h"
+#include "dns/late-private.h"
 #include "dns/ubevent-private.h"
 
 #include <gio/gio.h>
@@ -28,6 +29,11 @@ enum { TCP_SOCKETS = 20, CONFIRM_CACHE_BYTES = 1 << 20, SMALLEST_CACHE_BYTES = 1
 /* What share of the cache a name that does not exist stands for: an eighth in all. */
 enum { BYTES_PER_ABSENCE = 1024 };
 enum { PULSE_US = 1000 * 1000, PULSES = 10 };
+/* Of the places, one in so many may be taken by names that were late. Silent ones hold theirs for the whole deadline
+ * and libunbound goes on with them, at two sockets a place, for some more: a quarter leaves sockets to the others. */
+enum { PLACES_PER_LATE = 4, MOST_LATE = 100000 };
+/* In how many deadlines a question has to get its place. */
+enum { WAIT_DEADLINES = 4 };
 
 /* What is heard of the servers that one context forwards to; see "Pulses" below. */
 typedef struct {
@@ -44,8 +50,9 @@ struct RelaisDns {
     guint max_queries;
     GHashTable *questions; /* those not told yet, by themselves */
     GQueue waiting;        /* of those: not asked yet, by `place` */
+    GQueue late_waiting;   /* the same, of names that were late */
     GQueue done;           /* of those: answered, by `place` */
-    guint n_asked;
+    guint n_asked, n_late_asked;
     bool asking; /* inside libunbound's call */
     bool forwarding;
     Silence silences[N_CONTEXTS];
@@ -54,6 +61,7 @@ struct RelaisDns {
     RelaisTimer tell;
     bool telling;
     RelaisAbsences *absences;
+    RelaisLate *late;
     RelaisTargets *targets;
     GRand *rand;
     guint16 dane_port;
@@ -69,7 +77,8 @@ typedef struct {
     RelaisDnsType type;
     int context;
     QuestionState state;
-    int id; /* libunbound's, while asked */
+    bool is_late; /* the last one about the name timed out */
+    int id;       /* libunbound's, while asked */
     RelaisTimer deadline;
     GQueue queries; /* RelaisDnsQuery, by `place` */
     RelaisDnsAnswer *answer;
@@ -115,6 +124,13 @@ question_free (Question *question)
     g_free (question);
 }
 
+/* Where it waits for its place. */
+static GQueue *
+line_of (Question *question)
+{
+    return question->is_late ? &question->dns->late_waiting : &question->dns->waiting;
+}
+
 /* From here on the question is only told: later, by the timer. */
 static void
 question_done (Question *question)
@@ -123,9 +139,10 @@ question_done (Question *question)
 
     if (question->state == QUESTION_ASKED) {
         dns->n_asked--;
+        dns->n_late_asked -= question->is_late ? 1 : 0;
         dns->silences[question->context].n_asked--;
     } else if (question->state == QUESTION_WAITING && question->place.data != NULL)
-        g_queue_unlink (&dns->waiting, &question->place);
+        g_queue_unlink (line_of (question), &question->place);
     question->state = QUESTION_DONE;
     relais_timer_stop (&question->deadline);
     question->place.data = question;
@@ -138,9 +155,14 @@ on_deadline (gpointer data)
 {
     Question *question = data;
 
-    if (question->state == QUESTION_ASKED)
-        (void)ub_cancel (question->dns->contexts[question->context], question->id);
-    relais_dns_answer_fail (question->answer, "timeout");
+    RelaisDns *dns = question->dns;
+
+    if (question->state == QUESTION_ASKED) {
+        (void)ub_cancel (dns->contexts[question->context], question->id);
+        relais_late_note (dns->late, question->text, relais_loop_now_us (dns->loop));
+        relais_dns_answer_fail (question->answer, "timeout");
+    } else
+        relais_dns_answer_fail (question->answer, "too many other lookups");
     question_done (question);
 }
 
@@ -175,6 +197,7 @@ on_resolved (void *data, int rcode, void *packet, int size, int security, char *
     else
         relais_dns_answer_parse (answer, packet, (gsize)size, &question->name, question->type);
     answer->secure = security == 2;
+    relais_late_forget (question->dns->late, question->text);
     keep_absence (question);
     question_done (question);
 }
@@ -186,7 +209,9 @@ ask (Question *question)
     int id = 0, failed;
 
     question->state = QUESTION_ASKED;
+    relais_timer_set (&question->deadline, dns->timeout_us);
     dns->n_asked++;
+    dns->n_late_asked += question->is_late ? 1 : 0;
     dns->silences[question->context].n_asked++;
     if (dns->forwarding && !relais_timer_is_set (&dns->pulse))
         relais_timer_set (&dns->pulse, PULSE_US);
@@ -203,16 +228,31 @@ ask (Question *question)
     }
 }
 
-/* Asks what waits as long as there is room. Never from inside libunbound. */
-static void
-ask_waiting (RelaisDns *dns)
+/* Whether one more may be asked, about a name that was late or another. */
+static bool
+has_room (const RelaisDns *dns, bool is_late)
 {
-    while (dns->n_asked < dns->max_queries && dns->waiting.length > 0) {
-        Question *question = g_queue_pop_head_link (&dns->waiting)->data;
+    return dns->n_asked < dns->max_queries &&
+           (!is_late || dns->n_late_asked < MAX (dns->max_queries / PLACES_PER_LATE, 1));
+}
+
+static void
+ask_line (RelaisDns *dns, GQueue *line, bool is_late)
+{
+    while (has_room (dns, is_late) && line->length > 0) {
+        Question *question = g_queue_pop_head_link (line)->data;
 
         question->place.data = NULL;
         ask (question);
     }
+}
+
+/* Asks what waits as long as there is room. Never from inside libunbound. */
+static void
+ask_waiting (RelaisDns *dns)
+{
+    ask_line (dns, &dns->waiting, false);
+    ask_line (dns, &dns->late_waiting, true);
 }
 
 static void
@@ -273,12 +313,13 @@ begin (Question *question)
         question_done (question);
         return;
     }
-    relais_timer_set (&question->deadline, dns->timeout_us);
-    if (dns->n_asked < dns->max_queries)
+    question->is_late = relais_late_has (dns->late, question->text, relais_loop_now_us (dns->loop));
+    if (has_room (dns, question->is_late))
         ask (question);
     else {
+        relais_timer_set (&question->deadline, WAIT_DEADLINES * dns->timeout_us);
         question->place.data = question;
-        g_queue_push_tail_link (&dns->waiting, &question->place);
+        g_queue_push_tail_link (line_of (question), &question->place);
     }
 }
 
@@ -541,6 +582,7 @@ relais_dns_new (const RelaisDnsOptions *options, RelaisLoop *loop, GError **erro
     dns->rand = g_rand_new ();
     dns->absences = relais_absences_new (
         (guint)CLAMP (options->cache_bytes / BYTES_PER_ABSENCE, 1000u, 1000000u));
+    dns->late = relais_late_new (MOST_LATE);
     dns->base = relais_ub_base_new (loop);
     dns->targets = relais_targets_new (options->allow, &bad);
     if (dns->targets == NULL)
@@ -572,6 +614,7 @@ relais_dns_free (RelaisDns *dns)
         question_free (question);
     g_hash_table_unref (dns->questions);
     relais_absences_free (dns->absences);
+    relais_late_free (dns->late);
     relais_targets_free (dns->targets);
     g_rand_free (dns->rand);
     g_free (dns->anchor_owner);
@@ -635,5 +678,11 @@ relais_dns_get_anchor_owner (const RelaisDns *dns)
 guint
 relais_dns_n_under_way (const RelaisDns *dns)
 {
-    return dns->n_asked + dns->waiting.length;
+    return dns->n_asked + dns->waiting.length + dns->late_waiting.length;
+}
+
+guint
+relais_dns_n_asked (const RelaisDns *dns)
+{
+    return dns->n_asked;
 }

@@ -5,6 +5,7 @@ libcore_la_SOURCES += \
     core/dns/answer.c core/dns/answer-private.h \
     core/dns/dane.c core/dns/dane-private.h \
     core/dns/dns.c core/dns/dns-private.h core/dns/resolver-private.h \
+    core/dns/late.c core/dns/late-private.h \
     core/dns/mail.c \
     core/dns/targets.c core/dns/targets-private.h \
     core/dns/ubevent.c core/dns/ubevent-private.h \

@@ -68,6 +68,7 @@ struct RelaisMailLookup {
     guint16 dane_port; /* of it; 0: no records are asked for */
     bool implicit;
     bool confirming; /* the second time round */
+    bool own;        /* a host resolved to an address that we listen on */
     bool secure;     /* the MX, or that there is none */
     RelaisDnsQuery *mx;
     GPtrArray *hosts; /* Host */
@@ -410,10 +411,11 @@ ask_dane (RelaisMailLookup *lookup)
 static void
 decide (RelaisMailLookup *lookup)
 {
-    bool found = false, failed = false, refused = false, own = false, unsure = false;
+    bool found = false, failed = false, refused = false, unsure = false;
 
+    /* The second time round those hosts are gone. */
     for (guint i = 0; i < lookup->hosts->len; i++)
-        own |= ((const Host *)g_ptr_array_index (lookup->hosts, i))->own;
+        lookup->own |= ((const Host *)g_ptr_array_index (lookup->hosts, i))->own;
     drop_behind_ourselves (lookup);
     for (guint i = 0; i < lookup->hosts->len; i++) {
         const Host *host = g_ptr_array_index (lookup->hosts, i);
@@ -431,7 +433,7 @@ decide (RelaisMailLookup *lookup)
     else if (unsure && !lookup->confirming) {
         lookup->confirming = true;
         ask_addresses (lookup);
-    } else if (own)
+    } else if (lookup->own)
         tell (lookup, route_failed (lookup, RELAIS_ROUTE_PERMANENT, "5.4.6",
                                     "mail for domain %s loops back to this host", lookup->domain));
     else if (refused)
@@ -551,6 +553,8 @@ drop_repeated (RelaisMailLookup *lookup)
 static void
 take_mx (RelaisMailLookup *lookup, const RelaisDnsAnswer *answer)
 {
+    /* That was of the MX: an address is absent when that is said twice as well. */
+    lookup->confirming = false;
     lookup->ttl_s = MIN (lookup->ttl_s, answer->ttl_s);
     for (guint i = 0; i < answer->records->len; i++) {
         const RelaisDnsRecord *record = &g_array_index (answer->records, RelaisDnsRecord, i);

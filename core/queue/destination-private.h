@@ -25,7 +25,7 @@ struct RelaisDestination {
     bool is_replaced; /* its route is gone: it serves nobody */
     RelaisDestinationState state;
     RelaisMailLookup *lookup;
-    RelaisStsLookup *sts_lookup; /* beside it */
+    RelaisStsLookup *sts_lookup; /* behind it */
     RelaisMailRoute *mail;       /* the answer, while the other one is waited for */
     RelaisStsTrouble sts_trouble;
     char *sts_text;

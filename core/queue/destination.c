@@ -125,7 +125,7 @@ use_route (RelaisDestination *destination, const RelaisMailRoute *mail)
     attach_flows (destination);
 }
 
-/* Both questions are answered. */
+/* All questions are answered. */
 static void
 take_answers (RelaisDestination *destination)
 {
@@ -156,19 +156,6 @@ take_answers (RelaisDestination *destination)
 }
 
 static void
-on_route (gpointer data, RelaisMailRoute *mail)
-{
-    RelaisDestination *destination = data;
-
-    destination->lookup = NULL;
-    destination->mail = mail;
-    if (mail->outcome != RELAIS_ROUTE_HOSTS)
-        relais_sts_cancel (g_steal_pointer (&destination->sts_lookup));
-    if (destination->sts_lookup == NULL)
-        take_answers (destination);
-}
-
-static void
 on_sts (gpointer data, const RelaisStsResult *result)
 {
     RelaisDestination *destination = data;
@@ -178,20 +165,39 @@ on_sts (gpointer data, const RelaisStsResult *result)
     destination->sts_text = g_strdup (result->text);
     if (result->policy != NULL)
         destination->sts = relais_sts_policy_ref (result->policy);
-    if (destination->mail != NULL)
+    take_answers (destination);
+}
+
+/* Static routes and address literals have no policies. */
+static bool
+may_have_policy (const RelaisDestination *destination)
+{
+    return destination->queue->sts != NULL && destination->fixed == NULL &&
+           destination->name[0] != '[';
+}
+
+/* A policy is asked for where there are hosts that it may speak of: a domain whose servers are dead costs one question,
+ * not two. */
+static void
+on_route (gpointer data, RelaisMailRoute *mail)
+{
+    RelaisDestination *destination = data;
+
+    destination->lookup = NULL;
+    destination->mail = mail;
+    if (mail->outcome == RELAIS_ROUTE_HOSTS && may_have_policy (destination))
+        destination->sts_lookup =
+            relais_sts_lookup (destination->queue->sts, destination->name, on_sts, destination);
+    else
         take_answers (destination);
 }
 
-/* Address literals have no policies. */
 static void
-look_up_sts (RelaisDestination *destination)
+forget_sts (RelaisDestination *destination)
 {
     g_clear_pointer (&destination->sts, relais_sts_policy_unref);
     g_clear_pointer (&destination->sts_text, g_free);
     destination->sts_trouble = RELAIS_STS_FINE;
-    if (destination->queue->sts != NULL && destination->name[0] != '[')
-        destination->sts_lookup =
-            relais_sts_lookup (destination->queue->sts, destination->name, on_sts, destination);
 }
 
 static void
@@ -203,15 +209,14 @@ look_up (RelaisDestination *destination)
     detach_flows (destination);
     set_state (destination, RELAIS_DESTINATION_LOOKING);
     destination->policies = queue->policies_serial;
+    forget_sts (destination);
     if (destination->fixed != NULL)
         destination->lookup = relais_dns_lookup_host (
             queue->dns, destination->fixed->host,
             relais_static_route_dane_port (destination->fixed), on_route, destination);
-    else {
-        look_up_sts (destination);
+    else
         destination->lookup =
             relais_dns_lookup_mail (queue->dns, destination->name, on_route, destination);
-    }
 }
 
 /* The configuration was read again: the same hosts may be of another site now. */

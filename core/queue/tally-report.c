@@ -12,6 +12,8 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#define BEGIN "v=TLSRPTv1;"
+
 enum { DAY_SECONDS = 86400, BASE64_LINE_BYTES = 57 };
 
 /* --- The record --------------------------------------------------------------------------------- */
@@ -47,19 +49,24 @@ read_targets (const char *value)
     return (char **)g_ptr_array_free (g_steal_pointer (&targets), FALSE);
 }
 
+bool
+relais_tlsrpt_record_is_meant (const guint8 *bytes, gsize size)
+{
+    return size >= strlen (BEGIN) && memcmp (bytes, BEGIN, strlen (BEGIN)) == 0;
+}
+
 char **
 relais_tlsrpt_record_parse (const guint8 *bytes, gsize size)
 {
-    static const char begin[] = "v=TLSRPTv1;";
     g_autofree char *text = NULL;
     g_auto (GStrv) fields = NULL;
 
-    if (size < strlen (begin) || memcmp (bytes, begin, strlen (begin)) != 0)
+    if (!relais_tlsrpt_record_is_meant (bytes, size))
         return NULL;
     for (gsize i = 0; i < size; i++)
         if (bytes[i] < ' ' || bytes[i] > '~')
             return NULL;
-    text = g_strndup ((const char *)bytes + strlen (begin), size - strlen (begin));
+    text = g_strndup ((const char *)bytes + strlen (BEGIN), size - strlen (BEGIN));
     fields = g_strsplit (text, ";", -1);
     for (char **field = fields; *field != NULL; field++) {
         g_strstrip (*field);
@@ -67,6 +74,23 @@ relais_tlsrpt_record_parse (const guint8 *bytes, gsize size)
             return read_targets (*field + 4);
     }
     return NULL;
+}
+
+char **
+relais_tlsrpt_answer_targets (const RelaisDnsAnswer *answer)
+{
+    const RelaisDnsRecord *found = NULL;
+
+    for (guint i = 0; answer->outcome == RELAIS_DNS_DATA && i < answer->records->len; i++) {
+        const RelaisDnsRecord *record = &g_array_index (answer->records, RelaisDnsRecord, i);
+
+        if (!relais_tlsrpt_record_is_meant (record->bytes, record->size))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = record;
+    }
+    return found != NULL ? relais_tlsrpt_record_parse (found->bytes, found->size) : NULL;
 }
 
 /* --- The report --------------------------------------------------------------------------------- */

@@ -219,19 +219,6 @@ try_next (Sending *sending)
         post (sending, target);
 }
 
-static char **
-targets_of (const RelaisDnsAnswer *answer)
-{
-    for (guint i = 0; answer->outcome == RELAIS_DNS_DATA && i < answer->records->len; i++) {
-        const RelaisDnsRecord *record = &g_array_index (answer->records, RelaisDnsRecord, i);
-        char **targets = relais_tlsrpt_record_parse (record->bytes, record->size);
-
-        if (targets != NULL)
-            return targets;
-    }
-    return NULL;
-}
-
 static void
 on_record (gpointer data, const RelaisDnsAnswer *answer)
 {
@@ -242,7 +229,7 @@ on_record (gpointer data, const RelaisDnsAnswer *answer)
         fail (sending, "its record cannot be looked up");
         return;
     }
-    sending->targets = targets_of (answer);
+    sending->targets = relais_tlsrpt_answer_targets (answer);
     if (sending->targets == NULL) { /* nobody wants one */
         finish (sending);
         return;

@@ -323,6 +323,19 @@ find_id (const RelaisDnsAnswer *answer)
     return found != NULL ? relais_sts_record_parse (found->bytes, found->size) : NULL;
 }
 
+/* An answer that gives no id: there is none, or nobody knows now. */
+static void
+tell_no_id (Domain *domain, const RelaisDnsAnswer *answer)
+{
+    const bool unknown =
+        answer->outcome == RELAIS_DNS_TEMPORARY || answer->outcome == RELAIS_DNS_BOGUS;
+    g_autofree char *text = g_strconcat (unknown ? "TXT record not known now: " : "no TXT record",
+                                         unknown ? answer->reason : NULL, NULL);
+    g_autofree char *known = g_strconcat (text, "; the policy known before holds", NULL);
+
+    tell_all (domain, domain->policy != NULL ? known : text);
+}
+
 static void
 on_record (gpointer data, const RelaisDnsAnswer *answer)
 {
@@ -334,8 +347,7 @@ on_record (gpointer data, const RelaisDnsAnswer *answer)
     if (domain->fetch != NULL)
         return; /* it is being renewed: its end tells */
     if (id == NULL)
-        tell_all (domain, domain->policy != NULL ? "no TXT record; the policy known before holds"
-                                                 : "no TXT record");
+        tell_no_id (domain, answer);
     else if (domain->policy != NULL && g_strcmp0 (id, domain->id) == 0)
         tell_all (domain, "policy known before");
     else if (failed_lately (domain))

@@ -37,9 +37,9 @@ typedef void (*RelaisLookupFunc) (const RelaisDnsAnswer *answer, gpointer data);
 
 /* Asks for the records of `name` (A-labels; with or without the last dot; an octet that is no visible ASCII as
  * in zone files, "\032") and calls `func` once, from a later turn, whatever the servers do: by default within 5 s
- * ([dns] timeout). The handle is valid until then. The same question asked by several is sent once. A name that
- * cannot be one is NXDOMAIN. From the module's start on; when the daemon stops, what is under way ends as
- * TEMPORARY. */
+ * ([dns] timeout), or within five times that while more are under way than [dns] max_queries. The handle is valid
+ * until then. The same question asked by several is sent once. A name that cannot be one is NXDOMAIN. From the
+ * module's start on; when the daemon stops, what is under way ends as TEMPORARY. */
 RELAIS_API RelaisLookup *relais_lookup (RelaisModule *module, const gchar *name, RelaisDnsType type,
                                         RelaisLookupFunc func, gpointer data);
 /* `func` will not be called. Accepts NULL. */

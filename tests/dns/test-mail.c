@@ -44,6 +44,11 @@ static const char script[] =
     "flicker.test MX !NXDOMAIN ANSWER\n"
     "flicker2.test A 203.0.113.5\n"
     "flicker2.test MX !NXDOMAIN ANSWER\n"
+    "flicker3.test MX 10 mx.flicker3.test\n"
+    "flicker3.test MX !NXDOMAIN ANSWER\n"
+    "mx.flicker3.test A 203.0.113.10\n"
+    "mx.flicker3.test A !NXDOMAIN ANSWER\n"
+    "mx.flicker3.test AAAA !NXDOMAIN ANSWER\n"
     "unsure.test MX 10 a.good.test\n"
     "unsure.test MX !NXDOMAIN SERVFAIL\n"
     "unsure2.test MX 10 a.good.test\n"
@@ -110,6 +115,8 @@ static const char script[] =
     "c.backup.test A 203.0.113.30\n"
     "ownfirst.test MX 10 us.test\n"
     "ownfirst.test MX 20 mx.hostfails.test\n"
+    "ownlast.test MX 10 absent.nohost.test\n"
+    "ownlast.test MX 20 us.test\n"
     /* order */
     "repeat.test MX 30 A.good.test\n"
     "repeat.test MX 10 a.good.test\n"
@@ -237,6 +244,7 @@ static const struct {
     {"truncated.test", RELAIS_ROUTE_HOSTS, NULL, "10 a.good.test 2001:db8::1 203.0.113.1"},
     {"absent.test", RELAIS_ROUTE_PERMANENT, "5.1.2", ""},
     {"flicker.test", RELAIS_ROUTE_HOSTS, NULL, "10 a.good.test 2001:db8::1 203.0.113.1"},
+    {"flicker3.test", RELAIS_ROUTE_HOSTS, NULL, "10 mx.flicker3.test 203.0.113.10"},
     {"unsure.test", RELAIS_ROUTE_TEMPORARY, "4.4.3", ""},
     {"unsure2.test", RELAIS_ROUTE_TEMPORARY, "4.4.3", ""},
     {"null.test", RELAIS_ROUTE_PERMANENT, "5.1.10", ""},
@@ -273,6 +281,7 @@ static const struct {
     {"ownimplicit.test", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
     {"backup.test", RELAIS_ROUTE_HOSTS, NULL, "10 a.good.test 2001:db8::1 203.0.113.1"},
     {"ownfirst.test", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
+    {"ownlast.test", RELAIS_ROUTE_PERMANENT, "5.4.6", ""},
     {"repeat.test", RELAIS_ROUTE_HOSTS, NULL,
      "10 a.good.test 2001:db8::1 203.0.113.1; 20 b.good.test 203.0.113.2"},
     {"[203.0.113.50]", RELAIS_ROUTE_HOSTS, NULL, "0 [203.0.113.50] 203.0.113.50"},

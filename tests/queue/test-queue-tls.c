@@ -8,6 +8,7 @@
 #include "scene.h"
 
 #include "queue/terms-private.h"
+#include "smtp/sts-private.h"
 
 #include <string.h>
 
@@ -376,6 +377,33 @@ test_rules_reloaded (void)
     test_close (&test);
 }
 
+/* Of a domain that cannot be looked up, or does not exist, no policy is asked for: there is no resolver that the
+ * question could go to. */
+static void
+test_no_policy_without_route (void)
+{
+    Test test;
+    RelaisStsOptions options = {0};
+    g_autofree char *path = NULL;
+    RelaisSts *sts;
+
+    test_open (&test, "");
+    path = g_build_filename (test.fixture.dir, "mta-sts", NULL);
+    options = (RelaisStsOptions){
+        .loop = test.fixture.loop, .pool = test.fixture.pool, .path = path, .port = 443};
+    sts = relais_sts_new (&options);
+    relais_queue_use_policies (test.fixture.queue, sts);
+    fake_dns_set ("slow.test", "4.4.3 timeout");
+    fake_dns_set ("gone.test", "5.1.2 no such domain");
+    fixture_mail (&test.fixture, "x@slow.test");
+    fixture_mail (&test.fixture, "x@gone.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 1);
+    g_assert_cmpuint (fixture_count (&test.fixture, "bounced"), >=, 1);
+    test_close (&test);
+    relais_sts_free (sts);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -392,5 +420,6 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/tls/records-of-routes", test_records_of_routes);
     g_test_add_func ("/queue/tls/connections-apart", test_connections_apart);
     g_test_add_func ("/queue/tls/rules-reloaded", test_rules_reloaded);
+    g_test_add_func ("/queue/tls/no-policy-without-route", test_no_policy_without_route);
     return g_test_run ();
 }

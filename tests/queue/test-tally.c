@@ -44,6 +44,39 @@ test_records (void)
     }
 }
 
+/* Two that are meant, be one of them broken, are as good as none; what else stands there does not count. */
+static void
+test_answers (void)
+{
+    static const char one[] = "v=TLSRPTv1; rua=mailto:a@b.test";
+    static const struct {
+        RelaisDnsOutcome outcome;
+        const char *records[3], *target;
+    } rows[] = {
+        {RELAIS_DNS_DATA, {one}, "mailto:a@b.test"},
+        {RELAIS_DNS_DATA, {"v=spf1 -all", one, "x"}, "mailto:a@b.test"},
+        {RELAIS_DNS_DATA, {one, "v=TLSRPTv1; rua=mailto:other@b.test"}, NULL},
+        {RELAIS_DNS_DATA, {"v=TLSRPTv1;", one}, NULL},
+        {RELAIS_DNS_DATA, {"v=spf1 -all"}, NULL},
+        {RELAIS_DNS_NXDOMAIN, {NULL}, NULL},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+        g_autoptr (GArray) records = g_array_new (FALSE, TRUE, sizeof (RelaisDnsRecord));
+        const RelaisDnsAnswer answer = {.outcome = rows[i].outcome, .records = records};
+        g_auto (GStrv) targets = NULL;
+
+        for (gsize n = 0; n < G_N_ELEMENTS (rows[i].records) && rows[i].records[n] != NULL; n++) {
+            const RelaisDnsRecord record = {.bytes = (guint8 *)rows[i].records[n],
+                                            .size = strlen (rows[i].records[n])};
+
+            g_array_append_val (records, record);
+        }
+        targets = relais_tlsrpt_answer_targets (&answer);
+        g_assert_cmpstr (targets != NULL ? targets[0] : NULL, ==, rows[i].target);
+    }
+}
+
 static void
 note (RelaisTally *tally, gint64 day, const char *domain, RelaisTallyType type, const char *result,
       const char *reason)
@@ -223,6 +256,7 @@ main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/queue/tally/records", test_records);
+    g_test_add_func ("/queue/tally/answers", test_answers);
     g_test_add_func ("/queue/tally/report", test_report);
     g_test_add_func ("/queue/tally/mail", test_mail);
     g_test_add_func ("/queue/tally/kept", test_kept);

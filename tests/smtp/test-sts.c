@@ -70,6 +70,7 @@ answer (gpointer data)
     RelaisDnsAnswer *said = g_new0 (RelaisDnsAnswer, 1);
 
     said->outcome = world.outcome;
+    said->reason = world.outcome == RELAIS_DNS_TEMPORARY ? "timeout" : NULL;
     said->records = g_array_new (FALSE, FALSE, sizeof (RelaisDnsRecord));
     for (gsize i = 0; world.records[i] != NULL; i++) {
         RelaisDnsRecord record = {.bytes = (guint8 *)world.records[i],
@@ -307,6 +308,38 @@ test_record_decides (void)
     tear_down ();
 }
 
+/* What is not known now is not told as absent, to who asks what is published. */
+static void
+test_record_unknown (void)
+{
+    static const struct {
+        RelaisDnsOutcome outcome;
+        const char *known, *text;
+    } rows[] = {
+        {RELAIS_DNS_TEMPORARY, NULL, "TXT record not known now: timeout"},
+        {RELAIS_DNS_NXDOMAIN, NULL, "no TXT record"},
+        {RELAIS_DNS_TEMPORARY, "v=STSv1; id=1;",
+         "TXT record not known now: timeout; the policy known before holds"},
+        {RELAIS_DNS_NODATA, "v=STSv1; id=1;", "no TXT record; the policy known before holds"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+        Told told = {0};
+
+        set_up ();
+        if (rows[i].known != NULL) {
+            say_record (RELAIS_DNS_DATA, rows[i].known);
+            expect (RELAIS_STS_MODE_ENFORCE, RELAIS_STS_FINE, 1);
+        }
+        say_record (rows[i].outcome, NULL);
+        (void)relais_sts_lookup (world.sts, "rcpt.test", on_told, &told);
+        run ();
+        g_assert_cmpstr (told.text, ==, rows[i].text);
+        g_free (told.text);
+        tear_down ();
+    }
+}
+
 static void
 test_failures (void)
 {
@@ -497,6 +530,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/smtp/sts/fetched-once", test_fetched_once);
     g_test_add_func ("/smtp/sts/record-decides", test_record_decides);
+    g_test_add_func ("/smtp/sts/record-unknown", test_record_unknown);
     g_test_add_func ("/smtp/sts/failures", test_failures);
     g_test_add_func ("/smtp/sts/expiry", test_expiry);
     g_test_add_func ("/smtp/sts/renewal", test_renewal);
