@@ -477,6 +477,29 @@ test_deadline_after_wait (void)
     end (bed);
 }
 
+/* So does that of a message's data, where what was refused comes between two chunks. And what is asked of HELO's
+ * hook there is the host alone: no message that is not whole yet. */
+static void
+test_refused_between_chunks (void)
+{
+    Bed *bed = begin (BED_TRUSTED);
+    Peer *peer = peer_new (bed, 0);
+
+    peer_run (peer, "< 220 *\n> EHLO c\n< 250-*\n> MAIL FROM:<a@one.test>\n< 250 *\n"
+                    "> RCPT TO:<b@far.test>\n< 250 *\n> BDAT 6\n>> From: \n< 250 2.0.0 *\n");
+    answer (RELAIS_HOOK_HELO, RELAIS_VERDICT_REJECT, 0, "", NULL);
+    host_test->answers[RELAIS_HOOK_HELO].suspend = true;
+    peer_run (peer, "> EHLO d\n");
+    bed_settle (bed);
+    complete ();
+    peer_run (peer, "< 550 5.7.1 *\n");
+    bed->skew_us += 3600 * RELAIS_USEC_PER_SEC;
+    bed_settle (bed);
+    peer_run (peer, "< 421 4.4.2 *\n<CLOSED\n");
+    peer_free (peer);
+    end (bed);
+}
+
 /* A client that sends and never reads is not listened to, and goes when its time is up. */
 static void
 test_never_reads (void)
@@ -525,6 +548,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/hooks/half-close", test_half_close);
     g_test_add_func ("/smtp/hooks/pipelined-is-bounded", test_pipelined_is_bounded);
     g_test_add_func ("/smtp/hooks/deadline-after-wait", test_deadline_after_wait);
+    g_test_add_func ("/smtp/hooks/refused-between-chunks", test_refused_between_chunks);
     g_test_add_func ("/smtp/hooks/never-reads", test_never_reads);
     return g_test_run ();
 }
