@@ -262,15 +262,21 @@ check_encoding (const RelaisTransaction *tx, const RelaisBodyFacts *facts)
 }
 
 static const RelaisServerReply *
+failure_so_far (const RelaisTransaction *tx)
+{
+    const GError *error = relais_draft_failure (tx->draft);
+
+    return error != NULL ? reply_of_error (error) : NULL;
+}
+
+static const RelaisServerReply *
 check_end_of_data (RelaisSession *session, const char *args, gsize size)
 {
     RelaisTransaction *tx = session->tx;
     const RelaisServerSettings *settings = session->settings;
-    const RelaisServerReply *refusal = tx->failure;
+    const RelaisServerReply *refusal = tx->failure != NULL ? tx->failure : failure_so_far (tx);
     const RelaisBodyFacts *facts;
 
-    if (refusal == NULL && relais_draft_failure (tx->draft) != NULL)
-        refusal = reply_of_error (relais_draft_failure (tx->draft));
     if (refusal != NULL)
         return refusal;
     facts = relais_draft_end (tx->draft);
@@ -428,13 +434,19 @@ static void
 proceed_end_of_data (RelaisSession *session, const RelaisHookResult *result)
 {
     const guint64 id = session->tx->message->id;
+    const bool discarded = result->verdict == RELAIS_VERDICT_DISCARD;
+    /* The body's file is written and synced behind the end of data, while a hook is asked, too. */
+    const RelaisServerReply *failure = discarded ? NULL : failure_so_far (session->tx);
 
-    if (result->verdict != RELAIS_VERDICT_DISCARD) {
+    if (!discarded && failure == NULL) {
         commit (session, result);
         return;
     }
     relais_session_drop_transaction (session);
-    reply_accepted (session, id);
+    if (failure != NULL)
+        relais_session_reply (session, failure);
+    else
+        reply_accepted (session, id);
 }
 
 const RelaisSessionStep relais_step_end_of_data = {

@@ -262,12 +262,14 @@ make_subject (RelaisSession *session)
 {
     RelaisSubject *subject = g_new0 (RelaisSubject, 1);
     const RelaisSessionCommand *command = &session->command;
-    RelaisMessage *message = session->tx != NULL ? session->tx->message : command->message;
+    /* HELO and EHLO may come within a transaction, which they end: it is not their hook's to see. */
+    RelaisTransaction *tx = session->step->hook != RELAIS_HOOK_HELO ? session->tx : NULL;
+    RelaisMessage *message = tx != NULL ? tx->message : command->message;
 
     subject->pin = session->pin;
     subject->session_slots = &session->slots;
-    if (session->tx != NULL)
-        subject->transaction_slots = &session->tx->slots;
+    if (tx != NULL)
+        subject->transaction_slots = &tx->slots;
     else if (command->message != NULL)
         subject->transaction_slots = &session->command.slots;
     subject->client = session->client;
@@ -283,10 +285,10 @@ make_subject (RelaisSession *session)
     subject->recipient = command->recipient;
     if (message != NULL)
         subject->envelope = &message->envelope;
-    if (session->tx != NULL && session->tx->draft != NULL) {
+    if (tx != NULL && tx->draft != NULL) {
         subject->message = message;
-        subject->draft = session->tx->draft;
-        subject->trace = session->tx->trace;
+        subject->draft = tx->draft;
+        subject->trace = tx->trace;
     }
     return subject;
 }
@@ -634,7 +636,8 @@ settle (RelaisSession *session)
         return;
     }
     pause_if (session, false);
-    if (session->answered && !takes_data (session))
+    /* A hook that was asked between two chunks has stopped the data's deadline. */
+    if (session->answered && (!takes_data (session) || !relais_timer_is_set (&session->deadline)))
         relais_session_await_command (session, limits->command_timeout);
     session->answered = false;
 }
@@ -656,12 +659,6 @@ relais_session_continue (RelaisSession *session)
 
 static void
 on_input (RelaisStream *stream, gpointer data)
-{
-    relais_session_continue (data);
-}
-
-static void
-on_drained (RelaisStream *stream, gpointer data)
 {
     relais_session_continue (data);
 }
@@ -701,7 +698,7 @@ on_closed (RelaisStream *stream, const GError *error, gpointer data)
     relais_session_continue (session);
 }
 
-static const RelaisStreamCallbacks stream_callbacks = {on_input, on_drained, on_ready, on_closed};
+static const RelaisStreamCallbacks stream_callbacks = {on_input, on_input, on_ready, on_closed};
 
 void
 relais_session_set_deadline (RelaisSession *session, gint64 delay_us)

@@ -423,7 +423,7 @@ relais_draft_header (RelaisDraft *draft, gsize *size)
 RelaisBody *
 relais_draft_body (RelaisDraft *draft)
 {
-    g_assert (draft->ended && draft->failure == NULL);
+    g_assert (draft->ended && (draft->bytes != NULL || draft->upload != NULL));
     if (draft->bytes != NULL)
         return relais_body_new_bytes (draft->bytes, &draft->scanner.facts);
     return relais_body_new_reader (relais_body_file_read, relais_body_file_peek,
@@ -450,6 +450,7 @@ relais_draft_take (RelaisDraft *draft, GBytes **bytes, RelaisBodyFile **file, gu
 {
     RelaisBody *body = relais_draft_body (draft);
 
+    g_assert (draft->failure == NULL);
     *memory = draft->room;
     draft->room = 0;
     *bytes = g_steal_pointer (&draft->bytes);

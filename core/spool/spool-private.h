@@ -76,8 +76,8 @@ const GError *relais_draft_failure (RelaisDraft *draft);
 const RelaisBodyFacts *relais_draft_end (RelaisDraft *draft);
 /* The header block with its empty line; before relais_draft_end () as much as has come. Borrowed. */
 const guint8 *relais_draft_header (RelaisDraft *draft, gsize *size);
-/* The bytes by range, after relais_draft_end (): for hooks that look at the message before it is
- * accepted. A new reference; it must not outlive the draft's end by more than the running job. */
+/* The bytes by range, after relais_draft_end (), for hooks; if the draft's file failed since, reads do. A
+ * new reference; it must not outlive the draft's end by more than the running job. */
 RelaisBody *relais_draft_body (RelaisDraft *draft);
 /* Drops the draft and its file. After relais_group_add_message () it is the group's. NULL ok. */
 void relais_draft_free (RelaisDraft *draft);

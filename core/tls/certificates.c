@@ -63,25 +63,34 @@ are_same (const Stamp *a, const Stamp *b, guint n)
     return true;
 }
 
+/* For every name alike: from the client's hello on OpenSSL asks the name's own context for ciphers and ALPN. */
 static RelaisTlsContext *
-read_files (const RelaisCertificates *certificates, GError **error)
+read_context (const RelaisCertificates *certificates, const char *certificate, const char *key,
+              GError **error)
 {
-    char *const *files = certificates->files;
-    g_autoptr (RelaisTlsContext) context =
-        relais_tls_context_new_server (files[0], files[1], error);
+    g_autoptr (RelaisTlsContext) context = relais_tls_context_new_server (certificate, key, error);
 
-    for (guint i = 2; context != NULL && i < certificates->n; i++) {
-        RelaisTlsContext *other = relais_tls_context_new_server (files[i], files[i], error);
-
-        if (other == NULL)
-            return NULL;
-        relais_tls_context_add_names (context, other);
-    }
     if (context != NULL && certificates->use == RELAIS_TLS_USE_HTTP)
         relais_tls_context_serve_http (context);
     if (context != NULL && certificates->use == RELAIS_TLS_USE_OLD_SMTP &&
         !relais_tls_context_serve_old (context, error))
         return NULL;
+    return g_steal_pointer (&context);
+}
+
+static RelaisTlsContext *
+read_files (const RelaisCertificates *certificates, GError **error)
+{
+    char *const *files = certificates->files;
+    g_autoptr (RelaisTlsContext) context = read_context (certificates, files[0], files[1], error);
+
+    for (guint i = 2; context != NULL && i < certificates->n; i++) {
+        RelaisTlsContext *other = read_context (certificates, files[i], files[i], error);
+
+        if (other == NULL)
+            return NULL;
+        relais_tls_context_add_names (context, other);
+    }
     return g_steal_pointer (&context);
 }
 

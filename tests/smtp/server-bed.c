@@ -476,14 +476,19 @@ peer_start_tls (Peer *peer)
     peer_start_tls_for (peer, NULL);
 }
 
-void
-peer_start_tls_for (Peer *peer, const char *host)
+/* `ciphers`: those of TLS 1.2 alone; NULL: whatever OpenSSL has. */
+static void
+start_tls (Peer *peer, const char *host, const char *ciphers)
 {
     const gint64 until = g_get_monotonic_time () + PATIENCE_US;
 
     peer->context = SSL_CTX_new (TLS_client_method ());
     SSL_CTX_set_mode (peer->context,
                       SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (ciphers != NULL) {
+        SSL_CTX_set_max_proto_version (peer->context, TLS1_2_VERSION);
+        g_assert_cmpint (SSL_CTX_set_cipher_list (peer->context, ciphers), ==, 1);
+    }
     peer->ssl = SSL_new (peer->context);
     SSL_set_fd (peer->ssl, peer->fd);
     if (host != NULL)
@@ -492,6 +497,18 @@ peer_start_tls_for (Peer *peer, const char *host)
         turn (peer);
         g_assert_cmpint (g_get_monotonic_time (), <, until);
     }
+}
+
+void
+peer_start_tls_for (Peer *peer, const char *host)
+{
+    start_tls (peer, host, NULL);
+}
+
+void
+peer_start_old_tls_for (Peer *peer, const char *host)
+{
+    start_tls (peer, host, "ECDHE-ECDSA-AES128-SHA256");
 }
 
 void

@@ -85,6 +85,8 @@ void peer_run (Peer *peer, const char *script);
 void peer_start_tls (Peer *peer);
 /* The same, and names a host (SNI). */
 void peer_start_tls_for (Peer *peer, const char *host);
+/* The same, by a client that knows CBC only. */
+void peer_start_old_tls_for (Peer *peer, const char *host);
 /* The same, behind `header` in clear; the server finds both in one read. */
 void peer_start_tls_behind (Peer *peer, const char *header);
 /* What becomes of a connection that had TLS. */

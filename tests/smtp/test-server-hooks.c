@@ -9,6 +9,7 @@
 
 #include "smtp/session-private.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 /* --- The host ----------------------------------------------------------------------------------- */
@@ -355,6 +356,49 @@ test_cancelled (void)
     end (bed);
 }
 
+/* The body's file fails while a hook is asked. The hook sees no more of it, and the client is told to come again. */
+static void
+test_file_fails_meanwhile (void)
+{
+    Bed *bed = begin (BED_TRUSTED);
+    g_autofree char *bodies = g_build_filename (bed->dir, "spool", "bodies", NULL);
+    g_autofree char *part = g_strnfill (10 * 1024, 'x');
+    g_autofree char *end_of_data = NULL;
+    Peer *peer = peer_new (bed, 0);
+    const RelaisSession *session;
+    RelaisBody *read;
+    const GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL);
+
+    answer (RELAIS_HOOK_MESSAGE, RELAIS_VERDICT_CONTINUE, 0, "", NULL);
+    host_test->answers[RELAIS_HOOK_MESSAGE].suspend = true;
+    for (gsize i = 80; i < 10 * 1024; i += 80)
+        memcpy (part + i, "\r\n", 2);
+    end_of_data = g_strconcat (part, "\r\n.\r\n", NULL);
+    peer_run (peer, BED_BEGIN ">> From: a@one.test\\r\\n\\r\\n\n");
+    for (int i = 0; i < 25; i++)
+        peer_send (peer, part, strlen (part));
+    session = g_ptr_array_index (bed->server->sessions, 0);
+    for (int i = 0; i < 1000 && session->tx->received_bytes < 250 * 1024; i++)
+        bed_settle (bed);
+    g_assert_cmpuint (session->tx->received_bytes, <, 256 * 1024);
+    /* The file begins with the octets that end the message. */
+    g_assert_cmpint (g_rmdir (bodies), ==, 0);
+    peer_send (peer, end_of_data, strlen (end_of_data));
+    for (int i = 0; i < 1000 && host_test->waiting == NULL; i++)
+        bed_settle (bed);
+    g_assert_nonnull (host_test->waiting);
+    bed_settle (bed);
+    read = relais_draft_body (host_test->waiting->subject->draft);
+    g_assert_false (relais_body_in_memory (read));
+    relais_body_unref (read);
+    complete ();
+    peer_run (peer, "< 451 4.3.0 *\n> MAIL FROM:<a@one.test>\n< 250 *\n");
+    g_assert_cmpuint (bed->accepted->len, ==, 0);
+    peer_free (peer);
+    end (bed);
+    g_log_set_always_fatal (fatal);
+}
+
 /* A client that says QUIT behind its message and closes its side, as Exim does, waits for both answers; one that is not
  * there any more has had its message taken, and leaves nothing else. */
 static void
@@ -433,6 +477,29 @@ test_deadline_after_wait (void)
     end (bed);
 }
 
+/* So does that of a message's data, where what was refused comes between two chunks. And what is asked of HELO's
+ * hook there is the host alone: no message that is not whole yet. */
+static void
+test_refused_between_chunks (void)
+{
+    Bed *bed = begin (BED_TRUSTED);
+    Peer *peer = peer_new (bed, 0);
+
+    peer_run (peer, "< 220 *\n> EHLO c\n< 250-*\n> MAIL FROM:<a@one.test>\n< 250 *\n"
+                    "> RCPT TO:<b@far.test>\n< 250 *\n> BDAT 6\n>> From: \n< 250 2.0.0 *\n");
+    answer (RELAIS_HOOK_HELO, RELAIS_VERDICT_REJECT, 0, "", NULL);
+    host_test->answers[RELAIS_HOOK_HELO].suspend = true;
+    peer_run (peer, "> EHLO d\n");
+    bed_settle (bed);
+    complete ();
+    peer_run (peer, "< 550 5.7.1 *\n");
+    bed->skew_us += 3600 * RELAIS_USEC_PER_SEC;
+    bed_settle (bed);
+    peer_run (peer, "< 421 4.4.2 *\n<CLOSED\n");
+    peer_free (peer);
+    end (bed);
+}
+
 /* A client that sends and never reads is not listened to, and goes when its time is up. */
 static void
 test_never_reads (void)
@@ -477,9 +544,11 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/hooks/message-verdicts", test_message_verdicts);
     g_test_add_func ("/smtp/hooks/suspends", test_suspends);
     g_test_add_func ("/smtp/hooks/cancelled", test_cancelled);
+    g_test_add_func ("/smtp/hooks/file-fails-meanwhile", test_file_fails_meanwhile);
     g_test_add_func ("/smtp/hooks/half-close", test_half_close);
     g_test_add_func ("/smtp/hooks/pipelined-is-bounded", test_pipelined_is_bounded);
     g_test_add_func ("/smtp/hooks/deadline-after-wait", test_deadline_after_wait);
+    g_test_add_func ("/smtp/hooks/refused-between-chunks", test_refused_between_chunks);
     g_test_add_func ("/smtp/hooks/never-reads", test_never_reads);
     return g_test_run ();
 }

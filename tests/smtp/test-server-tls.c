@@ -108,6 +108,24 @@ test_names (void)
     bed_free (bed);
 }
 
+/* What a listener does for old senders it does under each of its names. */
+static void
+test_names_of_old (void)
+{
+    static const char *const names[] = {NULL, "mx.test", "other.test"};
+    Bed *bed = bed_new (LISTEN "certificates = @DIR@/other.pem\ntls_profile = compatible\n");
+
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+        Peer *peer = peer_new (bed, 0);
+
+        peer_run (peer, HELLO "> STARTTLS\n< 220 *\n");
+        peer_start_old_tls_for (peer, names[i]);
+        check_certificate (peer, i == 2 ? "other.test" : "mx.test");
+        peer_free (peer);
+    }
+    bed_free (bed);
+}
+
 /* The time of the next look, and the look. */
 static void
 pass_interval (Bed *bed)
@@ -227,6 +245,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/server/tls/implicit", test_implicit);
     g_test_add_func ("/smtp/server/tls/behind-proxy", test_behind_proxy);
     g_test_add_func ("/smtp/server/tls/names", test_names);
+    g_test_add_func ("/smtp/server/tls/names-of-old", test_names_of_old);
     g_test_add_func ("/smtp/server/tls/changed", test_changed);
     g_test_add_func ("/smtp/server/tls/end-of-tls", test_end_of_tls);
     g_test_add_func ("/smtp/server/tls/injection", test_injection);
