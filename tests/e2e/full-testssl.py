@@ -17,7 +17,8 @@ BAD = ("MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL")
 ALLOWED = {  # by the beginning of the finding's id
     "cert_chain_of_trust": "it is its own issuer", "cert_trust": "it is for names, and testssl connects to an address",
     "cert_revocation": "no authority, none that could revoke", "cert_notAfter": "it lives for 30 days", "cert_expirationStatus": "the same",
-    "engine_problem": "is about the openssl that testssl runs"}
+    "engine_problem": "is about the openssl that testssl runs",
+    "sessionresumption_ticket": "its client can leave before the ticket of TLS 1.3 comes, which is told as a connect problem"}
 
 
 def findings(port, home, starttls):
