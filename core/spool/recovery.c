@@ -44,58 +44,103 @@ typedef struct {
     guint64 max_id, max_lsn;
 } Reading;
 
-/* The file for octets of a segment; -1 if it is there, or cannot be made. `*deleted` if an operator deleted
- * it. */
-static int
-create_saved (const RelaisSpool *spool, guint32 number, guint32 start, guint32 end, bool *deleted)
-{
-    g_autofree char *name = relais_damage_name (number, start, end);
-    const int fd = openat (spool->quarantine_fd, name,
-                           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    struct stat st;
-
-    *deleted = fd < 0 && errno == EEXIST &&
-               fstatat (spool->quarantine_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-               st.st_size == 0;
-    return fd;
-}
-
-/* Closes `to`. */
-static void
-save (int fd, guint32 start, guint32 end, int to)
+/* Copies to `to`; a part that cannot be read is where it ends. */
+static bool
+copy_octets (int fd, guint32 start, guint32 end, int to)
 {
     g_autofree guint8 *bytes = g_malloc (SAVE_BYTES);
 
     while (start < end) {
-        gsize n = MIN (SAVE_BYTES, end - start);
+        const gsize n = MIN (SAVE_BYTES, end - start);
 
-        if (!relais_spool_pread (fd, bytes, n, start, NULL) || write (to, bytes, n) != (ssize_t)n)
+        if (!relais_spool_pread (fd, bytes, n, start, NULL))
             break;
+        for (gsize done = 0; done < n;) {
+            const ssize_t wrote = write (to, bytes + done, n - done);
+
+            if (wrote < 0 && errno != EINTR)
+                return false;
+            done += (gsize)MAX (wrote, 0);
+        }
         start += (guint32)n;
     }
-    (void)fdatasync (to);
+    return fdatasync (to) == 0;
+}
+
+/* Puts octets of a segment into the quarantine, under that name once all are on disk: what a start that was
+ * cut off left of them is begun anew. False with errno. */
+static bool
+save (const RelaisSpool *spool, int fd, guint32 start, guint32 end, const char *name)
+{
+    g_autofree char *part = g_strconcat (name, ".part", NULL);
+    bool good;
+    int to, reason;
+
+    (void)unlinkat (spool->quarantine_fd, part, 0);
+    to = openat (spool->quarantine_fd, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                 0600);
+    if (to < 0)
+        return false;
+    good = copy_octets (fd, start, end, to);
+    reason = errno;
     close (to);
+    if (good && renameat (spool->quarantine_fd, part, spool->quarantine_fd, name) == 0 &&
+        fsync (spool->quarantine_fd) == 0)
+        return true;
+    reason = good ? errno : reason;
+    (void)unlinkat (spool->quarantine_fd, part, 0);
+    errno = reason;
+    return false;
+}
+
+/* The segment and its header, without which nobody could tell records in those octets once it is gone. */
+static bool
+save_with_header (const RelaisSpool *spool, int fd, guint32 number, guint32 start, guint32 end,
+                  const char *name)
+{
+    g_autofree char *header = relais_damage_name (number, 0, RELAIS_SEGMENT_HEADER_BYTES);
+    struct stat st;
+
+    if (fstatat (spool->quarantine_fd, header, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+        !save (spool, fd, 0, RELAIS_SEGMENT_HEADER_BYTES, header))
+        return false;
+    return save (spool, fd, start, end, name);
+}
+
+/* Until the next start, which tries again. */
+static void
+keep_segment (RelaisSpool *spool, guint32 number)
+{
+    RelaisSegment *segment;
+
+    g_mutex_lock (&spool->index_lock);
+    segment = relais_ledger_segment (spool, number);
+    if (segment != NULL)
+        segment->refs++;
+    g_mutex_unlock (&spool->index_lock);
 }
 
 void
 relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 start, guint32 end,
                           const char *why)
 {
-    bool deleted, unused;
-    int to = create_saved (spool, number, start, end, &deleted);
+    g_autofree char *name = relais_damage_name (number, start, end);
+    struct stat st;
+    const bool there = fstatat (spool->quarantine_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
-    if (deleted)
+    if (there && st.st_size == 0) /* an operator deleted it */
         return;
     __atomic_fetch_add (&spool->n_quarantined, 1, __ATOMIC_RELAXED);
-    g_warning ("spool \"%s\": %s in segment %08x, bytes %u to %u: moved to the quarantine",
-               spool->dir, why, number, start, end);
-    if (to < 0)
+    if (there || save_with_header (spool, fd, number, start, end, name)) {
+        g_warning ("spool \"%s\": %s in segment %08x, bytes %u to %u: moved to the quarantine",
+                   spool->dir, why, number, start, end);
         return;
-    save (fd, start, end, to);
-    /* Without it nobody could tell records in those octets once the segment is gone. */
-    to = create_saved (spool, number, 0, RELAIS_SEGMENT_HEADER_BYTES, &unused);
-    if (to >= 0)
-        save (fd, 0, RELAIS_SEGMENT_HEADER_BYTES, to);
+    }
+    g_warning (
+        "spool \"%s\": %s in segment %08x, bytes %u to %u: cannot be copied to the quarantine "
+        "(%s); the segment is kept, and the next start tries again",
+        spool->dir, why, number, start, end, g_strerror (errno));
+    keep_segment (spool, number);
 }
 
 /* --- What a record means ------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "fixture.h"
+#include "spool/record.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -109,6 +110,94 @@ test_body_of_damaged_envelope (void)
     g_assert_true (g_file_get_contents (kept, &after, &kept_size, NULL));
     g_assert_cmpuint (kept_size, ==, size);
     g_assert_cmpint (memcmp (after, before, size), ==, 0);
+    fixture_clear (&f);
+}
+
+/* Closes the spool, and leaves the segment as a crash would have: with no index, and a first record that is none any more. */
+static void
+crash_with_damage (Fixture *f, const char *segment)
+{
+    g_autofree char *bytes = NULL;
+    gsize size = 0;
+
+    g_assert_true (g_file_get_contents (segment, &bytes, &size, NULL));
+    fixture_close (f);
+    g_assert_cmpuint (size, >, RELAIS_SEGMENT_HEADER_BYTES + 8);
+    bytes[RELAIS_SEGMENT_HEADER_BYTES + 8] ^= 1;
+    g_assert_true (g_file_set_contents (segment, bytes, (gssize)size, NULL));
+}
+
+/* What the quarantine has of segments: each is taken away and a directory put where its copy would be made. */
+static GPtrArray *
+bar_copies (const char *quarantine)
+{
+    GPtrArray *bars = g_ptr_array_new_with_free_func (g_free);
+    GDir *files = g_dir_open (quarantine, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name (files)) != NULL) {
+        g_autofree char *path = g_build_filename (quarantine, name, NULL);
+
+        g_assert_cmpint (g_unlink (path), ==, 0);
+        g_ptr_array_add (bars, g_strconcat (path, ".part", NULL));
+    }
+    g_dir_close (files);
+    g_assert_cmpuint (bars->len, ==, 2); /* the octets and the header */
+    for (guint i = 0; i < bars->len; i++)
+        g_assert_cmpint (g_mkdir (g_ptr_array_index (bars, i), 0700), ==, 0);
+    return bars;
+}
+
+static void
+lift_bars (GPtrArray *bars)
+{
+    for (guint i = 0; i < bars->len; i++)
+        g_assert_cmpint (g_rmdir (g_ptr_array_index (bars, i)), ==, 0);
+}
+
+/* Damage that cannot be copied to the quarantine keeps its segment, also when nothing else lives there, and the next
+ * start copies it. */
+static void
+test_quarantine_that_takes_nothing (void)
+{
+    Fixture f;
+    g_autofree char *quarantine = NULL, *name = NULL, *segment = NULL;
+    g_autoptr (GHashTable) found = NULL;
+    g_autoptr (GPtrArray) bars = NULL;
+    GHashTableIter iter;
+    guint64 *id;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    fixture_accept (&f, 1, 400);
+    fixture_accept (&f, 2, 400);
+    name = fixture_first_segment (&f);
+    segment = g_build_filename (f.spool_dir, name, NULL);
+    quarantine = g_build_filename (f.spool_dir, "quarantine", NULL);
+    crash_with_damage (&f, segment);
+    fixture_open (&f);
+    fixture_close (&f);
+    bars = bar_copies (quarantine);
+
+    fixture_open (&f);
+    found = fixture_recover (&f);
+    g_assert_cmpuint (g_hash_table_size (found), ==, 1);
+    g_hash_table_iter_init (&iter, found);
+    g_assert_true (g_hash_table_iter_next (&iter, (gpointer *)&id, NULL));
+    fixture_done (&f, *id);
+    for (guint i = 0; i < 200; i++) /* segments come and go */
+        fixture_done (&f, fixture_accept (&f, i, 4000));
+    g_assert_true (g_file_test (segment, G_FILE_TEST_EXISTS));
+    fixture_close (&f);
+
+    lift_bars (bars);
+    fixture_open (&f);
+    for (guint i = 0; i < bars->len; i++) {
+        g_autofree char *path = g_strndup (g_ptr_array_index (bars, i),
+                                           strlen (g_ptr_array_index (bars, i)) - strlen (".part"));
+
+        g_assert_true (g_file_test (path, G_FILE_TEST_IS_REGULAR));
+    }
     fixture_clear (&f);
 }
 
@@ -410,6 +499,8 @@ main (int argc, char **argv)
     fixture_allow_warnings ();
     g_test_add_func ("/spool/damage/missing-body-file", test_missing_body_file);
     g_test_add_func ("/spool/damage/body-of-damaged-envelope", test_body_of_damaged_envelope);
+    g_test_add_func ("/spool/damage/quarantine-that-takes-nothing",
+                     test_quarantine_that_takes_nothing);
     g_test_add_func ("/spool/damage/planted", test_planted);
     g_test_add_func ("/spool/damage/planted-directory", test_planted_directory);
     g_test_add_func ("/spool/damage/cut-segment", test_cut_segment);
