@@ -321,6 +321,15 @@ read_segment (Reading *reading, guint32 number, int fd, const RelaisSegmentHeade
     return true;
 }
 
+/* What became of it, for the log. A name that is taken there leaves it where it is; nothing reads it there either. */
+static const char *
+move_to_quarantine (const RelaisSpool *spool, const char *name)
+{
+    return renameat2 (spool->dir_fd, name, spool->quarantine_fd, name, RENAME_NOREPLACE) == 0
+               ? "moved to the quarantine"
+               : "it stays where it is, as it cannot be moved to the quarantine";
+}
+
 /* A file under a segment's name whose header is not that segment's. A blank that was about to become
  * it goes; anything else is kept for a human to look at. */
 static void
@@ -331,9 +340,8 @@ set_aside (RelaisSpool *spool, const char *name, guint32 number, bool blank)
         return;
     }
     __atomic_fetch_add (&spool->n_quarantined, 1, __ATOMIC_RELAXED);
-    g_warning ("spool \"%s\": the header of segment %08x is damaged: moved to the quarantine",
-               spool->dir, number);
-    (void)renameat (spool->dir_fd, name, spool->quarantine_fd, name);
+    g_warning ("spool \"%s\": the header of segment %08x is damaged: %s", spool->dir, number,
+               move_to_quarantine (spool, name));
 }
 
 typedef bool (*WithSegment) (Reading *reading, guint32 number, int fd,
@@ -387,14 +395,13 @@ compare_numbers (gconstpointer a, gconstpointer b)
     return (x > y) - (x < y);
 }
 
-/* Not opened: that alone may wait for ever, or do something. A name that is taken in the quarantine leaves it where it
- * is; nothing reads it there either. */
+/* Not opened: that alone may wait for ever, or do something. */
 static void
 set_aside_foreign (RelaisSpool *spool, const char *name)
 {
     __atomic_fetch_add (&spool->n_quarantined, 1, __ATOMIC_RELAXED);
-    g_warning ("spool \"%s\": %s is no file: moved to the quarantine", spool->dir, name);
-    (void)renameat2 (spool->dir_fd, name, spool->quarantine_fd, name, RENAME_NOREPLACE);
+    g_warning ("spool \"%s\": %s is no file: %s", spool->dir, name,
+               move_to_quarantine (spool, name));
 }
 
 /* A blank is written over, so it must have no other name. */
