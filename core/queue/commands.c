@@ -357,20 +357,6 @@ on_list_live (gpointer data, RelaisLive *live, const GError *error)
     list_on (list);
 }
 
-static bool
-slot_is_selected (const List *list, guint32 slot)
-{
-    const RelaisRecords *records = &list->queue->records;
-
-    if (!relais_slot_at (records, slot)->used)
-        return false;
-    for (guint32 number = relais_slot_at (records, slot)->first; number != 0;
-         number = relais_delivery_at (records, number)->after)
-        if (relais_selection_has (list->queue, &list->selection, number))
-            return true;
-    return false;
-}
-
 static void
 list_end (List *list)
 {
@@ -416,7 +402,7 @@ list_on (gpointer data)
             list_end (list);
             return;
         }
-        if (!slot_is_selected (list, slot))
+        if (!relais_selection_has_slot (queue, &list->selection, slot))
             continue;
         list->id = relais_slot_at (&queue->records, slot)->id;
         live = relais_live_get (queue, list->id, on_list_live, list);

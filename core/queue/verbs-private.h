@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The operator's verbs, as functions: hold, release, retry, bounce and delete, by queue id, recipient
- * domain, tenant, or all. Large queues are walked in slices of one loop turn each.
+ * domain, tenant, sender, or all. Large queues are walked in slices of one loop turn each.
  */
 #pragma once
 
@@ -29,6 +29,10 @@ typedef struct {
  * there. */
 bool
 relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection, guint32 delivery);
+
+/* Whether a delivery of the message in a slot is meant; also of none, which is not. */
+bool relais_selection_has_slot (const RelaisQueue *queue, const RelaisSelection *selection,
+                                guint32 slot);
 
 /* Whether a delivery of the message `selection->id` is meant. */
 bool relais_selection_has_message (const RelaisQueue *queue, const RelaisSelection *selection);

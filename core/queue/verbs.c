@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "queue/destination-private.h"
+#include "queue/live-private.h"
 #include "queue/outcome-private.h"
 #include "queue/rest-private.h"
 #include "queue/schedule-private.h"
@@ -22,7 +23,9 @@ typedef struct {
     RelaisVerb verb;
     RelaisSelection selection;
     char *domain, *tenant, *sender;
-    guint32 next; /* slot */
+    guint32 next;    /* slot */
+    guint32 top;     /* of a selection by id: the slot after its own */
+    guint64 read_id; /* of the message whose sender is looked at */
     guint64 n, n_waiting;
     RelaisVerbDone done;
     gpointer data;
@@ -57,15 +60,22 @@ relais_selection_has (const RelaisQueue *queue, const RelaisSelection *selection
 }
 
 bool
-relais_selection_has_message (const RelaisQueue *queue, const RelaisSelection *selection)
+relais_selection_has_slot (const RelaisQueue *queue, const RelaisSelection *selection, guint32 slot)
 {
-    const guint32 slot = relais_records_find (&queue->records, selection->id);
-
-    for (guint32 number = slot != 0 ? relais_slot_at (&queue->records, slot)->first : 0;
-         number != 0; number = relais_delivery_at (&queue->records, number)->after)
+    if (slot == 0 || !relais_slot_at (&queue->records, slot)->used)
+        return false;
+    for (guint32 number = relais_slot_at (&queue->records, slot)->first; number != 0;
+         number = relais_delivery_at (&queue->records, number)->after)
         if (relais_selection_has (queue, selection, number))
             return true;
     return false;
+}
+
+bool
+relais_selection_has_message (const RelaisQueue *queue, const RelaisSelection *selection)
+{
+    return relais_selection_has_slot (queue, selection,
+                                      relais_records_find (&queue->records, selection->id));
 }
 
 /* --- One delivery ----------------------------------------------------------------------------- */
@@ -183,31 +193,95 @@ apply_to_slot (Walk *walk, guint32 slot)
     }
 }
 
+static void walk_on (gpointer data);
+
+/* The slot knows a hash of the sender, which others can have too. */
+static void
+apply_if_senders (Walk *walk, const RelaisMessage *message)
+{
+    const guint32 slot = relais_records_find (&walk->queue->records, walk->read_id);
+
+    if (slot != 0 && strcmp (message->envelope.sender, walk->sender) == 0)
+        apply_to_slot (walk, slot);
+}
+
+/* One that cannot be read is left as it is; the spool says so. */
+static void
+on_walk_live (gpointer data, RelaisLive *live, const GError *error)
+{
+    Walk *walk = data;
+
+    if (live != NULL) {
+        apply_if_senders (walk, live->message);
+        relais_live_unref (live);
+    }
+    walk_on (walk);
+}
+
+/* False if the message is read first, which calls back. */
+static bool
+visit (Walk *walk, guint32 slot)
+{
+    RelaisQueue *queue = walk->queue;
+    RelaisLive *live;
+
+    if (!relais_selection_has_slot (queue, &walk->selection, slot))
+        return true;
+    if (walk->sender == NULL) {
+        apply_to_slot (walk, slot);
+        return true;
+    }
+    walk->read_id = relais_slot_at (&queue->records, slot)->id;
+    live = relais_live_get (queue, walk->read_id, on_walk_live, walk);
+    if (live == NULL)
+        return false;
+    apply_if_senders (walk, live->message);
+    relais_live_unref (live);
+    return true;
+}
+
+static void
+walk_end (Walk *walk, guint64 n)
+{
+    walk->done (walk->data, n, walk->n_waiting);
+    walk_free (walk);
+}
+
+static guint32
+walk_top (const Walk *walk)
+{
+    return walk->selection.id != 0 ? walk->top : walk->queue->records.slots.top;
+}
+
 static void
 walk_on (gpointer data)
 {
     Walk *walk = data;
     RelaisQueue *queue = walk->queue;
-    guint32 top = queue->records.slots.top;
 
     if (queue->closed) {
-        walk->done (walk->data, G_MAXUINT64, 0);
-        walk_free (walk);
+        walk_end (walk, G_MAXUINT64);
         return;
     }
-    if (walk->selection.id != 0) {
-        walk->next = relais_records_find (&queue->records, walk->selection.id);
-        top = walk->next + (walk->next != 0);
-    }
-    for (guint i = 0; i < SLOTS_PER_TURN && walk->next < top; i++, walk->next++)
-        if (walk->next != 0 && relais_slot_at (&queue->records, walk->next)->used)
-            apply_to_slot (walk, walk->next);
-    if (walk->next < top) {
+    for (guint i = 0; i < SLOTS_PER_TURN && walk->next < walk_top (walk); i++)
+        if (!visit (walk, walk->next++))
+            return;
+    if (walk->next < walk_top (walk))
         relais_loop_post (queue->loop, walk_on, walk);
-        return;
+    else
+        walk_end (walk, walk->n);
+}
+
+static void
+walk_begin (gpointer data)
+{
+    Walk *walk = data;
+
+    if (walk->selection.id != 0 && !walk->queue->closed) {
+        walk->next = relais_records_find (&walk->queue->records, walk->selection.id);
+        walk->top = walk->next + (walk->next != 0);
     }
-    walk->done (walk->data, walk->n, walk->n_waiting);
-    walk_free (walk);
+    walk_on (walk);
 }
 
 void
@@ -225,5 +299,5 @@ relais_queue_apply (RelaisQueue *queue, RelaisVerb verb, const RelaisSelection *
         (RelaisSelection){selection->id, walk->domain, walk->tenant, walk->sender, selection->held};
     walk->done = done;
     walk->data = data;
-    relais_loop_post (queue->loop, walk_on, walk);
+    relais_loop_post (queue->loop, walk_begin, walk);
 }

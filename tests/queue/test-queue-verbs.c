@@ -61,6 +61,35 @@ test_verbs (void)
     test_close (&test);
 }
 
+/* The two senders have one hash (32 bits of FNV-1a), as any stranger can have it of another. */
+static void
+test_senders_of_one_hash (void)
+{
+    static const char *const senders[] = {"lxgxmbc@a.test", "gudmrbx@a.test"};
+    const char *recipients[] = {"x@a.rcpt.test", NULL};
+    const RelaisSelection first = {.sender = senders[0]}, all = {0};
+    const guint64 usual = fixture_hot_memory;
+    Test test;
+    Rule rules[] = {{"MAIL FROM:<", "450 4.2.0 greylisted", 0}, {NULL, NULL, 0}};
+
+    g_assert_cmpuint (relais_queue_name_hash (senders[0]), ==, relais_queue_name_hash (senders[1]));
+    fixture_hot_memory = 0; /* so that each is read from disk */
+    test_open (&test, "");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    for (guint i = 0; i < 6; i++)
+        fixture_submit (&test.fixture, &(Mail){.sender = senders[i % 2], .recipients = recipients});
+    fixture_settle (&test.fixture);
+    restart (&test, 0);
+    fixture_settle (&test.fixture);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_DELETE, &first), ==, 3);
+    g_assert_cmpuint (figures (&test).messages, ==, 3);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_DELETE, &first), ==, 0);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_DELETE, &all), ==, 3);
+    test_close (&test);
+    fixture_hot_memory = usual;
+}
+
 static void
 test_retry_now (void)
 {
@@ -241,6 +270,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/queue/verbs/verbs", test_verbs);
     g_test_add_func ("/queue/verbs/retry-now", test_retry_now);
+    g_test_add_func ("/queue/verbs/senders-of-one-hash", test_senders_of_one_hash);
     g_test_add_func ("/queue/verbs/bounce-verb", test_bounce_verb);
     g_test_add_func ("/queue/verbs/delete-in-flight", test_delete_in_flight);
     g_test_add_func ("/queue/verbs/second-thoughts", test_second_thoughts);
