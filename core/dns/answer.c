@@ -300,6 +300,24 @@ relais_dns_answer_fail (RelaisDnsAnswer *answer, const char *reason)
     g_array_set_size (answer->records, 0);
 }
 
+const RelaisDnsRecord *
+relais_dns_answer_find_only (const RelaisDnsAnswer *answer,
+                             bool (*is_meant) (const guint8 *bytes, gsize size))
+{
+    const RelaisDnsRecord *found = NULL;
+
+    for (guint i = 0; answer->outcome == RELAIS_DNS_DATA && i < answer->records->len; i++) {
+        const RelaisDnsRecord *record = &g_array_index (answer->records, RelaisDnsRecord, i);
+
+        if (!is_meant (record->bytes, record->size))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = record;
+    }
+    return found;
+}
+
 static const char *
 rcode_name (guint rcode)
 {

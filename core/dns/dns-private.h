@@ -59,6 +59,11 @@ struct RelaisDnsAnswer {
     const char *reason; /* for TEMPORARY and BOGUS: "timeout", "SERVFAIL", ...; else NULL */
 };
 
+/* The one record of an answer that is meant; NULL if there is no data, none, or more than one. Borrowed. */
+const RelaisDnsRecord *
+relais_dns_answer_find_only (const RelaisDnsAnswer *answer,
+                             bool (*is_meant) (const guint8 *bytes, gsize size));
+
 typedef void (*RelaisDnsFunc) (gpointer data, const RelaisDnsAnswer *answer);
 typedef struct RelaisDnsQuery RelaisDnsQuery;
 

@@ -83,7 +83,5 @@ relais_tally_mail (const RelaisTallyDay *day, const RelaisTallySubmitter *submit
 /* The targets of "v=TLSRPTv1; rua=mailto:a@example.org,https://example.org/x" (section 3): "mailto:" with one plain
  * address, or "https:". NULL if the record is none, or malformed; at most RELAIS_TLSRPT_TARGETS. */
 char **relais_tlsrpt_record_parse (const guint8 *bytes, gsize size);
-/* Whether a TXT record is meant for TLSRPT at all. */
-bool relais_tlsrpt_record_is_meant (const guint8 *bytes, gsize size);
 /* The targets of an answer's one record that is meant; NULL if there is none, or more than one (section 3). */
 char **relais_tlsrpt_answer_targets (const RelaisDnsAnswer *answer);

@@ -49,8 +49,9 @@ read_targets (const char *value)
     return (char **)g_ptr_array_free (g_steal_pointer (&targets), FALSE);
 }
 
-bool
-relais_tlsrpt_record_is_meant (const guint8 *bytes, gsize size)
+/* Whether a TXT record is meant for TLSRPT at all. */
+static bool
+is_meant (const guint8 *bytes, gsize size)
 {
     return size >= strlen (BEGIN) && memcmp (bytes, BEGIN, strlen (BEGIN)) == 0;
 }
@@ -61,7 +62,7 @@ relais_tlsrpt_record_parse (const guint8 *bytes, gsize size)
     g_autofree char *text = NULL;
     g_auto (GStrv) fields = NULL;
 
-    if (!relais_tlsrpt_record_is_meant (bytes, size))
+    if (!is_meant (bytes, size))
         return NULL;
     for (gsize i = 0; i < size; i++)
         if (bytes[i] < ' ' || bytes[i] > '~')
@@ -79,17 +80,8 @@ relais_tlsrpt_record_parse (const guint8 *bytes, gsize size)
 char **
 relais_tlsrpt_answer_targets (const RelaisDnsAnswer *answer)
 {
-    const RelaisDnsRecord *found = NULL;
+    const RelaisDnsRecord *found = relais_dns_answer_find_only (answer, is_meant);
 
-    for (guint i = 0; answer->outcome == RELAIS_DNS_DATA && i < answer->records->len; i++) {
-        const RelaisDnsRecord *record = &g_array_index (answer->records, RelaisDnsRecord, i);
-
-        if (!relais_tlsrpt_record_is_meant (record->bytes, record->size))
-            continue;
-        if (found != NULL)
-            return NULL;
-        found = record;
-    }
     return found != NULL ? relais_tlsrpt_record_parse (found->bytes, found->size) : NULL;
 }
 

@@ -309,17 +309,8 @@ fetch (Domain *domain)
 static char *
 find_id (const RelaisDnsAnswer *answer)
 {
-    const RelaisDnsRecord *found = NULL;
+    const RelaisDnsRecord *found = relais_dns_answer_find_only (answer, relais_sts_record_is_meant);
 
-    for (guint i = 0; answer->outcome == RELAIS_DNS_DATA && i < answer->records->len; i++) {
-        const RelaisDnsRecord *record = &g_array_index (answer->records, RelaisDnsRecord, i);
-
-        if (!relais_sts_record_is_meant (record->bytes, record->size))
-            continue;
-        if (found != NULL)
-            return NULL;
-        found = record;
-    }
     return found != NULL ? relais_sts_record_parse (found->bytes, found->size) : NULL;
 }
 
