@@ -2,10 +2,8 @@
  *
  * The configuration of a tracking module, made from its section and those of the tenants. Immutable.
  */
+#include "life.h"
 #include "tracking.h"
-
-#include <gio/gio.h>
-#include <glib/gi18n-lib.h>
 
 static void
 read_tenant (TrackingTenant *tenant, const RelaisSection *section, const char *prefix)
@@ -34,24 +32,6 @@ read_tenants (TrackingConfig *own, const RelaisConfig *config, const char *name)
     }
 }
 
-/* A token dies with its key, whatever its own time is. */
-static bool
-outlives_no_key (const RelaisConfig *config, const RelaisSection *section, const char *name,
-                 GError **error)
-{
-    const RelaisSection *tokens = relais_config_find_section (config, "tokens", NULL);
-
-    if (tokens == NULL ||
-        relais_section_get_int (section, "life") <= relais_section_get_int (tokens, "keep"))
-        return true;
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 _ ("%s: [%s] life is longer than [tokens] keep (%s), and what is sent would "
-                    "lead nowhere before its time; shorten one or lengthen the other"),
-                 relais_section_get_origin (section, "life"), name,
-                 relais_section_get_origin (tokens, "keep"));
-    return false;
-}
-
 gboolean
 tracking_config_read (TrackingConfig *own, RelaisModule *module, RelaisConfig *config,
                       GError **error)
@@ -59,7 +39,7 @@ tracking_config_read (TrackingConfig *own, RelaisModule *module, RelaisConfig *c
     const char *name = relais_module_get_name (module);
     const RelaisSection *section = relais_config_find_section (config, name, NULL);
 
-    if (!outlives_no_key (config, section, name, error))
+    if (!tracking_life_check (config, section, name, error))
         return FALSE;
     *own = (TrackingConfig){
         .life_us = relais_section_get_int (section, "life"),

@@ -1,8 +1,9 @@
-# modules/tracking: what the modules open-tracker and click-redirector share, compiled into both.
+# modules/tracking: what the modules open-tracker and click-redirector share, compiled into both; life.c into unsubscribe, too.
 tracking_who_sources = modules/tracking/agents.c modules/tracking/rules.c modules/tracking/who.c \
     modules/tracking/who.h
 tracking_sources = $(tracking_who_sources) modules/tracking/answer.c modules/tracking/config.c \
-    modules/tracking/hits.c modules/tracking/identity.c modules/tracking/mode.c modules/tracking/show.c \
+    modules/tracking/hits.c modules/tracking/identity.c modules/tracking/life.c modules/tracking/life.h \
+    modules/tracking/mode.c modules/tracking/show.c \
     modules/tracking/tracking.h
 TRACKING_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -I$(top_srcdir)/modules/tracking -DGETTEXT_PACKAGE=\"relais\" \
     -DTRACKING_RULES_FILE=\"$(datadir)/relais/tracking-rules\"

@@ -2,6 +2,7 @@
  *
  * The configuration, made from the module's section and those of the tenants. Immutable.
  */
+#include "life.h"
 #include "unsubscribe.h"
 
 #include <gio/gio.h>
@@ -56,23 +57,6 @@ read_tenant (UnsubscribeConfig *own, const RelaisConfig *config, const RelaisSec
     return trouble == NULL;
 }
 
-/* A link dies with the key that it was sealed with, whatever its own time is. */
-static bool
-outlives_no_key (const RelaisConfig *config, const RelaisSection *section, GError **error)
-{
-    const RelaisSection *tokens = relais_config_find_section (config, "tokens", NULL);
-
-    if (tokens == NULL ||
-        relais_section_get_int (section, "life") <= relais_section_get_int (tokens, "keep"))
-        return true;
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 _ ("%s: [%s] life is longer than [tokens] keep (%s), and what is sent would "
-                    "lead nowhere before its time; shorten one or lengthen the other"),
-                 relais_section_get_origin (section, "life"), "unsubscribe",
-                 relais_section_get_origin (tokens, "keep"));
-    return false;
-}
-
 static bool
 read_all (UnsubscribeConfig *own, const RelaisConfig *config, GError **error)
 {
@@ -80,7 +64,7 @@ read_all (UnsubscribeConfig *own, const RelaisConfig *config, GError **error)
     GError *trouble = NULL;
     bool good = true;
 
-    if (!outlives_no_key (config, section, error))
+    if (!tracking_life_check (config, section, "unsubscribe", error))
         return false;
     own->common.mode = (UnsubscribeMode)relais_section_get_enum (section, "mode");
     own->life_us = relais_section_get_int (section, "life");

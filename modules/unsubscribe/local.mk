@@ -1,12 +1,13 @@
 # modules/unsubscribe: the module, and its tests (tests/modules/unsubscribe).
 unsubscribe_pure_sources = modules/unsubscribe/fields.c modules/unsubscribe/form.c \
     modules/unsubscribe/identity.c modules/unsubscribe/page.c modules/unsubscribe/unsubscribe.h
-UNSUBSCRIBE_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
+UNSUBSCRIBE_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -I$(top_srcdir)/modules/tracking -DGETTEXT_PACKAGE=\"relais\"
 
 module_LTLIBRARIES += modules/unsubscribe/unsubscribe.la
 modules_unsubscribe_unsubscribe_la_SOURCES = modules/unsubscribe/unsubscribe.c \
     modules/unsubscribe/act.c modules/unsubscribe/answer.c modules/unsubscribe/config.c \
-    modules/unsubscribe/mail.c modules/unsubscribe/seal.c $(unsubscribe_pure_sources)
+    modules/unsubscribe/mail.c modules/unsubscribe/seal.c modules/tracking/life.c modules/tracking/life.h \
+    $(unsubscribe_pure_sources)
 modules_unsubscribe_unsubscribe_la_CPPFLAGS = $(UNSUBSCRIBE_CPPFLAGS)
 modules_unsubscribe_unsubscribe_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)
 modules_unsubscribe_unsubscribe_la_LIBADD = librelais.la $(GLIB_LIBS)

@@ -10,9 +10,10 @@ import sys
 import tempfile
 
 SOURCE = os.environ.get("RELAIS_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(SOURCE, "tests/abi"))
+sys.path[:0] = [os.path.join(SOURCE, "tests/abi"), os.path.join(SOURCE, "tests/tree")]
 sys.dont_write_bytecode = True
 import installed
+import shared
 from installed import CC, run
 
 LIBRARIES = {  # what a module needs besides relais
@@ -20,14 +21,13 @@ LIBRARIES = {  # what a module needs besides relais
     "bounce": ["json-glib-1.0", "libpcre2-8"], "throttle": ["json-glib-1.0", "libpcre2-8"], "milter": ["gio-2.0"], "unsubscribe": ["gio-2.0"]}
 BARE = {"store-gdbm": ["-lgdbm"]}  # the same, of what has no .pc file
 SHARED = {"replies", "skeleton", "tracking"}  # no module: what several of them compile in, and what new ones are written from
-SHARES = {"bounce": "replies", "click-redirector": "tracking", "open-tracker": "tracking", "throttle": "replies"}
 
 
 def build(module, copy):
     """None, or what the compiler said."""
     home = os.path.join(copy.top, "src-" + module)
     shutil.copytree(os.path.join(SOURCE, "modules", module), home)
-    for path in glob.glob(os.path.join(SOURCE, "modules", SHARES.get(module, "-"), "*.[ch]")):
+    for path in shared.files(SOURCE, module):
         shutil.copy(path, home)
     flags = run(["pkg-config", "--cflags", "--libs", "relais"] + LIBRARIES.get(module, []), env=copy.env)
     if flags.returncode != 0:

@@ -10,10 +10,9 @@ import sys
 SOURCE = os.environ.get("RELAIS_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROOMS = ["loop", "conf", "tls", "event", "message", "spool", "dns", "store", "suppress", "module", "http", "control", "smtp", "queue"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
-
-# Modules that compile in what several of them share.
-SHARES = {name: os.path.join(SOURCE, "modules", shared)
-          for name, shared in (("bounce", "replies"), ("click-redirector", "tracking"), ("open-tracker", "tracking"), ("throttle", "replies"))}
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import shared
 
 
 def breaches(top):
@@ -37,8 +36,9 @@ def breaches(top):
                 out.append("%s: <%s> is no public header" % (where, name))
     for path in sorted(glob.glob(os.path.join(top, "modules", "*", "*.[ch]"))):
         where, here = os.path.relpath(path, top), os.path.dirname(path)
+        others = [os.path.basename(file) for file in shared.files(SOURCE, os.path.basename(here))]
         for bracket, name in INCLUDE.findall(open(path).read()):
-            if bracket == '"' and not any(os.path.exists(os.path.join(d, name)) for d in (here, SHARES.get(os.path.basename(here), here))):
+            if bracket == '"' and name not in others and not os.path.exists(os.path.join(here, name)):
                 out.append("%s: \"%s\" is not the module's own file" % (where, name))
             elif "-private" in name and bracket == "<":
                 out.append("%s: <%s> is private" % (where, name))
