@@ -457,6 +457,17 @@ test_silent_about_some (void)
         result_clear (&results[i]);
 }
 
+/* Silent about the domains that ask_dead () asks for; good.test has an MX. */
+static TestDns *
+serve_dead (guint n)
+{
+    g_autoptr (GString) script = g_string_new ("good.test MX 10 a.test\n");
+
+    for (guint i = 0; i < n; i++)
+        g_string_append_printf (script, "d%u.test MX !DROP\n", i);
+    return test_dns_new (script->str);
+}
+
 static void
 ask_dead (RelaisDns *dns, Result *results, guint from, guint to, guint *total)
 {
@@ -474,19 +485,14 @@ static void
 test_wait_is_no_timeout (void)
 {
     enum { PLACES = 8 };
-    g_autoptr (GString) script = g_string_new ("good.test MX 10 a.test\n");
     g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
     g_autoptr (RelaisDns) dns = NULL;
-    g_autoptr (TestDns) server = NULL;
-    const char *servers[2] = {NULL};
+    g_autoptr (TestDns) server = serve_dead (PLACES);
+    const char *const servers[] = {test_dns_address (server), NULL};
     Result results[PLACES] = {0};
     g_auto (Result) good = {0};
     guint total = 0;
 
-    for (guint i = 0; i < PLACES; i++)
-        g_string_append_printf (script, "d%u.test MX !DROP\n", i);
-    server = test_dns_new (script->str);
-    servers[0] = test_dns_address (server);
     dns = open_resolver (loop, servers, 1500 * 1000, PLACES);
     ask_dead (dns, results, 0, PLACES, &total);
     ask_one (loop, dns, "good.test", RELAIS_DNS_MX, &good);
@@ -502,19 +508,14 @@ static void
 test_late_ones_share (void)
 {
     enum { PLACES = 16, SHARE = PLACES / 4 };
-    g_autoptr (GString) script = g_string_new ("good.test MX 10 a.test\n");
     g_autoptr (RelaisLoop) loop = relais_loop_new (NULL, NULL);
     g_autoptr (RelaisDns) dns = NULL;
-    g_autoptr (TestDns) server = NULL;
-    const char *servers[2] = {NULL};
+    g_autoptr (TestDns) server = serve_dead (PLACES);
+    const char *const servers[] = {test_dns_address (server), NULL};
     Result results[PLACES] = {0};
     g_auto (Result) good = {0};
     guint total = 0, before;
 
-    for (guint i = 0; i < PLACES; i++)
-        g_string_append_printf (script, "d%u.test MX !DROP\n", i);
-    server = test_dns_new (script->str);
-    servers[0] = test_dns_address (server);
     dns = open_resolver (loop, servers, 1500 * 1000, PLACES);
     ask_dead (dns, results, 0, PLACES, &total);
     g_assert_cmpuint (relais_dns_n_asked (dns), ==, PLACES);

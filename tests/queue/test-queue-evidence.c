@@ -251,20 +251,28 @@ test_evidence (void)
     finish (&scene);
 }
 
+/* One message to two, who are x and y. */
+static void
+refuse_two (Scene *scene, Rule *rules)
+{
+    const char *recipients[] = {"x@a.rcpt.test", "y@a.rcpt.test", NULL};
+
+    refuse (scene, rules);
+    fixture_submit (&scene->test.fixture, &(Mail){.sender = "a@sender.test",
+                                                  .recipients = recipients,
+                                                  .notify = RELAIS_NOTIFY_NEVER});
+    fixture_settle (&scene->test.fixture);
+}
+
 /* What is said to the whole message is said to all of its recipients: of which, nobody knows. */
 static void
 test_of_several (void)
 {
     Scene scene;
-    const char *recipients[] = {"x@a.rcpt.test", "y@a.rcpt.test", NULL};
     Rule rules[] = {{".", "550 5.1.1 user unknown", 0}, {NULL, NULL, 0}};
 
     begin (&scene);
-    refuse (&scene, rules);
-    fixture_submit (&scene.test.fixture, &(Mail){.sender = "a@sender.test",
-                                                 .recipients = recipients,
-                                                 .notify = RELAIS_NOTIFY_NEVER});
-    fixture_settle (&scene.test.fixture);
+    refuse_two (&scene, rules);
     g_assert_cmpuint (count (&scene, "bounced"), ==, 2);
     g_assert_cmpuint (fake_suppression_reports, ==, 0);
     assert_last (&scene, "bounced", "\"bounce_reason\":\"no-such-user\"");
@@ -278,16 +286,11 @@ static void
 test_of_the_last (void)
 {
     Scene scene;
-    const char *recipients[] = {"x@a.rcpt.test", "y@a.rcpt.test", NULL};
     Rule rules[] = {
         {"<x@", "550 5.1.1 no such user", 0}, {".", "550 5.1.1 user unknown", 0}, {NULL, NULL, 0}};
 
     begin (&scene);
-    refuse (&scene, rules);
-    fixture_submit (&scene.test.fixture, &(Mail){.sender = "a@sender.test",
-                                                 .recipients = recipients,
-                                                 .notify = RELAIS_NOTIFY_NEVER});
-    fixture_settle (&scene.test.fixture);
+    refuse_two (&scene, rules);
     g_assert_cmpuint (fake_suppression_reports, ==, 2);
     finish (&scene);
 }
