@@ -2,8 +2,9 @@
  *
  * The resolver: two libunbound contexts on our loop (the second to confirm absences with servers),
  * one question for all who ask the same at once, a deadline of our own for each, a bound on those
- * under way, fewer places for names whose servers were silent lately. Loop thread only. libunbound may answer inside the call that asks and from its own
- * events; both only mark a question as done, and a timer tells who asked.
+ * under way, fewer places for names whose servers were silent lately. Loop thread only. libunbound may
+ * answer inside the call that asks and from its own events; both only mark a question as done, and a
+ * timer tells who asked.
  */
 #include "config.h"
 
@@ -154,7 +155,6 @@ static void
 on_deadline (gpointer data)
 {
     Question *question = data;
-
     RelaisDns *dns = question->dns;
 
     if (question->state == QUESTION_ASKED) {

@@ -8,6 +8,9 @@
 #include <glib.h>
 #include <stdbool.h>
 
+/* Longer than a destination sleeps between two lookups, unless configured. */
+enum { RELAIS_LATE_S = 3600 };
+
 typedef struct RelaisLate RelaisLate;
 
 /* Keeps at most `most` names. */
@@ -18,7 +21,3 @@ void relais_late_note (RelaisLate *late, const char *name, gint64 now_us);
 /* There was an answer. */
 void relais_late_forget (RelaisLate *late, const char *name);
 bool relais_late_has (const RelaisLate *late, const char *name, gint64 now_us);
-
-enum {
-    RELAIS_LATE_S = 3600
-}; /* longer than a destination sleeps between two lookups, unless configured */

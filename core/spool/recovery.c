@@ -93,7 +93,7 @@ save (const RelaisSpool *spool, int fd, guint32 start, guint32 end, const char *
     return false;
 }
 
-/* The segment and its header, without which nobody could tell records in those octets once it is gone. */
+/* With the segment's header, without which nobody could tell records in those octets once it is gone. */
 static bool
 save_with_header (const RelaisSpool *spool, int fd, guint32 number, guint32 start, guint32 end,
                   const char *name)

@@ -6,6 +6,7 @@
  *   segment-XXXXXXXX-0-4096   that segment's header, without which nobody could tell a record in them
  *   segment-XXXXXXXX          a segment whose header is damaged
  *   XXXXXXXXXXXXXXXX          a body file
+ *   *.part                    a copy that was cut off; the start that finds the damage again makes it anew
  *
  * An empty file of the first form says that an operator deleted those octets: the segment may still hold
  * them, and a start must not save them again. Pure, but for what says it blocks; any thread.

@@ -80,7 +80,7 @@ RELAIS_API gboolean relais_hook_get_tls (const RelaisHook *hook);
 RELAIS_API gboolean relais_hook_get_trusted (const RelaisHook *hook);
 
 /* Envelope; "" is the sender <>. In rcpt relais_hook_get_recipient () with 0 is the one asked about;
- * from message on the recipients are those of the message, on the way out of this transaction. */
+ * from message on the recipients are those of the message, on the way out of this transaction; in result it is one. */
 RELAIS_API const gchar *relais_hook_get_sender (const RelaisHook *hook);               /* [w] */
 RELAIS_API guint32 relais_hook_n_recipients (const RelaisHook *hook);                  /* [w] */
 RELAIS_API const gchar *relais_hook_get_recipient (const RelaisHook *hook, guint32 n); /* [w] */

@@ -8,8 +8,6 @@
 #include "link.h"
 #include "report-judge.h"
 
-#include <string.h>
-
 static RelaisVerdict
 turn (BounceModule *bounce, const BounceConfig *config, RelaisOutcome outcome, BounceAction action)
 {
