@@ -208,13 +208,14 @@ static void
 take_running (GHashTable *running, const char *line)
 {
     g_autoptr (JsonParser) parser = json_parser_new ();
+    JsonNode *root; /* NULL: an empty line */
     JsonObject *row;
     const char *section;
 
     if (!json_parser_load_from_data (parser, line, -1, NULL) ||
-        !JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
+        (root = json_parser_get_root (parser)) == NULL || !JSON_NODE_HOLDS_OBJECT (root))
         return;
-    row = json_node_get_object (json_parser_get_root (parser));
+    row = json_node_get_object (root);
     section = json_object_get_string_member_with_default (row, "section", "");
     if (g_str_has_prefix (section, "[module ") &&
         g_str_equal (json_object_get_string_member_with_default (row, "key", ""), "enable") &&

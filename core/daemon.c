@@ -278,6 +278,8 @@ take_down (RelaisDaemon *daemon)
 static int
 answer_offline (RelaisDaemon *daemon)
 {
+    g_autoptr (GError) error = NULL;
+
     if (daemon->arguments.dump) {
         g_autofree char *text = relais_config_dump (daemon->config);
 
@@ -289,6 +291,8 @@ answer_offline (RelaisDaemon *daemon)
         return 0;
     }
     puts (_ ("The configuration is good."));
+    if (!relais_privileges_check (daemon->config, &error))
+        printf (_ ("Started as root on this machine it stops: %s\n"), error->message);
     return 0;
 }
 

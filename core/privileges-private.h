@@ -13,8 +13,10 @@
 /* If we are root: makes `dirs` (NULL-terminated) with mode 0700 where they are missing, gives them to `user`, then
  * becomes that user and group. Not root: makes the directories. Either way no capability is left (those that a
  * service manager gave for the ports neither), programs started later gain none, and that root does not come back
- * is proved. `user` "root" keeps all of it (laboratories). */
+ * is proved. `user` "root" keeps all of it (laboratories). `group` NULL: the user's own. */
 bool relais_privileges_drop (const char *user, const char *group, const char *const *dirs,
                              GError **error);
-/* The same for the user and the directories that [relais] names. */
+/* Whether this machine has the user and the group that [relais] names; changes nothing. */
+bool relais_privileges_check (const RelaisConfig *config, GError **error);
+/* The same as relais_privileges_drop () for the user, the group and the directories that [relais] names. */
 bool relais_privileges_drop_by (const RelaisConfig *config, GError **error);

@@ -92,20 +92,13 @@ drop_rest (GError **error)
     return true;
 }
 
-bool
-relais_privileges_drop (const char *user, const char *group, const char *const *dirs,
-                        GError **error)
+/* `group` NULL: the user's own. */
+static bool
+find_ids (const char *user, const char *group, uid_t *uid, gid_t *gid, GError **error)
 {
-    const struct passwd *pw;
+    const struct passwd *pw = getpwnam (user);
     const struct group *gr;
-    uid_t uid;
-    gid_t gid;
 
-    if (geteuid () != 0)
-        return make_dirs (dirs, 0, 0, false, error) && drop_rest (error);
-    if (g_str_equal (user, "root"))
-        return make_dirs (dirs, 0, 0, false, error);
-    pw = getpwnam (user);
     if (pw == NULL) {
         g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
                      _ ("there is no user '%s': make it (adduser --system --group %s), or name "
@@ -113,13 +106,35 @@ relais_privileges_drop (const char *user, const char *group, const char *const *
                      user, user);
         return false;
     }
-    uid = pw->pw_uid;
-    gid = pw->pw_gid;
+    *uid = pw->pw_uid;
+    *gid = pw->pw_gid;
+    if (group == NULL)
+        return true;
     gr = getgrnam (group);
-    if (gr != NULL)
-        gid = gr->gr_gid;
-    return make_dirs (dirs, uid, gid, true, error) && become (uid, gid, user, error) &&
-           drop_rest (error);
+    if (gr == NULL) {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                     _ ("there is no group '%s': make it (addgroup --system %s), or name another "
+                        "one as group in [relais]"),
+                     group, group);
+        return false;
+    }
+    *gid = gr->gr_gid;
+    return true;
+}
+
+bool
+relais_privileges_drop (const char *user, const char *group, const char *const *dirs,
+                        GError **error)
+{
+    uid_t uid;
+    gid_t gid;
+
+    if (geteuid () != 0)
+        return make_dirs (dirs, 0, 0, false, error) && drop_rest (error);
+    if (g_str_equal (user, "root"))
+        return make_dirs (dirs, 0, 0, false, error);
+    return find_ids (user, group, &uid, &gid, error) && make_dirs (dirs, uid, gid, true, error) &&
+           become (uid, gid, user, error) && drop_rest (error);
 }
 
 /* Keys and passwords are in it: no core dump, and no look at it by another process of this user. A sanitizer has to look
@@ -134,6 +149,26 @@ hide_memory (GError **error)
     return true;
 }
 
+/* The group that nobody named is taken where the machine has it. */
+static const char *
+group_of (const RelaisSection *relais)
+{
+    const char *group = relais_section_get_string (relais, "group");
+
+    return relais_section_is_set (relais, "group") || getgrnam (group) != NULL ? group : NULL;
+}
+
+bool
+relais_privileges_check (const RelaisConfig *config, GError **error)
+{
+    const RelaisSection *relais = relais_config_find_section (config, "relais", NULL);
+    const char *user = relais_section_get_string (relais, "user");
+    uid_t uid;
+    gid_t gid;
+
+    return g_str_equal (user, "root") || find_ids (user, group_of (relais), &uid, &gid, error);
+}
+
 bool
 relais_privileges_drop_by (const RelaisConfig *config, GError **error)
 {
@@ -143,7 +178,7 @@ relais_privileges_drop_by (const RelaisConfig *config, GError **error)
                           relais_section_get_string (relais, "run_dir"),
                           relais_section_get_string (relais, "state_dir"), NULL};
 
-    return relais_privileges_drop (relais_section_get_string (relais, "user"),
-                                   relais_section_get_string (relais, "group"), dirs, error) &&
+    return relais_privileges_drop (relais_section_get_string (relais, "user"), group_of (relais),
+                                   dirs, error) &&
            hide_memory (error);
 }

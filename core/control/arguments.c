@@ -399,6 +399,8 @@ run_command (Run *run, const RelaisCommand *command, gpointer data, int argc, ch
     if (status == 0)
         status = is_online ? run_online (run, call, data, render)
                            : run_offline (run, call, data, render);
+    if (status == RELAIS_EXIT_DONE)
+        relais_render_tell_empty (render);
     relais_render_free (render);
     relais_call_unref (call);
     return status;

@@ -23,6 +23,8 @@ void relais_render_free (RelaisRender *render);
 void relais_render_object (RelaisRender *render, JsonObject *object);
 /* Prints what is still held back. */
 void relais_render_end (RelaisRender *render);
+/* After a command that was done: who looks at a terminal is told so where nothing was shown. */
+void relais_render_tell_empty (RelaisRender *render);
 
 /* Without control and formatting characters, which could drive the reader's terminal. Owned. */
 char *relais_render_clean (const char *text);

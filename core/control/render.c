@@ -30,6 +30,7 @@ struct RelaisRender {
     bool fixed;     /* heads were printed, widths stay */
     bool any_table; /* so that an empty line separates tables */
     bool progress;  /* a progress line stands on the terminal */
+    bool any_shown; /* row, note or text as it is */
 };
 
 /* --- Text ------------------------------------------------------------------------------------- */
@@ -424,6 +425,7 @@ relais_render_object (RelaisRender *render, JsonObject *object)
         return;
     }
     clear_progress (render);
+    render->any_shown = render->any_shown || raw != NULL || row != NULL || note != NULL;
     if (raw != NULL)
         print_raw (render, raw);
     else if (row != NULL && render->options.json)
@@ -445,4 +447,11 @@ relais_render_end (RelaisRender *render)
         print_note (render, g_ptr_array_index (render->notes, i));
     g_ptr_array_set_size (render->notes, 0);
     fflush (render->options.out);
+}
+
+void
+relais_render_tell_empty (RelaisRender *render)
+{
+    if (!render->any_shown && !render->options.json && render->options.width > 0)
+        print_note (render, _ ("Done; there is nothing to show."));
 }

@@ -66,28 +66,18 @@ member (JsonObject *object, const char *name)
     return g_strdup (json_object_get_string_member_with_default (object, name, NULL));
 }
 
-static gint64
-time_of (JsonObject *object)
-{
-    const char *text = json_object_get_string_member_with_default (object, "time", "");
-    g_autoptr (GDateTime) time = g_date_time_new_from_iso8601 (text, NULL);
-
-    return time == NULL ? 0
-                        : g_date_time_to_unix (time) * RELAIS_USEC_PER_SEC +
-                              g_date_time_get_microsecond (time);
-}
-
 static RelaisDelivered *
 parse_line (const char *line)
 {
     g_autoptr (JsonParser) parser = json_parser_new ();
     RelaisDelivered *delivered;
+    JsonNode *root; /* NULL: nothing but blanks */
     JsonObject *object;
 
     if (!json_parser_load_from_data (parser, line, -1, NULL) ||
-        !JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
+        (root = json_parser_get_root (parser)) == NULL || !JSON_NODE_HOLDS_OBJECT (root))
         return NULL;
-    object = json_node_get_object (json_parser_get_root (parser));
+    object = json_node_get_object (root);
     if (!g_str_equal (json_object_get_string_member_with_default (object, "type", ""), "delivered"))
         return NULL;
     delivered = g_new0 (RelaisDelivered, 1);
@@ -99,7 +89,8 @@ parse_line (const char *line)
     delivered->recipient = member (object, "recipient");
     delivered->tenant = member (object, "tenant");
     delivered->campaign = member (object, "campaign");
-    delivered->delivered_us = time_of (object);
+    delivered->delivered_us = relais_event_time_from_text (
+        json_object_get_string_member_with_default (object, "time", NULL));
     return delivered;
 }
 

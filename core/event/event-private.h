@@ -45,6 +45,8 @@ RelaisEventLine *relais_event_line_new_module (const char *module, const char *t
 void relais_event_line_add (RelaisEventLine *line, const char *key, const char *value);
 void relais_event_line_add_int (RelaisEventLine *line, const char *key, gint64 value);
 void relais_event_line_add_bool (RelaisEventLine *line, const char *key, bool value);
+/* The moment that a line's "time" tells, wall-clock microseconds; 0 if it is none. */
+gint64 relais_event_time_from_text (const char *text);
 /* Ends the line; "seq" is not in it yet, the log adds it. Returns the JSON object without line
  * end, and frees `line`. */
 GBytes *relais_event_line_end (RelaisEventLine *line);

@@ -216,6 +216,16 @@ add_time (RelaisEventLine *line, const char *key, gint64 wall_us)
     put (to, "Z\"", 2);
 }
 
+gint64
+relais_event_time_from_text (const char *text)
+{
+    g_autoptr (GDateTime) time = text != NULL ? g_date_time_new_from_iso8601 (text, NULL) : NULL;
+
+    return time == NULL ? 0
+                        : g_date_time_to_unix (time) * RELAIS_USEC_PER_SEC +
+                              g_date_time_get_microsecond (time);
+}
+
 /* "QUEUEID-RECIPIENT-ATTEMPT-TYPE": the same for the same event, however often it is told. */
 char *
 relais_event_id (const char *queue_id, int recipient, int attempt, const char *type)

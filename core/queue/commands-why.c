@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * relaisctl's `why ID`: the story of a message. What the event log says of it, oldest first, read by
- * a worker, then what each recipient that is still queued waits for.
+ * a worker, then what each recipient that is still queued waits for, with its address from the spool.
  */
 #include "config.h"
 
 #include "queue/commands-private.h"
+#include "queue/live-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <json-glib/json-glib.h>
@@ -80,7 +81,7 @@ put_event (RelaisCommandCall *call, const char *line)
         return;
     event = json_node_get_object (json_parser_get_root (parser));
     reply = reply_of (event);
-    relais_command_put (call, "time", member (event, "time"));
+    relais_command_put_time (call, "time", relais_event_time_from_text (member (event, "time")));
     relais_command_put (call, "event", member (event, "type"));
     relais_command_put (call, "recipient", member (event, "recipient"));
     relais_command_put (call, "host", member (event, "host"));
@@ -91,19 +92,28 @@ put_event (RelaisCommandCall *call, const char *line)
     relais_command_end_row (call);
 }
 
-static guint
-put_waiting (const Why *why)
+/* The recipient's address; where its message cannot be read, its number and domain. */
+static char *
+recipient_of (const Why *why, const RelaisLive *live, const RelaisDelivery *delivery)
+{
+    if (live != NULL)
+        return g_strdup (
+            relais_envelope_recipient (&live->message->envelope, delivery->recipient)->address);
+    return g_strdup_printf ("%u @%s", delivery->recipient,
+                            relais_queue_domain_at (why->queue, delivery->domain)->name);
+}
+
+static void
+put_waiting (const Why *why, const RelaisLive *live)
 {
     const RelaisQueue *queue = why->queue;
     guint32 slot = relais_records_find (&queue->records, why->id);
     guint32 number = slot != 0 ? relais_slot_at (&queue->records, slot)->first : 0;
-    guint n = 0;
 
-    for (; number != 0 && n < MAX_EVENTS;
+    for (guint n = 0; number != 0 && n < MAX_EVENTS;
          number = relais_delivery_at (&queue->records, number)->after, n++) {
-        const RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
-        g_autofree char *recipient = g_strdup_printf (
-            "%u @%s", delivery->recipient, relais_queue_domain_at (queue, delivery->domain)->name);
+        g_autofree char *recipient =
+            recipient_of (why, live, relais_delivery_at (&queue->records, number));
 
         relais_command_put (why->call, "time", NULL);
         relais_command_put (why->call, "event", "now");
@@ -114,28 +124,52 @@ put_waiting (const Why *why)
         relais_queue_command_put_wait (why->call, queue, number);
         relais_command_end_row (why->call);
     }
-    return n;
+}
+
+static void
+finish (Why *why)
+{
+    g_ptr_array_unref (why->lines);
+    g_clear_error (&why->error);
+    g_free (why);
+}
+
+static void
+on_live (gpointer data, RelaisLive *live, const GError *error)
+{
+    Why *why = data;
+
+    (void)error; /* the row tells what is known without it */
+    if (!why->queue->closed)
+        put_waiting (why, live);
+    g_clear_pointer (&live, relais_live_unref);
+    relais_command_finish (why->call);
+    finish (why);
 }
 
 static void
 tell (gpointer data)
 {
     Why *why = data;
-    guint n;
+    bool queued = !why->queue->closed && relais_records_find (&why->queue->records, why->id) != 0;
+    RelaisLive *live;
 
     for (guint i = 0; i < why->lines->len; i++)
         put_event (why->call, why->lines->pdata[i]);
-    n = why->queue->closed ? 0 : put_waiting (why);
+    if (why->error == NULL && queued) {
+        live = relais_live_get (why->queue, why->id, on_live, why);
+        if (live != NULL)
+            on_live (why, live, NULL);
+        return;
+    }
     if (why->error != NULL)
         relais_command_fail (why->call, RELAIS_EXIT_REFUSED, why->error->message);
-    else if (n == 0 && why->lines->len == 0)
+    else if (why->lines->len == 0)
         relais_command_fail (why->call, RELAIS_EXIT_REFUSED,
                              _ ("nothing is known of a message of that id"));
     else
         relais_command_finish (why->call);
-    g_ptr_array_unref (why->lines);
-    g_clear_error (&why->error);
-    g_free (why);
+    finish (why);
 }
 
 void

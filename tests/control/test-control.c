@@ -393,6 +393,18 @@ test_width (void)
     result_clear (&wide);
 }
 
+/* Who looks at a terminal is told; programs get nothing. */
+static void
+test_empty (void)
+{
+    Result terminal = run_at ("/nonexistent", 80, "off echo");
+
+    g_assert_cmpstr (terminal.out, ==, "Done; there is nothing to show.\n");
+    result_clear (&terminal);
+    expect ("/nonexistent", "off echo", 0, "", "");
+    expect ("/nonexistent", "off echo --json", 0, "", "");
+}
+
 /* --- Arguments -------------------------------------------------------------------------------- */
 
 static void
@@ -892,6 +904,7 @@ main (int argc, char **argv)
     signal (SIGPIPE, SIG_IGN);
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/control/render", test_render);
+    g_test_add_func ("/control/render/empty", test_empty);
     g_test_add_func ("/control/width", test_width);
     g_test_add_func ("/control/usage", test_usage);
     g_test_add_func ("/control/help", test_help);

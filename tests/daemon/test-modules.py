@@ -50,6 +50,16 @@ class Place:
         return daemon.returncode == 0, daemon.stderr, ctl.stdout + ctl.stderr
 
 
+def test_owner(place):
+    for line, what in (("user = nobody-is-called-this", "there is no user 'nobody-is-called-this'"),
+                       ("user = nobody\ngroup = no-group-is-called-this", "there is no group 'no-group-is-called-this'"),
+                       ("user = nobody", None), ("user = root", None)):
+        place.write("[relais]\n%s\n" % line)
+        done = place.run("relaisd", "--check")
+        ok(done.returncode == 0 and (what in done.stdout if what else "root" not in done.stdout),
+           "--check tells whether this machine has whom the daemon becomes: " + line.replace("\n", ", "), done.stdout + done.stderr)
+
+
 def test_missing(place):
     place.write("[module ghost]\nenable = yes\n")
     good, said, _ = place.check()
@@ -103,7 +113,7 @@ def test_command(place):
 
 
 def main():
-    for case in (test_missing, test_broken, test_off, test_command):
+    for case in (test_owner, test_missing, test_broken, test_off, test_command):
         with tempfile.TemporaryDirectory(prefix="relais-modules-") as top:
             case(Place(top))
     print("1..%d" % len(CHECKS))

@@ -45,7 +45,10 @@ def main():
         read_until(lab, seen, late["id"], "deferred")
         row = lab.rows("courier", "queued", late["id"])[0]
         tap.ok(row["state"] == "waiting" and row["attempts"] == 1 and "come later" in row["reply"], "what is put off is, and why", row)
+        now = lab.rows("why", late["id"])[-1]
+        tap.ok(now["event"] == "now" and now["recipient"] == "late@rcpt.test" and now["until"], "`why` ends with whom it waits for, and until when", now)
         lab.kill_and_restart()
+        tap.equal(lab.rows("why", late["id"])[-1]["recipient"], "late@rcpt.test", "also where the message must be read from disk")
         row = lab.rows("courier", "queued", late["id"])[0]
         tap.ok(row["state"] == "waiting" and row["attempts"] == 1, "it is so after kill -9", row)
         last = send(lab, "alive@rcpt.test")

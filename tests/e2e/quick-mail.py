@@ -153,7 +153,11 @@ def test_events(lab):
     queue_id = events[0]["id"].split("-")[0]
     tap.ok("delivered" in lab.ctl("why", queue_id).stdout, "why tells the story of a delivered message")
     tap.ok("accepted" in lab.ctl("why", queue_id).stdout, "with its acceptance")
-    tap.ok(lab.rows("why", queue_id), "why --json gives rows")
+    rows = lab.rows("why", queue_id)
+    tap.equal([row["time"] for row in rows if row["event"] == "delivered"], [e["time"] for e in events if e["queue_id"] == queue_id],
+              "why --json gives rows, and times as the event log has them")
+    done = lab.ctl("module", "list")
+    tap.ok("dkim" in done.stdout and done.stderr == "", "module list knows the daemon's modules and complains of nothing", done.stderr)
     tap.equal(lab.status()["queue.deliveries"], 0, "the queue is empty in the end")
 
 
