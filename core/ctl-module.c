@@ -271,18 +271,8 @@ is_installed (const RelaisCtlModules *modules, const char *name)
 static GPtrArray *
 list_names (const RelaisCtlModules *modules, const GPtrArray *mentions)
 {
-    GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
-    GDir *dir = g_dir_open (modules->module_dir, 0, NULL);
-    const char *file;
+    GPtrArray *names = relais_module_names (modules->module_dir);
 
-    while (dir != NULL && (file = g_dir_read_name (dir)) != NULL)
-        if (g_str_has_suffix (file, ".so")) {
-            g_autofree char *name = g_strndup (file, strlen (file) - strlen (".so"));
-
-            if (relais_module_name_is_good (name))
-                g_ptr_array_add (names, g_steal_pointer (&name));
-        }
-    g_clear_pointer (&dir, g_dir_close);
     for (guint i = 0; i < mentions->len; i++) {
         const RelaisModuleMention *mention = g_ptr_array_index (mentions, i);
 

@@ -90,6 +90,9 @@ bool relais_host_is_off (const RelaisHost *host, const char *name);
  * relais_host_init (). The error names file, field, found, wanted and remedy. */
 bool relais_host_load (RelaisHost *host, const char *name, GError **error);
 bool relais_host_has_module (const RelaisHost *host, const char *name);
+/* The names of the modules (char *) whose files are in a directory, in no order; none where it cannot be read. Owned.
+ * Reads the directory: at start-up, on a worker, or in relaisctl. */
+GPtrArray *relais_module_names (const char *module_dir);
 /* To check a configuration: from now on those that the files in `dirs` (NULL-terminated) let the daemon start without
  * (on_failure) load even if they cannot be: then they are not there, their sections are not looked at, and
  * relais_host_put_missing () tells. Reads the files. */

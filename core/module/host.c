@@ -201,6 +201,7 @@ relais_host_load (RelaisHost *host, const char *name, GError **error)
     if (module == NULL && relais_host_take_missing (host, name, &problem))
         return true;
     if (module == NULL) {
+        relais_host_add_hint (host, name, problem);
         g_propagate_error (error, g_steal_pointer (&problem));
         return false;
     }
@@ -213,24 +214,14 @@ relais_host_load (RelaisHost *host, const char *name, GError **error)
 static void
 add_off (const RelaisHost *host, RelaisSchema *schema)
 {
-    GDir *dir = g_dir_open (host->module_dir, 0, NULL);
-    const char *file;
+    g_autoptr (GPtrArray) names = relais_module_names (host->module_dir);
 
     for (guint i = 0; i < host->off->len; i++)
         relais_schema_add_off (schema,
                                ((RelaisModule *)g_ptr_array_index (host->off, i))->descriptor.name);
-
-    if (dir == NULL)
-        return;
-    while ((file = g_dir_read_name (dir)) != NULL) {
-        g_autofree char *name = g_str_has_suffix (file, ".so")
-                                    ? g_strndup (file, strlen (file) - strlen (".so"))
-                                    : NULL;
-
-        if (name != NULL && relais_module_name_is_good (name) && find_module (host, name) == NULL)
-            relais_schema_add_off (schema, name);
-    }
-    g_dir_close (dir);
+    for (guint i = 0; i < names->len; i++)
+        if (find_module (host, names->pdata[i]) == NULL)
+            relais_schema_add_off (schema, names->pdata[i]);
 }
 
 bool

@@ -1,16 +1,55 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Modules that are on, but may be missing when the configuration is checked, as their on_failure lets the
- * daemon start without them: which they are, and which of them could not be loaded, and why. Written while
- * modules are loaded; afterwards any thread may read it.
+ * Which modules are there, and which are on but missing. When the configuration is checked, a module may be missing if
+ * its on_failure lets the daemon start without it: which of them could not be loaded, and why. Written while modules are
+ * loaded; afterwards any thread may read it.
  */
 #include "config.h"
 
 #include "module/module-private.h"
 
 #include "conf/conf-private.h"
+#include "conf/nearest-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
+
+GPtrArray *
+relais_module_names (const char *module_dir)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (GDir) dir = g_dir_open (module_dir, 0, NULL);
+    const char *file;
+
+    while (dir != NULL && (file = g_dir_read_name (dir)) != NULL)
+        if (g_str_has_suffix (file, ".so")) {
+            g_autofree char *name = g_strndup (file, strlen (file) - strlen (".so"));
+
+            if (relais_module_name_is_good (name))
+                g_ptr_array_add (names, g_steal_pointer (&name));
+        }
+    return names;
+}
+
+void
+relais_host_add_hint (const RelaisHost *host, const char *name, GError *problem)
+{
+    g_autoptr (GPtrArray) names = relais_module_names (host->module_dir);
+    const RelaisModuleMention *mention =
+        host->mentions != NULL ? relais_config_find_mention (host->mentions, name) : NULL;
+    const char *nearest = relais_nearest_name (name, names);
+    g_autofree char *text = g_steal_pointer (&problem->message);
+
+    if (nearest != NULL && !g_str_equal (nearest, name))
+        problem->message = g_strdup_printf (_ ("%s; did you mean '%s'?"), text, nearest);
+    else
+        problem->message = g_steal_pointer (&text);
+    if (mention != NULL && mention->file != NULL) {
+        g_autofree char *told = g_steal_pointer (&problem->message);
+
+        problem->message = g_strdup_printf ("%s:%u: %s", mention->file, mention->line, told);
+    }
+}
 
 void
 relais_missing_free (gpointer data)

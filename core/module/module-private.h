@@ -77,6 +77,9 @@ typedef struct {
 void relais_missing_free (gpointer missing);
 /* Whether to go on without a module that could not be loaded; then it is noted, and the error freed. */
 bool relais_host_take_missing (RelaisHost *host, const char *name, GError **error);
+/* Adds to what is wrong with a module the line that enables it, if the files were read, and the name that was probably
+ * meant. */
+void relais_host_add_hint (const RelaisHost *host, const char *name, GError *problem);
 
 struct RelaisPin {
     gatomicrefcount refs;

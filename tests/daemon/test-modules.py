@@ -64,6 +64,11 @@ def test_missing(place):
     place.write("[module ghost]\nenable = yes\n")
     good, said, _ = place.check()
     ok(not good and "ghost.so: found No such file or directory" in said, "a module that is on and not there stops the start", said)
+    ok("test.conf:2: " in said and "did you mean" not in said, "where it was enabled is told", said)
+    place.put("spf-check", "modules/spf-check")
+    place.write("[module spf-chek]\nenable = yes\n")
+    _, said, ctl = place.check()
+    ok("did you mean 'spf-check'?" in said and "did you mean 'spf-check'?" in ctl, "and the name that was probably meant", said + ctl)
     place.write("[module ghost]\nenable = yes\non_failure = bypass\n[ghost]\nzone = list.test\n[listener smtp]\nghost.limit = 5\n")
     good, said, ctl = place.check()
     for text in (said, ctl):
