@@ -25,6 +25,7 @@
 
 enum {
     BLOCK_BYTES = 4096,
+    CACHE_BUCKETS = 128, /* of BLOCK_BYTES each; unbounded, it would hold them all */
     EXPIRY_BYTES = 8,
     HEAD_BYTES = EXPIRY_BYTES + 8, /* with the check */
     MARK_BYTES = 32,
@@ -65,12 +66,14 @@ static SgIndex *
 open_file (const char *path, int mode, GError **error)
 {
     GDBM_FILE file = gdbm_open (path, BLOCK_BYTES, mode | GDBM_NOMMAP | GDBM_CLOEXEC, 0600, NULL);
+    gsize buckets = CACHE_BUCKETS;
     SgIndex *index;
 
     if (file == NULL) {
         fail (error, path, gdbm_strerror (gdbm_errno));
         return NULL;
     }
+    (void)gdbm_setopt (file, GDBM_SETCACHESIZE, &buckets, sizeof buckets); /* refused: as before */
     index = g_new (SgIndex, 1);
     *index = (SgIndex){.file = file, .path = g_strdup (path), .scratch = g_byte_array_new ()};
     return index;

@@ -8,6 +8,9 @@
 #include "fixture.h"
 
 #include <glib/gstdio.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
 
 static void
@@ -748,6 +751,28 @@ test_threads (Fixture *f, gconstpointer data)
     fixture_assert_value (f, "n", "800");
 }
 
+/* What the store needs in memory does not grow with what is in it. */
+static void
+test_memory (Fixture *f, gconstpointer data)
+{
+#ifdef __GLIBC__
+    enum { FIRST = 12000, MANY = 48000, MOST_BYTES = 512 << 10 };
+    gsize before = 0;
+
+    g_atomic_int_set (&fixture_fast, 1);
+    for (guint i = 0; i < MANY; i++) {
+        g_autofree char *key = g_strdup_printf ("counter of recipient %u", i);
+
+        g_assert_cmpint (fixture_put (f, key, "1", 0), ==, RELAIS_STORE_FOUND);
+        if (i == FIRST)
+            before = mallinfo2 ().uordblks;
+    }
+    g_assert_cmpuint (mallinfo2 ().uordblks, <, before + MOST_BYTES);
+    fixture_assert_value (f, "counter of recipient 7", "1");
+    g_atomic_int_set (&fixture_fast, 0);
+#endif
+}
+
 int
 main (int argc, char **argv)
 {
@@ -776,6 +801,7 @@ main (int argc, char **argv)
         {"/store-gdbm/compaction", test_compaction},
         {"/store-gdbm/compaction-by-size", test_compaction_by_size},
         {"/store-gdbm/threads", test_threads},
+        {"/store-gdbm/memory", test_memory},
     };
 
     g_test_init (&argc, &argv, NULL);
