@@ -5,6 +5,7 @@
 #ifndef RELAIS_DAEMON_PRIVATE_H
 #define RELAIS_DAEMON_PRIVATE_H
 
+#include "allocator-private.h"
 #include "arguments-private.h"
 #include "conf/conf-private.h"
 #include "confine-private.h"
@@ -59,6 +60,7 @@ typedef struct {
     RelaisControl *control;
     RelaisReload *reload;
     RelaisLoadMeter *meter;
+    RelaisAllocator *allocator;
     RelaisStatus status;
     RelaisTimer drain_timer;
     guint draining; /* parts that have not drained yet */

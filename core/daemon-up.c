@@ -36,6 +36,7 @@ relais_daemon_start_threads (RelaisDaemon *daemon)
         daemon->loop, "spool-disk",
         (guint)relais_section_get_int (section (daemon, "spool"), "threads"), WORKER_JOBS);
     daemon->auth_pool = relais_pool_new (daemon->loop, "auth", 1, AUTH_JOBS);
+    daemon->allocator = relais_allocator_new (daemon->loop, daemon->pool);
     relais_host_set_pool (daemon->host, daemon->pool);
 }
 
@@ -259,6 +260,7 @@ make_reload (RelaisDaemon *daemon)
     const RelaisReloadParts parts = {
         .loop = daemon->loop,
         .pool = daemon->pool,
+        .allocator = daemon->allocator,
         .host = daemon->host,
         .server = daemon->server,
         .queue = daemon->queue,
@@ -300,17 +302,10 @@ open_control (RelaisDaemon *daemon, GError **error)
     daemon->meter = relais_load_meter_new (daemon->loop, daemon->pool, daemon->spool_pool,
                                            daemon->spool, daemon->queue);
     make_reload (daemon);
-    daemon->status = (RelaisStatus){daemon->loop,
-                                    daemon->pool,
-                                    daemon->spool,
-                                    daemon->server,
-                                    daemon->http,
-                                    daemon->queue,
-                                    daemon->meter,
-                                    daemon->suppression,
-                                    daemon->host,
-                                    daemon->confinement,
-                                    relais_loop_now_us (daemon->loop)};
+    daemon->status = (RelaisStatus){
+        daemon->loop,        daemon->pool,  daemon->spool,       daemon->server,
+        daemon->http,        daemon->queue, daemon->meter,       daemon->allocator,
+        daemon->suppression, daemon->host,  daemon->confinement, relais_loop_now_us (daemon->loop)};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||

@@ -257,6 +257,7 @@ take_down (RelaisDaemon *daemon)
     relais_pool_free (daemon->auth_pool);
     relais_pool_free (daemon->spool_pool);
     relais_pool_free (daemon->pool);
+    relais_allocator_free (daemon->allocator);
     relais_suppression_close (daemon->suppression);
     relais_tokens_free (daemon->tokens);
     relais_policies_free (daemon->policies);

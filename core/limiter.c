@@ -9,9 +9,7 @@
 
 #include "limiter-private.h"
 
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
+#include "loop/ticker-private.h"
 
 enum { WINDOW = 5, BUSY_PERCENT = 80, DISK_PERCENT = 60 };
 
@@ -52,8 +50,7 @@ struct RelaisLoadMeter {
     RelaisPool *workers, *bodies;
     RelaisSpool *spool;
     RelaisQueue *queue;
-    int timer_fd; /* on the machine's clock, whatever the loop has */
-    RelaisIo *io;
+    RelaisTicker *ticker;
     Sample samples[WINDOW]; /* a ring, `n` samples were taken in all */
     guint n;
 };
@@ -76,26 +73,9 @@ keep_sample (RelaisLoadMeter *meter)
 }
 
 static void
-on_second (gpointer data, guint32 events)
+on_second (gpointer data)
 {
-    RelaisLoadMeter *meter = data;
-    guint64 n;
-
-    if (read (meter->timer_fd, &n, sizeof n) == (gssize)sizeof n)
-        keep_sample (meter);
-}
-
-/* Without descriptors left there is the one sample, and the load is that since the start. */
-static void
-start_timer (RelaisLoadMeter *meter)
-{
-    const struct itimerspec second = {.it_interval = {.tv_sec = 1}, .it_value = {.tv_sec = 1}};
-
-    meter->timer_fd = timerfd_create (CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (meter->timer_fd < 0)
-        return;
-    timerfd_settime (meter->timer_fd, 0, &second, NULL);
-    meter->io = relais_io_new (meter->loop, meter->timer_fd, EPOLLIN, on_second, meter, NULL);
+    keep_sample (data);
 }
 
 RelaisLoadMeter *
@@ -106,8 +86,9 @@ relais_load_meter_new (RelaisLoop *loop, RelaisPool *workers, RelaisPool *bodies
 
     *meter = (RelaisLoadMeter){
         .loop = loop, .workers = workers, .bodies = bodies, .spool = spool, .queue = queue};
+    /* Without descriptors left this is the one sample, and the load is that since the start. */
     keep_sample (meter);
-    start_timer (meter);
+    meter->ticker = relais_ticker_new (loop, 1, on_second, meter);
     return meter;
 }
 
@@ -116,9 +97,7 @@ relais_load_meter_free (RelaisLoadMeter *meter)
 {
     if (meter == NULL)
         return;
-    relais_io_free (meter->io);
-    if (meter->timer_fd >= 0)
-        close (meter->timer_fd);
+    relais_ticker_free (meter->ticker);
     g_free (meter);
 }
 

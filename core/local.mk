@@ -14,6 +14,7 @@ CORE_TEST_LDADD = libcore.la $(CORE_LIBS)
 
 # The daemon: its assembly is in the library, its main is thin.
 libcore_la_SOURCES += \
+    core/allocator.c core/allocator-private.h \
     core/arguments.c core/arguments-private.h \
     core/commands.c core/commands-private.h \
     core/confine.c core/confine-calls.c core/confine-files.c core/confine-private.h core/confine-rules.c \
@@ -48,6 +49,12 @@ TESTS += tests/daemon/test-confine
 tests_daemon_test_confine_SOURCES = tests/daemon/test-confine.c
 tests_daemon_test_confine_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_daemon_test_confine_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/daemon/test-allocator
+TESTS += tests/daemon/test-allocator
+tests_daemon_test_allocator_SOURCES = tests/daemon/test-allocator.c
+tests_daemon_test_allocator_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_daemon_test_allocator_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/daemon/test-limiter
 TESTS += tests/daemon/test-limiter

@@ -6,25 +6,12 @@
 
 #include "process-private.h"
 
+#include "allocator-private.h"
+
 #include <glib/gi18n-lib.h>
 #include <locale.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <signal.h>
 #include <sys/resource.h>
-
-/* Messages come and go by the thousand. What they leave is kept for the next ones: returned to the
- * system with each lull, every page of it would have to be mapped and cleared again. */
-static void
-keep_freed_memory (void)
-{
-#ifdef M_TRIM_THRESHOLD
-    mallopt (M_TRIM_THRESHOLD, 64 << 20);
-    mallopt (M_TOP_PAD, 1 << 20);
-    mallopt (M_MMAP_THRESHOLD, 4 << 20);
-#endif
-}
 
 static void
 raise_descriptor_limit (void)
@@ -47,6 +34,6 @@ relais_process_settle (void)
     signal (SIGPIPE, SIG_IGN);
     signal (SIGHUP, SIG_IGN); /* until there is something to read again */
     signal (SIGUSR2, SIG_IGN);
-    keep_freed_memory ();
+    relais_allocator_settle ();
     raise_descriptor_limit ();
 }

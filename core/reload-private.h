@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "allocator-private.h"
 #include "conf/conf-private.h"
 #include "confine-private.h"
 #include "control/control-private.h"
@@ -21,6 +22,7 @@ typedef struct RelaisReload RelaisReload;
 typedef struct {
     RelaisLoop *loop;
     RelaisPool *pool;
+    RelaisAllocator *allocator;
     RelaisHost *host;
     RelaisSmtpServer *server;
     RelaisQueue *queue;

@@ -11,9 +11,6 @@
 
 #include <gio/gio.h>
 #include <glib/gi18n-lib.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 /* One reload: what was asked for before it began is answered by it. */
 typedef struct {
@@ -282,17 +279,6 @@ commit (RelaisReload *reload, Run *run)
     reload->config = relais_config_ref (run->config);
 }
 
-/* Two configurations lay in memory, the new one from the arena of some worker's thread: in the course of reloads each
- * arena would keep the room of a few. On a worker; the loop waits for an arena while its free pages go. */
-static void
-give_memory_back (gpointer data)
-{
-    (void)data;
-#ifdef __GLIBC__
-    malloc_trim (0);
-#endif
-}
-
 static void begin (RelaisReload *reload);
 
 static void
@@ -312,7 +298,9 @@ on_prepared (gpointer data)
     run_free (run);
     if (reload->stopping)
         return;
-    (void)relais_pool_run (reload->parts.pool, give_memory_back, NULL, NULL);
+    /* Two configurations lay in memory, the new one from the arena of some worker's thread: in the course of reloads
+     * each arena would keep the room of a few. */
+    relais_allocator_give_back (reload->parts.allocator);
     reload->parts.under_way (reload->parts.data, false);
     if (reload->again)
         begin (reload);

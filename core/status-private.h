@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "allocator-private.h"
 #include "confine-private.h"
 #include "http/server-private.h"
 #include "limiter-private.h"
@@ -22,6 +23,7 @@ typedef struct {
     RelaisHttpServer *http;
     RelaisQueue *queue;
     RelaisLoadMeter *meter;
+    const RelaisAllocator *allocator;
     RelaisSuppression *suppression;
     RelaisHost *host;
     const RelaisConfinement *confinement;

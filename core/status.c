@@ -161,7 +161,7 @@ put_load (RelaisCommandCall *call, RelaisLoadMeter *meter)
 
 typedef struct {
     RelaisCommandCall *call;
-    gint64 used_bytes, free_bytes;
+    gint64 used_bytes, free_bytes, given_back;
 } Heap;
 
 /* Worker. */
@@ -186,6 +186,7 @@ on_heap (gpointer data)
 
     row (heap->call, "heap.used_bytes", heap->used_bytes);
     row (heap->call, "heap.free_bytes", heap->free_bytes);
+    row (heap->call, "heap.given_back_total", heap->given_back);
     relais_command_finish (heap->call);
     g_free (heap);
 }
@@ -213,6 +214,7 @@ on_oldest (gpointer data, gint64 age_us, gint64 quarantined_us)
     }
     heap = g_new0 (Heap, 1);
     heap->call = call;
+    heap->given_back = (gint64)relais_allocator_given_back (asked->what->allocator);
     if (relais_pool_run (asked->what->pool, look_at_heap, on_heap, heap))
         return;
     g_free (heap);

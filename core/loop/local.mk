@@ -6,6 +6,7 @@ libcore_la_SOURCES += \
     core/loop/loop.c core/loop/loop-private.h \
     core/loop/memory.c core/loop/memory-private.h \
     core/loop/thread.c core/loop/thread-private.h \
+    core/loop/ticker.c core/loop/ticker-private.h \
     core/loop/timer.c core/loop/timer-private.h \
     core/loop/pool.c core/loop/pool-private.h
 
