@@ -110,7 +110,7 @@ typedef struct RelaisQueueSettings {
     GPtrArray *pools;             /* RelaisSourcePool; the first is the default */
     GPtrArray *routes;            /* RelaisStaticRoute */
     guint n_patterns;             /* of all of them */
-    GHashTable *own_domains;      /* domain -> RelaisStaticRoute, for those with an inbound route */
+    GHashTable *own_domains;      /* domain or *.DOMAIN -> RelaisStaticRoute, of inbound routes */
     GPtrArray *providers;         /* RelaisProvider */
     GPtrArray *destinations;      /* RelaisDestinationRule */
     RelaisSchedule schedules[2];  /* by RelaisClass */

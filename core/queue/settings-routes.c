@@ -100,7 +100,7 @@ read_own_domains (RelaisQueueSettings *settings, RelaisConfig *config, GError **
                          relais_section_get_origin (section, "inbound"), inbound);
             return false;
         }
-        domain = relais_domain_normalise (name, strlen (name));
+        domain = relais_domain_normalise_pattern (name);
         g_hash_table_replace (settings->own_domains, domain != NULL ? domain : g_strdup (name),
                               route);
     }
@@ -226,13 +226,31 @@ relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config,
 
 /* --- Which one ---------------------------------------------------------------------------------- */
 
+/* The inbound route of the domain of ours, or of the closest *.DOMAIN above it; `fit` as of a route's patterns. */
+static RelaisStaticRoute *
+own_route (const RelaisQueueSettings *settings, const char *domain, gsize *fit)
+{
+    RelaisStaticRoute *route = g_hash_table_lookup (settings->own_domains, domain);
+
+    *fit = route != NULL ? G_MAXSIZE : 0;
+    for (const char *at = strchr (domain, '.'); route == NULL && at != NULL;
+         at = strchr (at + 1, '.')) {
+        g_autofree char *pattern = g_strconcat ("*", at, NULL);
+
+        route = g_hash_table_lookup (settings->own_domains, pattern);
+        if (route != NULL)
+            *fit = relais_queue_settings_closest ((char *[]){pattern, NULL}, domain);
+    }
+    return route;
+}
+
 RelaisStaticRoute *
 relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain)
 {
-    RelaisStaticRoute *best = g_hash_table_lookup (settings->own_domains, domain);
-    gsize best_fit = 0;
+    gsize best_fit;
+    RelaisStaticRoute *best = own_route (settings, domain, &best_fit);
 
-    if (best != NULL)
+    if (best_fit == G_MAXSIZE)
         return best;
     for (guint i = 0; i < settings->routes->len; i++) {
         RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);

@@ -40,24 +40,10 @@ domain_set_free (RelaisDomainSet *set)
     g_free (set);
 }
 
-static char *
-normalise_pattern (const char *text)
-{
-    const bool wild = g_str_has_prefix (text, "*.");
-    g_autofree char *name = NULL;
-
-    if (g_str_equal (text, "*"))
-        return g_strdup (text);
-    name = relais_domain_normalise (text + (wild ? 2 : 0), strlen (text) - (wild ? 2 : 0));
-    if (name == NULL || !wild)
-        return g_steal_pointer (&name);
-    return g_strconcat ("*.", name, NULL);
-}
-
 static bool
 domain_set_add (RelaisDomainSet *set, const char *text)
 {
-    char *pattern = normalise_pattern (text);
+    char *pattern = relais_domain_normalise_pattern (text);
 
     if (pattern == NULL)
         return false;
@@ -151,7 +137,7 @@ relais_server_tenant_owns (const RelaisServerSettings *settings, const char *ten
 static bool
 is_of_domain (const char *text, const char *domain)
 {
-    g_autofree char *pattern = normalise_pattern (text);
+    g_autofree char *pattern = relais_domain_normalise_pattern (text);
 
     if (pattern == NULL)
         return false;
