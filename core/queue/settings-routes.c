@@ -48,7 +48,7 @@ unref_route (gpointer route)
 /* --- Reading ------------------------------------------------------------------------------------ */
 
 static RelaisStaticRoute *
-read_route (const RelaisSection *section)
+read_route (const RelaisSection *section, GError **error)
 {
     RelaisStaticRoute *route = g_new0 (RelaisStaticRoute, 1);
 
@@ -63,8 +63,11 @@ read_route (const RelaisSection *section)
     route->connections = (guint)relais_section_get_int (section, "connections");
     route->messages_per_connection =
         (guint)relais_section_get_int (section, "messages_per_connection");
-    route->patterns = g_strdupv ((char **)relais_section_get_list (section, "domains"));
-    return route;
+    route->patterns = relais_queue_settings_read_patterns (section, error);
+    if (route->patterns != NULL)
+        return route;
+    relais_static_route_unref (route);
+    return NULL;
 }
 
 static RelaisStaticRoute *
@@ -116,10 +119,13 @@ relais_queue_settings_read_routes (RelaisQueueSettings *settings, RelaisConfig *
     settings->routes = g_ptr_array_new_with_free_func (unref_route);
     settings->own_domains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; i < n; i++) {
-        RelaisStaticRoute *route = read_route (relais_config_nth_section (config, "route", i));
+        RelaisStaticRoute *route =
+            read_route (relais_config_nth_section (config, "route", i), error);
 
+        if (route == NULL)
+            return false;
         g_ptr_array_add (settings->routes, route);
-        settings->n_patterns += route->patterns != NULL ? g_strv_length (route->patterns) : 0;
+        settings->n_patterns += g_strv_length (route->patterns);
     }
     return read_own_domains (settings, config, error);
 }
