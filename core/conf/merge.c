@@ -132,8 +132,7 @@ note_section (Merge *merge, const RelaisSection *fresh, const RelaisSection *old
         .key = NULL,
         .old_value = g_strdup (old != NULL ? "there" : "absent"),
         .new_value = g_strdup (fresh != NULL ? "there" : "absent"),
-        .origin = section->file != NULL ? g_strdup_printf ("%s:%u", section->file, section->line)
-                                        : g_strdup ("default"),
+        .origin = relais_section_get_place (section),
     };
     g_ptr_array_add (merge->changes, change);
 }

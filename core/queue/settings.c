@@ -6,6 +6,7 @@
 
 #include "queue/settings-private.h"
 
+#include "conf/conf-private.h"
 #include "conf/net-private.h"
 #include "message/address-private.h"
 
@@ -303,9 +304,13 @@ read_name (const RelaisSection *section, GError **error)
     char **patterns =
         normalise_all ((const char *const *)items, relais_domain_normalise_pattern, &bad);
 
-    if (patterns == NULL)
+    if (patterns == NULL) {
+        g_autofree char *place = relais_section_get_place (section);
+
         g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                     "[destination %s]: \"%s\" is no domain, and domains is not set", name, bad);
+                     "%s: [destination %s]: \"%s\" is no domain, and domains is not set", place,
+                     name, bad);
+    }
     return patterns;
 }
 

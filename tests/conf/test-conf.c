@@ -380,6 +380,18 @@ static const struct {
      "a.conf:4: warning: delay_notice: what is not below lifetime is never sent"},
     {"[tenant shop]\n[class bulk]\ndelay_notice = 5d\n[class bulk/shop]\nretry = 1h\n",
      "a.conf:3: warning: delay_notice: what is not below lifetime is never sent"},
+    /* networks and addresses */
+    {"[listener a]\nxclient_nets = 10.0.0.0/33\n",
+     "a.conf:2: error: xclient_nets: '10.0.0.0/33' is no network; expected as in 192.0.2.0/24, "
+     "2001:db8::/32 or 192.0.2.1"},
+    {"[limits]\nexempt_nets = 127.0.0.0/8 localhost\n",
+     "a.conf:2: error: exempt_nets: 'localhost' is no network; expected as in 192.0.2.0/24, "
+     "2001:db8::/32 or 192.0.2.1"},
+    {"[http a]\naddress = localhost\ntrusted_proxies = proxy\nkey = /k\n",
+     "a.conf:2: error: address: 'localhost' is no IPv4 or IPv6 address\n"
+     "a.conf:3: error: trusted_proxies: 'proxy' is no network; expected as in 192.0.2.0/24, "
+     "2001:db8::/32 or 192.0.2.1\n"
+     "a.conf:4: error: key: certificate must be set too"},
     /* quiet hours */
     {"[class bulk]\nquiet_hour = 22:00-07:00\n",
      "a.conf:2: error: unknown key 'quiet_hour' in [class bulk]; did you mean 'quiet_hours'?"},

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What relaisd --check and relaisctl conf check say of modules that are on: one that cannot be loaded stops the start unless it is
-to go on without it, and one that declares a command of Relais' own is refused, both being named. Nothing is started. TAP."""
+to go on without it, and one that declares a command of Relais' own is refused, both being named. And what only the core's rooms can
+tell of their options. Nothing is started. TAP."""
 import os
 import shutil
 import subprocess
@@ -102,8 +103,26 @@ def test_command(place):
     ok(any(word[:1] == ("status",) for word in words), "relaisctl has its own all the same", done.stdout)
 
 
+UNUSABLE = (
+    ("[relais]\npostmaster = root\n", "test.conf:2: [] postmaster: is no address"),
+    ("[tenant shop]\ndomains = a.test b@c.test\n", 'test.conf:2: [shop] domains: "b@c.test" is no domain'),
+    ("\n[domain a_b.test]\n", "test.conf:2: [domain a_b.test]: the name is no domain"),
+    ("[destination x]\ndomains = @a.test\ntls = require\n", 'test.conf:2: domains: "@a.test": expected example.org, *.example.org or *'),
+)
+
+
+def test_unusable(place):
+    """What the daemon would not start with, as its rooms say; files are the daemon's to read."""
+    for text, wanted in UNUSABLE:
+        place.write(text)
+        good, said, ctl = place.check()
+        ok(not good and wanted in said and wanted in ctl, "found before the start: " + wanted, said + ctl)
+    place.write("[listener a]\ntls = required\ncertificate = /nonexistent/c.pem\nkey = /nonexistent/k.pem\n")
+    ok(place.check()[0], "a certificate is not looked for")
+
+
 def main():
-    for case in (test_missing, test_broken, test_off, test_command):
+    for case in (test_missing, test_broken, test_off, test_command, test_unusable):
         with tempfile.TemporaryDirectory(prefix="relais-modules-") as top:
             case(Place(top))
     print("1..%d" % len(CHECKS))
