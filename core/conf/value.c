@@ -96,7 +96,7 @@ static bool
 parse_duration (const RelaisOption *option, const char *text, RelaisValue *value)
 {
     return parse_with_unit (text, TIME_UNITS, G_N_ELEMENTS (TIME_UNITS), &value->number) &&
-           in_range (option, value->number);
+           value->number <= RELAIS_VALUE_LONGEST_US && in_range (option, value->number);
 }
 
 static char *
@@ -286,15 +286,18 @@ static char *
 range_to_text (const RelaisOption *option)
 {
     bool has_least = option->minimum > 0 || (option->minimum == 0 && option->maximum != 0);
-    RelaisValue least = {.number = option->minimum}, most = {.number = option->maximum};
     bool is_durations = option->type == RELAIS_OPTION_DURATIONS;
+    gint64 maximum = is_durations || option->type == RELAIS_OPTION_DURATION
+                         ? MIN (option->maximum, RELAIS_VALUE_LONGEST_US)
+                         : option->maximum;
+    RelaisValue least = {.number = option->minimum}, most = {.number = maximum};
     const Type *type = &TYPES[is_durations ? RELAIS_OPTION_DURATION : option->type];
     g_autofree char *from = type->to_text (option, &least);
     g_autofree char *to = type->to_text (option, &most);
 
     if (!has_least && option->maximum == 0)
         return g_strdup ("");
-    if (option->maximum == G_MAXINT64)
+    if (maximum == G_MAXINT64)
         return option->minimum > 0 ? g_strdup_printf (_ (" from %s"), from) : g_strdup ("");
     return g_strdup_printf (_ (" from %s to %s"), from, to);
 }
