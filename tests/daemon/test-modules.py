@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What relaisd --check and relaisctl conf check say of modules that are on: one that cannot be loaded stops the start unless it is
 to go on without it, and one that declares a command of Relais' own is refused, both being named. And what only the core's rooms can
-tell of their options. Nothing is started. TAP."""
+tell of their options, and that the manual has all commands. Nothing is started. TAP."""
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
 BUILD = os.environ.get("RELAIS_BUILDDIR", os.getcwd())
+SOURCE = os.environ.get("RELAIS_SRCDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
 CHECKS = []
 
 
@@ -121,8 +123,32 @@ def test_unusable(place):
     ok(place.check()[0], "a certificate is not looked for")
 
 
+def words_of_manual():
+    """(word, its verbs) of each entry of relaisctl(1)."""
+    with open(os.path.join(SOURCE, "man", "relaisctl.1")) as file:
+        lines = file.read().split(".SH COMMANDS")[1].split(".SH EXIT STATUS")[0].splitlines()
+    for tag in (line for before, line in zip(lines, lines[1:]) if before == ".TP"):
+        words = re.findall(r"[a-z][a-z-]*", re.sub(r'^\.[A-Z]+|"|\\f.', " ", tag))
+        yield words[0], words[1:]
+
+
+def test_manual(place):
+    """Every command that Relais and its modules have stands in the manual."""
+    names = sorted(name for name in os.listdir(os.path.join(BUILD, "modules")) if os.path.exists(os.path.join(BUILD, "modules", name, ".libs", name + ".so")))
+    for name in names:
+        place.put(name, "modules/" + name)
+    place.write("".join("[module %s]\nenable = yes\n" % name for name in names))
+    said = place.run("relaisctl", "help").stdout
+    shown = [line.split()[:2] for line in said.splitlines() if re.match("  [a-z]", line)]
+    manual = list(words_of_manual())
+    ok(["dkim", "keygen"] in shown and ["status", "[--heap]"] in shown, "relaisctl help shows the commands of modules", said)
+    missing = [words for words in shown if not any(word == words[0] and (words[1] in verbs or not re.match("[a-z]+$", words[1]))
+                                                   for word, verbs in manual)]
+    ok(missing == [], "relaisctl(1) has them all", missing)
+
+
 def main():
-    for case in (test_missing, test_broken, test_off, test_command, test_unusable):
+    for case in (test_missing, test_broken, test_off, test_command, test_unusable, test_manual):
         with tempfile.TemporaryDirectory(prefix="relais-modules-") as top:
             case(Place(top))
     print("1..%d" % len(CHECKS))
