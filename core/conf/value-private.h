@@ -10,9 +10,10 @@
 #include <stdbool.h>
 
 typedef struct {
-    gint64 number;     /* BOOL, INT, SIZE (bytes), DURATION (microseconds), ENUM (index) */
-    char *string;      /* STRING, PATH, SECRET; NULL if unset */
-    char **list;       /* LIST; never NULL */
+    gint64 number; /* BOOL, INT, SIZE (bytes), DURATION (microseconds), ENUM (index) */
+    char *string;  /* STRING, PATH, SECRET; NULL if unset */
+    char **list;   /* LIST; never NULL */
+    gsize n_list;
     gint64 *durations; /* DURATIONS */
     gsize n_durations;
 } RelaisValue;

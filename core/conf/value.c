@@ -216,6 +216,7 @@ static bool
 parse_list (const RelaisOption *option, const char *text, RelaisValue *value)
 {
     value->list = split (text, RELAIS_VALUE_ITEMS);
+    value->n_list = value->list != NULL ? g_strv_length (value->list) : 0;
     return value->list != NULL;
 }
 
@@ -359,12 +360,13 @@ relais_value_clear (RelaisValue *value)
 bool
 relais_value_append (RelaisValue *value, RelaisValue *more)
 {
-    gsize n = g_strv_length (value->list), m = g_strv_length (more->list);
+    gsize n = value->n_list, m = more->n_list;
     bool fits = n + m <= RELAIS_VALUE_ITEMS;
 
     if (fits) {
         value->list = g_renew (char *, value->list, n + m + 1);
         memcpy (value->list + n, more->list, (m + 1) * sizeof (char *));
+        value->n_list = n + m;
         g_clear_pointer (&more->list, g_free);
     }
     relais_value_clear (more);
@@ -378,6 +380,7 @@ relais_value_copy (const RelaisValue *from, RelaisValue *to)
         .number = from->number,
         .string = g_strdup (from->string),
         .list = g_strdupv (from->list),
+        .n_list = from->n_list,
         .durations = g_memdup2 (from->durations, from->n_durations * sizeof from->durations[0]),
         .n_durations = from->n_durations,
     };
