@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What relaisd --check and relaisctl conf check say of modules that are on: one that cannot be loaded stops the start unless it is
 to go on without it, and one that declares a command of Relais' own is refused, both being named. And what only the core's rooms can
-tell of their options, and that the manual has all commands. Nothing is started. TAP."""
+tell of their options, that README's examples are good, and that the manual has all commands. Nothing is started. TAP."""
 import os
 import re
 import shutil
@@ -132,12 +132,30 @@ def words_of_manual():
         yield words[0], words[1:]
 
 
-def test_manual(place):
-    """Every command that Relais and its modules have stands in the manual."""
+def put_all(place):
+    """All modules that Relais comes with, switched on by what is returned."""
     names = sorted(name for name in os.listdir(os.path.join(BUILD, "modules")) if os.path.exists(os.path.join(BUILD, "modules", name, ".libs", name + ".so")))
     for name in names:
         place.put(name, "modules/" + name)
-    place.write("".join("[module %s]\nenable = yes\n" % name for name in names))
+    return "".join("[module %s]\nenable = yes\n" % name for name in names)
+
+
+def test_readme(place):
+    """What README gives as configuration can be taken as it stands. conf dump reads it by what modules declare, and starts none."""
+    with open(os.path.join(place.conf, "all.conf"), "w") as file:
+        file.write(put_all(place))
+    with open(os.path.join(SOURCE, "README")) as file:
+        examples = [text for text in re.findall(r"(?:^    .*\n|^\n(?=    ))+", file.read(), re.M) if re.search(r"^    \[", text, re.M)]
+    ok(len(examples) > 4, "README has examples of configuration", examples)
+    for text in examples:
+        place.write(re.sub("^    ", "", text, flags=re.M))
+        done = place.run("relaisctl", "conf", "dump")
+        ok(done.returncode == 0, "README: " + re.search(r"\[.*", text).group(), text + done.stdout[:500] + done.stderr)
+
+
+def test_manual(place):
+    """Every command that Relais and its modules have stands in the manual."""
+    place.write(put_all(place))
     said = place.run("relaisctl", "help").stdout
     shown = [line.split()[:2] for line in said.splitlines() if re.match("  [a-z]", line)]
     manual = list(words_of_manual())
@@ -148,7 +166,7 @@ def test_manual(place):
 
 
 def main():
-    for case in (test_missing, test_broken, test_off, test_command, test_unusable, test_manual):
+    for case in (test_missing, test_broken, test_off, test_command, test_unusable, test_readme, test_manual):
         with tempfile.TemporaryDirectory(prefix="relais-modules-") as top:
             case(Place(top))
     print("1..%d" % len(CHECKS))
