@@ -17,6 +17,7 @@
 #include "control/client-private.h"
 #include "module/module-private.h"
 #include "reload-private.h"
+#include "usable-private.h"
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
@@ -161,7 +162,7 @@ relais_ctl_modules_check (const RelaisCtlModules *modules, const char *const *di
     config = relais_config_read (schema, dirs, findings);
     if (config == NULL)
         good = false;
-    else if (good && (!relais_policies_check (config, &error) ||
+    else if (good && (!relais_config_is_usable (config, &error) ||
                       !relais_host_init (host, config, &error))) {
         add_error (findings, error);
         good = false;

@@ -18,6 +18,7 @@
 #include "privileges-private.h"
 #include "process-private.h"
 #include "show-hooks-private.h"
+#include "usable-private.h"
 
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
@@ -110,7 +111,7 @@ configure (RelaisDaemon *daemon)
     else
         done = read_configuration (daemon, schema);
     relais_schema_free (schema);
-    if (done && (!relais_policies_check (daemon->config, &error) ||
+    if (done && (!relais_config_is_usable (daemon->config, &error) ||
                  !relais_host_init (daemon->host, daemon->config, &error)))
         done = relais_daemon_say (error);
     return done;

@@ -51,7 +51,7 @@ put_names (JsonBuilder *builder, const char *name, const gchar *const *names)
 static void
 put_option_flags (JsonBuilder *builder, RelaisOptionFlags flags)
 {
-    static const char *const names[] = {"reloadable", "required", "tenant", "repeat"};
+    static const char *const names[] = {"reloadable", "required", "tenant", "repeat", "written"};
 
     json_builder_set_member_name (builder, "flags");
     json_builder_begin_array (builder);

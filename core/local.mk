@@ -31,7 +31,8 @@ libcore_la_SOURCES += \
     core/reload.c core/reload-private.h \
     core/sendmail.c core/sendmail-options.c core/sendmail-private.h \
     core/show-hooks.c core/show-hooks-private.h \
-    core/status.c core/status-private.h
+    core/status.c core/status-private.h \
+    core/usable.c core/usable-private.h
 
 # The part of the harness that stands on rooms below core/module.
 libcore_la_SOURCES += \

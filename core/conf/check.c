@@ -370,6 +370,7 @@ static const Check CHECKS[] = {
     {"listener", "address", check_addresses, NULL},
     {"listener", "trusted_nets", check_nets, NULL},
     {"listener", "proxy_nets", check_nets, NULL},
+    {"listener", "xclient_nets", check_nets, NULL},
     {"listener", "tenant", check_reference, "tenant"},
     {"listener", "certificate", check_pair, "key"},
     {"listener", "key", check_pair, "certificate"},
@@ -385,6 +386,9 @@ static const Check CHECKS[] = {
     {"route", "tls_names", check_policy, "verify"},
     {"domain", "inbound", check_reference, "route"},
     {"domain", "tracking", check_origin, NULL},
+    {"http", "address", check_addresses, NULL},
+    {"http", "trusted_proxies", check_nets, NULL},
+    {"http", "key", check_pair, "certificate"},
     {"http-client", "allow", check_nets, NULL},
     {"tenant", "pool", check_pool, NULL},
     {"class", "retry", check_class_name, NULL},
@@ -394,6 +398,7 @@ static const Check CHECKS[] = {
     {"suppress", "enable", check_suppress_name, NULL},
     {"dns", "server", check_servers, NULL},
     {"dns", "allow", check_nets, NULL},
+    {"limits", "exempt_nets", check_nets, NULL},
 };
 
 static void

@@ -73,6 +73,9 @@ guint relais_config_changes_count (const GPtrArray *changes, bool applies);
 RelaisConfig *relais_config_merge (const RelaisConfig *old, const RelaisConfig *fresh,
                                    GPtrArray *changes, GPtrArray *findings);
 
+/* Where a file first has the section, "FILE:LINE", or "default". Owned. */
+char *relais_section_get_place (const RelaisSection *section);
+
 /* First pass, before modules are loaded: the names of modules with `[module NAME] enable = yes`, in
  * order. Syntax errors are left to relais_config_read (). */
 char **relais_config_enabled_modules (const char *const *dirs);

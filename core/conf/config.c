@@ -157,6 +157,13 @@ relais_section_get_name (const RelaisSection *section)
     return section->name;
 }
 
+char *
+relais_section_get_place (const RelaisSection *section)
+{
+    return section->file != NULL ? g_strdup_printf ("%s:%u", section->file, section->line)
+                                 : g_strdup ("default");
+}
+
 /* --- Values ----------------------------------------------------------------------------------- */
 
 static const RelaisKey *

@@ -175,6 +175,10 @@ append_manual_key (GString *out, const RelaisKey *key)
         g_string_append (out, "; default ");
         append_roff (out, value);
     }
+    g_string_append (out, (key->option.flags & RELAIS_OPTION_REPEAT) != 0 ? ". May repeat" : "");
+    g_string_append (out, (key->option.flags & RELAIS_OPTION_REQUIRED) != 0 ? ". Must be set" : "");
+    if ((key->option.flags & RELAIS_OPTION_RELOADABLE) == 0)
+        g_string_append (out, ". A change needs a restart");
     g_string_append (out, ".\n");
 }
 

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "conf/config-private.h"
+#include "conf/line-private.h"
 
 #include <string.h>
 
@@ -131,8 +132,7 @@ note_section (Merge *merge, const RelaisSection *fresh, const RelaisSection *old
         .key = NULL,
         .old_value = g_strdup (old != NULL ? "there" : "absent"),
         .new_value = g_strdup (fresh != NULL ? "there" : "absent"),
-        .origin = section->file != NULL ? g_strdup_printf ("%s:%u", section->file, section->line)
-                                        : g_strdup ("default"),
+        .origin = relais_section_get_place (section),
     };
     g_ptr_array_add (merge->changes, change);
 }
@@ -264,18 +264,36 @@ take_old (Merge *merge, const RelaisSection *old)
 
 /* --- The whole -------------------------------------------------------------------------------- */
 
+/* What keeps the two from fitting together; what only warns was told when `fresh` was read. */
+static bool
+fits (const RelaisConfig *made, GPtrArray *findings)
+{
+    g_autoptr (GPtrArray) own = relais_config_findings_new ();
+    bool good = true;
+
+    relais_config_check (made, own);
+    for (guint i = 0; i < own->len; i++) {
+        const RelaisConfigFinding *finding = g_ptr_array_index (own, i);
+
+        if (!finding->is_error)
+            continue;
+        relais_conf_add_finding (findings, true, finding->file, finding->line,
+                                 g_strdup (finding->text));
+        good = false;
+    }
+    return good;
+}
+
 RelaisConfig *
 relais_config_merge (const RelaisConfig *old, const RelaisConfig *fresh, GPtrArray *changes,
                      GPtrArray *findings)
 {
     g_autoptr (RelaisConfig) made = relais_config_new (fresh->schema);
     Merge merge = {old, fresh, made, changes};
-    guint before = findings->len;
 
     for (guint i = 0; i < fresh->sections->len; i++)
         take_fresh (&merge, g_ptr_array_index (fresh->sections, i));
     for (guint i = 0; i < old->sections->len; i++)
         take_old (&merge, g_ptr_array_index (old->sections, i));
-    relais_config_check (made, findings);
-    return findings->len == before ? g_steal_pointer (&made) : NULL;
+    return fits (made, findings) ? g_steal_pointer (&made) : NULL;
 }

@@ -10,14 +10,17 @@
 #include <stdbool.h>
 
 typedef struct {
-    gint64 number;     /* BOOL, INT, SIZE (bytes), DURATION (microseconds), ENUM (index) */
-    char *string;      /* STRING, PATH, SECRET; NULL if unset */
-    char **list;       /* LIST; never NULL */
+    gint64 number; /* BOOL, INT, SIZE (bytes), DURATION (microseconds), ENUM (index) */
+    char *string;  /* STRING, PATH, SECRET; NULL if unset */
+    char **list;   /* LIST; never NULL */
+    gsize n_list;
     gint64 *durations; /* DURATIONS */
     gsize n_durations;
 } RelaisValue;
 
 enum { RELAIS_VALUE_ITEMS = 100000, RELAIS_VALUE_DURATIONS = 64 };
+/* No duration is longer, whatever its option declares: a moment and a few of them still fit 64 bits. */
+#define RELAIS_VALUE_LONGEST_US (G_GINT64_CONSTANT (1000000) * G_TIME_SPAN_DAY)
 
 /* Parses `text`; `value` is written only on success. On failure `problem` (owned, translated) says
  * what was found and what was expected. */

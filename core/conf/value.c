@@ -96,7 +96,7 @@ static bool
 parse_duration (const RelaisOption *option, const char *text, RelaisValue *value)
 {
     return parse_with_unit (text, TIME_UNITS, G_N_ELEMENTS (TIME_UNITS), &value->number) &&
-           in_range (option, value->number);
+           value->number <= RELAIS_VALUE_LONGEST_US && in_range (option, value->number);
 }
 
 static char *
@@ -216,6 +216,7 @@ static bool
 parse_list (const RelaisOption *option, const char *text, RelaisValue *value)
 {
     value->list = split (text, RELAIS_VALUE_ITEMS);
+    value->n_list = value->list != NULL ? g_strv_length (value->list) : 0;
     return value->list != NULL;
 }
 
@@ -286,15 +287,18 @@ static char *
 range_to_text (const RelaisOption *option)
 {
     bool has_least = option->minimum > 0 || (option->minimum == 0 && option->maximum != 0);
-    RelaisValue least = {.number = option->minimum}, most = {.number = option->maximum};
     bool is_durations = option->type == RELAIS_OPTION_DURATIONS;
+    gint64 maximum = is_durations || option->type == RELAIS_OPTION_DURATION
+                         ? MIN (option->maximum, RELAIS_VALUE_LONGEST_US)
+                         : option->maximum;
+    RelaisValue least = {.number = option->minimum}, most = {.number = maximum};
     const Type *type = &TYPES[is_durations ? RELAIS_OPTION_DURATION : option->type];
     g_autofree char *from = type->to_text (option, &least);
     g_autofree char *to = type->to_text (option, &most);
 
     if (!has_least && option->maximum == 0)
         return g_strdup ("");
-    if (option->maximum == G_MAXINT64)
+    if (maximum == G_MAXINT64)
         return option->minimum > 0 ? g_strdup_printf (_ (" from %s"), from) : g_strdup ("");
     return g_strdup_printf (_ (" from %s to %s"), from, to);
 }
@@ -356,12 +360,13 @@ relais_value_clear (RelaisValue *value)
 bool
 relais_value_append (RelaisValue *value, RelaisValue *more)
 {
-    gsize n = g_strv_length (value->list), m = g_strv_length (more->list);
+    gsize n = value->n_list, m = more->n_list;
     bool fits = n + m <= RELAIS_VALUE_ITEMS;
 
     if (fits) {
         value->list = g_renew (char *, value->list, n + m + 1);
         memcpy (value->list + n, more->list, (m + 1) * sizeof (char *));
+        value->n_list = n + m;
         g_clear_pointer (&more->list, g_free);
     }
     relais_value_clear (more);
@@ -375,6 +380,7 @@ relais_value_copy (const RelaisValue *from, RelaisValue *to)
         .number = from->number,
         .string = g_strdup (from->string),
         .list = g_strdupv (from->list),
+        .n_list = from->n_list,
         .durations = g_memdup2 (from->durations, from->n_durations * sizeof from->durations[0]),
         .n_durations = from->n_durations,
     };

@@ -219,12 +219,12 @@ take_host (RelaisTracking *tracking, RelaisOrigin *origin)
     return host;
 }
 
-/* As the domain stands in the addresses of accepted mail; what is a pattern stays one. Owned. */
+/* As the domain stands in the addresses of accepted mail, or as a pattern of such. Owned. */
 static char *
 domain_of (const RelaisSection *section)
 {
     const char *name = relais_section_get_name (section);
-    char *domain = relais_domain_normalise (name, strlen (name));
+    char *domain = relais_domain_normalise_pattern (name);
 
     return domain != NULL ? domain : g_ascii_strdown (name, -1);
 }

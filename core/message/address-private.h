@@ -33,6 +33,8 @@ relais_address_parse (const char *text, gsize size, bool utf8, char **address, g
 const char *relais_address_domain (const char *address);
 /* Lower case, A-labels, one trailing dot taken off, LDH syntax checked; NULL if it is no domain name. */
 char *relais_domain_normalise (const char *text, gsize size);
+/* The same of a pattern as relais_domain_matches () takes it. */
+char *relais_domain_normalise_pattern (const char *text);
 bool relais_domain_is_literal (const char *domain);
 /* `pattern`: "example.org", "*.example.org" (any depth below, not itself), "*" (any). Both
  * normalised. */

@@ -97,6 +97,21 @@ relais_domain_normalise (const char *text, gsize size)
     return name != NULL && is_host_name (name) ? g_steal_pointer (&name) : NULL;
 }
 
+char *
+relais_domain_normalise_pattern (const char *text)
+{
+    const bool wild = g_str_has_prefix (text, "*.");
+    g_autofree char *name = NULL;
+
+    if (strcmp (text, "*") == 0)
+        return g_strdup (text);
+    text += wild ? strlen ("*.") : 0;
+    name = relais_domain_normalise (text, strlen (text));
+    if (name == NULL || !wild)
+        return g_steal_pointer (&name);
+    return g_strconcat ("*.", name, NULL);
+}
+
 bool
 relais_domain_is_literal (const char *domain)
 {

@@ -19,11 +19,11 @@ typedef enum {
 RelaisTrackingTable *relais_tracking_table_new (void);
 RelaisTrackingTable *relais_tracking_table_ref (RelaisTrackingTable *table);
 void relais_tracking_table_unref (RelaisTrackingTable *table);
-/* `domain` lower case; `url` as "https://track.example.com". */
+/* `domain` or *.DOMAIN, lower case; `url` as "https://track.example.com". */
 void relais_tracking_table_add (RelaisTrackingTable *table, const char *domain, const char *url,
                                 RelaisTrackingState state);
 /* URL for mail from `domain` (in either case): of itself, else of the nearest domain above that has
- * one. NULL with a static `reason`. */
+ * one; *.DOMAIN, which is of those below it, goes before DOMAIN. NULL with a static `reason`. */
 const char *relais_tracking_table_find (const RelaisTrackingTable *table, const char *domain,
                                         const char **reason);
 

@@ -16,7 +16,7 @@ typedef struct {
 
 struct RelaisTrackingTable {
     gatomicrefcount refs;
-    GHashTable *entries; /* domain -> Entry */
+    GHashTable *entries; /* domain or *.DOMAIN -> Entry */
 };
 
 static void
@@ -64,18 +64,30 @@ relais_tracking_table_add (RelaisTrackingTable *table, const char *domain, const
     g_hash_table_replace (table->entries, g_strdup (domain), entry);
 }
 
+/* Of the domain, else of the closest above it; *.DOMAIN is of those below and goes before DOMAIN, which is of both. */
+static const Entry *
+find_entry (const RelaisTrackingTable *table, const char *domain)
+{
+    const Entry *entry = g_hash_table_lookup (table->entries, domain);
+
+    for (const char *dot = strchr (domain, '.'); entry == NULL && dot != NULL;
+         dot = strchr (dot + 1, '.')) {
+        g_autofree char *pattern = g_strconcat ("*", dot, NULL);
+
+        entry = g_hash_table_lookup (table->entries, pattern);
+        if (entry == NULL)
+            entry = g_hash_table_lookup (table->entries, dot + 1);
+    }
+    return entry;
+}
+
 const char *
 relais_tracking_table_find (const RelaisTrackingTable *table, const char *domain,
                             const char **reason)
 {
     g_autofree char *lower = g_ascii_strdown (domain, -1);
-    const Entry *entry = NULL;
+    const Entry *entry = find_entry (table, lower);
 
-    for (const char *at = lower; at != NULL && entry == NULL; at = strchr (at, '.')) {
-        if (*at == '.')
-            at++;
-        entry = g_hash_table_lookup (table->entries, at);
-    }
     *reason = NULL;
     if (entry == NULL)
         *reason = "no-tracking-host";

@@ -110,7 +110,7 @@ typedef struct RelaisQueueSettings {
     GPtrArray *pools;             /* RelaisSourcePool; the first is the default */
     GPtrArray *routes;            /* RelaisStaticRoute */
     guint n_patterns;             /* of all of them */
-    GHashTable *own_domains;      /* domain -> RelaisStaticRoute, for those with an inbound route */
+    GHashTable *own_domains;      /* domain or *.DOMAIN -> RelaisStaticRoute, of inbound routes */
     GPtrArray *providers;         /* RelaisProvider */
     GPtrArray *destinations;      /* RelaisDestinationRule */
     RelaisSchedule schedules[2];  /* by RelaisClass */
@@ -146,6 +146,9 @@ bool relais_queue_settings_adopt_routes (RelaisQueueSettings *settings, RelaisQu
 void relais_tls_wish_read (RelaisTlsWish *wish, const RelaisSection *section, guint first);
 void relais_tls_wish_clear (RelaisTlsWish *wish);
 gsize relais_queue_settings_closest (char **patterns, const char *domain);
+/* What the section's `domains` holds, in the form in which domains are compared; NULL with an error if some item is no
+ * domain and no pattern. */
+char **relais_queue_settings_read_patterns (const RelaisSection *section, GError **error);
 /* Accepts settings of which nothing was read. */
 void relais_queue_settings_clear (RelaisQueueSettings *settings);
 /* Takes over from `fresh`, read and loaded, what a reload may change. Sources stay where they are: others point at

@@ -48,7 +48,7 @@ unref_route (gpointer route)
 /* --- Reading ------------------------------------------------------------------------------------ */
 
 static RelaisStaticRoute *
-read_route (const RelaisSection *section)
+read_route (const RelaisSection *section, GError **error)
 {
     RelaisStaticRoute *route = g_new0 (RelaisStaticRoute, 1);
 
@@ -63,8 +63,11 @@ read_route (const RelaisSection *section)
     route->connections = (guint)relais_section_get_int (section, "connections");
     route->messages_per_connection =
         (guint)relais_section_get_int (section, "messages_per_connection");
-    route->patterns = g_strdupv ((char **)relais_section_get_list (section, "domains"));
-    return route;
+    route->patterns = relais_queue_settings_read_patterns (section, error);
+    if (route->patterns != NULL)
+        return route;
+    relais_static_route_unref (route);
+    return NULL;
 }
 
 static RelaisStaticRoute *
@@ -100,7 +103,7 @@ read_own_domains (RelaisQueueSettings *settings, RelaisConfig *config, GError **
                          relais_section_get_origin (section, "inbound"), inbound);
             return false;
         }
-        domain = relais_domain_normalise (name, strlen (name));
+        domain = relais_domain_normalise_pattern (name);
         g_hash_table_replace (settings->own_domains, domain != NULL ? domain : g_strdup (name),
                               route);
     }
@@ -116,10 +119,13 @@ relais_queue_settings_read_routes (RelaisQueueSettings *settings, RelaisConfig *
     settings->routes = g_ptr_array_new_with_free_func (unref_route);
     settings->own_domains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; i < n; i++) {
-        RelaisStaticRoute *route = read_route (relais_config_nth_section (config, "route", i));
+        RelaisStaticRoute *route =
+            read_route (relais_config_nth_section (config, "route", i), error);
 
+        if (route == NULL)
+            return false;
         g_ptr_array_add (settings->routes, route);
-        settings->n_patterns += route->patterns != NULL ? g_strv_length (route->patterns) : 0;
+        settings->n_patterns += g_strv_length (route->patterns);
     }
     return read_own_domains (settings, config, error);
 }
@@ -226,13 +232,31 @@ relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config,
 
 /* --- Which one ---------------------------------------------------------------------------------- */
 
+/* The inbound route of the domain of ours, or of the closest *.DOMAIN above it; `fit` as of a route's patterns. */
+static RelaisStaticRoute *
+own_route (const RelaisQueueSettings *settings, const char *domain, gsize *fit)
+{
+    RelaisStaticRoute *route = g_hash_table_lookup (settings->own_domains, domain);
+
+    *fit = route != NULL ? G_MAXSIZE : 0;
+    for (const char *at = strchr (domain, '.'); route == NULL && at != NULL;
+         at = strchr (at + 1, '.')) {
+        g_autofree char *pattern = g_strconcat ("*", at, NULL);
+
+        route = g_hash_table_lookup (settings->own_domains, pattern);
+        if (route != NULL)
+            *fit = relais_queue_settings_closest ((char *[]){pattern, NULL}, domain);
+    }
+    return route;
+}
+
 RelaisStaticRoute *
 relais_queue_settings_route (const RelaisQueueSettings *settings, const char *domain)
 {
-    RelaisStaticRoute *best = g_hash_table_lookup (settings->own_domains, domain);
-    gsize best_fit = 0;
+    gsize best_fit;
+    RelaisStaticRoute *best = own_route (settings, domain, &best_fit);
 
-    if (best != NULL)
+    if (best_fit == G_MAXSIZE)
         return best;
     for (guint i = 0; i < settings->routes->len; i++) {
         RelaisStaticRoute *route = g_ptr_array_index (settings->routes, i);

@@ -6,6 +6,7 @@
 
 #include "queue/settings-private.h"
 
+#include "conf/conf-private.h"
 #include "conf/net-private.h"
 #include "message/address-private.h"
 
@@ -199,6 +200,45 @@ relais_queue_settings_closest (char **patterns, const char *domain)
     return best;
 }
 
+/* Items that are empty are passed over. NULL, and the one in `bad`, if one cannot be normalised. */
+static char **
+normalise_all (const char *const *items, char *(*normalise) (const char *item), const char **bad)
+{
+    g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+    for (; *items != NULL; items++) {
+        g_autofree char *item = (*items)[0] != '\0' ? normalise (*items) : NULL;
+
+        if (item == NULL && (*items)[0] != '\0') {
+            *bad = *items;
+            return NULL;
+        }
+        if (item != NULL)
+            g_strv_builder_add (builder, item);
+    }
+    return g_strv_builder_end (builder);
+}
+
+static char **
+read_normalised (const RelaisSection *section, const char *key,
+                 char *(*normalise) (const char *item), const char *wanted, GError **error)
+{
+    const char *bad = NULL;
+    char **items = normalise_all (relais_section_get_list (section, key), normalise, &bad);
+
+    if (items == NULL)
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s: %s: \"%s\": expected %s",
+                     relais_section_get_origin (section, key), key, bad, wanted);
+    return items;
+}
+
+char **
+relais_queue_settings_read_patterns (const RelaisSection *section, GError **error)
+{
+    return read_normalised (section, "domains", relais_domain_normalise_pattern,
+                            "example.org, *.example.org or *", error);
+}
+
 /* --- The rest --------------------------------------------------------------------------------- */
 
 static void
@@ -212,8 +252,16 @@ provider_free (gpointer data)
     g_free (provider);
 }
 
-static void
-read_providers (RelaisQueueSettings *settings, RelaisConfig *config)
+/* "google.com", or ".google.com". */
+static char *
+normalise_suffix (const char *suffix)
+{
+    suffix += suffix[0] == '.';
+    return relais_domain_normalise (suffix, strlen (suffix));
+}
+
+static bool
+read_providers (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
 {
     guint n = relais_config_n_sections (config, "provider");
 
@@ -222,14 +270,18 @@ read_providers (RelaisQueueSettings *settings, RelaisConfig *config)
         RelaisProvider *provider = g_new0 (RelaisProvider, 1);
 
         provider->name = g_strdup (relais_section_get_name (section));
-        provider->suffixes = g_strdupv ((char **)relais_section_get_list (section, "mx"));
+        g_ptr_array_add (settings->providers, provider);
+        provider->suffixes = read_normalised (section, "mx", normalise_suffix,
+                                              "the end of a host name, as in example.net", error);
+        if (provider->suffixes == NULL)
+            return false;
         relais_tls_wish_read (&provider->tls, section, 1);
         provider->has_families = relais_section_get_enum (section, "families") > 0;
         if (provider->has_families)
             provider->families =
                 (RelaisFamilies)(relais_section_get_enum (section, "families") - 1);
-        g_ptr_array_add (settings->providers, provider);
     }
+    return true;
 }
 
 static void
@@ -243,8 +295,27 @@ destination_free (gpointer data)
     g_free (rule);
 }
 
-static void
-read_destinations (RelaisQueueSettings *settings, RelaisConfig *config)
+/* The name itself where no domains are given. */
+static char **
+read_name (const RelaisSection *section, GError **error)
+{
+    const char *name = relais_section_get_name (section), *bad = NULL;
+    g_auto (GStrv) items = g_strsplit (name, ",", -1);
+    char **patterns =
+        normalise_all ((const char *const *)items, relais_domain_normalise_pattern, &bad);
+
+    if (patterns == NULL) {
+        g_autofree char *place = relais_section_get_place (section);
+
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                     "%s: [destination %s]: \"%s\" is no domain, and domains is not set", place,
+                     name, bad);
+    }
+    return patterns;
+}
+
+static bool
+read_destinations (RelaisQueueSettings *settings, RelaisConfig *config, GError **error)
 {
     guint n = relais_config_n_sections (config, "destination");
 
@@ -253,14 +324,15 @@ read_destinations (RelaisQueueSettings *settings, RelaisConfig *config)
         RelaisDestinationRule *rule = g_new0 (RelaisDestinationRule, 1);
 
         rule->name = g_strdup (relais_section_get_name (section));
-        rule->patterns = g_strdupv ((char **)relais_section_get_list (section, "domains"));
-        if (rule->patterns == NULL || rule->patterns[0] == NULL) {
-            g_strfreev (rule->patterns);
-            rule->patterns = g_strsplit (rule->name, ",", -1);
-        }
-        relais_tls_wish_read (&rule->tls, section, 1);
         g_ptr_array_add (settings->destinations, rule);
+        rule->patterns = relais_section_get_list (section, "domains")[0] != NULL
+                             ? relais_queue_settings_read_patterns (section, error)
+                             : read_name (section, error);
+        if (rule->patterns == NULL)
+            return false;
+        relais_tls_wish_read (&rule->tls, section, 1);
     }
+    return true;
 }
 
 const RelaisDestinationRule *
@@ -324,11 +396,10 @@ relais_queue_settings_read (RelaisQueueSettings *settings, RelaisConfig *config,
     settings->providers = g_ptr_array_new_with_free_func (provider_free);
     settings->destinations = g_ptr_array_new_with_free_func (destination_free);
     read_limits (settings, config);
-    read_providers (settings, config);
-    read_destinations (settings, config);
-    if (!relais_queue_settings_read_schedules (settings, config, error))
-        return false;
-    return read_sources (settings, config, error) &&
+    return read_providers (settings, config, error) &&
+           read_destinations (settings, config, error) &&
+           relais_queue_settings_read_schedules (settings, config, error) &&
+           read_sources (settings, config, error) &&
            relais_queue_settings_read_routes (settings, config, error);
 }
 

@@ -76,6 +76,8 @@ typedef struct {
 
 /* Reads certificates: may block. */
 RelaisServerSettings *relais_server_settings_new (RelaisConfig *config, GError **error);
+/* Whether it could be made, certificates and keys left aside: those are the daemon's to read. Pure; any thread. */
+bool relais_server_settings_check (RelaisConfig *config, GError **error);
 RelaisServerSettings *relais_server_settings_ref (RelaisServerSettings *settings);
 /* NULL ok. */
 void relais_server_settings_unref (RelaisServerSettings *settings);

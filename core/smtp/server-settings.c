@@ -40,24 +40,10 @@ domain_set_free (RelaisDomainSet *set)
     g_free (set);
 }
 
-static char *
-normalise_pattern (const char *text)
-{
-    const bool wild = g_str_has_prefix (text, "*.");
-    g_autofree char *name = NULL;
-
-    if (g_str_equal (text, "*"))
-        return g_strdup (text);
-    name = relais_domain_normalise (text + (wild ? 2 : 0), strlen (text) - (wild ? 2 : 0));
-    if (name == NULL || !wild)
-        return g_steal_pointer (&name);
-    return g_strconcat ("*.", name, NULL);
-}
-
 static bool
 domain_set_add (RelaisDomainSet *set, const char *text)
 {
-    char *pattern = normalise_pattern (text);
+    char *pattern = relais_domain_normalise_pattern (text);
 
     if (pattern == NULL)
         return false;
@@ -151,7 +137,7 @@ relais_server_tenant_owns (const RelaisServerSettings *settings, const char *ten
 static bool
 is_of_domain (const char *text, const char *domain)
 {
-    g_autofree char *pattern = normalise_pattern (text);
+    g_autofree char *pattern = relais_domain_normalise_pattern (text);
 
     if (pattern == NULL)
         return false;
@@ -247,7 +233,8 @@ listener_free (gpointer data)
 }
 
 static bool
-read_certificate (RelaisServerListener *listener, const RelaisSection *section, GError **error)
+read_certificate (RelaisServerListener *listener, const RelaisSection *section, bool reads_files,
+                  GError **error)
 {
     const char *certificate = relais_section_get_string (section, "certificate");
     const char *key = relais_section_get_string (section, "key");
@@ -258,6 +245,8 @@ read_certificate (RelaisServerListener *listener, const RelaisSection *section, 
         return true;
     if (certificate == NULL)
         return fail (error, section, "tls", "TLS is asked for, but no certificate is set");
+    if (!reads_files)
+        return true;
     listener->certificates = relais_certificates_new (
         certificate, key, relais_section_get_list (section, "certificates"),
         (RelaisTlsUse)relais_section_get_enum (section, "tls_profile"), error);
@@ -265,7 +254,8 @@ read_certificate (RelaisServerListener *listener, const RelaisSection *section, 
 }
 
 static bool
-read_listener (RelaisServerListener *listener, const RelaisSection *section, GError **error)
+read_listener (RelaisServerListener *listener, const RelaisSection *section, bool reads_files,
+               GError **error)
 {
     listener->name = g_strdup (relais_section_get_name (section));
     listener->addresses = g_strdupv ((char **)relais_section_get_list (section, "address"));
@@ -282,7 +272,7 @@ read_listener (RelaisServerListener *listener, const RelaisSection *section, GEr
     return read_nets (section, "trusted_nets", &listener->trusted_nets, error) &&
            read_nets (section, "proxy_nets", &listener->proxy_nets, error) &&
            read_nets (section, "xclient_nets", &listener->xclient_nets, error) &&
-           read_certificate (listener, section, error);
+           read_certificate (listener, section, reads_files, error);
 }
 
 /* Without any [listener]: loopback, no right for anyone. */
@@ -299,7 +289,8 @@ default_listener (void)
 }
 
 static bool
-read_listeners (RelaisServerSettings *settings, RelaisConfig *config, GError **error)
+read_listeners (RelaisServerSettings *settings, RelaisConfig *config, bool reads_files,
+                GError **error)
 {
     const guint n = relais_config_n_sections (config, "listener");
 
@@ -310,7 +301,7 @@ read_listeners (RelaisServerSettings *settings, RelaisConfig *config, GError **e
         RelaisServerListener *listener = g_new0 (RelaisServerListener, 1);
 
         g_ptr_array_add (settings->listeners, listener);
-        if (!read_listener (listener, section, error))
+        if (!read_listener (listener, section, reads_files, error))
             return false;
         if (listener->tenant != NULL &&
             relais_config_find_section (config, "tenant", listener->tenant) == NULL)
@@ -330,8 +321,11 @@ read_tenants (RelaisServerSettings *settings, RelaisConfig *config, GError **err
                              domains);
         for (const char *const *domain = relais_section_get_list (section, "domains");
              *domain != NULL; domain++) {
-            if (!domain_set_add (domains, *domain))
-                return fail (error, section, "domains", "holds what is no domain");
+            if (!domain_set_add (domains, *domain)) {
+                g_autofree char *text = g_strdup_printf ("\"%s\" is no domain", *domain);
+
+                return fail (error, section, "domains", text);
+            }
             /* A tenant that may use any domain does not make all of them ours. */
             if (!g_str_equal (*domain, "*"))
                 domain_set_add (settings->own, *domain);
@@ -348,8 +342,13 @@ read_domains (RelaisServerSettings *settings, RelaisConfig *config, GError **err
         const char *name = relais_section_get_name (section);
         const char *route = relais_section_get_string (section, "inbound");
 
-        if (g_str_equal (name, "*") || !domain_set_add (settings->own, name))
-            return fail (error, section, "inbound", "the section's name is no domain");
+        if (g_str_equal (name, "*") || !domain_set_add (settings->own, name)) {
+            g_autofree char *place = relais_section_get_place (section);
+
+            g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "%s: [domain %s]: the name is no domain", place, name);
+            return false;
+        }
         if (route == NULL)
             continue;
         if (relais_config_find_section (config, "route", route) == NULL)
@@ -384,8 +383,8 @@ read_general (RelaisServerSettings *settings, RelaisConfig *config, GError **err
     return true;
 }
 
-RelaisServerSettings *
-relais_server_settings_new (RelaisConfig *config, GError **error)
+static RelaisServerSettings *
+read_settings (RelaisConfig *config, bool reads_files, GError **error)
 {
     RelaisServerSettings *settings = g_new0 (RelaisServerSettings, 1);
 
@@ -399,10 +398,27 @@ relais_server_settings_new (RelaisConfig *config, GError **error)
     if (read_nets (relais_config_find_section (config, "limits", NULL), "exempt_nets",
                    &settings->exempt_nets, error) &&
         read_general (settings, config, error) && read_tenants (settings, config, error) &&
-        read_domains (settings, config, error) && read_listeners (settings, config, error))
+        read_domains (settings, config, error) &&
+        read_listeners (settings, config, reads_files, error))
         return settings;
     relais_server_settings_unref (settings);
     return NULL;
+}
+
+RelaisServerSettings *
+relais_server_settings_new (RelaisConfig *config, GError **error)
+{
+    return read_settings (config, true, error);
+}
+
+bool
+relais_server_settings_check (RelaisConfig *config, GError **error)
+{
+    RelaisServerSettings *settings = read_settings (config, false, error);
+    const bool good = settings != NULL;
+
+    relais_server_settings_unref (settings);
+    return good;
 }
 
 RelaisServerSettings *

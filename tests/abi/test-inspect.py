@@ -60,6 +60,10 @@ def test_json(top):
     hooks = {(hook["hook"], hook["stage"]) for hook in facts["hooks"]}
     ok({"seal", "message"} <= {name for name, _ in hooks} and all((name == "message") == (stage is not None) for name, stage in hooks), "its hooks", hooks)
     ok(any("tenant" in option["flags"] or "reloadable" in option["flags"] for option in facts["options"]), "and the flags of its options")
+    file = place(top, "modules/store-gdbm/.libs/store-gdbm.so", "store-gdbm")
+    facts = json.loads(inspect("--module-dir", top, "--json", "store-gdbm").stdout)
+    os.unlink(file)
+    ok({option["key"]: option["flags"] for option in facts["options"]}["dir"] == ["written"], "that it writes to a directory, too", facts["options"])
 
 
 def test_text(top):

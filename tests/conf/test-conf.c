@@ -319,11 +319,11 @@ static const struct {
     {"[dns]\ntimeout = 5\n", "a.conf:2: error: timeout: '5': expected a duration such as 250ms, "
                              "30s, 5m, 2h or 4d from 100ms to 1m"},
     {"[queue]\nsleep_first = 0\n", "a.conf:2: error: sleep_first: '0': expected a duration such as "
-                                   "250ms, 30s, 5m, 2h or 4d from 1ms"},
+                                   "250ms, 30s, 5m, 2h or 4d from 1ms to 1000000d"},
     {"[class bulk]\nretry = 5m, x\n", "a.conf:2: error: retry: '5m, x': expected durations such as "
-                                      "5m 10m 1h, at most 64 from 1ms"},
+                                      "5m 10m 1h, at most 64 from 1ms to 1000000d"},
     {"[class bulk]\nretry =\n", "a.conf:2: error: retry: '': expected durations such as 5m 10m 1h, "
-                                "at most 64 from 1ms"},
+                                "at most 64 from 1ms to 1000000d"},
     {"[queue]\ntls = verify\n",
      "a.conf:2: error: tls: 'verify': expected one of none, opportunistic, require"},
     {"[relais]\nspool_dir = spool\n",
@@ -365,14 +365,16 @@ static const struct {
     {"[tenant shop]\n[class bulk/shpo]\n",
      "a.conf:2: error: retry: there is no [tenant shpo]; did you mean 'shop'?"},
     {"[class bulk]\nlifetime = 0\n", "a.conf:2: error: lifetime: '0': expected a duration such as "
-                                     "250ms, 30s, 5m, 2h or 4d from 1ms"},
-    {"[class bulk]\nbounce_lifetime = -1d\n", "a.conf:2: error: bounce_lifetime: '-1d': expected a "
-                                              "duration such as 250ms, 30s, 5m, 2h or 4d"},
+                                     "250ms, 30s, 5m, 2h or 4d from 1ms to 1000000d"},
+    {"[class bulk]\nbounce_lifetime = -1d\n",
+     "a.conf:2: error: bounce_lifetime: '-1d': expected a "
+     "duration such as 250ms, 30s, 5m, 2h or 4d from 0 to 1000000d"},
     {"[class bulk]\nbounce_lifetim = 1d\n",
      "a.conf:2: error: unknown key 'bounce_lifetim' in [class bulk]; did you mean "
      "'bounce_lifetime'?"},
     {"[class bulk]\ndelay_notice = 4h soon\n",
-     "a.conf:2: error: delay_notice: '4h soon': expected durations such as 5m 10m 1h, at most 64"},
+     "a.conf:2: error: delay_notice: '4h soon': expected durations such as 5m 10m 1h, at most 64 "
+     "from 0 to 1000000d"},
     {"[class bulk]\ndelay_notice = 4h 5d\n",
      "a.conf:2: warning: delay_notice: what is not below lifetime is never sent"},
     {"[class bulk]\ndelay_notice = 4h 5d\nlifetime = 6d\n", ""},
@@ -380,6 +382,30 @@ static const struct {
      "a.conf:4: warning: delay_notice: what is not below lifetime is never sent"},
     {"[tenant shop]\n[class bulk]\ndelay_notice = 5d\n[class bulk/shop]\nretry = 1h\n",
      "a.conf:3: warning: delay_notice: what is not below lifetime is never sent"},
+    /* sums with the time of day do not overflow */
+    {"[tokens]\nkeep = 1000000d\nrotate = 0\n[class bulk]\nretry = 1s 1000000d\n", ""},
+    {"[tokens]\nkeep = 1000001d\n[class bulk]\nlifetime = 86400000001s\n"
+     "retry = 1s 106751991d\n[suppress hard]\nwindow = 99999999d\n",
+     "a.conf:2: error: keep: '1000001d': expected a duration such as 250ms, 30s, 5m, 2h or 4d from "
+     "366d to 1000000d\n"
+     "a.conf:4: error: lifetime: '86400000001s': expected a duration such as 250ms, 30s, 5m, 2h or "
+     "4d from 1ms to 1000000d\n"
+     "a.conf:5: error: retry: '1s 106751991d': expected durations such as 5m 10m 1h, at most 64 "
+     "from 1ms to 1000000d\n"
+     "a.conf:7: error: window: '99999999d': expected a duration such as 250ms, 30s, 5m, 2h or 4d "
+     "from 0 to 1000000d"},
+    /* networks and addresses */
+    {"[listener a]\nxclient_nets = 10.0.0.0/33\n",
+     "a.conf:2: error: xclient_nets: '10.0.0.0/33' is no network; expected as in 192.0.2.0/24, "
+     "2001:db8::/32 or 192.0.2.1"},
+    {"[limits]\nexempt_nets = 127.0.0.0/8 localhost\n",
+     "a.conf:2: error: exempt_nets: 'localhost' is no network; expected as in 192.0.2.0/24, "
+     "2001:db8::/32 or 192.0.2.1"},
+    {"[http a]\naddress = localhost\ntrusted_proxies = proxy\nkey = /k\n",
+     "a.conf:2: error: address: 'localhost' is no IPv4 or IPv6 address\n"
+     "a.conf:3: error: trusted_proxies: 'proxy' is no network; expected as in 192.0.2.0/24, "
+     "2001:db8::/32 or 192.0.2.1\n"
+     "a.conf:4: error: key: certificate must be set too"},
     /* quiet hours */
     {"[class bulk]\nquiet_hour = 22:00-07:00\n",
      "a.conf:2: error: unknown key 'quiet_hour' in [class bulk]; did you mean 'quiet_hours'?"},

@@ -293,6 +293,32 @@ test_unfit (void)
     fixture_clear (&f);
 }
 
+/* What only warns, and was told when the files were read, refuses nothing and is told once. */
+static void
+test_warning (void)
+{
+    static const char *const text = "[class bulk]\ndelay_notice = 5d\n[queue]\nconnections = 20\n";
+    Fixture f;
+
+    fixture_init (&f, "");
+    const char *const dirs[] = {f.dir, NULL};
+
+    g_remove (f.file);
+    g_assert_true (g_file_set_contents (f.file, text, -1, NULL));
+    g_autoptr (RelaisConfig) fresh = relais_config_read (f.schema, dirs, f.findings);
+
+    g_assert_nonnull (fresh);
+    g_assert_cmpuint (f.findings->len, ==, 1);
+    g_autoptr (RelaisConfig) made = relais_config_merge (f.old, fresh, f.changes, f.findings);
+
+    g_assert_nonnull (made);
+    g_assert_cmpuint (f.findings->len, ==, 1);
+    g_assert_cmpint (number (made, "queue", NULL, "connections"), ==, 20);
+    g_clear_pointer (&fresh, relais_config_unref);
+    g_clear_pointer (&made, relais_config_unref);
+    fixture_clear (&f);
+}
+
 static void
 test_peek (void)
 {
@@ -324,6 +350,7 @@ main (int argc, char **argv)
     g_test_add_func ("/conf/merge/implied", test_implied);
     g_test_add_func ("/conf/merge/modules", test_modules);
     g_test_add_func ("/conf/merge/unfit", test_unfit);
+    g_test_add_func ("/conf/merge/warning", test_warning);
     g_test_add_func ("/conf/peek", test_peek);
     return g_test_run ();
 }

@@ -1,14 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What relaisd --check and relaisctl conf check say of modules that are on: one that cannot be loaded stops the start unless it is
-to go on without it, and one that declares a command of Relais' own is refused, both being named. Nothing is started. TAP."""
+to go on without it, and one that declares a command of Relais' own is refused, both being named. And what only the core's rooms can
+tell of their options, that README's examples are good, and that the manual has all commands. Nothing is started. TAP."""
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
 BUILD = os.environ.get("RELAIS_BUILDDIR", os.getcwd())
+SOURCE = os.environ.get("RELAIS_SRCDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
 CHECKS = []
 
 
@@ -117,8 +120,68 @@ def test_command(place):
     ok(any(word[:1] == ("status",) for word in words), "relaisctl has its own all the same", done.stdout)
 
 
+UNUSABLE = (
+    ("[relais]\npostmaster = root\n", "test.conf:2: [] postmaster: is no address"),
+    ("[tenant shop]\ndomains = a.test b@c.test\n", 'test.conf:2: [shop] domains: "b@c.test" is no domain'),
+    ("\n[domain a_b.test]\n", "test.conf:2: [domain a_b.test]: the name is no domain"),
+    ("[destination x]\ndomains = @a.test\ntls = require\n", 'test.conf:2: domains: "@a.test": expected example.org, *.example.org or *'),
+)
+
+
+def test_unusable(place):
+    """What the daemon would not start with, as its rooms say; files are the daemon's to read."""
+    for text, wanted in UNUSABLE:
+        place.write(text)
+        good, said, ctl = place.check()
+        ok(not good and wanted in said and wanted in ctl, "found before the start: " + wanted, said + ctl)
+    place.write("[listener a]\ntls = required\ncertificate = /nonexistent/c.pem\nkey = /nonexistent/k.pem\n")
+    ok(place.check()[0], "a certificate is not looked for")
+
+
+def words_of_manual():
+    """(word, its verbs) of each entry of relaisctl(1)."""
+    with open(os.path.join(SOURCE, "man", "relaisctl.1")) as file:
+        lines = file.read().split(".SH COMMANDS")[1].split(".SH EXIT STATUS")[0].splitlines()
+    for tag in (line for before, line in zip(lines, lines[1:]) if before == ".TP"):
+        words = re.findall(r"[a-z][a-z-]*", re.sub(r'^\.[A-Z]+|"|\\f.', " ", tag))
+        yield words[0], words[1:]
+
+
+def put_all(place):
+    """All modules that Relais comes with, switched on by what is returned."""
+    names = sorted(name for name in os.listdir(os.path.join(BUILD, "modules")) if os.path.exists(os.path.join(BUILD, "modules", name, ".libs", name + ".so")))
+    for name in names:
+        place.put(name, "modules/" + name)
+    return "".join("[module %s]\nenable = yes\n" % name for name in names)
+
+
+def test_readme(place):
+    """What README gives as configuration can be taken as it stands. conf dump reads it by what modules declare, and starts none."""
+    with open(os.path.join(place.conf, "all.conf"), "w") as file:
+        file.write(put_all(place))
+    with open(os.path.join(SOURCE, "README")) as file:
+        examples = [text for text in re.findall(r"(?:^    .*\n|^\n(?=    ))+", file.read(), re.M) if re.search(r"^    \[", text, re.M)]
+    ok(len(examples) > 4, "README has examples of configuration", examples)
+    for text in examples:
+        place.write(re.sub("^    ", "", text, flags=re.M))
+        done = place.run("relaisctl", "conf", "dump")
+        ok(done.returncode == 0, "README: " + re.search(r"\[.*", text).group(), text + done.stdout[:500] + done.stderr)
+
+
+def test_manual(place):
+    """Every command that Relais and its modules have stands in the manual."""
+    place.write(put_all(place))
+    said = place.run("relaisctl", "help").stdout
+    shown = [line.split()[:2] for line in said.splitlines() if re.match("  [a-z]", line)]
+    manual = list(words_of_manual())
+    ok(["dkim", "keygen"] in shown and ["status", "[--heap]"] in shown, "relaisctl help shows the commands of modules", said)
+    missing = [words for words in shown if not any(word == words[0] and (words[1] in verbs or not re.match("[a-z]+$", words[1]))
+                                                   for word, verbs in manual)]
+    ok(missing == [], "relaisctl(1) has them all", missing)
+
+
 def main():
-    for case in (test_owner, test_missing, test_broken, test_off, test_command):
+    for case in (test_owner, test_missing, test_broken, test_off, test_command, test_unusable, test_readme, test_manual):
         with tempfile.TemporaryDirectory(prefix="relais-modules-") as top:
             case(Place(top))
     print("1..%d" % len(CHECKS))

@@ -80,6 +80,12 @@ test_table (void)
         {"a.own.good.test", NULL, "host-failing"},
         {"notgood.test", NULL, "no-tracking-host"},
         {"new.test", NULL, "host-unchecked"},
+        {"below.test", NULL, "no-tracking-host"},
+        {"A.below.test", "https://t.below.test", NULL},
+        {"a.b.below.test", "https://t.below.test", NULL},
+        {"a.notbelow.test", NULL, "no-tracking-host"},
+        {"both.test", "https://t.both.test", NULL},
+        {"a.both.test", "https://t.below.test", NULL},
         {"test", NULL, "no-tracking-host"},
         {"", NULL, "no-tracking-host"},
         {".", NULL, "no-tracking-host"},
@@ -89,6 +95,9 @@ test_table (void)
     relais_tracking_table_add (table, "good.test", "https://t.good.test", RELAIS_TRACKING_GOOD);
     relais_tracking_table_add (table, "own.good.test", "https://t.test", RELAIS_TRACKING_FAILING);
     relais_tracking_table_add (table, "new.test", "https://t.test", RELAIS_TRACKING_UNKNOWN);
+    relais_tracking_table_add (table, "*.below.test", "https://t.below.test", RELAIS_TRACKING_GOOD);
+    relais_tracking_table_add (table, "*.both.test", "https://t.below.test", RELAIS_TRACKING_GOOD);
+    relais_tracking_table_add (table, "both.test", "https://t.both.test", RELAIS_TRACKING_GOOD);
     for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
         const char *reason;
 
@@ -148,7 +157,7 @@ read_config (const Scene *scene, const char *text)
     return config;
 }
 
-/* Two domains, one of which is no ASCII, whose tracking host is the peer, under the name `host`. */
+/* A domain, and what lies below one that is no ASCII, whose tracking host is the peer, under the name `host`. */
 static void
 scene_open (Scene *scene, TestPeerKind kind, const char *host, const Wanted *wanted, guint n_wanted)
 {
@@ -168,7 +177,7 @@ scene_open (Scene *scene, TestPeerKind kind, const char *host, const Wanted *wan
     scene->url = g_strdup_printf ("http%s://%s:%u", kind == TEST_PEER_CLEAR ? "" : "s", host,
                                   test_peer_port (scene->peer));
     text = g_strdup_printf ("[relais]\nhostname = mail.test\n[domain a.test]\ntracking = %s\n"
-                            "[domain b\303\274cher.test]\ntracking = %s\n[domain c.test]\n"
+                            "[domain *.b\303\274cher.test]\ntracking = %s\n[domain c.test]\n"
                             "[tracking]\ncheck_interval = 1s\nretry_interval = 1s\n"
                             "check_timeout = 50s\n",
                             scene->url, scene->url);
@@ -326,7 +335,7 @@ static const Case cases[] = {
       {"/c/good", 302, "Location", "http://example.test/"}},
      2,
      "configuration ok, dns ok, connect ok, pixel ok, redirect ok",
-     {"a.test, xn--bcher-kva.test", "127.0.0.1"}},
+     {"a.test, *.xn--bcher-kva.test", "127.0.0.1"}},
     {TEST_PEER_CLEAR,
      "track.test",
      {{"/o/lost", 200, "Content-Type", "image/gif"}, {"/c/good", 302, NULL, NULL}},
@@ -429,7 +438,7 @@ test_connect (void)
     g_assert_cmpint (status, ==, RELAIS_EXIT_DONE);
     g_assert_nonnull (strstr (hosts, "\"state\":\"failing\""));
     g_assert_nonnull (strstr (hosts, "\"failing_step\":\"connect\""));
-    g_assert_nonnull (strstr (hosts, "\"domains\":\"a.test, xn--bcher-kva.test\""));
+    g_assert_nonnull (strstr (hosts, "\"domains\":\"a.test, *.xn--bcher-kva.test\""));
     g_test_assert_expected_messages ();
     scene_close (&scene);
 }

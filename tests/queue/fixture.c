@@ -317,6 +317,20 @@ fixture_reload (Fixture *fixture, const char *more)
     relais_queue_reload (fixture->queue, fixture->config, &settings);
 }
 
+char *
+fixture_refusal (Fixture *fixture, const char *more)
+{
+    g_autoptr (RelaisConfig) config = NULL;
+    g_autoptr (GError) error = NULL;
+    RelaisQueueSettings settings;
+
+    write_config (fixture->dir, "test2.conf", more);
+    config = read_config (fixture->dir);
+    g_assert_false (relais_queue_settings_read (&settings, config, &error));
+    relais_queue_settings_clear (&settings);
+    return g_strdup (error->message);
+}
+
 void
 fixture_close (Fixture *fixture)
 {

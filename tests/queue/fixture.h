@@ -35,6 +35,8 @@ void fixture_open (Fixture *fixture, const char *conf);
 void fixture_restart (Fixture *fixture, const char *conf, gint64 away_us);
 /* From now on the configuration is what it was at first and `more`, which overrides it. */
 void fixture_reload (Fixture *fixture, const char *more);
+/* What is said of `more` where a reload is refused for it. Owned. */
+char *fixture_refusal (Fixture *fixture, const char *more);
 void fixture_close (Fixture *fixture);
 
 typedef struct {

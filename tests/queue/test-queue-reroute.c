@@ -326,6 +326,44 @@ route_of (const World *world, const char *domain)
 }
 
 static void
+check_route (const World *world, const char *domain, const char *name)
+{
+    const RelaisStaticRoute *route = route_of (world, domain);
+
+    g_assert_cmpstr (route != NULL ? route->name : NULL, ==, name);
+}
+
+/* Mail for what stands below a domain of ours goes its inbound way, as it was taken in for it, unless the domain
+ * itself or something closer is named. */
+static void
+test_own_patterns (void)
+{
+    World world;
+
+    open_world (&world, "[route in]\nhost = 127.0.0.1\nport = @PORT@\ntls = none\n"
+                        "[route other]\nhost = 127.0.0.1\nport = @PORT@\n"
+                        "domains = far.own.test *.deep.own.test *.own.test *\n"
+                        "[domain *.Own.test]\ninbound = in\n"
+                        "[domain near.own.test]\ninbound = other\n"
+                        "[domain *.b\u00fccher.test]\ninbound = in\n");
+    check_route (&world, "a.own.test", "in");
+    check_route (&world, "a.b.own.test", "in");
+    check_route (&world, "own.test", "other");
+    check_route (&world, "near.own.test", "other");
+    check_route (&world, "below.near.own.test", "in");
+    check_route (&world, "far.own.test", "other");
+    check_route (&world, "a.deep.own.test", "other");
+    check_route (&world, "deep.own.test", "in");
+    check_route (&world, "notown.test", "other");
+    check_route (&world, "a.xn--bcher-kva.test", "in");
+    mail (&world, "x@a.own.test");
+    g_assert_nonnull (strstr (fixture_last (&world.test.fixture, "delivered"), "\"route:in\""));
+    reload (&world, "");
+    check_route (&world, "a.own.test", "in");
+    close_world (&world);
+}
+
+static void
 write_credentials (const char *path, const char *password)
 {
     g_autofree char *text = g_strdup_printf ("ann\n%s\n", password);
@@ -452,6 +490,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/reroute/held", test_held);
     g_test_add_func ("/queue/reroute/idle-connection", test_idle_connection);
     g_test_add_func ("/queue/reroute/to-and-fro", test_to_and_fro);
+    g_test_add_func ("/queue/reroute/own-patterns", test_own_patterns);
     g_test_add_func ("/queue/reroute/same-routes", test_same_routes);
     g_test_add_func ("/queue/reroute/many", test_many);
     return g_test_run ();

@@ -146,6 +146,10 @@ test_memory_is_bounded (void)
     "[destination strict]\ndomains = strict.test, *.strict.test\ntls = require\n"                  \
     "[destination open]\ndomains = open.strict.test, b.test\ntls = none\n"                         \
     "[destination c.test]\n"                                                                       \
+    "[destination loud]\ndomains = Loud.TEST, *.B\u00fccher.test\ntls = require\n"                 \
+    "[destination Named.TEST]\ntls = require\n"                                                    \
+    "[provider idn]\nmx = .B\u00fccher.test\ntls = none\n"                                         \
+    "[route loud]\nhost = 127.0.0.1\nport = 7\ntls = require\ndomains = Shout.TEST\n"              \
     "[route fixed]\nhost = 127.0.0.1\nport = @PORT@\ndomains = fixed.test\n"                       \
     "[route must]\nhost = 127.0.0.1\nport = 7\ntls = require\ndomains = must.test\n"               \
     "[route sure]\nhost = 127.0.0.1\nport = 7\ntls = verify\ndomains = sure.test\n"                \
@@ -167,6 +171,11 @@ static const Decision decisions[] = {
     {"c.test", "mx.big.test", RELAIS_TLS_POLICY_VERIFY, "provider", ".big.test"},
     {"c.test", "mx.other.test", RELAIS_TLS_POLICY_OPPORTUNISTIC, "queue", NULL},
     {"fixed.test", NULL, RELAIS_TLS_POLICY_OPPORTUNISTIC, "route", NULL},
+    {"loud.test", "mx.other.test", RELAIS_TLS_POLICY_REQUIRE, "destination", NULL},
+    {"a.xn--bcher-kva.test", "mx.other.test", RELAIS_TLS_POLICY_REQUIRE, "destination", NULL},
+    {"named.test", "mx.other.test", RELAIS_TLS_POLICY_REQUIRE, "destination", NULL},
+    {"a.test", "mx.xn--bcher-kva.test", RELAIS_TLS_POLICY_NONE, "provider", NULL},
+    {"shout.test", NULL, RELAIS_TLS_POLICY_REQUIRE, "route", NULL},
 };
 
 static RelaisRoute *
@@ -377,6 +386,34 @@ test_rules_reloaded (void)
     test_close (&test);
 }
 
+static const struct {
+    const char *conf, *text;
+} bad_domains[] = {
+    {"[destination x]\ndomains = a.test @b.test\n",
+     "/test2.conf:2: domains: \"@b.test\": expected example.org, *.example.org or *"},
+    {"[destination my partner]\ntls = require\n",
+     "/test2.conf:1: [destination my partner]: \"my partner\" is no domain, and domains is not set"},
+    {"[route x]\nhost = 127.0.0.1\ndomains = *.*.test\n",
+     "/test2.conf:3: domains: \"*.*.test\": expected example.org, *.example.org or *"},
+    {"[provider x]\nmx = a.test *.b.test\n",
+     "/test2.conf:2: mx: \"*.b.test\": expected the end of a host name, as in example.net"},
+};
+
+/* What could never match is told, and not in force without a word. */
+static void
+test_bad_domains (void)
+{
+    Test test;
+
+    test_open (&test, "");
+    for (gsize i = 0; i < G_N_ELEMENTS (bad_domains); i++) {
+        g_autofree char *text = fixture_refusal (&test.fixture, bad_domains[i].conf);
+
+        g_assert_true (g_str_has_suffix (text, bad_domains[i].text));
+    }
+    test_close (&test);
+}
+
 /* Of a domain that cannot be looked up, or does not exist, no policy is asked for: there is no resolver that the
  * question could go to. */
 static void
@@ -416,6 +453,7 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/tls/memory-is-not-shared", test_memory_is_not_shared);
     g_test_add_func ("/queue/tls/memory-is-bounded", test_memory_is_bounded);
     g_test_add_func ("/queue/tls/decisions", test_decisions);
+    g_test_add_func ("/queue/tls/bad-domains", test_bad_domains);
     g_test_add_func ("/queue/tls/publications", test_publications);
     g_test_add_func ("/queue/tls/records-of-routes", test_records_of_routes);
     g_test_add_func ("/queue/tls/connections-apart", test_connections_apart);
