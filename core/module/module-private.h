@@ -171,10 +171,9 @@ struct RelaisHost {
     const RelaisShaper *shaper; /* or NULL */
     gpointer shaper_data;
     GPtrArray *source_words; /* what modules say of sources that are out; see shaping.c */
-    guint n_slots;
-    GPtrArray *slots;    /* RelaisSlot */
-    GPtrArray *services; /* RelaisService */
-    GPtrArray *metrics;  /* RelaisMetric: counters, gauges, histograms */
+    GPtrArray *slots;        /* RelaisSlot */
+    GPtrArray *services;     /* RelaisService */
+    GPtrArray *metrics;      /* RelaisMetric: counters, gauges, histograms */
     struct RelaisCounter *edits_left_out;
     RelaisTokens *tokens;
     RelaisEventLog *events;
@@ -302,6 +301,7 @@ void relais_module_free (gpointer module);
 bool relais_module_name_is_good (const char *name);
 
 struct RelaisSlot {
+    RelaisModule *module;
     RelaisSlotScope scope;
     guint number;
     GDestroyNotify destroy;
