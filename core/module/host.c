@@ -337,9 +337,24 @@ relais_host_drop_prepared (RelaisHost *host)
         g_clear_pointer (&nth (host, i)->prepared, relais_config_object_unref);
 }
 
+/* An operation said no; whoever asked wants to know why, whether the module tells or not. Takes `problem`. */
+static bool
+refused (const RelaisModule *module, const char *operation, GError *problem, GError **error)
+{
+    const char *name = module->descriptor.name;
+
+    if (problem != NULL)
+        g_propagate_prefixed_error (error, problem, "module %s: ", name);
+    else
+        g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_CONFIG,
+                     _ ("module %s: %s failed without saying why"), name, operation);
+    return false;
+}
+
 static bool
 prepare (RelaisModule *module, RelaisConfig *config, gpointer *object, GError **error)
 {
+    g_autoptr (GError) problem = NULL;
     RelaisGuard outer;
     bool done;
 
@@ -347,9 +362,9 @@ prepare (RelaisModule *module, RelaisConfig *config, gpointer *object, GError **
         return true;
     relais_guard_enter (&outer, module, "prepare_config", 0);
     relais_guard_allow (RELAIS_GUARD_FREE);
-    done = module->ops.prepare_config (module, config, object, error);
+    done = module->ops.prepare_config (module, config, object, &problem);
     relais_guard_leave (&outer);
-    return done;
+    return done || refused (module, "prepare_config", g_steal_pointer (&problem), error);
 }
 
 bool
@@ -360,7 +375,6 @@ relais_host_prepare (RelaisHost *host, RelaisConfig *config, GError **error)
         gpointer object = NULL;
 
         if (!prepare (module, config, &object, error)) {
-            g_prefix_error (error, "module %s: ", module->descriptor.name);
             relais_host_drop_prepared (host);
             return false;
         }
@@ -395,6 +409,7 @@ bool
 relais_module_init (RelaisModule *module, GError **error)
 {
     RelaisHost *host = module->host;
+    g_autoptr (GError) problem = NULL;
     RelaisGuard outer;
     bool done;
 
@@ -402,14 +417,12 @@ relais_module_init (RelaisModule *module, GError **error)
     host->in_init = true;
     relais_guard_enter (&outer, module, "init", 0);
     relais_guard_allow (RELAIS_GUARD_FREE);
-    done = module->ops.init == NULL || module->ops.init (module, error);
+    done = module->ops.init == NULL || module->ops.init (module, &problem);
     relais_guard_leave (&outer);
     host->in_init = false;
     module->hooks |= RELAIS_CRASH_HOOKS_KNOWN;
     module->slow = relais_module_add_counter (module, "callbacks_over_budget", "hook");
-    if (!done)
-        g_prefix_error (error, "module %s: ", module->descriptor.name);
-    return done;
+    return done || refused (module, "init", g_steal_pointer (&problem), error);
 }
 
 static bool
@@ -443,6 +456,7 @@ relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error)
 static bool
 start (RelaisModule *module, GError **error)
 {
+    g_autoptr (GError) problem = NULL;
     RelaisGuard outer;
     bool done;
 
@@ -451,12 +465,9 @@ start (RelaisModule *module, GError **error)
         relais_translations_load (module->host->locale_dir, module->descriptor.gettext_domain);
     relais_guard_enter (&outer, module, "start", 0);
     relais_guard_allow (RELAIS_GUARD_FREE);
-    done = module->ops.start == NULL || module->ops.start (module, error);
+    done = module->ops.start == NULL || module->ops.start (module, &problem);
     relais_guard_leave (&outer);
-    if (done)
-        return true;
-    g_prefix_error (error, "module %s: ", module->descriptor.name);
-    return false;
+    return done || refused (module, "start", g_steal_pointer (&problem), error);
 }
 
 static void

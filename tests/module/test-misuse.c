@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * core/module: what a module does that it should not ends with an error, a word in the log, or nothing: never with the
+ * daemon, and never with another's octets.
+ */
+#include "config.h"
+
+#include "module/module-private.h"
+
+#include "conf/conf-private.h"
+
+#include <glib/gstdio.h>
+#include <relais/timer.h>
+#include <string.h>
+
+typedef struct {
+    RelaisLoop *loop;
+    RelaisHost *host;
+    RelaisModule *module;
+    RelaisTestZone *zone;
+    RelaisStoreMemory *memory;
+    char *dir, *conf;
+    RelaisConfig *config;
+    guint told;
+} Fixture;
+
+static RelaisModule *
+add (RelaisHost *host, const RelaisModuleOps *ops)
+{
+    const RelaisModuleDescriptor descriptor = {
+        .magic = RELAIS_MODULE_MAGIC,
+        .struct_size = sizeof descriptor,
+        .api_major = RELAIS_API_MAJOR,
+        .minor_built = RELAIS_API_MINOR,
+        .minor_required = RELAIS_API_MINOR,
+        .name = "guest",
+        .version = "1",
+        .summary = "a fixture",
+        .ops = ops,
+    };
+    g_autoptr (GError) error = NULL;
+    RelaisModule *module = relais_module_new (host, &descriptor, "guest", &error);
+
+    g_assert_no_error (error);
+    g_ptr_array_add (host->modules, module);
+    return module;
+}
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+    fixture->loop = relais_loop_new (NULL, NULL);
+    fixture->host = relais_host_new (&(RelaisHostOptions){
+        .loop = fixture->loop, .module_dir = "/nonexistent", .program = "test"});
+    fixture->zone = relais_test_zone_new ();
+    fixture->host->zone = fixture->zone;
+    fixture->dir = g_dir_make_tmp ("relais-misuse-XXXXXX", NULL);
+    fixture->conf = g_build_filename (fixture->dir, "a.conf", NULL);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+    relais_host_free (fixture->host);
+    relais_test_zone_free (fixture->zone);
+    relais_store_memory_free (fixture->memory);
+    g_clear_pointer (&fixture->config, relais_config_unref);
+    relais_loop_free (fixture->loop);
+    g_remove (fixture->conf);
+    g_rmdir (fixture->dir);
+    g_free (fixture->conf);
+    g_free (fixture->dir);
+}
+
+static bool
+bring_up (Fixture *fixture, const RelaisModuleOps *ops, const char *text, GError **error)
+{
+    g_autoptr (GPtrArray) findings = relais_config_findings_new ();
+    const char *const dirs[] = {fixture->dir, NULL};
+    RelaisSchema *schema = relais_schema_new ();
+
+    fixture->module = add (fixture->host, ops);
+    g_assert_true (g_file_set_contents (fixture->conf, text, -1, NULL));
+    g_assert_true (relais_host_add_options (fixture->host, schema, NULL));
+    fixture->config = relais_config_read (schema, dirs, findings);
+    relais_schema_free (schema);
+    g_assert_nonnull (fixture->config);
+    return relais_host_init (fixture->host, fixture->config, error) &&
+           relais_host_start (fixture->host, error);
+}
+
+/* --- FALSE without an error ------------------------------------------------------------------- */
+
+static gboolean
+refuse (RelaisModule *module, GError **error)
+{
+    return FALSE;
+}
+
+static gboolean
+refuse_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GError **error)
+{
+    return FALSE;
+}
+
+/* Whoever tells of the refusal wants its words. */
+static void
+test_no_words (Fixture *fixture, gconstpointer data)
+{
+    static const struct {
+        const char *operation;
+        RelaisModuleOps ops;
+    } cases[] = {
+        {"init", {.struct_size = sizeof (RelaisModuleOps), .init = refuse}},
+        {"prepare_config",
+         {.struct_size = sizeof (RelaisModuleOps), .prepare_config = refuse_config}},
+        {"start", {.struct_size = sizeof (RelaisModuleOps), .start = refuse}},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+        g_autoptr (GError) error = NULL;
+        g_autofree char *wanted =
+            g_strdup_printf ("module guest: %s failed without saying why", cases[i].operation);
+        Fixture own = {0};
+
+        set_up (&own, NULL);
+        g_assert_false (bring_up (&own, &cases[i].ops, "[module guest]\nenable = yes\n", &error));
+        g_assert_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_CONFIG);
+        g_assert_cmpstr (error->message, ==, wanted);
+        tear_down (&own, NULL);
+    }
+}
+
+static void
+test_no_words_off (Fixture *fixture, gconstpointer data)
+{
+    const RelaisModuleOps ops = {.struct_size = sizeof ops, .start = refuse};
+    g_autoptr (GError) error = NULL;
+
+    g_assert_true (
+        bring_up (fixture, &ops, "[module guest]\nenable = yes\non_failure = bypass\n", &error));
+    g_assert_true (relais_module_is_off (fixture->module));
+}
+
+static GLogWriterOutput
+drop_warnings (GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
+{
+    return level == G_LOG_LEVEL_WARNING ? G_LOG_WRITER_HANDLED
+                                        : g_log_writer_default (level, fields, n, data);
+}
+
+int
+main (int argc, char **argv)
+{
+    static const struct {
+        const char *path;
+        void (*func) (Fixture *fixture, gconstpointer data);
+    } tests[] = {
+        {"/module/misuse/no-words", test_no_words},
+        {"/module/misuse/no-words-off", test_no_words_off},
+    };
+
+    g_test_init (&argc, &argv, NULL);
+    g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
+    g_log_set_writer_func (drop_warnings, NULL, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+        g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].func, tear_down);
+    return g_test_run ();
+}
