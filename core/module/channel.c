@@ -246,6 +246,7 @@ relais_channel_new (RelaisModule *module, const RelaisChannelInfo *info, GError 
     relais_loop_assert_owner (module->host->loop);
     if (!relais_copy_known (&known, sizeof known, info, info->struct_size) ||
         (known.flags & ~(guint32)(RELAIS_CHANNEL_WITH_TLS | RELAIS_CHANNEL_TRUSTED)) != 0 ||
+        known.address == NULL ||
         !relais_channel_address_parse (known.address, &address, &problem)) {
         g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "'%s': %s", info->address,
                      problem);

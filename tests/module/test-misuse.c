@@ -89,6 +89,15 @@ bring_up (Fixture *fixture, const RelaisModuleOps *ops, const char *text, GError
            relais_host_start (fixture->host, error);
 }
 
+static void
+bring_up_well (Fixture *fixture, const RelaisModuleOps *ops)
+{
+    g_autoptr (GError) error = NULL;
+
+    bring_up (fixture, ops, "[module guest]\nenable = yes\n", &error);
+    g_assert_no_error (error);
+}
+
 /* --- FALSE without an error ------------------------------------------------------------------- */
 
 static gboolean
@@ -142,6 +151,22 @@ test_no_words_off (Fixture *fixture, gconstpointer data)
     g_assert_true (relais_module_is_off (fixture->module));
 }
 
+/* --- Structs whose size was not said ---------------------------------------------------------- */
+
+static const RelaisModuleOps plain = {.struct_size = sizeof plain};
+
+static void
+test_no_size (Fixture *fixture, gconstpointer data)
+{
+    const RelaisChannelInfo info = {.address = "192.0.2.1:9"};
+    g_autoptr (GError) error = NULL;
+
+    bring_up_well (fixture, &plain);
+    g_assert_null (relais_channel_new (fixture->module, &info, &error));
+    g_assert_cmpstr (error->message, ==,
+                     "'192.0.2.1:9': wanted a RelaisChannelInfo of this Relais");
+}
+
 static GLogWriterOutput
 drop_warnings (GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
 {
@@ -158,6 +183,7 @@ main (int argc, char **argv)
     } tests[] = {
         {"/module/misuse/no-words", test_no_words},
         {"/module/misuse/no-words-off", test_no_words_off},
+        {"/module/misuse/no-size", test_no_size},
     };
 
     g_test_init (&argc, &argv, NULL);
