@@ -167,6 +167,25 @@ test_no_size (Fixture *fixture, gconstpointer data)
                      "'192.0.2.1:9': wanted a RelaisChannelInfo of this Relais");
 }
 
+/* A certificate that nobody's name is held against would be anybody's. */
+static void
+test_no_name (Fixture *fixture, gconstpointer data)
+{
+    RelaisChannelInfo info = {.struct_size = sizeof info,
+                              .flags = RELAIS_CHANNEL_WITH_TLS | RELAIS_CHANNEL_TRUSTED,
+                              .address = "unix:/nonexistent"};
+    g_autoptr (GError) error = NULL;
+    RelaisChannel *channel;
+
+    bring_up_well (fixture, &plain);
+    g_assert_null (relais_channel_new (fixture->module, &info, &error));
+    g_assert_nonnull (strstr (error->message, "wanted tls_name"));
+    info.tls_name = "policy.example";
+    channel = relais_channel_new (fixture->module, &info, NULL);
+    g_assert_nonnull (channel);
+    relais_channel_free (channel);
+}
+
 static GLogWriterOutput
 drop_warnings (GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
 {
@@ -184,6 +203,7 @@ main (int argc, char **argv)
         {"/module/misuse/no-words", test_no_words},
         {"/module/misuse/no-words-off", test_no_words_off},
         {"/module/misuse/no-size", test_no_size},
+        {"/module/misuse/no-name", test_no_name},
     };
 
     g_test_init (&argc, &argv, NULL);
