@@ -186,6 +186,41 @@ test_no_name (Fixture *fixture, gconstpointer data)
     relais_channel_free (channel);
 }
 
+/* --- Handles ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    RelaisLookup *lookup;
+    guint told;
+} Asked;
+
+static void
+cancel_own (const RelaisDnsAnswer *answer, gpointer data)
+{
+    Asked *asked = data;
+
+    asked->told++;
+    relais_lookup_cancel (asked->lookup);
+}
+
+/* It is over when it is told; the daemon's stop tells, too. */
+static void
+test_lookup (Fixture *fixture, gconstpointer data)
+{
+    Asked first = {0}, second = {0};
+
+    bring_up_well (fixture, &plain);
+    first.lookup = relais_lookup (fixture->module, "a.example", RELAIS_DNS_A, cancel_own, &first);
+    while (first.told == 0)
+        relais_loop_turn (fixture->loop, true);
+    g_assert_cmpuint (fixture->host->lookups.length, ==, 0);
+    g_assert_cmpuint (fixture->host->jobs, ==, 0);
+    second.lookup = relais_lookup (fixture->module, "b.example", RELAIS_DNS_A, cancel_own, &second);
+    relais_host_stop (fixture->host);
+    g_assert_cmpuint (first.told, ==, 1);
+    g_assert_cmpuint (second.told, ==, 1);
+    g_assert_cmpuint (fixture->host->lookups.length, ==, 0);
+}
+
 static GLogWriterOutput
 drop_warnings (GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
 {
@@ -204,6 +239,7 @@ main (int argc, char **argv)
         {"/module/misuse/no-words-off", test_no_words_off},
         {"/module/misuse/no-size", test_no_size},
         {"/module/misuse/no-name", test_no_name},
+        {"/module/misuse/lookup", test_lookup},
     };
 
     g_test_init (&argc, &argv, NULL);
