@@ -221,6 +221,21 @@ test_lookup (Fixture *fixture, gconstpointer data)
     g_assert_cmpuint (fixture->host->lookups.length, ==, 0);
 }
 
+/* A reason is good until the loop is returned to, also for the very call that replaces it. */
+static void
+test_reason (Fixture *fixture, gconstpointer data)
+{
+    const char *reason;
+
+    bring_up_well (fixture, &plain);
+    g_assert_true (relais_source_set_state (fixture->module, "default", RELAIS_SOURCE_OUT,
+                                            "listed by a list of some renown"));
+    reason = relais_source_get_reason (fixture->module, "default");
+    g_assert_true (relais_source_set_state (fixture->module, "default", RELAIS_SOURCE_OUT, reason));
+    g_assert_cmpstr (relais_source_get_reason (fixture->module, "default"), ==,
+                     "listed by a list of some renown");
+}
+
 static GLogWriterOutput
 drop_warnings (GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
 {
@@ -240,6 +255,7 @@ main (int argc, char **argv)
         {"/module/misuse/no-size", test_no_size},
         {"/module/misuse/no-name", test_no_name},
         {"/module/misuse/lookup", test_lookup},
+        {"/module/misuse/reason", test_reason},
     };
 
     g_test_init (&argc, &argv, NULL);
