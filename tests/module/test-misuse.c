@@ -236,6 +236,21 @@ test_reason (Fixture *fixture, gconstpointer data)
                      "listed by a list of some renown");
 }
 
+/* --- Messages --------------------------------------------------------------------------------- */
+
+/* In the hook message there are no bytes to count yet. */
+static void
+test_message (Fixture *fixture, gconstpointer data)
+{
+    g_autoptr (RelaisMessage) message = relais_message_new (1);
+    g_autoptr (GError) error = NULL;
+    char octet;
+
+    g_assert_cmpint (relais_message_read (message, 0, &octet, 1, &error), ==, -1);
+    g_assert_nonnull (error);
+    g_assert_cmpuint (relais_message_get_size (message), ==, 0);
+}
+
 static GLogWriterOutput
 drop_warnings (GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
 {
@@ -256,6 +271,7 @@ main (int argc, char **argv)
         {"/module/misuse/no-name", test_no_name},
         {"/module/misuse/lookup", test_lookup},
         {"/module/misuse/reason", test_reason},
+        {"/module/misuse/message", test_message},
     };
 
     g_test_init (&argc, &argv, NULL);
