@@ -251,6 +251,34 @@ test_message (Fixture *fixture, gconstpointer data)
     g_assert_cmpuint (relais_message_get_size (message), ==, 0);
 }
 
+/* --- The store -------------------------------------------------------------------------------- */
+
+static void
+note_refused (gpointer data, const RelaisStoreReply *reply)
+{
+    Fixture *fixture = data;
+
+    fixture->told++;
+    g_assert_cmpuint (relais_store_reply_get_result (reply), ==, RELAIS_STORE_ERROR);
+    g_assert_cmpstr (relais_store_reply_get_error (reply), ==,
+                     "octets are wanted, but there are none");
+}
+
+/* Octets that are not there are not read from elsewhere. */
+static void
+test_store (Fixture *fixture, gconstpointer data)
+{
+    RelaisStore *store = relais_host_get_store (fixture->host);
+
+    fixture->memory = relais_store_memory_new (store);
+    relais_store_set_backend (store, &relais_store_memory_backend, fixture->memory);
+    bring_up_well (fixture, &plain);
+    relais_store_put (fixture->module, "k", 1, NULL, 65536, 0, note_refused, fixture);
+    relais_store_scan (fixture->module, NULL, 512, NULL, 0, 1, note_refused, fixture);
+    relais_store_settle (store);
+    g_assert_cmpuint (fixture->told, ==, 2);
+}
+
 static GLogWriterOutput
 drop_warnings (GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
 {
@@ -272,6 +300,7 @@ main (int argc, char **argv)
         {"/module/misuse/lookup", test_lookup},
         {"/module/misuse/reason", test_reason},
         {"/module/misuse/message", test_message},
+        {"/module/misuse/store", test_store},
     };
 
     g_test_init (&argc, &argv, NULL);
