@@ -46,6 +46,7 @@ relais_host_new (const RelaisHostOptions *options)
     g_queue_init (&host->runs);
     g_queue_init (&host->channels);
     g_queue_init (&host->cursors);
+    g_queue_init (&host->timers);
     host->source_words = g_ptr_array_new_with_free_func (relais_source_word_free);
     host->store = relais_store_new (host->loop);
     g_mutex_init (&host->tracking_mutex);
@@ -480,6 +481,7 @@ stop (RelaisModule *module)
     if (module->started && module->ops.stop != NULL)
         module->ops.stop (module);
     relais_guard_leave (&outer);
+    relais_module_end_timers (module);
     module->started = false;
 }
 

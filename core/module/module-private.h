@@ -162,6 +162,7 @@ struct RelaisHost {
     guint submissions; /* atomic: not told of yet */
     GPtrArray *off;    /* RelaisModule, stand-ins for those that are not loaded; see off.c */
     GQueue cursors;    /* RelaisEventCursor */
+    GQueue timers;     /* RelaisModuleTimer */
     char *state_dir;   /* of what is kept over restarts; or NULL */
     /* The harness's: takes a fetch in place of the HTTP client; or NULL. */
     guint64 (*fetch) (gpointer data, const RelaisFetchInfo *info, RelaisFetchFunc done,
@@ -242,6 +243,9 @@ struct RelaisHookRun {
 
 /* Modules' lookups that are under way end as temporary. */
 void relais_host_end_lookups (RelaisHost *host);
+
+/* Timers of a module that was stopped: those that are still set are not any more. */
+void relais_module_end_timers (RelaisModule *module);
 
 /* Modules' channels are over. */
 void relais_host_end_channels (RelaisHost *host);

@@ -279,6 +279,44 @@ test_store (Fixture *fixture, gconstpointer data)
     g_assert_cmpuint (fixture->told, ==, 2);
 }
 
+/* --- What is left behind ---------------------------------------------------------------------- */
+
+static RelaisModuleTimer *left;
+
+static void
+fire (gpointer data)
+{
+    guint *told = data;
+
+    (*told)++;
+}
+
+static void
+forget (RelaisModule *module)
+{
+}
+
+static void
+free_late (RelaisModule *module)
+{
+    g_clear_pointer (&left, relais_module_timer_free);
+}
+
+/* A timer that stop should have freed does not call into a module that was stopped. */
+static void
+test_timer (Fixture *fixture, gconstpointer data)
+{
+    const RelaisModuleOps ops = {.struct_size = sizeof ops, .stop = forget, .finalize = free_late};
+
+    bring_up_well (fixture, &ops);
+    left = relais_module_timer_new (fixture->module, fire, &fixture->told);
+    relais_module_timer_set (left, 0);
+    relais_host_stop (fixture->host);
+    relais_loop_turn (fixture->loop, false);
+    relais_loop_turn (fixture->loop, false);
+    g_assert_cmpuint (fixture->told, ==, 0);
+}
+
 static GLogWriterOutput
 drop_warnings (GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
 {
@@ -301,6 +339,7 @@ main (int argc, char **argv)
         {"/module/misuse/reason", test_reason},
         {"/module/misuse/message", test_message},
         {"/module/misuse/store", test_store},
+        {"/module/misuse/timer", test_timer},
     };
 
     g_test_init (&argc, &argv, NULL);
