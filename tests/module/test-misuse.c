@@ -317,6 +317,22 @@ test_timer (Fixture *fixture, gconstpointer data)
     g_assert_cmpuint (fixture->told, ==, 0);
 }
 
+/* A very long time is not a short one. */
+static void
+test_long (Fixture *fixture, gconstpointer data)
+{
+    RelaisModuleTimer *timer;
+
+    bring_up_well (fixture, &plain);
+    timer = relais_module_timer_new (fixture->module, fire, &fixture->told);
+    relais_module_timer_set (timer, G_MAXINT64);
+    relais_loop_turn (fixture->loop, false);
+    relais_loop_turn (fixture->loop, false);
+    g_assert_cmpuint (fixture->told, ==, 0);
+    g_assert_true (relais_module_timer_is_set (timer));
+    relais_module_timer_free (timer);
+}
+
 static GLogWriterOutput
 drop_warnings (GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
 {
@@ -340,6 +356,7 @@ main (int argc, char **argv)
         {"/module/misuse/message", test_message},
         {"/module/misuse/store", test_store},
         {"/module/misuse/timer", test_timer},
+        {"/module/misuse/long", test_long},
     };
 
     g_test_init (&argc, &argv, NULL);
