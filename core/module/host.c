@@ -558,7 +558,7 @@ relais_host_start (RelaisHost *host, GError **error)
 
 /* --- Down ------------------------------------------------------------------------------------- */
 
-/* The store's backend is stopped last, after all calls have ended: see relais_host_free (). */
+/* The store's backend is stopped last, after all calls have ended: see relais_host_stop (). */
 static void
 stop_all (RelaisHost *host)
 {
@@ -608,8 +608,11 @@ relais_host_stop (RelaisHost *host)
     while (host->jobs > 0)
         relais_loop_turn (host->loop, true);
     relais_store_close (host->store);
-    while (host->jobs > 0) /* of those who were told of an end just now */
-        relais_loop_turn (host->loop, true);
+    do { /* jobs of those who were told of an end just now, and the ends of what these ask */
+        while (host->jobs > 0)
+            relais_loop_turn (host->loop, true);
+        relais_store_settle (host->store);
+    } while (host->jobs > 0);
     if (host->store_module != NULL)
         stop (host->store_module);
 }

@@ -279,6 +279,48 @@ test_store (Fixture *fixture, gconstpointer data)
     g_assert_cmpuint (fixture->told, ==, 2);
 }
 
+/* --- At the end ---------------------------------------------------------------------------------- */
+
+static void
+note_end (gpointer data, const RelaisStoreReply *reply)
+{
+    Fixture *fixture = data;
+
+    fixture->told++;
+    g_assert_cmpuint (relais_store_reply_get_result (reply), ==, RELAIS_STORE_ERROR);
+}
+
+static void
+put_late (gpointer data)
+{
+    Fixture *fixture = data;
+
+    relais_store_put (fixture->module, "k", 1, "v", 1, 0, note_end, fixture);
+}
+
+static void
+go_on (gpointer data, const RelaisStoreReply *reply)
+{
+    Fixture *fixture = data;
+
+    relais_module_post (fixture->module, put_late, fixture);
+}
+
+/* One who learns from the store's close that a call has ended may make another, and is told of that, too,
+ * before its finalize. */
+static void
+test_late_call (Fixture *fixture, gconstpointer data)
+{
+    RelaisStore *store = relais_host_get_store (fixture->host);
+
+    fixture->memory = relais_store_memory_new (store);
+    relais_store_set_backend (store, &relais_store_memory_backend, fixture->memory);
+    bring_up_well (fixture, &plain);
+    relais_store_get (fixture->module, "k", 1, go_on, fixture);
+    relais_host_stop (fixture->host);
+    g_assert_cmpuint (fixture->told, ==, 1);
+}
+
 /* --- What is left behind ---------------------------------------------------------------------- */
 
 static RelaisModuleTimer *left;
@@ -355,6 +397,7 @@ main (int argc, char **argv)
         {"/module/misuse/reason", test_reason},
         {"/module/misuse/message", test_message},
         {"/module/misuse/store", test_store},
+        {"/module/misuse/late-call", test_late_call},
         {"/module/misuse/timer", test_timer},
         {"/module/misuse/long", test_long},
     };
