@@ -102,8 +102,8 @@ typedef enum { SG_LOADING, SG_UP, SG_READ_ONLY, SG_DOWN } SgState;
 typedef struct {
     SgState state;
     char *trouble; /* why it is not up, or NULL */
-    guint64 keys, index_bytes, journal_bytes, snapshot_bytes, snapshot, journal, last_seq;
-    guint64 syncs, changes, damages, swept;
+    guint64 journal_bytes, snapshot_bytes, snapshot, journal, last_seq;
+    guint64 syncs, damages, swept;
     bool compacting;
     char *compaction; /* how the last one failed, or NULL */
 } SgFigures;
