@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -206,6 +208,23 @@ compaction_done (Fixture *f)
     return figures.snapshot != 0 && !figures.compacting;
 }
 
+/* A disk that has no room for the lock's pid, which is for people, is read all the same. */
+static void
+test_no_room_at_start (Fixture *f, gconstpointer data)
+{
+    struct rlimit limit, none;
+
+    fixture_close (f);
+    g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+    none = (struct rlimit){0, limit.rlim_max};
+    signal (SIGXFSZ, SIG_IGN);
+    g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &none), ==, 0);
+    fixture_open (f);
+    g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+    fixture_wait (f, writes_again);
+    fixture_assert_value (f, "a", "1");
+}
+
 /* A snapshot that cannot be written takes nothing away. */
 static void
 test_compaction (Fixture *f, gconstpointer data)
@@ -341,6 +360,7 @@ main (int argc, char **argv)
         {"/store-gdbm/trouble/both", test_both},
         {"/store-gdbm/trouble/full", test_full},
         {"/store-gdbm/trouble/start", test_start},
+        {"/store-gdbm/trouble/no-room-at-start", test_no_room_at_start},
         {"/store-gdbm/trouble/compaction", test_compaction},
         {"/store-gdbm/trouble/compaction-again", test_compaction_again},
         {"/store-gdbm/trouble/index", test_index},
