@@ -16,8 +16,11 @@ make_probe (gpointer data, const char *host, char **path, guint *status, char **
     const RelaisHttpRoute *route = data;
     RelaisGuard outer;
     bool made;
-    g_autofree RelaisHttpProbe *probe = g_new0 (RelaisHttpProbe, 1);
+    g_autofree RelaisHttpProbe *probe = NULL;
 
+    if (relais_module_is_off (route->module))
+        return false;
+    probe = g_new0 (RelaisHttpProbe, 1);
     probe->struct_size = sizeof *probe;
     relais_guard_enter (&outer, route->module, "probe", 0);
     made = route->probe (route->module, host, route->data, probe);

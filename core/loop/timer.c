@@ -140,7 +140,11 @@ relais_timer_set_at (RelaisTimer *timer, gint64 due_us)
 void
 relais_timer_set (RelaisTimer *timer, gint64 delay_us)
 {
-    relais_timer_set_at (timer, relais_loop_now_us (timer->loop) + delay_us);
+    gint64 due_us;
+
+    if (__builtin_add_overflow (relais_loop_now_us (timer->loop), delay_us, &due_us))
+        due_us = delay_us > 0 ? G_MAXINT64 : G_MININT64;
+    relais_timer_set_at (timer, due_us);
 }
 
 void

@@ -274,9 +274,9 @@ relais_original_unref (RelaisOriginal *original)
 guint64
 relais_message_get_size (const RelaisMessage *message)
 {
-    g_autoptr (RelaisRope) rope = relais_rope_new_message (message);
+    g_autoptr (RelaisRope) rope = message->body != NULL ? relais_rope_new_message (message) : NULL;
 
-    return relais_rope_size (rope);
+    return rope != NULL ? relais_rope_size (rope) : 0;
 }
 
 gint64

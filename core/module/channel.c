@@ -234,6 +234,15 @@ on_ready (RelaisStream *stream, const GError *error, gpointer data)
 const RelaisStreamCallbacks relais_channel_callbacks = {
     .input = on_input, .drained = on_drained, .ready = on_ready, .closed = on_closed};
 
+/* A certificate that is not held against a name is anybody's. */
+static bool
+names_its_peer (const RelaisChannelInfo *info, const ChannelAddress *address, const char **problem)
+{
+    *problem = "wanted tls_name, as a path is no name of a certificate";
+    return (info->flags & RELAIS_CHANNEL_WITH_TLS) == 0 || info->tls_name != NULL ||
+           address->host != NULL;
+}
+
 RelaisChannel *
 relais_channel_new (RelaisModule *module, const RelaisChannelInfo *info, GError **error)
 {
@@ -246,7 +255,9 @@ relais_channel_new (RelaisModule *module, const RelaisChannelInfo *info, GError 
     relais_loop_assert_owner (module->host->loop);
     if (!relais_copy_known (&known, sizeof known, info, info->struct_size) ||
         (known.flags & ~(guint32)(RELAIS_CHANNEL_WITH_TLS | RELAIS_CHANNEL_TRUSTED)) != 0 ||
-        !relais_channel_address_parse (known.address, &address, &problem)) {
+        known.address == NULL ||
+        !relais_channel_address_parse (known.address, &address, &problem) ||
+        !names_its_peer (&known, &address, &problem)) {
         g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "'%s': %s", info->address,
                      problem);
         relais_channel_address_clear (&address);

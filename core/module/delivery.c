@@ -56,7 +56,8 @@ relais_hook_make_envelope_token (RelaisHook *hook, guint32 n, const gchar *purpo
     full = full_purpose (module, purpose);
     name = (RelaisEnvelopeName){hook->subject->message->id,
                                 relais_hook_get_recipient_number (hook, n), wall_us};
-    return relais_envelope_token_make (ring, full, &name, wall_us + lifetime_us);
+    return relais_envelope_token_make (ring, full, &name,
+                                       wall_us + MIN (lifetime_us, G_MAXINT64 - wall_us));
 }
 
 RelaisTokenResult

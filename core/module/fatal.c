@@ -4,7 +4,8 @@
  *
  * The first thread that dies writes the record; others that die meanwhile wait for the end. Then the action that was
  * there before is put back and the signal comes again: a sanitizer's report, a core file, the status that the
- * service manager sees are what they would have been.
+ * service manager sees are what they would have been. A stray write may have left the module's record unreadable, so
+ * that the handler dies of it: the same thread then tells the same end without it, and waits for nobody.
  */
 #include "config.h"
 
@@ -24,7 +25,8 @@ static struct sigaction before[G_N_ELEMENTS (fatal_signals)];
 
 static int record_fd = -1;
 static guint64 record_number;
-static int dying;          /* atomic */
+static int dying;          /* atomic: the thread that is, or 0 */
+static int first_signal;   /* that it got */
 static RelaisGuard blamed; /* by the watchdog, which dies for another thread */
 static bool is_blamed;
 
@@ -102,18 +104,34 @@ keep (const RelaisCrash *crash)
     (void)fdatasync (record_fd);
 }
 
+/* Whether this thread is the one that tells; `again`: its own telling was what failed. */
+static bool
+is_teller (bool *again)
+{
+    const int me = (int)gettid ();
+    int who = 0;
+
+    *again =
+        !__atomic_compare_exchange_n (&dying, &who, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return !*again || who == me;
+}
+
 static void
 on_fatal (int number)
 {
     const RelaisGuard *guard = is_blamed ? &blamed : relais_guard_current ();
-    RelaisCrash crash = {.number = record_number,
-                         .signal = (guint32)number,
-                         .flags = is_blamed ? RELAIS_CRASH_STUCK : 0};
+    RelaisCrash crash = {.number = record_number, .flags = is_blamed ? RELAIS_CRASH_STUCK : 0};
     struct timespec now;
+    bool again;
 
-    if (__atomic_exchange_n (&dying, 1, __ATOMIC_SEQ_CST) != 0)
+    if (!is_teller (&again))
         for (;;)
             pause ();
+    if (again)
+        guard = NULL;
+    else
+        first_signal = number;
+    crash.signal = (guint32)first_signal;
     clock_gettime (CLOCK_REALTIME, &now);
     crash.wall_us = now.tv_sec * RELAIS_USEC_PER_SEC + now.tv_nsec / 1000;
     if (guard != NULL && guard->module != NULL) {

@@ -46,6 +46,7 @@ relais_host_new (const RelaisHostOptions *options)
     g_queue_init (&host->runs);
     g_queue_init (&host->channels);
     g_queue_init (&host->cursors);
+    g_queue_init (&host->timers);
     host->source_words = g_ptr_array_new_with_free_func (relais_source_word_free);
     host->store = relais_store_new (host->loop);
     g_mutex_init (&host->tracking_mutex);
@@ -328,9 +329,24 @@ relais_host_drop_prepared (RelaisHost *host)
         g_clear_pointer (&nth (host, i)->prepared, relais_config_object_unref);
 }
 
+/* An operation said no; whoever asked wants to know why, whether the module tells or not. Takes `problem`. */
+static bool
+refused (const RelaisModule *module, const char *operation, GError *problem, GError **error)
+{
+    const char *name = module->descriptor.name;
+
+    if (problem != NULL)
+        g_propagate_prefixed_error (error, problem, "module %s: ", name);
+    else
+        g_set_error (error, RELAIS_MODULE_ERROR, RELAIS_MODULE_ERROR_CONFIG,
+                     _ ("module %s: %s failed without saying why"), name, operation);
+    return false;
+}
+
 static bool
 prepare (RelaisModule *module, RelaisConfig *config, gpointer *object, GError **error)
 {
+    g_autoptr (GError) problem = NULL;
     RelaisGuard outer;
     bool done;
 
@@ -338,9 +354,9 @@ prepare (RelaisModule *module, RelaisConfig *config, gpointer *object, GError **
         return true;
     relais_guard_enter (&outer, module, "prepare_config", 0);
     relais_guard_allow (RELAIS_GUARD_FREE);
-    done = module->ops.prepare_config (module, config, object, error);
+    done = module->ops.prepare_config (module, config, object, &problem);
     relais_guard_leave (&outer);
-    return done;
+    return done || refused (module, "prepare_config", g_steal_pointer (&problem), error);
 }
 
 bool
@@ -351,7 +367,6 @@ relais_host_prepare (RelaisHost *host, RelaisConfig *config, GError **error)
         gpointer object = NULL;
 
         if (!prepare (module, config, &object, error)) {
-            g_prefix_error (error, "module %s: ", module->descriptor.name);
             relais_host_drop_prepared (host);
             return false;
         }
@@ -386,6 +401,7 @@ bool
 relais_module_init (RelaisModule *module, GError **error)
 {
     RelaisHost *host = module->host;
+    g_autoptr (GError) problem = NULL;
     RelaisGuard outer;
     bool done;
 
@@ -393,14 +409,12 @@ relais_module_init (RelaisModule *module, GError **error)
     host->in_init = true;
     relais_guard_enter (&outer, module, "init", 0);
     relais_guard_allow (RELAIS_GUARD_FREE);
-    done = module->ops.init == NULL || module->ops.init (module, error);
+    done = module->ops.init == NULL || module->ops.init (module, &problem);
     relais_guard_leave (&outer);
     host->in_init = false;
     module->hooks |= RELAIS_CRASH_HOOKS_KNOWN;
     module->slow = relais_module_add_counter (module, "callbacks_over_budget", "hook");
-    if (!done)
-        g_prefix_error (error, "module %s: ", module->descriptor.name);
-    return done;
+    return done || refused (module, "init", g_steal_pointer (&problem), error);
 }
 
 static bool
@@ -434,6 +448,7 @@ relais_host_reload (RelaisHost *host, RelaisConfig *config, GError **error)
 static bool
 start (RelaisModule *module, GError **error)
 {
+    g_autoptr (GError) problem = NULL;
     RelaisGuard outer;
     bool done;
 
@@ -442,12 +457,9 @@ start (RelaisModule *module, GError **error)
         relais_translations_load (module->host->locale_dir, module->descriptor.gettext_domain);
     relais_guard_enter (&outer, module, "start", 0);
     relais_guard_allow (RELAIS_GUARD_FREE);
-    done = module->ops.start == NULL || module->ops.start (module, error);
+    done = module->ops.start == NULL || module->ops.start (module, &problem);
     relais_guard_leave (&outer);
-    if (done)
-        return true;
-    g_prefix_error (error, "module %s: ", module->descriptor.name);
-    return false;
+    return done || refused (module, "start", g_steal_pointer (&problem), error);
 }
 
 static void
@@ -460,6 +472,7 @@ stop (RelaisModule *module)
     if (module->started && module->ops.stop != NULL)
         module->ops.stop (module);
     relais_guard_leave (&outer);
+    relais_module_end_timers (module);
     module->started = false;
 }
 
@@ -536,7 +549,7 @@ relais_host_start (RelaisHost *host, GError **error)
 
 /* --- Down ------------------------------------------------------------------------------------- */
 
-/* The store's backend is stopped last, after all calls have ended: see relais_host_free (). */
+/* The store's backend is stopped last, after all calls have ended: see relais_host_stop (). */
 static void
 stop_all (RelaisHost *host)
 {
@@ -586,8 +599,11 @@ relais_host_stop (RelaisHost *host)
     while (host->jobs > 0)
         relais_loop_turn (host->loop, true);
     relais_store_close (host->store);
-    while (host->jobs > 0) /* of those who were told of an end just now */
-        relais_loop_turn (host->loop, true);
+    do { /* jobs of those who were told of an end just now, and the ends of what these ask */
+        while (host->jobs > 0)
+            relais_loop_turn (host->loop, true);
+        relais_store_settle (host->store);
+    } while (host->jobs > 0);
     if (host->store_module != NULL)
         stop (host->store_module);
 }

@@ -81,6 +81,12 @@ tests_module_test_off_SOURCES = tests/module/test-off.c
 tests_module_test_off_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_module_test_off_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/module/test-misuse
+TESTS += tests/module/test-misuse
+tests_module_test_misuse_SOURCES = tests/module/test-misuse.c
+tests_module_test_misuse_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_module_test_misuse_LDADD = $(CORE_TEST_LDADD)
+
 check_PROGRAMS += tests/module/test-hook
 TESTS += tests/module/test-hook
 tests_module_test_hook_SOURCES = tests/module/test-hook.c

@@ -12,8 +12,8 @@
 struct RelaisLookup {
     RelaisHost *host;
     RelaisModule *module;
-    guint64 id; /* of the message that it is made for, or 0 */
-    RelaisLookupFunc func;
+    guint64 id;            /* of the message that it is made for, or 0 */
+    RelaisLookupFunc func; /* NULL: it is being told, or was */
     gpointer data;
     RelaisDnsQuery *query;   /* the resolver has it; or NULL */
     RelaisDnsAnswer *answer; /* known already, to be told from a later turn; or NULL */
@@ -34,13 +34,15 @@ lookup_free (RelaisLookup *lookup)
     g_free (lookup);
 }
 
+/* Who is told may cancel it all the same: it is over then. */
 static void
 tell (RelaisLookup *lookup, const RelaisDnsAnswer *answer)
 {
+    const RelaisLookupFunc func = g_steal_pointer (&lookup->func);
     RelaisGuard outer;
 
     relais_guard_enter (&outer, lookup->module, "lookup", lookup->id);
-    lookup->func (answer, lookup->data);
+    func (answer, lookup->data);
     relais_guard_leave (&outer);
     lookup_free (lookup);
 }
@@ -83,9 +85,11 @@ relais_lookup (RelaisModule *module, const gchar *name, RelaisDnsType type, Rela
                gpointer data)
 {
     RelaisHost *host = module->host;
-    RelaisLookup *lookup = g_new0 (RelaisLookup, 1);
+    RelaisLookup *lookup;
 
+    g_return_val_if_fail (name != NULL && func != NULL, NULL);
     relais_loop_assert_owner (host->loop);
+    lookup = g_new (RelaisLookup, 1);
     *lookup = (RelaisLookup){.host = host,
                              .module = module,
                              .id = relais_guard_id (),
@@ -109,7 +113,7 @@ relais_lookup (RelaisModule *module, const gchar *name, RelaisDnsType type, Rela
 void
 relais_lookup_cancel (RelaisLookup *lookup)
 {
-    if (lookup == NULL)
+    if (lookup == NULL || lookup->func == NULL)
         return;
     relais_dns_cancel (lookup->query);
     lookup_free (lookup);

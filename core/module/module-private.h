@@ -165,6 +165,7 @@ struct RelaisHost {
     guint submissions; /* atomic: not told of yet */
     GPtrArray *off;    /* RelaisModule, stand-ins for those that are not loaded; see off.c */
     GQueue cursors;    /* RelaisEventCursor */
+    GQueue timers;     /* RelaisModuleTimer */
     char *state_dir;   /* of what is kept over restarts; or NULL */
     /* The harness's: takes a fetch in place of the HTTP client; or NULL. */
     guint64 (*fetch) (gpointer data, const RelaisFetchInfo *info, RelaisFetchFunc done,
@@ -174,10 +175,9 @@ struct RelaisHost {
     const RelaisShaper *shaper; /* or NULL */
     gpointer shaper_data;
     GPtrArray *source_words; /* what modules say of sources that are out; see shaping.c */
-    guint n_slots;
-    GPtrArray *slots;    /* RelaisSlot */
-    GPtrArray *services; /* RelaisService */
-    GPtrArray *metrics;  /* RelaisMetric: counters, gauges, histograms */
+    GPtrArray *slots;        /* RelaisSlot */
+    GPtrArray *services;     /* RelaisService */
+    GPtrArray *metrics;      /* RelaisMetric: counters, gauges, histograms */
     struct RelaisCounter *edits_left_out;
     RelaisTokens *tokens;
     RelaisEventLog *events;
@@ -247,6 +247,9 @@ struct RelaisHookRun {
 /* Modules' lookups that are under way end as temporary. */
 void relais_host_end_lookups (RelaisHost *host);
 
+/* Timers of a module that was stopped: those that are still set are not any more. */
+void relais_module_end_timers (RelaisModule *module);
+
 /* Modules' channels are over. */
 void relais_host_end_channels (RelaisHost *host);
 
@@ -305,6 +308,7 @@ void relais_module_free (gpointer module);
 bool relais_module_name_is_good (const char *name);
 
 struct RelaisSlot {
+    RelaisModule *module;
     RelaisSlotScope scope;
     guint number;
     GDestroyNotify destroy;

@@ -93,9 +93,21 @@ typedef struct {
     guint n;
     struct {
         gpointer value;
-        GDestroyNotify destroy;
+        const RelaisSlot *slot;
     } slots[];
 } SlotTable;
+
+static void
+destroy_value (const RelaisSlot *slot, gpointer value)
+{
+    RelaisGuard outer;
+
+    if (value == NULL || slot->destroy == NULL)
+        return;
+    relais_guard_enter (&outer, slot->module, "slot", 0);
+    slot->destroy (value);
+    relais_guard_leave (&outer);
+}
 
 static void
 slot_table_free (gpointer data)
@@ -103,8 +115,7 @@ slot_table_free (gpointer data)
     SlotTable *table = data;
 
     for (guint i = table->n; i > 0; i--)
-        if (table->slots[i - 1].value != NULL && table->slots[i - 1].destroy != NULL)
-            table->slots[i - 1].destroy (table->slots[i - 1].value);
+        destroy_value (table->slots[i - 1].slot, table->slots[i - 1].value);
     g_free (table);
 }
 
@@ -117,7 +128,7 @@ relais_slot_new (RelaisModule *module, RelaisSlotScope scope, GDestroyNotify des
     if (!host->in_init || scope > RELAIS_SCOPE_TRANSACTION)
         return NULL;
     slot = g_new (RelaisSlot, 1);
-    *slot = (RelaisSlot){scope, host->slots->len, destroy};
+    *slot = (RelaisSlot){module, scope, host->slots->len, destroy};
     g_ptr_array_add (host->slots, slot);
     return slot;
 }
@@ -150,9 +161,9 @@ relais_hook_set_slot (RelaisHook *hook, RelaisSlot *slot, gpointer value)
     }
     old = table->slots[slot->number].value;
     table->slots[slot->number].value = value;
-    table->slots[slot->number].destroy = slot->destroy;
-    if (old != NULL && old != value && slot->destroy != NULL)
-        slot->destroy (old);
+    table->slots[slot->number].slot = slot;
+    if (old != value)
+        destroy_value (slot, old);
     return TRUE;
 }
 

@@ -255,10 +255,12 @@ source_exists (const RelaisHost *host, const char *source)
             g_str_equal (source, "default"));
 }
 
+/* `reason` may be the one that was said before. */
 static void
 set_word (RelaisModule *module, const char *source, const char *reason)
 {
     GPtrArray *words = module->host->source_words;
+    char *copy = reason_copy (reason);
     SourceWord *word;
 
     for (guint i = 0; i < words->len; i++) {
@@ -268,10 +270,10 @@ set_word (RelaisModule *module, const char *source, const char *reason)
         g_ptr_array_remove_index (words, i);
         break;
     }
-    if (reason == NULL)
+    if (copy == NULL)
         return;
     word = g_new (SourceWord, 1);
-    *word = (SourceWord){module, g_strdup (source), reason_copy (reason)};
+    *word = (SourceWord){module, g_strdup (source), copy};
     g_ptr_array_add (words, word);
 }
 

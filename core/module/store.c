@@ -24,7 +24,7 @@ put_call (gconstpointer key, gsize key_size, gconstpointer value, gsize value_si
     return (RelaisStoreCall){.op = RELAIS_STORE_PUT,
                              .key = key,
                              .key_size = key_size,
-                             .value = value != NULL ? value : "",
+                             .value = value != NULL || value_size > 0 ? value : "",
                              .value_size = value_size,
                              .expires_us = expires_us};
 }

@@ -14,6 +14,8 @@ struct RelaisModuleTimer {
     RelaisModule *module;
     RelaisTimerCallback func;
     gpointer data;
+    GList link; /* in host->timers */
+    bool over;  /* its module was stopped */
 };
 
 typedef struct {
@@ -82,6 +84,8 @@ relais_module_timer_new (RelaisModule *module, RelaisTimerCallback func, gpointe
     timer->module = module;
     timer->func = func;
     timer->data = data;
+    timer->link.data = timer;
+    g_queue_push_tail_link (&module->host->timers, &timer->link);
     relais_timer_init (&timer->timer, module->host->loop, on_timer, timer);
     return timer;
 }
@@ -89,7 +93,8 @@ relais_module_timer_new (RelaisModule *module, RelaisTimerCallback func, gpointe
 void
 relais_module_timer_set (RelaisModuleTimer *timer, gint64 delay_us)
 {
-    relais_timer_set (&timer->timer, MAX (delay_us, 0));
+    if (!timer->over)
+        relais_timer_set (&timer->timer, MAX (delay_us, 0));
 }
 
 gboolean
@@ -110,5 +115,25 @@ relais_module_timer_free (RelaisModuleTimer *timer)
     if (timer == NULL)
         return;
     relais_timer_stop (&timer->timer);
+    g_queue_unlink (&timer->module->host->timers, &timer->link);
     g_free (timer);
+}
+
+void
+relais_module_end_timers (RelaisModule *module)
+{
+    guint n = 0;
+
+    for (const GList *l = module->host->timers.head; l != NULL; l = l->next) {
+        RelaisModuleTimer *timer = l->data;
+
+        if (timer->module != module)
+            continue;
+        n += relais_timer_is_set (&timer->timer);
+        relais_timer_stop (&timer->timer);
+        timer->over = true;
+    }
+    if (n > 0)
+        relais_log (module, RELAIS_LOG_WARNING,
+                    "%u timers were still set when it had stopped; they do not fire", n);
 }

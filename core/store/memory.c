@@ -140,8 +140,9 @@ remove_key (RelaisStoreMemory *memory, RelaisStoreRequest *request, GBytes *key)
 static bool
 parse_number (const Value *value, gint64 *number)
 {
-    gsize size = g_bytes_get_size (value->bytes);
-    g_autofree char *text = g_strndup (g_bytes_get_data (value->bytes, NULL), size);
+    gsize size;
+    const char *bytes = g_bytes_get_data (value->bytes, &size);
+    g_autofree char *text = g_strndup (bytes != NULL ? bytes : "", size);
 
     return strlen (text) == size &&
            g_ascii_string_to_signed (text, 10, G_MININT64, G_MAXINT64, number, NULL);

@@ -35,7 +35,7 @@ bool relais_store_has_backend (const RelaisStore *store);
 void relais_store_open (RelaisStore *store);
 /* Takes no more calls and turns the loop until those under way have ended and were told. */
 void relais_store_close (RelaisStore *store);
-/* Turns the loop until no call is under way; for tests. */
+/* Turns the loop until no call is under way, and all were told. */
 void relais_store_settle (RelaisStore *store);
 /* Calls that the backend has now; any thread. */
 guint relais_store_n_waiting (RelaisStore *store);

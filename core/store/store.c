@@ -187,6 +187,9 @@ check (const RelaisStoreCall *call)
 
     if (!scan && (call->key == NULL || call->key_size == 0))
         return "a key has at least 1 octet";
+    if ((call->key == NULL && call->key_size > 0) ||
+        (call->op == RELAIS_STORE_PUT && call->value == NULL))
+        return "octets are wanted, but there are none";
     if (call->key_size > RELAIS_STORE_KEY_BYTES || call->after_size > RELAIS_STORE_KEY_BYTES)
         return "a key has at most 512 octets";
     if (call->value_size > RELAIS_STORE_VALUE_BYTES ||

@@ -47,7 +47,7 @@ typedef struct {
     guint32 struct_size;
     RelaisChannelFlags flags;
     const gchar *address;  /* "HOST:PORT", "192.0.2.1:PORT", "[2001:db8::1]:PORT", "unix:/PATH" */
-    const gchar *tls_name; /* the name in its certificate; NULL: HOST */
+    const gchar *tls_name; /* the name in its certificate; NULL: HOST, which unix:/PATH has not */
 } RelaisChannelInfo;
 
 typedef struct RelaisChannel RelaisChannel;

@@ -45,7 +45,8 @@ RELAIS_API GBytes *relais_message_get_attribute (const RelaisMessage *message, c
 
 /* The message as its readers see it (with what Relais put before it and without what it took out).
  * Copies up to `size` octets (at most RELAIS_READ_BYTES) from `offset`; returns how many, 0 at the end,
- * -1 with an error. May wait for the disk: never on the loop, but on a worker. */
+ * -1 with an error. May wait for the disk: never on the loop, but on a worker. Before the message was accepted, in the
+ * hook message, its size is 0, and nothing can be read: relais_hook_read () is for that. */
 RELAIS_API guint64 relais_message_get_size (const RelaisMessage *message);
 RELAIS_API gint64 relais_message_read (const RelaisMessage *message, guint64 offset,
                                        gpointer buffer, guint64 size, GError **error);

@@ -107,7 +107,8 @@ enum { RELAIS_SOURCE_IN = 0, RELAIS_SOURCE_OUT = 1 };
  * module. FALSE if there is no such source. Emits the event "source". */
 RELAIS_API gboolean relais_source_set_state (RelaisModule *module, const gchar *source,
                                              RelaisSourceState state, const gchar *reason);
-/* Why it is out, whichever module said so; NULL while it is in. Borrowed until the loop is returned to. */
+/* Why it is out, whichever module said so; NULL while it is in. Borrowed until the loop is returned to, or a state is
+ * set. */
 RELAIS_API const gchar *relais_source_get_reason (RelaisModule *module, const gchar *source);
 
 /* Mails `text` (lines end in \n; UTF-8) to [relais] postmaster, from <>. FALSE if no postmaster is set, or it

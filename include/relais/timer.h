@@ -19,7 +19,8 @@ RELAIS_API gint64 relais_module_wall_us (const RelaisModule *module);
  * module stops: what was posted is called before finalize. */
 RELAIS_API void relais_module_post (RelaisModule *module, RelaisTimerCallback func, gpointer data);
 
-/* A timer, not set. Loop only, as all that follows. Owned; freed at the latest in stop. */
+/* A timer, not set. Loop only, as all that follows. Owned; to be freed in stop at the latest: one that is left does not
+ * fire any more. */
 typedef struct RelaisModuleTimer RelaisModuleTimer;
 RELAIS_API RelaisModuleTimer *
 relais_module_timer_new (RelaisModule *module, RelaisTimerCallback func, gpointer data);

@@ -307,6 +307,15 @@ compaction_is_due (SgStore *store)
             g_get_monotonic_time () >= store->compact_at_us);
 }
 
+/* Each try reads all files and leaves a journal more, so that the tries become rarer. */
+static void
+put_compaction_off (SgStore *store)
+{
+    store->compact_at_us =
+        g_get_monotonic_time () + (store->options.probe_us << store->compact_failures);
+    store->compact_failures = MIN (store->compact_failures + 1, SG_COMPACT_DOUBLINGS);
+}
+
 /* What was written so far is sealed with a new journal, so that the snapshot has a place to stand. */
 static void
 start_compaction (SgStore *store)
@@ -322,7 +331,7 @@ start_compaction (SgStore *store)
         return;
     if (!sg_journal_begin (&store->journal, &error)) {
         sg_log (store, true, "no snapshot could be made: %s", error->message);
-        store->compact_at_us = g_get_monotonic_time () + store->options.probe_us;
+        put_compaction_off (store);
         return;
     }
     store->sealed_bytes = store->covered_bytes = sealed;
@@ -356,8 +365,9 @@ end_compaction (SgStore *store)
     if (good) {
         store->snapshot = store->compacting;
         store->sealed_bytes -= store->covered_bytes;
+        store->compact_failures = 0;
     } else {
-        store->compact_at_us = g_get_monotonic_time () + store->options.probe_us;
+        put_compaction_off (store);
     }
 }
 

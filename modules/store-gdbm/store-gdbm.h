@@ -77,7 +77,8 @@ enum {
     SG_BUFFER_BYTES = 1 << 20,  /* of the journal, before it is written within a batch */
     SG_SWEEP_KEYS = 1000,       /* looked at in one go */
     SG_LISTING_KEYS = 65536,    /* that a scan keeps in memory */
-    SG_PAGE_BYTES = 4 << 20     /* of one scan's rows, if it has more than one */
+    SG_PAGE_BYTES = 4 << 20,    /* of one scan's rows, if it has more than one */
+    SG_COMPACT_DOUBLINGS = 6    /* of the time until a compaction that failed is tried again */
 };
 
 typedef struct {
@@ -86,8 +87,9 @@ typedef struct {
     guint64 min_free_bytes; /* below, writes are refused */
     gint64 lazy_us;         /* LAZY is synced within */
     gint64 settle_us;       /* what is synced stays out of the index for so long */
-    gint64 probe_us;        /* between tries to get on after a failure */
-    gint64 sweep_us;        /* between looks for expired keys */
+    gint64
+        probe_us; /* between tries to get on after a failure; of a compaction, doubled each time */
+    gint64 sweep_us; /* between looks for expired keys */
     const SgIo *io;
     gint64 (*now_us) (gpointer data);                        /* wall clock; any thread */
     void (*log) (gpointer data, bool bad, const char *text); /* any thread */
@@ -100,8 +102,8 @@ typedef enum { SG_LOADING, SG_UP, SG_READ_ONLY, SG_DOWN } SgState;
 typedef struct {
     SgState state;
     char *trouble; /* why it is not up, or NULL */
-    guint64 keys, index_bytes, journal_bytes, snapshot_bytes, snapshot, journal, last_seq;
-    guint64 syncs, changes, damages, swept;
+    guint64 journal_bytes, snapshot_bytes, snapshot, journal, last_seq;
+    guint64 syncs, damages, swept;
     bool compacting;
     char *compaction; /* how the last one failed, or NULL */
 } SgFigures;
@@ -148,10 +150,11 @@ struct SgStore {
     /* of journals that are closed and newer than the snapshot; of these, what the compaction that runs
      * covers; the snapshot's own size and number; the number that the next one will have */
     guint64 sealed_bytes, covered_bytes, snapshot_bytes, snapshot, compacting;
-    gint64 compact_at_us; /* not before, after a failure */
-    bool unreadable;      /* the index did not answer */
-    bool compact_wanted;  /* by somebody */
-    bool loaded;          /* the files were read once */
+    gint64 compact_at_us;   /* not before, after a failure */
+    guint compact_failures; /* in a row, SG_COMPACT_DOUBLINGS at most */
+    bool unreadable;        /* the index did not answer */
+    bool compact_wanted;    /* by somebody */
+    bool loaded;            /* the files were read once */
 };
 
 /* Locks the directory (made if need be), looks at its files, and starts the owner, which reads them.

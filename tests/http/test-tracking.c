@@ -11,6 +11,7 @@
 #include "control/call-private.h"
 #include "dns/server.h"
 #include "http/peer.h"
+#include "module/module-private.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -416,6 +417,45 @@ test_check (gconstpointer data)
     scene_close (&scene);
 }
 
+static gboolean
+probe_off (RelaisModule *module, const gchar *host, gpointer data, RelaisHttpProbe *probe)
+{
+    g_assert_not_reached ();
+}
+
+/* Nothing of a module that was put off is called, its probe neither. */
+static void
+test_off (void)
+{
+    RelaisModule module = {.descriptor.name = "guest", .off = true};
+    RelaisHttpRoute *route = g_new (RelaisHttpRoute, 1);
+    g_autofree char *said = NULL;
+    g_autofree char *steps = NULL;
+    RelaisHost *host;
+    Scene scene;
+    int status;
+
+    g_test_expect_message ("relais", G_LOG_LEVEL_MESSAGE, "*mail is tracked*");
+    scene_open (&scene, TEST_PEER_CLEAR, "track.test", NULL, 0);
+    host = relais_host_new (
+        &(RelaisHostOptions){.loop = scene.loop, .module_dir = "/nonexistent", .program = "test"});
+    module.host = host;
+    *route = (RelaisHttpRoute){.module = &module,
+                               .path = g_strdup ("/c/"),
+                               .path_size = 3,
+                               .listener = RELAIS_HTTP_TRACKER,
+                               .probe_name = g_strdup ("redirect"),
+                               .probe = probe_off};
+    g_ptr_array_add (host->routes, route);
+    relais_tracking_use_routes (scene.tracking, host);
+    said = run (&scene, "check", "track.test", &status);
+    steps = steps_of (said);
+    g_assert_cmpstr (steps, ==, "configuration ok, dns ok, connect ok, redirect skipped");
+    g_test_assert_expected_messages ();
+    relais_host_free (host);
+    scene_close (&scene);
+}
+
 static void
 test_connect (void)
 {
@@ -545,6 +585,7 @@ main (int argc, char **argv)
 
         g_test_add_data_func (name, &cases[i], test_check);
     }
+    g_test_add_func ("/http/tracking/off", test_off);
     g_test_add_func ("/http/tracking/connect", test_connect);
     g_test_add_func ("/http/tracking/unconfigured", test_unconfigured);
     g_test_add_func ("/http/tracking/timers", test_timers);

@@ -85,6 +85,9 @@ test_tokens (Fixture *fixture, gconstpointer data)
 static void
 test_token_limits (Fixture *fixture, gconstpointer data)
 {
+    RelaisDeliveryName name = {.struct_size = sizeof name};
+    g_autofree char *token = NULL;
+
     g_assert_null (relais_hook_make_envelope_token (&fixture->hook, 1, "bounce", MINUTE));
     fixture->hook.id = RELAIS_HOOK_MESSAGE;
     g_assert_null (relais_hook_make_envelope_token (&fixture->hook, 0, "bounce", MINUTE));
@@ -93,6 +96,9 @@ test_token_limits (Fixture *fixture, gconstpointer data)
     g_assert_null (relais_hook_make_envelope_token (&fixture->hook, 0, "bounce", MINUTE));
     fixture->recipient.number = (1 << 24) - 1;
     g_free (relais_hook_make_envelope_token (&fixture->hook, 0, "bounce", MINUTE));
+    token = relais_hook_make_envelope_token (&fixture->hook, 0, "bounce", G_MAXINT64);
+    g_assert_cmpuint (relais_envelope_token_open (&fixture->module, "bounce", token, &name), ==,
+                      RELAIS_TOKEN_GOOD);
 }
 
 /* --- Lookups ------------------------------------------------------------------------------------ */

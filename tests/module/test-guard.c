@@ -230,6 +230,14 @@ trap_in (Fixture *fixture)
     end_by (fixture, SIGTRAP);
 }
 
+/* What a stray write has left of the module's record. */
+static void
+abort_damaged (Fixture *fixture)
+{
+    fixture->module.descriptor.name = (const char *)8;
+    end_by (fixture, SIGABRT);
+}
+
 static const struct {
     const char *name;
     Deed deed;
@@ -241,6 +249,7 @@ static const struct {
     {"abort", abort_in, SIGABRT, "guest", "rewrite", 42, 0},
     {"bus", fault_in, SIGBUS, "guest", "rewrite", 42, 0},
     {"trap", trap_in, SIGTRAP, "guest", "rewrite", 42, 0},
+    {"damaged", abort_damaged, SIGABRT, "", "", 0, 0},
     {"stuck-worker", spin_on_worker, SIGABRT, "guest", "seal", 9, RELAIS_CRASH_STUCK},
     {"stuck-loop", spin_on_loop, SIGABRT, "guest", "seal", 9, RELAIS_CRASH_STUCK},
     {"stuck-core", spin_in_core, SIGABRT, "", "loop", 0, RELAIS_CRASH_STUCK},
@@ -254,6 +263,7 @@ run_child (Deed deed, int fd)
     Fixture fixture = {0};
 
     (void)setrlimit (RLIMIT_CORE, &none);
+    alarm (30); /* it must end by itself */
     set_up (&fixture, NULL);
     relais_fatal_install ();
     relais_fatal_set_file (fd, 5);

@@ -641,9 +641,14 @@ typedef struct {
 } Slots;
 static GString *destroyed;
 
+/* What crashes here is the module's, wherever it is called from. */
 static void
 note_destroyed (gpointer data)
 {
+    const RelaisGuard *guard = relais_guard_current ();
+
+    g_assert_true (guard != NULL && guard->module != NULL);
+    g_assert_cmpstr (guard->module->descriptor.name, ==, "a");
     g_string_append (destroyed, data);
 }
 

@@ -228,6 +228,16 @@ test_numbers (Fixture *f, gconstpointer data)
     assert_value (f, "12x");
 }
 
+/* What is empty is there, and is no number. */
+static void
+test_empty (Fixture *f, gconstpointer data)
+{
+    g_assert_cmpuint (put (f, "a", "k", "", 0), ==, RELAIS_STORE_FOUND);
+    g_assert_cmpuint (increment (f, "k", 1, 0), ==, RELAIS_STORE_ERROR);
+    g_assert_cmpuint (get (f, "a", "k"), ==, RELAIS_STORE_FOUND);
+    g_assert_cmpuint (compare (f, "k", "", "1"), ==, RELAIS_STORE_FOUND);
+}
+
 static void
 test_compare_and_set (Fixture *f, gconstpointer data)
 {
@@ -600,6 +610,7 @@ main (int argc, char **argv)
     } tests[] = {
         {"/store/values", true, test_values},
         {"/store/numbers", true, test_numbers},
+        {"/store/empty", true, test_empty},
         {"/store/compare-and-set", true, test_compare_and_set},
         {"/store/expiry", true, test_expiry},
         {"/store/scan", true, test_scan},

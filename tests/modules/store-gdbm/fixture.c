@@ -79,7 +79,7 @@ remove_dir (const char *path)
     while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
         g_autofree char *full = g_build_filename (path, name, NULL);
 
-        g_unlink (full);
+        (void)g_remove (full);
     }
     g_clear_pointer (&dir, g_dir_close);
     g_rmdir (path);

@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -206,6 +208,23 @@ compaction_done (Fixture *f)
     return figures.snapshot != 0 && !figures.compacting;
 }
 
+/* A disk that has no room for the lock's pid, which is for people, is read all the same. */
+static void
+test_no_room_at_start (Fixture *f, gconstpointer data)
+{
+    struct rlimit limit, none;
+
+    fixture_close (f);
+    g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+    none = (struct rlimit){0, limit.rlim_max};
+    signal (SIGXFSZ, SIG_IGN);
+    g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &none), ==, 0);
+    fixture_open (f);
+    g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+    fixture_wait (f, writes_again);
+    fixture_assert_value (f, "a", "1");
+}
+
 /* A snapshot that cannot be written takes nothing away. */
 static void
 test_compaction (Fixture *f, gconstpointer data)
@@ -229,6 +248,39 @@ test_compaction (Fixture *f, gconstpointer data)
     fixture_open (f);
     fixture_assert_value (f, "a", "2");
     fixture_assert_value (f, "39", value);
+}
+
+/* It is tried while there is something to do. */
+static bool
+made_eight_journals (Fixture *f)
+{
+    SgFigures figures;
+
+    fixture_put (f, "c", "1", 0);
+    fixture_figures (f, &figures);
+    return figures.journal >= 8;
+}
+
+/* What cannot be compacted is tried ever more rarely: each try leaves a journal more. */
+static void
+test_compaction_again (Fixture *f, gconstpointer data)
+{
+    g_autofree char *value = g_strnfill (60000, 'v');
+    gint64 began_us;
+
+    fixture_close (f);
+    for (guint i = 2; i < 200; i++) { /* in the way of each snapshot */
+        g_autofree char *path = g_strdup_printf ("%s/new-snapshot-%u", f->dir, i);
+
+        g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
+    }
+    f->options.compact_bytes = 1;
+    fixture_open (f);
+    began_us = g_get_monotonic_time ();
+    fixture_put (f, "b", value, 0);
+    fixture_wait (f, made_eight_journals);
+    g_assert_cmpint (g_get_monotonic_time () - began_us, >=, 630 * 1000);
+    fixture_assert_value (f, "b", value);
 }
 
 /* The index cannot be read any more: whoever asks is told so, and it is built anew. */
@@ -308,7 +360,9 @@ main (int argc, char **argv)
         {"/store-gdbm/trouble/both", test_both},
         {"/store-gdbm/trouble/full", test_full},
         {"/store-gdbm/trouble/start", test_start},
+        {"/store-gdbm/trouble/no-room-at-start", test_no_room_at_start},
         {"/store-gdbm/trouble/compaction", test_compaction},
+        {"/store-gdbm/trouble/compaction-again", test_compaction_again},
         {"/store-gdbm/trouble/index", test_index},
         {"/store-gdbm/trouble/format", test_format},
     };
