@@ -19,6 +19,8 @@
     X ("header_fields", INT, "1000", 10, 100000, N_ ("Fields of the header block."))               \
     X ("hops", INT, "50", 1, 1000, N_ ("Received fields: more is a loop (5.4.6)."))                \
     X ("errors", INT, "20", 1, 1000, N_ ("Refused commands in one session before it is ended."))   \
+    X ("temporary_errors", INT, "1000", 1, 1000000,                                                \
+       N_ ("Commands refused for now (4xx) in one session without a message in between."))         \
     X ("auth_failures", INT, "3", 1, 100, N_ ("Failed logins in one session before it is ended.")) \
     X ("auth_failures_per_client", INT, "10", 1, 1000000,                                          \
        N_ ("Failed logins of one client in ten minutes; more are not looked at (421 4.7.0)."))     \

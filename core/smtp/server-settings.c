@@ -200,6 +200,7 @@ read_limits (RelaisServerLimits *limits, const RelaisSection *section)
     READ (header_fields);
     READ (hops);
     READ (errors);
+    READ (temporary_errors);
     READ (auth_failures);
     READ (auth_failures_per_client);
     READ (idle_commands);
