@@ -47,6 +47,10 @@
     X ("data_timeout", DURATION, "5m", 1000000, G_MAXINT64,                                        \
        N_ ("Time for each 64 KiB of message data."))                                               \
     X ("tls_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for a TLS handshake."))      \
+    X ("ticket_key_age", DURATION, "6h", 60 * G_TIME_SPAN_SECOND, 7 * G_TIME_SPAN_DAY,             \
+       N_ ("Age at which the key of TLS session tickets gives way to a new one; for as long "      \
+           "again "                                                                                \
+           "it opens tickets."))                                                                   \
     X ("quarantine_lifetime", DURATION, "30d", 0, G_MAXINT64,                                      \
        N_ ("How long mail stays in the quarantine before it is removed, which an event and the "   \
            "log tell of; 0 for ever. What an operator holds stays."))

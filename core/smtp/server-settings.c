@@ -216,6 +216,7 @@ read_limits (RelaisServerLimits *limits, const RelaisSection *section)
     READ (stress_timeout);
     READ (data_timeout);
     READ (tls_timeout);
+    READ (ticket_key_age);
 #undef READ
 }
 
