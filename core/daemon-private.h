@@ -24,6 +24,7 @@
 #include "smtp/server-private.h"
 #include "spool/spool-private.h"
 #include "status-private.h"
+#include "stop-signals-private.h"
 #include "suppress/suppress-private.h"
 #include "tls/ports-private.h"
 #include "tls/tokens-private.h"
@@ -60,6 +61,7 @@ typedef struct {
     RelaisReload *reload;
     RelaisLoadMeter *meter;
     RelaisStatus status;
+    RelaisStopSignals *stop_signals;
     RelaisTimer drain_timer;
     guint draining; /* parts that have not drained yet */
     bool stopping;

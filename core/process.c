@@ -37,6 +37,25 @@ raise_descriptor_limit (void)
     }
 }
 
+static void
+mask_signals (int how)
+{
+    sigset_t set;
+
+    sigemptyset (&set);
+    sigaddset (&set, SIGTERM);
+    sigaddset (&set, SIGINT);
+    sigaddset (&set, SIGHUP);
+    sigaddset (&set, SIGUSR2);
+    (void)pthread_sigmask (how, &set, NULL);
+}
+
+void
+relais_process_hold_signals (void)
+{
+    mask_signals (SIG_BLOCK);
+}
+
 void
 relais_process_settle (void)
 {
@@ -47,6 +66,7 @@ relais_process_settle (void)
     signal (SIGPIPE, SIG_IGN);
     signal (SIGHUP, SIG_IGN); /* until there is something to read again */
     signal (SIGUSR2, SIG_IGN);
+    mask_signals (SIG_UNBLOCK); /* held by the program before */
     keep_freed_memory ();
     raise_descriptor_limit ();
 }
