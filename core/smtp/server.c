@@ -366,7 +366,7 @@ relais_smtp_server_note_failed_login (RelaisSmtpServer *server, const RelaisAdmi
 bool
 relais_smtp_server_is_stressed (const RelaisSmtpServer *server)
 {
-    return server->sessions->len >= (guint)server->settings->limits.sessions / 8 * 7;
+    return (gint64)server->sessions->len * 8 >= server->settings->limits.sessions * 7;
 }
 
 void
