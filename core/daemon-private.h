@@ -25,6 +25,7 @@
 #include "smtp/server-private.h"
 #include "spool/spool-private.h"
 #include "status-private.h"
+#include "stop-signals-private.h"
 #include "suppress/suppress-private.h"
 #include "tls/ports-private.h"
 #include "tls/tokens-private.h"
@@ -62,6 +63,7 @@ typedef struct {
     RelaisLoadMeter *meter;
     RelaisAllocator *allocator;
     RelaisStatus status;
+    RelaisStopSignals *stop_signals;
     RelaisTimer drain_timer;
     guint draining; /* parts that have not drained yet */
     bool stopping;

@@ -168,7 +168,7 @@ drain (RelaisDaemon *daemon)
 }
 
 /* The first has what is under way end, also if a new program was to take over after that; the second does not wait. */
-static gboolean
+static void
 on_stop_signal (gpointer data)
 {
     RelaisDaemon *daemon = data;
@@ -177,12 +177,11 @@ on_stop_signal (gpointer data)
     daemon->replaced = false;
     if (again) {
         quit_now (daemon);
-        return G_SOURCE_CONTINUE;
+        return;
     }
     relais_notifier_stopping (daemon->notifier, "lets what is under way end");
     if (!daemon->stopping)
         drain (daemon);
-    return G_SOURCE_CONTINUE;
 }
 
 static void
@@ -222,6 +221,13 @@ watch_signal (RelaisDaemon *daemon, int number, GSourceFunc func)
     g_source_set_name (source, "relais-signal");
     g_source_attach (source, relais_loop_context (daemon->loop));
     g_source_unref (source);
+}
+
+static bool
+watch_stop_signals (RelaisDaemon *daemon, GError **error)
+{
+    daemon->stop_signals = relais_stop_signals_new (daemon->loop, on_stop_signal, daemon, error);
+    return daemon->stop_signals != NULL;
 }
 
 static void
@@ -268,9 +274,11 @@ take_down (RelaisDaemon *daemon)
     relais_ports_free (daemon->ports);
     relais_notifier_free (daemon->notifier);
     relais_containment_free (daemon->containment);
+    relais_stop_signals_unwatch (daemon->stop_signals);
     relais_streams_cut_lingering (daemon->loop);
     if (daemon->clock != NULL)
         relais_virtual_clock_detach (daemon->clock);
+    relais_process_hold_signals (); /* with the loop go the handlers of SIGHUP and SIGUSR2 */
     relais_loop_free (daemon->loop);
     relais_virtual_clock_free (daemon->clock);
 }
@@ -345,12 +353,10 @@ run (RelaisDaemon *daemon)
     g_autoptr (GError) error = NULL;
     int status = 1;
 
-    if (!relais_daemon_bring_up (daemon, &error)) {
+    if (!relais_daemon_bring_up (daemon, &error) || !watch_stop_signals (daemon, &error)) {
         relais_daemon_say (error);
     } else {
         relais_timer_init (&daemon->drain_timer, daemon->loop, quit_now, daemon);
-        watch_signal (daemon, SIGTERM, on_stop_signal);
-        watch_signal (daemon, SIGINT, on_stop_signal);
         watch_signal (daemon, SIGHUP, on_reload_signal);
         watch_signal (daemon, SIGUSR2, on_reexec_signal);
         if (daemon->clock != NULL) {
@@ -401,13 +407,14 @@ relais_daemon_main (int argc, char **argv)
         status = run (&daemon);
     }
     take_down (&daemon);
-    if (daemon.replaced) {
+    if (daemon.replaced && !relais_stop_signals_came (daemon.stop_signals)) {
         g_autofree char *held = relais_confinement_to_text (daemon.confinement);
 
         relais_reexec_set_variable (daemon.reexec, RELAIS_CONFINEMENT_VARIABLE, held);
         relais_reexec_go (daemon.reexec);
         status = 1;
     }
+    relais_stop_signals_free (daemon.stop_signals);
     relais_confinement_free (daemon.confinement);
     relais_arguments_clear (&daemon.arguments);
     return status;

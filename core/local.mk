@@ -32,6 +32,7 @@ libcore_la_SOURCES += \
     core/sendmail.c core/sendmail-options.c core/sendmail-private.h \
     core/show-hooks.c core/show-hooks-private.h \
     core/status.c core/status-private.h \
+    core/stop-signals.c core/stop-signals-private.h \
     core/usable.c core/usable-private.h
 
 # The part of the harness that stands on rooms below core/module.
@@ -65,6 +66,12 @@ tests_daemon_test_limiter_LDADD = $(CORE_TEST_LDADD)
 
 TESTS += tests/daemon/test-modules.py tests/daemon/test-show-hooks.py
 EXTRA_DIST += tests/daemon/test-modules.py tests/daemon/test-show-hooks.py
+check_PROGRAMS += tests/daemon/test-stop-signals
+TESTS += tests/daemon/test-stop-signals
+tests_daemon_test_stop_signals_SOURCES = tests/daemon/test-stop-signals.c
+tests_daemon_test_stop_signals_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_daemon_test_stop_signals_LDADD = $(CORE_TEST_LDADD)
+
 check_PROGRAMS += tests/daemon/test-notify
 TESTS += tests/daemon/test-notify
 tests_daemon_test_notify_SOURCES = tests/daemon/test-notify.c

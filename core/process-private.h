@@ -5,3 +5,6 @@
 #pragma once
 
 void relais_process_settle (void);
+/* Signals that stop the daemon or tell it something wait from now on, until a program settles: that which comes
+ * after this one is stopped, and hears of the others no more. The calling thread, which is the last. */
+void relais_process_hold_signals (void);

@@ -24,6 +24,25 @@ raise_descriptor_limit (void)
     }
 }
 
+static void
+mask_signals (int how)
+{
+    sigset_t set;
+
+    sigemptyset (&set);
+    sigaddset (&set, SIGTERM);
+    sigaddset (&set, SIGINT);
+    sigaddset (&set, SIGHUP);
+    sigaddset (&set, SIGUSR2);
+    (void)pthread_sigmask (how, &set, NULL);
+}
+
+void
+relais_process_hold_signals (void)
+{
+    mask_signals (SIG_BLOCK);
+}
+
 void
 relais_process_settle (void)
 {
@@ -34,6 +53,7 @@ relais_process_settle (void)
     signal (SIGPIPE, SIG_IGN);
     signal (SIGHUP, SIG_IGN); /* until there is something to read again */
     signal (SIGUSR2, SIG_IGN);
+    mask_signals (SIG_UNBLOCK); /* held by the program before */
     relais_allocator_settle ();
     raise_descriptor_limit ();
 }

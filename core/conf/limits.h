@@ -19,6 +19,8 @@
     X ("header_fields", INT, "1000", 10, 100000, N_ ("Fields of the header block."))               \
     X ("hops", INT, "50", 1, 1000, N_ ("Received fields: more is a loop (5.4.6)."))                \
     X ("errors", INT, "20", 1, 1000, N_ ("Refused commands in one session before it is ended."))   \
+    X ("temporary_errors", INT, "1000", 1, 1000000,                                                \
+       N_ ("Commands refused for now (4xx) in one session without a message in between."))         \
     X ("auth_failures", INT, "3", 1, 100, N_ ("Failed logins in one session before it is ended.")) \
     X ("auth_failures_per_client", INT, "10", 1, 1000000,                                          \
        N_ ("Failed logins of one client in ten minutes; more are not looked at (421 4.7.0)."))     \
@@ -45,6 +47,10 @@
     X ("data_timeout", DURATION, "5m", 1000000, G_MAXINT64,                                        \
        N_ ("Time for each 64 KiB of message data."))                                               \
     X ("tls_timeout", DURATION, "60s", 1000000, G_MAXINT64, N_ ("Time for a TLS handshake."))      \
+    X ("ticket_key_age", DURATION, "6h", 60 * G_TIME_SPAN_SECOND, 7 * G_TIME_SPAN_DAY,             \
+       N_ ("Age at which the key of TLS session tickets gives way to a new one; for as long "      \
+           "again "                                                                                \
+           "it opens tickets."))                                                                   \
     X ("quarantine_lifetime", DURATION, "30d", 0, G_MAXINT64,                                      \
        N_ ("How long mail stays in the quarantine before it is removed, which an event and the "   \
            "log tell of; 0 for ever. What an operator holds stays."))

@@ -83,7 +83,9 @@ static const RelaisOption options[] = {
 
     /* [tokens]: links, pixels and the like */
     {"tokens", "rotate", RELAIS_OPTION_DURATION, 0, "90d", 0, G_MAXINT64, NULL,
-     N_ ("Age of the newest key at which another one is made; 0 for never.")},
+     N_ ("Age of the newest key at which another one is made; 0 for never. None is made while 64 "
+         "are "
+         "kept.")},
     {"tokens", "keep", RELAIS_OPTION_DURATION, 0, "1100d",
      G_GINT64_CONSTANT (366) * 24 * 3600 * G_USEC_PER_SEC, G_MAXINT64, NULL,
      N_ ("How long a key opens what it sealed after another one took its place; links that are "

@@ -26,10 +26,13 @@ typedef struct {
 
 /* --- Help ------------------------------------------------------------------------------------- */
 
+enum { USUAL_WIDTH = 80, LEAST_TEXT = 20 };
+
 typedef struct {
     FILE *out;
     const char *word; /* NULL: all */
-    gsize width;      /* of the left column */
+    gsize width;      /* of a line */
+    gsize left;       /* of the left column */
     guint n;
 } Help;
 
@@ -51,7 +54,7 @@ measure (gpointer data, const RelaisCommand *command)
     g_autofree char *left = synopsis (command);
 
     if (help->word == NULL || strcmp (help->word, command->word) == 0)
-        help->width = MAX (help->width, MIN (strlen (left), 36));
+        help->left = MAX (help->left, MIN (relais_render_columns (left), help->width * 2 / 5));
 }
 
 static void
@@ -59,26 +62,42 @@ print_command (gpointer data, const RelaisCommand *command)
 {
     Help *help = data;
     g_autofree char *left = synopsis (command);
+    const gsize columns = relais_render_columns (left), indent = help->left + 4;
 
     if (help->word != NULL && strcmp (help->word, command->word) != 0)
         return;
     help->n++;
-    if (strlen (left) > help->width)
-        fprintf (help->out, "  %s\n  %*s  %s\n", left, (int)help->width, "", _ (command->doc));
-    else
-        fprintf (help->out, "  %-*s  %s\n", (int)help->width, left, _ (command->doc));
+    fputs ("  ", help->out);
+    if (columns > help->left) {
+        relais_render_words (help->out, left, 2, 6, help->width);
+        fprintf (help->out, "%*s", (int)indent, "");
+    } else {
+        fprintf (help->out, "%s%*s", left, (int)(help->left - columns + 2), "");
+    }
+    relais_render_words (help->out, _ (command->doc), indent, indent,
+                         MAX (help->width, indent + LEAST_TEXT));
+}
+
+static void
+print_usage (FILE *out, gsize width)
+{
+    g_autofree char *usage =
+        g_strdup (_ ("Usage: relaisctl [--conf DIR]... [--socket PATH] [--module-dir DIR] [--json] "
+                     "COMMAND [ARGUMENTS]\n\n"));
+
+    relais_render_words (out, g_strchomp (usage), 0, 8, width);
+    fputc ('\n', out);
 }
 
 /* Prints the commands of `word`, or all of them. Returns how many there are. */
 static guint
 print_help (Run *run, FILE *out, const char *word)
 {
-    Help help = {.out = out, .word = word};
+    const int width = run->terminal.width > 0 ? run->terminal.width : USUAL_WIDTH;
+    Help help = {.out = out, .word = word, .width = (gsize)width};
 
     if (word == NULL)
-        fputs (_ ("Usage: relaisctl [--conf DIR]... [--socket PATH] [--module-dir DIR] [--json] "
-                  "COMMAND [ARGUMENTS]\n\n"),
-               out);
+        print_usage (out, help.width);
     relais_commands_each (run->commands, measure, &help);
     relais_commands_each (run->commands, print_command, &help);
     return help.n;

@@ -30,3 +30,6 @@ void relais_render_tell_empty (RelaisRender *render);
 char *relais_render_clean (const char *text);
 /* Columns that clean text takes on a terminal. */
 gsize relais_render_columns (const char *text);
+/* Writes words from column `at` on, in lines of at most `width` columns if the words are not longer; those that
+ * follow begin at `indent`. */
+void relais_render_words (FILE *out, const char *text, gsize at, gsize indent, gsize width);

@@ -13,13 +13,20 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-enum { HELD = 500, LEAST_WIDTH = 8, GAP = 2 };
+enum {
+    HELD = 500,
+    FAIR_WIDTH = 14, /* what a text keeps when it gives way: an id is whole in it */
+    GAP = 2,
+    FOLD_INDENT = 4
+};
 
 typedef struct {
     char *name;
     gsize width;
     bool is_number; /* all values so far: aligned to the right */
-    bool gives_way; /* longer values are cut to the width */
+    bool is_time;
+    bool begins_line; /* of a row that takes several */
+    bool gives_way;   /* longer values are cut to the width */
 } Column;
 
 struct RelaisRender {
@@ -105,6 +112,27 @@ fitting_size (const char *text, gsize width)
     return (gsize)(p - text);
 }
 
+void
+relais_render_words (FILE *out, const char *text, gsize at, gsize indent, gsize width)
+{
+    g_auto (GStrv) words = g_strsplit (text, " ", -1);
+    bool begins = true;
+
+    for (char **word = words; *word != NULL; word++) {
+        const gsize columns = relais_render_columns (*word);
+
+        if (!begins && at + 1 + columns > width) {
+            fprintf (out, "\n%*s", (int)indent, "");
+            at = indent;
+            begins = true;
+        }
+        fprintf (out, "%s%s", begins ? "" : " ", *word);
+        at += columns + (begins ? 0 : 1);
+        begins = false;
+    }
+    fputc ('\n', out);
+}
+
 static void
 clear_progress (RelaisRender *render)
 {
@@ -159,7 +187,7 @@ print_cell (RelaisRender *render, guint i, const char *text)
     const Column *column = column_at (render, i);
     FILE *out = render->options.out;
     gsize columns = relais_render_columns (text), padding;
-    bool last = i + 1 == render->columns->len;
+    bool last = i + 1 == render->columns->len || column_at (render, i + 1)->begins_line;
     bool cut = column->gives_way && columns > column->width;
 
     if (cut) {
@@ -179,37 +207,116 @@ print_cell (RelaisRender *render, guint i, const char *text)
         fprintf (out, "%*s", (int)((column->is_number && !cut ? 0 : padding) + GAP), "");
 }
 
+/* Whether there is nothing in the cells of the line that begins with column `i`. */
+static bool
+line_is_empty (RelaisRender *render, guint i, char **cells)
+{
+    const guint begin = i;
+
+    for (; i < render->columns->len && (i == begin || !column_at (render, i)->begins_line); i++)
+        if (cells[i][0] != '\0')
+            return false;
+    return true;
+}
+
 static void
 print_row (RelaisRender *render, char **cells)
 {
-    for (guint i = 0; i < render->columns->len; i++)
-        print_cell (render, i, cells[i]);
+    bool skip = false;
+
+    for (guint i = 0; i < render->columns->len; i++) {
+        if (column_at (render, i)->begins_line) {
+            skip = line_is_empty (render, i, cells);
+            if (!skip)
+                fprintf (render->options.out, "\n%*s", FOLD_INDENT, "");
+        }
+        if (!skip)
+            print_cell (render, i, cells[i]);
+    }
     fputc ('\n', render->options.out);
 }
 
-/* On a terminal too narrow the widest column gives way. */
+static bool
+is_text (const Column *column)
+{
+    return !column->is_number && !column->is_time;
+}
+
+/* What the table takes; `fair`: if all texts give way as far as they may. */
+static gsize
+table_width (RelaisRender *render, bool fair)
+{
+    gsize total = 0;
+
+    for (guint i = 0; i < render->columns->len; i++) {
+        const Column *column = column_at (render, i);
+
+        total += fair && is_text (column) ? MIN (column->width, FAIR_WIDTH) : column->width;
+        total += i > 0 ? GAP : 0;
+    }
+    return total;
+}
+
+static Column *
+widest_text (RelaisRender *render)
+{
+    Column *widest = NULL;
+
+    for (guint i = 0; i < render->columns->len; i++) {
+        Column *column = column_at (render, i);
+
+        if (is_text (column) && (widest == NULL || column->width >= widest->width))
+            widest = column;
+    }
+    return widest;
+}
+
+/* The widest texts give way, down to an equal width. Numbers and times would say little when cut. */
+static void
+narrow_columns (RelaisRender *render, gsize room)
+{
+    for (gsize total = table_width (render, false); total > room;) {
+        Column *column = widest_text (render);
+        const gsize less = column->width > room ? column->width - room : 1;
+
+        column->gives_way = true;
+        column->width -= less;
+        total -= less;
+    }
+}
+
+/* A row goes on in further lines, which are indented. */
+static void
+fold_columns (RelaisRender *render, gsize room)
+{
+    const gsize most = MAX (room, FOLD_INDENT + FAIR_WIDTH) - FOLD_INDENT;
+    gsize at = 0;
+
+    for (guint i = 0; i < render->columns->len; i++) {
+        Column *column = column_at (render, i);
+
+        column->gives_way = is_text (column) && column->width > most;
+        if (column->gives_way)
+            column->width = most;
+        column->begins_line = i > 0 && at + GAP + column->width > room;
+        if (column->begins_line)
+            at = FOLD_INDENT + column->width;
+        else
+            at += column->width + (i > 0 ? GAP : 0);
+    }
+}
+
 static void
 fit_columns (RelaisRender *render)
 {
-    gsize total = 0, widest = 0, over;
+    const gsize room = (gsize)MAX (render->options.width, 0);
 
-    for (guint i = 0; i < render->columns->len; i++) {
-        total += column_at (render, i)->width + (i > 0 ? GAP : 0);
-        if (column_at (render, i)->width >= column_at (render, (guint)widest)->width)
-            widest = i;
-    }
-    if (render->options.width <= 0 || total <= (gsize)render->options.width)
+    if (room == 0 || table_width (render, false) <= room)
         return;
-    over = total - (gsize)render->options.width;
-
-    Column *column = column_at (render, (guint)widest);
-
-    if (column->width <= LEAST_WIDTH)
-        return;
-    column->gives_way = true;
-    column->width = column->width - over > LEAST_WIDTH && column->width > over
-                        ? column->width - over
-                        : LEAST_WIDTH;
+    if (table_width (render, true) <= room)
+        narrow_columns (render, room);
+    else
+        fold_columns (render, room);
 }
 
 static void
@@ -331,11 +438,13 @@ table_row (RelaisRender *render, JsonObject *row, JsonArray *times)
     for (guint i = 0; i < render->columns->len; i++) {
         Column *column = column_at (render, i);
         JsonNode *node = json_object_get_member (row, column->name);
+        const bool time = is_time (times, column->name);
         bool is_number;
 
-        cells[i] = cell_text (node, is_time (times, column->name), &is_number);
+        cells[i] = cell_text (node, time, &is_number);
         if (render->fixed)
             continue;
+        column->is_time = column->is_time || time;
         column->width = MAX (column->width, relais_render_columns (cells[i]));
         column->is_number =
             column->is_number && (is_number || node == NULL || JSON_NODE_HOLDS_NULL (node));

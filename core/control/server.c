@@ -100,10 +100,10 @@ session_detach (Session *session)
     g_ptr_array_remove_fast (control->sessions, session);
 }
 
-static void
-say_end (Session *session, int status, const char *text)
+static GString *
+end_line (int status, const char *text)
 {
-    g_autoptr (GString) line = g_string_new (NULL);
+    GString *line = g_string_new (NULL);
 
     g_string_printf (line, "{\"end\":%d,\"error\":", status);
     if (text != NULL)
@@ -111,6 +111,14 @@ say_end (Session *session, int status, const char *text)
     else
         g_string_append (line, "null");
     g_string_append (line, "}\n");
+    return line;
+}
+
+static void
+say_end (Session *session, int status, const char *text)
+{
+    g_autoptr (GString) line = end_line (status, text);
+
     (void)relais_stream_write (session->stream, line->str, line->len);
 }
 
@@ -439,11 +447,20 @@ static const RelaisStreamCallbacks stream_callbacks = {
 
 /* --- Accepting -------------------------------------------------------------------------------- */
 
+/* At once, whatever the peer does: with control_group anybody of this host may call, as often as he likes. What
+ * was written to a local socket is there to be read after the close. */
+static void
+turn_away (int fd, const char *text)
+{
+    g_autoptr (GString) line = end_line (RELAIS_EXIT_REFUSED, text);
+
+    (void)!send (fd, line->str, line->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close (fd);
+}
+
 static void
 add_session (RelaisControl *control, int fd)
 {
-    bool allowed = relais_control_access_allows (&control->access, fd),
-         room = control->sessions->len < MAX_SESSIONS;
     Session *session = g_new0 (Session, 1);
 
     session->refs = 1;
@@ -455,14 +472,20 @@ add_session (RelaisControl *control, int fd)
     session->stream = relais_stream_new (control->loop, fd, &stream_callbacks, session, NULL);
     if (session->stream == NULL)
         session_detach (session);
-    else if (!allowed)
-        session_refuse (session, RELAIS_EXIT_REFUSED,
-                        _ ("only root, the daemon's own user and the members of the group "
-                           "control_group may give commands"));
-    else if (!room)
-        session_refuse (session, RELAIS_EXIT_REFUSED, _ ("too many commands at once; try again"));
     else
         relais_timer_set (&session->deadline, REQUEST_US);
+}
+
+static void
+admit (RelaisControl *control, int fd)
+{
+    if (!relais_control_access_allows (&control->access, fd))
+        turn_away (fd, _ ("only root, the daemon's own user and the members of the group "
+                          "control_group may give commands"));
+    else if (control->sessions->len >= MAX_SESSIONS)
+        turn_away (fd, _ ("too many commands at once; try again"));
+    else
+        add_session (control, fd);
 }
 
 static void
@@ -474,7 +497,7 @@ on_accept (gpointer data, guint32 events)
         int fd = accept4 (control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd >= 0) {
-            add_session (control, fd);
+            admit (control, fd);
             continue;
         }
         if (errno == EINTR || errno == ECONNABORTED)

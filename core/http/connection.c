@@ -253,11 +253,22 @@ hold_input (RelaisHttpConnection *connection)
         relais_stream_pause (connection->stream, true);
 }
 
+/* A client that does not read its answers is not listened to either. */
+static bool
+is_behind (const RelaisHttpConnection *connection)
+{
+    return relais_stream_unwritten (connection->stream) >= RELAIS_STREAM_HIGH_BYTES;
+}
+
 void
 relais_http_connection_go_on (RelaisHttpConnection *connection)
 {
     switch (connection->state) {
     case RELAIS_HTTP_IDLE:
+        if (is_behind (connection)) {
+            hold_input (connection);
+            return;
+        }
         /* What is linked goes on in its turn. */
         if (connection->queue != NULL || !begin_request (connection))
             return;
@@ -286,7 +297,14 @@ on_input (RelaisStream *stream, gpointer data)
 static void
 on_drained (RelaisStream *stream, gpointer data)
 {
-    relais_http_connection_drained (data);
+    RelaisHttpConnection *connection = data;
+
+    if (connection->state != RELAIS_HTTP_IDLE) {
+        relais_http_connection_drained (connection);
+        return;
+    }
+    relais_stream_pause (stream, false);
+    relais_http_connection_go_on (connection);
 }
 
 static void

@@ -216,7 +216,10 @@ on_turn_end (gpointer data)
 static void
 set_certificate_timer (RelaisHttpFront *front)
 {
-    relais_timer_set (&front->certificates, front->settings->certificate_interval_us);
+    const RelaisHttpSettings *settings = front->settings;
+
+    relais_timer_set (&front->certificates,
+                      MIN (settings->certificate_interval_us, settings->ticket_key_age_us));
 }
 
 static void
@@ -227,8 +230,12 @@ on_certificate_time (gpointer data)
     for (guint i = 0; i < front->doors->len; i++) {
         const RelaisHttpDoor *door = g_ptr_array_index (front->doors, i);
 
-        if (door->listener->certificates != NULL)
-            relais_certificates_check (door->listener->certificates, front->pool);
+        if (door->listener->certificates == NULL)
+            continue;
+        relais_certificates_check (door->listener->certificates, front->pool);
+        relais_certificates_turn_tickets (door->listener->certificates,
+                                          relais_loop_now_us (front->loop),
+                                          front->settings->ticket_key_age_us);
     }
     set_certificate_timer (front);
 }

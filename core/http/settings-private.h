@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     GPtrArray *listeners; /* RelaisHttpListener * */
     guint pool_threads, pool_queue;
-    gint64 pool_deadline_us, certificate_interval_us;
+    gint64 pool_deadline_us, certificate_interval_us, ticket_key_age_us;
     gsize body_memory;
 } RelaisHttpSettings;
 

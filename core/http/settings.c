@@ -87,6 +87,7 @@ relais_http_settings_new (RelaisConfig *config, GError **error)
     settings->pool_queue = (guint)relais_section_get_int (limits, "http_queue");
     settings->certificate_interval_us = relais_section_get_int (
         relais_config_find_section (config, "relais", NULL), "certificate_interval");
+    settings->ticket_key_age_us = relais_section_get_int (limits, "ticket_key_age");
     settings->pool_deadline_us = relais_section_get_int (limits, "http_deadline");
     settings->body_memory = (gsize)relais_section_get_int (limits, "http_body_memory");
     for (guint i = 0; i < relais_config_n_sections (config, "http"); i++) {

@@ -154,26 +154,34 @@ read_notify (const RelaisCommandCall *call, guint8 *notify)
     return good;
 }
 
-static bool
-has_recipient (const RelaisEnvelope *envelope, const char *address)
+/* The set of the recipients' addresses, which are the envelope's. */
+static GHashTable *
+known_recipients (const RelaisEnvelope *envelope)
 {
+    GHashTable *known = g_hash_table_new (g_str_hash, g_str_equal);
+
     for (guint i = 0; i < envelope->recipients->len; i++)
-        if (g_str_equal (relais_envelope_recipient (envelope, i)->address, address))
-            return true;
-    return false;
+        g_hash_table_add (known, relais_envelope_recipient (envelope, i)->address);
+    return known;
 }
 
 static void
-add_recipient (RelaisEnvelope *envelope, const char *address, guint8 notify)
+add_recipient (RelaisEnvelope *envelope, GHashTable *known, const char *address, guint8 notify)
 {
-    if (!has_recipient (envelope, address))
-        relais_envelope_add_recipient (envelope, address)->notify = notify;
+    RelaisRecipient *recipient;
+
+    if (g_hash_table_contains (known, address))
+        return;
+    recipient = relais_envelope_add_recipient (envelope, address);
+    recipient->notify = notify;
+    g_hash_table_add (known, recipient->address);
 }
 
 static bool
 take_arguments (const RelaisCommandCall *call, const char *hostname, RelaisEnvelope *envelope,
                 char **problem)
 {
+    g_autoptr (GHashTable) known = known_recipients (envelope);
     guint8 notify;
 
     if (!read_notify (call, &notify)) {
@@ -189,7 +197,7 @@ take_arguments (const RelaisCommandCall *call, const char *hostname, RelaisEnvel
             *problem = g_strdup_printf (_ ("'%s' is no address to send to"), text);
             return false;
         }
-        add_recipient (envelope, address, notify);
+        add_recipient (envelope, known, address, notify);
     }
     return true;
 }
@@ -213,7 +221,7 @@ check_sender (Inject *inject)
 /* --- The end: what the header says ------------------------------------------------------------ */
 
 static bool
-add_from_field (Inject *inject, const RelaisField *field, guint8 notify)
+add_from_field (Inject *inject, const RelaisField *field, GHashTable *known, guint8 notify)
 {
     const guint64 most = limit (inject, "recipients");
     g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (g_free);
@@ -226,7 +234,7 @@ add_from_field (Inject *inject, const RelaisField *field, guint8 notify)
                                            "than recipients of [limits]"),
                                         (int)field->name_size, field->name));
     for (guint i = 0; i < addresses->len; i++)
-        add_recipient (envelope, addresses->pdata[i], notify);
+        add_recipient (envelope, known, addresses->pdata[i], notify);
     return true;
 }
 
@@ -246,6 +254,7 @@ static bool
 add_from_header (Inject *inject)
 {
     static const char *const names[] = {"To", "Cc", "Bcc"};
+    g_autoptr (GHashTable) known = known_recipients (&inject->message->envelope);
     gsize size, position = 0;
     const guint8 *header = relais_draft_header (inject->draft, &size);
     RelaisField field;
@@ -255,7 +264,7 @@ add_from_header (Inject *inject)
     while (relais_header_next (header, size, &position, &field))
         for (guint i = 0; i < G_N_ELEMENTS (names); i++)
             if (relais_field_is (&field, names[i]) &&
-                (!add_from_field (inject, &field, notify) || !check_most (inject)))
+                (!add_from_field (inject, &field, known, notify) || !check_most (inject)))
                 return false;
     return true;
 }

@@ -102,6 +102,21 @@ set_ipv6 (struct sockaddr_storage *address, const guint8 *block)
     memcpy (address, &in6, sizeof in6);
 }
 
+/* No protocol, or one that is not served, datagrams and local sockets: as if nothing was told (section 2.2 of
+ * the specification). Whatever else stands there must be refused. */
+static RelaisProxyStatus
+other_family (guint8 family)
+{
+    switch (family) {
+    case 0x00:
+    case 0x12:
+    case 0x22:
+    case 0x31:
+    case 0x32: return RELAIS_PROXY_UNKNOWN;
+    default: return RELAIS_PROXY_BAD;
+    }
+}
+
 static RelaisProxyStatus
 parse_v2_block (guint8 command, guint8 family, const guint8 *block, gsize size,
                 struct sockaddr_storage *address)
@@ -118,7 +133,7 @@ parse_v2_block (guint8 command, guint8 family, const guint8 *block, gsize size,
         set_ipv6 (address, block);
         return RELAIS_PROXY_CLIENT;
     }
-    return family == 0x00 ? RELAIS_PROXY_UNKNOWN : RELAIS_PROXY_BAD;
+    return other_family (family);
 }
 
 static RelaisProxyStatus

@@ -12,10 +12,11 @@
 
 typedef struct {
     gint64 message_size, future_release, recipients, command_line, auth_line, text_line,
-        header_size, header_fields, hops, errors, auth_failures, auth_failures_per_client,
-        idle_commands, pipelined, sessions, sessions_per_client, sessions_per_net,
-        connections_per_client, connections_per_net, transactions, greeting_timeout,
-        command_timeout, stress_timeout, data_timeout, tls_timeout;
+        header_size, header_fields, hops, errors, temporary_errors, auth_failures,
+        auth_failures_per_client, idle_commands, pipelined, sessions, sessions_per_client,
+        sessions_per_net, connections_per_client, connections_per_net, transactions,
+        greeting_timeout, command_timeout, stress_timeout, data_timeout, tls_timeout,
+        ticket_key_age;
 } RelaisServerLimits;
 
 /* The order of the choices of listener.tls, .auth, .class and .bare_newline in schema.c. */

@@ -186,6 +186,7 @@ read_limits (RelaisServerLimits *limits, const RelaisSection *section)
     READ (header_fields);
     READ (hops);
     READ (errors);
+    READ (temporary_errors);
     READ (auth_failures);
     READ (auth_failures_per_client);
     READ (idle_commands);
@@ -201,6 +202,7 @@ read_limits (RelaisServerLimits *limits, const RelaisSection *section)
     READ (stress_timeout);
     READ (data_timeout);
     READ (tls_timeout);
+    READ (ticket_key_age);
 #undef READ
 }
 

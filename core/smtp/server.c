@@ -169,7 +169,8 @@ on_connection (gpointer data, guint32 events)
 static void
 set_certificate_timer (RelaisSmtpServer *server)
 {
-    relais_timer_set (&server->certificates, server->settings->certificate_interval_us);
+    relais_timer_set (&server->certificates, MIN (server->settings->certificate_interval_us,
+                                                  server->settings->limits.ticket_key_age));
 }
 
 /* On the thread for passwords, which has time. */
@@ -178,12 +179,16 @@ on_certificate_time (gpointer data)
 {
     RelaisSmtpServer *server = data;
     const GPtrArray *listeners = server->settings->listeners;
+    const gint64 now_us = relais_loop_now_us (server->options.loop);
 
     for (guint i = 0; i < listeners->len; i++) {
         const RelaisServerListener *listener = g_ptr_array_index (listeners, i);
 
-        if (listener->certificates != NULL)
-            relais_certificates_check (listener->certificates, server->options.auth_pool);
+        if (listener->certificates == NULL)
+            continue;
+        relais_certificates_check (listener->certificates, server->options.auth_pool);
+        relais_certificates_turn_tickets (listener->certificates, now_us,
+                                          server->settings->limits.ticket_key_age);
     }
     set_certificate_timer (server);
 }
@@ -361,7 +366,7 @@ relais_smtp_server_note_failed_login (RelaisSmtpServer *server, const RelaisAdmi
 bool
 relais_smtp_server_is_stressed (const RelaisSmtpServer *server)
 {
-    return server->sessions->len >= (guint)server->settings->limits.sessions / 8 * 7;
+    return (gint64)server->sessions->len * 8 >= server->settings->limits.sessions * 7;
 }
 
 void

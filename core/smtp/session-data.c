@@ -340,7 +340,7 @@ reply_accepted (RelaisSession *session, guint64 message_id)
 {
     char id[RELAIS_ID_TEXT_BYTES];
 
-    session->idle_commands = 0;
+    session->idle_commands = session->temporary_errors = 0;
     relais_id_to_text (message_id, id);
     relais_session_reply (session,
                           relais_session_make_reply (session, 250, "2.0.0", "queued as %s", id));

@@ -141,8 +141,8 @@ struct RelaisSession {
     guint64 unpaid_bytes; /* of data since the deadline was set */
     RelaisAdmission admission;
     guint errors, auth_failures, transactions;
-    guint idle_commands; /* since the last message */
-    char *client;        /* address as text */
+    guint idle_commands, temporary_errors; /* since the last message */
+    char *client;                          /* address as text */
     char *helo;
     char *given_helo; /* by XCLIENT: stands for whatever HELO says; or NULL */
     RelaisUser *user; /* who logged in, or NULL */

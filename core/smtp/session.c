@@ -185,15 +185,17 @@ write_reply (RelaisSession *session, const RelaisServerReply *reply)
 static void
 count_refusal (RelaisSession *session, const RelaisServerReply *reply)
 {
+    const RelaisServerLimits *limits = &session->settings->limits;
     const guint flags = session->step != NULL ? session->step->flags : 0;
 
     if ((flags & RELAIS_STEP_REJECTS) != 0)
         session->server->figures.rejected_total++;
     /* A sender of ours may have any number of recipients refused; a stranger who guesses may not. */
-    if (reply->code < 500 ||
-        ((flags & RELAIS_STEP_FREE_FOR_SENDERS) != 0 && relais_session_may_relay (session)))
+    if ((flags & RELAIS_STEP_FREE_FOR_SENDERS) != 0 && relais_session_may_relay (session))
         return;
-    if (++session->errors >= (guint)session->settings->limits.errors) {
+    /* For now it may be many: of the recipients of a long list, those over limits.recipients. */
+    if (reply->code < 500 ? ++session->temporary_errors >= (guint)limits->temporary_errors
+                          : ++session->errors >= (guint)limits->errors) {
         write_reply (session, &too_many_errors);
         relais_session_finish (session);
     }

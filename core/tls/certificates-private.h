@@ -30,5 +30,8 @@ void relais_certificates_unref (RelaisCertificates *certificates);
 RelaisTlsContext *relais_certificates_context (const RelaisCertificates *certificates);
 /* Has a worker look at the files and read what changed; logs what became of it. Loop. */
 void relais_certificates_check (RelaisCertificates *certificates, RelaisPool *pool);
+/* See relais_tls_context_turn_tickets (). */
+void
+relais_certificates_turn_tickets (RelaisCertificates *certificates, gint64 now_us, gint64 age_us);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisCertificates, relais_certificates_unref)

@@ -140,6 +140,12 @@ relais_certificates_context (const RelaisCertificates *certificates)
     return certificates->context;
 }
 
+void
+relais_certificates_turn_tickets (RelaisCertificates *certificates, gint64 now_us, gint64 age_us)
+{
+    (void)relais_tls_context_turn_tickets (certificates->context, now_us, age_us);
+}
+
 /* --- Checks ----------------------------------------------------------------------------------- */
 
 static void

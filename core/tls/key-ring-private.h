@@ -20,7 +20,7 @@ typedef struct RelaisSivStarts RelaisSivStarts; /* see siv-private.h */
 
 enum {
     RELAIS_KEY_BYTES = 64, /* AES-256-SIV takes two keys of 32 (RFC 5297) */
-    RELAIS_RING_KEYS = 64, /* the most that a ring holds; the oldest go first */
+    RELAIS_RING_KEYS = 64, /* the most that a ring holds */
     RELAIS_RING_FILE_BYTES = 64 * 1024
 };
 
@@ -43,7 +43,8 @@ char *relais_key_ring_to_text (const RelaisKeyRing *ring);
 void relais_key_ring_text_free (char *text);
 
 /* A ring with one key more, made at `wall_us`; keys that have not been the newest for `keep_us` are left out.
- * `ring` may be NULL: a first ring. NULL with an error if there is no randomness. */
+ * `ring` may be NULL: a first ring. NULL with an error if there is no randomness, or no room because all keys are to
+ * be kept: none goes before its time. */
 RelaisKeyRing *
 relais_key_ring_rotate (const RelaisKeyRing *ring, gint64 wall_us, gint64 keep_us, GError **error);
 

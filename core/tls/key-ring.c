@@ -123,19 +123,25 @@ add_key (RelaisKeyRing *ring, guint16 id, gint64 created_us, const guint8 *secre
 
 /* --- Rotation --------------------------------------------------------------------------------- */
 
-/* Copies the keys that tokens may still be out under: each was in use until the next one was made. */
+/* Copies the keys that tokens may still be out under: each was in use until the next one was made. There must be room
+ * for another one. */
 static bool
 keep_keys (RelaisKeyRing *to, const RelaisKeyRing *from, gint64 wall_us, gint64 keep_us,
            GError **error)
 {
-    const guint first = from->n >= RELAIS_RING_KEYS ? from->n - (RELAIS_RING_KEYS - 1) : 0;
-
-    for (guint i = first; i < from->n; i++) {
+    for (guint i = 0; i < from->n; i++) {
         const RelaisKey *key = &from->keys[i];
         const gint64 until_us = i + 1 < from->n ? from->keys[i + 1].created_us : wall_us;
 
-        if (until_us + keep_us < wall_us)
+        if (wall_us - until_us > keep_us)
             continue;
+        if (to->n == RELAIS_RING_KEYS - 1) {
+            g_set_error_literal (
+                error, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+                _ ("there are 64 keys, the most there can be, and links may be out "
+                   "under each; see rotate and keep of [tokens]"));
+            return false;
+        }
         if (!add_key (to, key->id, key->created_us, key->secret, error))
             return false;
     }

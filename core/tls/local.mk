@@ -6,6 +6,7 @@ libcore_la_SOURCES += \
     core/tls/listen.c core/tls/listen-private.h \
     core/tls/ports.c core/tls/ports-private.h \
     core/tls/sessions.c core/tls/sessions-private.h \
+    core/tls/tickets.c core/tls/tickets-private.h \
     core/tls/siv.c core/tls/siv-private.h \
     core/tls/tlsa.c core/tls/tlsa-private.h \
     core/tls/terms.c core/tls/terms-private.h \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * TLS contexts on OpenSSL: what a listener offers and what a client asks for. Immutable once made,
- * shared by reference between streams; any thread may ref and unref.
+ * TLS contexts on OpenSSL: what a listener offers and what a client asks for. Immutable once made, but for
+ * the keys of a server's tickets; shared by reference between streams; any thread may ref and unref.
  */
 #pragma once
 
@@ -30,6 +30,10 @@ bool relais_tls_context_serve_old (RelaisTlsContext *context, GError **error);
 /* What is spoken behind it is HTTP/1.1, not SMTP, for clients that name what they want (ALPN). Before its
  * first use. */
 void relais_tls_context_serve_http (RelaisTlsContext *context);
+/* A server's tickets are sealed with a new key if the newest is `age_us` old at `now_us`, which is monotonic;
+ * the one before opens them for as long again. True: it is so from now on. Loop; the age counts from the first
+ * call. */
+bool relais_tls_context_turn_tickets (RelaisTlsContext *context, gint64 now_us, gint64 age_us);
 
 /* A client's context. Opportunistic (verify = false) takes any certificate, verification result is
  * recorded all the same. */

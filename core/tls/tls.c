@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * TLS contexts: protocol versions, certificate, trust, ALPN. Built at start-up, at reload or by a
- * worker, since files are read; read-only afterwards, so any thread may hold one.
+ * worker, since files are read; read-only afterwards, so any thread may hold one. But the keys of a server's
+ * tickets turn, on the loop that serves with it.
  */
 #include "config.h"
 
@@ -9,6 +10,7 @@
 
 #include "loop/loop-private.h"
 #include "tls/stream-struct-private.h"
+#include "tls/tickets-private.h"
 
 #include <glib/gstdio.h>
 #include <openssl/err.h>
@@ -22,7 +24,8 @@ struct RelaisTlsContext {
     guint serial;
     SSL_CTX *native;
     bool server;
-    GPtrArray *others; /* RelaisTlsContext *: for other names; or NULL */
+    RelaisTicketKeys *tickets; /* a server's; NULL: those of the context whose other name this is */
+    GPtrArray *others;         /* RelaisTlsContext *: for other names; or NULL */
 };
 
 static gint last_serial;
@@ -140,8 +143,14 @@ relais_tls_context_new_server (const char *certificate_file, const char *key_fil
     }
     SSL_CTX_set_options (context->native,
                          SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    /* Tickets alone resume sessions: no cache to grow. Their key lives in this context, so they are
+    /* Tickets alone resume sessions: no cache to grow. Their keys live in this context, so they are
      * bound to it. */
+    context->tickets = relais_ticket_keys_new ();
+    if (context->tickets == NULL) {
+        set_tls_error (error, "cannot make keys for tickets", NULL);
+        return NULL;
+    }
+    relais_ticket_keys_install (context->tickets, context->native);
     SSL_CTX_set_session_cache_mode (context->native, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets (context->native, 1);
     SSL_CTX_set_alpn_select_cb (context->native, choose_alpn, (gpointer)alpn_smtp);
@@ -194,6 +203,15 @@ relais_tls_context_add_names (RelaisTlsContext *context, RelaisTlsContext *other
         SSL_CTX_set_tlsext_servername_arg (context->native, context);
     }
     g_ptr_array_add (context->others, other);
+    /* A ticket is opened before the name is looked at, and sealed behind that. */
+    relais_ticket_keys_install (context->tickets, other->native);
+    g_clear_pointer (&other->tickets, relais_ticket_keys_free);
+}
+
+bool
+relais_tls_context_turn_tickets (RelaisTlsContext *context, gint64 now_us, gint64 age_us)
+{
+    return relais_ticket_keys_turn (context->tickets, now_us, age_us);
 }
 
 void
@@ -265,6 +283,7 @@ relais_tls_context_unref (RelaisTlsContext *context)
         return;
     SSL_CTX_free (context->native);
     g_clear_pointer (&context->others, g_ptr_array_unref);
+    relais_ticket_keys_free (context->tickets);
     g_free (context);
 }
 

@@ -119,7 +119,10 @@ for data in json.load(sys.stdin):
     s.settimeout(20)
     try:
         s.connect(sys.argv[1])
-        s.sendall(data.encode())
+        try:
+            s.sendall(data.encode())
+        except BrokenPipeError:
+            pass  # refused already
         answer = b""
         while not answer.endswith(b"\\n"):
             block = s.recv(65536)

@@ -136,6 +136,26 @@ def end_meanwhile(tap, lab):
     lab.up()
 
 
+def end_late(tap, lab, times):
+    """SIGTERM when all has been let go for the new program, or just before or after: it ends all the same."""
+    lost = 0
+    for i in range(times):
+        before = lab.log().count("a new program takes over")
+        os.kill(lab.pid, signal.SIGUSR2)
+        lab.wait(lambda: lab.log().count("a new program takes over") > before, 20, "the drain for a new program")
+        time.sleep(0.06 * i / times)
+        os.kill(lab.pid, signal.SIGTERM)
+        until = time.time() + 5
+        while not gone(lab) and time.time() < until:
+            time.sleep(0.01)
+        if not gone(lab):
+            lost += 1
+            os.kill(lab.pid, signal.SIGTERM)
+        lab.wait(lambda: gone(lab), 20, "the end")
+        lab.up()
+    tap.equal(lost, 0, "SIGTERM is not lost on the way to a new program, %d times" % times)
+
+
 def main(times, command="tests/e2e/full-reexec.py"):
     tap = case.Recorded(command)
     with harness.Lab() as lab:
@@ -152,6 +172,7 @@ def main(times, command="tests/e2e/full-reexec.py"):
         confined(tap, lab)
         end_in_order(tap, lab, senders)
         end_meanwhile(tap, lab)
+        end_late(tap, lab, min(times, 20))
         until = time.time() + 30
         while time.time() < until and not senders.acked <= set(numbers(lab)):
             time.sleep(0.2)

@@ -503,7 +503,8 @@ def main(steps):
     settings = {"listener.stranger.address": "127.0.0.1", "listener.stranger.port": port,
                 "listener.guests.address": "127.0.0.1", "listener.guests.port": guests, "listener.guests.auth": "tls",
                 "listener.guests.certificate": "{keys}/cert.pem", "listener.guests.key": "{keys}/key.pem",
-                "limits.message_size": MESSAGE_SIZE, "limits.errors": ERRORS, "limits.idle_commands": 100000}
+                "limits.message_size": MESSAGE_SIZE, "limits.errors": ERRORS, "limits.idle_commands": 100000,
+                "limits.temporary_errors": 100000}
     with tempfile.TemporaryDirectory() as keys:
         laboratory.make_certificate(keys)
         words = ["%s=%s" % (name, str(value).format(keys=keys)) for name, value in settings.items()]

@@ -7,6 +7,8 @@
 
 #include "bed.h"
 
+#include "http/connection-private.h"
+
 #include <string.h>
 
 enum { STUCK = 50, LARGE_BYTES = 24 << 20 };
@@ -160,6 +162,38 @@ test_per_address_proxy (void)
     }
     for (guint i = 0; i < 3; i++)
         client_free (clients[i]);
+    bed_free (bed);
+}
+
+/* Who asks on and on and reads no answer gets none beyond the stream's high mark. */
+static void
+test_unread (void)
+{
+    Bed *bed = open_bed ("[http t]\nidle_timeout = 1h\n");
+    g_autoptr (GString) asked = g_string_new (NULL);
+    Client *client = client_new (bed);
+    const RelaisHttpConnection *connection;
+    const int small = 4096;
+    gsize at = 0;
+
+    (void)setsockopt (client->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    for (int i = 0; i < 100; i++)
+        g_string_append (asked, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
+    bed_settle (bed);
+    connection = g_ptr_array_index (bed->front->connections, 0);
+    for (int i = 0; i < 60000; i++) {
+        const gssize n =
+            send (client->fd, asked->str + at, asked->len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        at = (at + (gsize)MAX (n, 0)) % asked->len;
+        relais_loop_turn (bed->loop, false);
+        g_assert_cmpuint (relais_stream_unwritten (connection->stream), <,
+                          RELAIS_STREAM_HIGH_BYTES + 4096);
+    }
+    /* Once it reads, it goes on. */
+    for (int i = 0; i < 1000; i++)
+        client_expect (client, 404);
+    client_free (client);
     bed_free (bed);
 }
 
@@ -586,6 +620,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/limits/connections", test_connections);
     g_test_add_func ("/limits/per-address", test_per_address);
+    g_test_add_func ("/limits/unread", test_unread);
     g_test_add_func ("/limits/per-address-proxy", test_per_address_proxy);
     g_test_add_func ("/limits/head-size", test_head_size);
     g_test_add_func ("/limits/body-size", test_body_size);

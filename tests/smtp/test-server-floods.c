@@ -137,6 +137,30 @@ test_stress (void)
     bed_free (bed);
 }
 
+/* Seven of eight are all of less than eight. */
+static void
+test_stress_of_few (void)
+{
+    Bed *bed = bed_new (BED_TRUSTED
+                        "[limits]\nsessions = 3\nstress_timeout = 5s\ncommand_timeout = 60s\n");
+    Peer *peers[3];
+
+    for (guint i = 0; i < 2; i++) {
+        peers[i] = peer_new (bed, 0);
+        peer_run (peers[i], "< 220 *\n> EHLO c\n< 250-*\n");
+    }
+    bed->skew_us += 6 * RELAIS_USEC_PER_SEC;
+    bed_settle (bed);
+    peer_run (peers[0], "> NOOP\n< 250 *\n");
+    peers[2] = peer_new (bed, 0);
+    peer_run (peers[2], "< 220 *\n> EHLO c\n< 250-*\n");
+    bed->skew_us += 6 * RELAIS_USEC_PER_SEC;
+    peer_run (peers[2], "< 421 4.4.2 *\n<CLOSED\n");
+    for (guint i = 0; i < G_N_ELEMENTS (peers); i++)
+        peer_free (peers[i]);
+    bed_free (bed);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -146,5 +170,6 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/floods/guesses", test_guesses);
     g_test_add_func ("/smtp/floods/idle-commands", test_idle_commands);
     g_test_add_func ("/smtp/floods/stress", test_stress);
+    g_test_add_func ("/smtp/floods/stress-of-few", test_stress_of_few);
     return g_test_run ();
 }

@@ -254,6 +254,30 @@ test_verdicts (void)
     }
 }
 
+/* Who is told to come again and does so at once ends; a message begins the count anew, and whom we send
+ * for may have any number of recipients put off. */
+static void
+test_temporary_errors (void)
+{
+    Bed *bed = begin (BED_STRANGER "[limits]\ntemporary_errors = 3\n");
+    Peer *peer = peer_new (bed, 0);
+
+#define RCPT(reply) "> RCPT TO:<b@in.test>\n< " reply "\n"
+    peer_run (peer, "< 220 *\n> EHLO c\n< 250-*\n> MAIL FROM:<>\n< 250 *\n" RCPT ("250 *"));
+    answer (RELAIS_HOOK_RCPT, RELAIS_VERDICT_TEMPFAIL, 450, "", NULL);
+    peer_run (peer, RCPT ("450 *") RCPT ("450 *") "> DATA\n< 354 *\n" BED_MESSAGE "< 250 *\n");
+    peer_run (peer, "> MAIL FROM:<>\n< 250 *\n" RCPT ("450 *") RCPT ("450 *")
+                        RCPT ("450 *") "< 421 4.7.0 too many errors\n<CLOSED\n");
+    peer_free (peer);
+    end (bed);
+    bed = begin (BED_TRUSTED "[limits]\ntemporary_errors = 1\n");
+    answer (RELAIS_HOOK_RCPT, RELAIS_VERDICT_TEMPFAIL, 450, "", NULL);
+    bed_run (bed, "< 220 *\n> EHLO c\n< 250-*\n> MAIL FROM:<>\n< 250 *\n" RCPT ("450 *")
+                      RCPT ("450 *") "> RSET\n< 250 *\n");
+#undef RCPT
+    end (bed);
+}
+
 static void
 test_connect_verdicts (void)
 {
@@ -540,6 +564,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/hooks/order", test_order);
     g_test_add_func ("/smtp/hooks/accept-relays-nothing", test_accept_relays_nothing);
     g_test_add_func ("/smtp/hooks/verdicts", test_verdicts);
+    g_test_add_func ("/smtp/hooks/temporary-errors", test_temporary_errors);
     g_test_add_func ("/smtp/hooks/connect-verdicts", test_connect_verdicts);
     g_test_add_func ("/smtp/hooks/message-verdicts", test_message_verdicts);
     g_test_add_func ("/smtp/hooks/suspends", test_suspends);

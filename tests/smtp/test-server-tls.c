@@ -168,6 +168,45 @@ test_changed (void)
     bed_free (bed);
 }
 
+/* The key that the server sealed a ticket with, by its name, which the ticket begins with. */
+static GBytes *
+ticket_key (Bed *bed, const char *name)
+{
+    Peer *peer = peer_new (bed, 0);
+    const guint8 *ticket;
+    gsize size;
+    GBytes *key;
+
+    peer_run (peer, HELLO "> STARTTLS\n< 220 *\n");
+    peer_start_old_tls_for (peer, name);
+    SSL_SESSION_get0_ticket (SSL_get0_session (peer_tls (peer)), &ticket, &size);
+    g_assert_cmpuint (size, >, 16);
+    key = g_bytes_new (ticket, 16);
+    peer_free (peer);
+    return key;
+}
+
+/* Counted from when the time is first looked at; one key for all names. */
+static void
+test_ticket_keys (void)
+{
+    Bed *bed = bed_new (LISTEN "certificates = @DIR@/other.pem\ntls_profile = compatible\n"
+                               "[limits]\nticket_key_age = 60s\n");
+    g_autoptr (GBytes) first = ticket_key (bed, NULL);
+    g_autoptr (GBytes) of_other = NULL, second = NULL, third = NULL;
+
+    pass_interval (bed);
+    of_other = ticket_key (bed, "other.test");
+    g_assert_true (g_bytes_equal (first, of_other));
+    pass_interval (bed);
+    second = ticket_key (bed, NULL);
+    g_assert_false (g_bytes_equal (first, second));
+    pass_interval (bed);
+    third = ticket_key (bed, "other.test");
+    g_assert_false (g_bytes_equal (second, third));
+    bed_free (bed);
+}
+
 /* --- Clear and not ------------------------------------------------------------------------------ */
 
 /* After close_notify, an alert, half a record, a reset, or with a record that is none, in whatever
@@ -247,6 +286,7 @@ main (int argc, char **argv)
     g_test_add_func ("/smtp/server/tls/names", test_names);
     g_test_add_func ("/smtp/server/tls/names-of-old", test_names_of_old);
     g_test_add_func ("/smtp/server/tls/changed", test_changed);
+    g_test_add_func ("/smtp/server/tls/ticket-keys", test_ticket_keys);
     g_test_add_func ("/smtp/server/tls/end-of-tls", test_end_of_tls);
     g_test_add_func ("/smtp/server/tls/injection", test_injection);
     return g_test_run ();

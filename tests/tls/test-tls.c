@@ -569,6 +569,36 @@ test_resumption_refused (void)
     relais_tls_sessions_unref (sessions);
 }
 
+/* A ticket outlives the key's age, but not twice that, nor a key that was long due. */
+static void
+test_resumption_turn (gconstpointer data)
+{
+    const int version = GPOINTER_TO_INT (data);
+    RelaisTlsSessions *sessions = relais_tls_sessions_new (2);
+    RelaisTlsContext *before = fixture.server;
+    RelaisTlsContext *named;
+
+    fixture.server = relais_tls_context_new_server (fixture.certificate, fixture.key, NULL);
+    named = relais_tls_context_new_server (fixture.certificate, fixture.key, NULL);
+    relais_tls_context_add_names (fixture.server, named);
+    g_assert_false (relais_tls_context_turn_tickets (fixture.server, 5000, 1000));
+    g_assert_false (connect_once (sessions, "one", version));
+    g_assert_false (relais_tls_context_turn_tickets (fixture.server, 5999, 1000));
+    g_assert_true (connect_once (sessions, "one", version));
+    g_assert_true (relais_tls_context_turn_tickets (fixture.server, 6000, 1000));
+    g_assert_true (connect_once (sessions, "one", version)); /* and has a new ticket now */
+    g_assert_true (relais_tls_context_turn_tickets (fixture.server, 7000, 1000));
+    g_assert_true (connect_once (sessions, "one", version));
+    g_assert_true (relais_tls_context_turn_tickets (fixture.server, 8000, 1000));
+    g_assert_true (relais_tls_context_turn_tickets (fixture.server, 9000, 1000));
+    g_assert_false (connect_once (sessions, "one", version));
+    g_assert_true (relais_tls_context_turn_tickets (fixture.server, 11000, 1000));
+    g_assert_false (connect_once (sessions, "one", version));
+    relais_tls_context_unref (fixture.server);
+    fixture.server = before;
+    relais_tls_sessions_unref (sessions);
+}
+
 static int
 take_any (int ok, X509_STORE_CTX *store)
 {
@@ -650,6 +680,10 @@ main (int argc, char **argv)
     fixture_set_up (&fixture);
     g_test_add_data_func ("/tls/resumption/1.3", GINT_TO_POINTER (TLS1_3_VERSION), test_resumption);
     g_test_add_data_func ("/tls/resumption/1.2", GINT_TO_POINTER (TLS1_2_VERSION), test_resumption);
+    g_test_add_data_func ("/tls/resumption/turn/1.3", GINT_TO_POINTER (TLS1_3_VERSION),
+                          test_resumption_turn);
+    g_test_add_data_func ("/tls/resumption/turn/1.2", GINT_TO_POINTER (TLS1_2_VERSION),
+                          test_resumption_turn);
     g_test_add_func ("/tls/resumption/refused", test_resumption_refused);
     g_test_add_func ("/tls/client-certificate", test_client_certificate);
     g_test_add_func ("/tls/handshake-after-clear", test_handshake_after_clear);

@@ -194,18 +194,31 @@ test_rotation (void)
     g_assert (open_text (dropped, "p", new, NOW, NULL) == RELAIS_TOKEN_STATE_GOOD);
 }
 
-/* However often it is rotated, a ring does not grow beyond its limit, and ids come round without meeting. */
+/* A ring does not grow beyond its limit, and drops no key for that under which a token may be out. */
 static void
 test_many_keys (void)
 {
-    g_autoptr (RelaisKeyRing) ring = ring_of (RELAIS_RING_KEYS + 10);
+    g_autoptr (RelaisKeyRing) ring = ring_of (RELAIS_RING_KEYS);
     g_autofree char *text = relais_key_ring_to_text (ring);
     g_autoptr (RelaisKeyRing) again = relais_key_ring_parse (text, strlen (text), "ring", NULL);
+    g_autoptr (RelaisKeyRing) next = NULL;
+    g_autoptr (GError) error = NULL;
 
     g_assert_cmpuint (relais_key_ring_n_keys (ring), ==, RELAIS_RING_KEYS);
     g_assert_cmpuint (strlen (text), <=, RELAIS_RING_FILE_BYTES);
     g_assert_nonnull (again);
-    g_assert_cmpuint (relais_key_ring_newest (again)->id, ==, RELAIS_RING_KEYS + 10);
+    g_assert_cmpuint (relais_key_ring_newest (again)->id, ==, RELAIS_RING_KEYS);
+    g_assert_null (relais_key_ring_rotate (ring, NOW + RELAIS_RING_KEYS * DAY, G_MAXINT64, &error));
+    g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE);
+    /* The first was in use until the second was made, on day 1. */
+    g_clear_error (&error);
+    g_assert_null (relais_key_ring_rotate (ring, NOW + 100 * DAY, 99 * DAY, &error));
+    g_clear_error (&error);
+    next = relais_key_ring_rotate (ring, NOW + 100 * DAY, 98 * DAY, &error);
+    g_assert_no_error (error);
+    g_assert_cmpuint (relais_key_ring_n_keys (next), ==, RELAIS_RING_KEYS);
+    g_assert_cmpuint (relais_key_ring_nth (next, 0)->id, ==, 2);
+    g_assert_cmpuint (relais_key_ring_newest (next)->id, ==, RELAIS_RING_KEYS + 1);
 }
 
 static char *
