@@ -78,6 +78,21 @@ test_changed (void)
     remove_dir (dir);
 }
 
+/* An hour that was used up is the hour's wherever it stands. */
+static void
+test_reordered (void)
+{
+    char *dir = make_dir ();
+    World *world = world_new_at ("[throttle]\nrate = 60/m burst 60, 20/h burst 5\n", dir, BEGIN);
+
+    for (guint i = 0; i < 5; i++)
+        g_assert_cmpint (world_send (world), ==, 0);
+    world = restart (world, "[throttle]\nrate = 20/h burst 5, 60/m burst 60\n", dir, 0);
+    g_assert_cmpint (world_send (world), ==, 3 * MINUTE);
+    world_free (world);
+    remove_dir (dir);
+}
+
 static void
 test_learned (void)
 {
@@ -432,6 +447,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/crash-warmup", test_crash_warmup);
     g_test_add_func ("/throttle/state/buckets", test_buckets);
     g_test_add_func ("/throttle/state/changed", test_changed);
+    g_test_add_func ("/throttle/state/reordered", test_reordered);
     g_test_add_func ("/throttle/state/learned", test_learned);
     g_test_add_func ("/throttle/state/shares", test_shares);
     g_test_add_func ("/throttle/state/clock-back", test_clock_back);
