@@ -107,6 +107,7 @@ throttle_codec_pack (const ThrottleLane *lane, gint64 now_us, gint64 wall_us)
 GVariant *
 throttle_codec_pack_stop (const ThrottleModule *module, const ThrottleStop *stop)
 {
+    const gint64 wall_us = relais_module_wall_us (module->module);
     GVariantDict dict;
 
     g_variant_dict_init (&dict, NULL);
@@ -115,9 +116,10 @@ throttle_codec_pack_stop (const ThrottleModule *module, const ThrottleStop *stop
     put_string (&dict, "campaign", stop->campaign);
     put_string (&dict, "rule", stop->rule);
     put_string (&dict, "why", stop->why);
-    g_variant_dict_insert (&dict, "until", "x",
-                           to_wall (stop->until_us, relais_module_now_us (module->module),
-                                    relais_module_wall_us (module->module)));
+    g_variant_dict_insert (&dict, "wall", "x", wall_us); /* what "until" is told by */
+    g_variant_dict_insert (
+        &dict, "until", "x",
+        to_wall (stop->until_us, relais_module_now_us (module->module), wall_us));
     return g_variant_dict_end (&dict);
 }
 
@@ -309,12 +311,16 @@ bool
 throttle_codec_unpack_stop (ThrottleModule *module, GVariant *record)
 {
     const gint64 now_us = relais_module_now_us (module->module);
+    const gint64 wall_us = relais_module_wall_us (module->module);
     g_autoptr (GVariantDict) dict = g_variant_dict_new (record);
     g_autofree char *site = get_string (dict, "stop-site");
     g_autofree char *tenant = get_string (dict, "tenant");
     g_autofree char *campaign = get_string (dict, "campaign");
-    const gint64 until_us =
-        from_wall (get_number (dict, "until"), relais_module_wall_us (module->module), now_us, 0);
+    const gint64 written_us = get_bounded (dict, "wall", G_MAXINT64 / 4);
+    /* Older records do not say when they were written: only that it was before now. */
+    const gint64 then_us = written_us != 0 ? written_us : wall_us;
+    const gint64 passed_us = wall_us - CLAMP (then_us, wall_us - LONGEST_US, wall_us);
+    const gint64 until_us = from_wall (get_number (dict, "until"), then_us, now_us, passed_us);
     ThrottleStop *stop;
 
     if (site == NULL)

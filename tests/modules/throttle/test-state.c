@@ -170,6 +170,27 @@ test_clock_back (void)
     remove_dir (dir);
 }
 
+/* The same of a tenant that is held. */
+static void
+test_clock_back_stop (void)
+{
+    const char *config = GOOGLE RULES;
+    char *dir = make_dir ();
+    World *world = world_new_at (config, dir, BEGIN + 30 * DAY);
+
+    relais_test_set_tenant (world->test, "a");
+    world_reply (world, "dot", 451, NULL, "spam");
+    g_assert_cmpint (world_send (world), ==, 2 * HOUR);
+    world = restart (world, config, dir, HOUR);
+    relais_test_set_tenant (world->test, "a");
+    g_assert_cmpint (world_send (world), ==, HOUR);
+    world = restart (world, config, dir, -30 * DAY);
+    relais_test_set_tenant (world->test, "a");
+    g_assert_cmpint (world_send (world), ==, 2 * HOUR);
+    world_free (world);
+    remove_dir (dir);
+}
+
 /* --- kill -9 ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -451,6 +472,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/learned", test_learned);
     g_test_add_func ("/throttle/state/shares", test_shares);
     g_test_add_func ("/throttle/state/clock-back", test_clock_back);
+    g_test_add_func ("/throttle/state/clock-back-stop", test_clock_back_stop);
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
     g_test_add_func ("/throttle/state/warmup-forgotten", test_warmup_forgotten);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
