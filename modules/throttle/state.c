@@ -89,6 +89,7 @@ write_lane (ThrottleLane *lane, RelaisStoreFunc done, gpointer data)
     ThrottleModule *module = lane->module;
     const gint64 wall_us = relais_module_wall_us (module->module);
 
+    throttle_lane_sync (lane); /* a reload may have been since it changed */
     put (module, "l", lane->key,
          throttle_codec_pack (lane, relais_module_now_us (module->module), wall_us),
          expires_us (lane, wall_us), done, data);

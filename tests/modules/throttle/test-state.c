@@ -344,6 +344,20 @@ test_warmup_forgotten (void)
     world_free (world);
 }
 
+/* What a reload finds to be written is written by the plans of today. */
+static void
+test_reload_dirty (void)
+{
+    World *world = world_new (WARM "caps = 5 7 9\nspread = no\n");
+
+    g_assert_cmpuint (world_run (world, 2 * SECOND), ==, 5);
+    world_reload (world, WARM "caps = 6 7 9\nspread = no\n");
+    world_advance (world, 10 * SECOND);
+    g_assert_cmpuint (world_run (world, 2 * SECOND), ==, 1);
+    world_reload (world, WARM "caps = 8 7 9\nspread = no\n");
+    world_free (world);
+}
+
 static void
 test_no_store (void)
 {
@@ -475,6 +489,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/clock-back-stop", test_clock_back_stop);
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
     g_test_add_func ("/throttle/state/warmup-forgotten", test_warmup_forgotten);
+    g_test_add_func ("/throttle/state/reload-dirty", test_reload_dirty);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
     g_test_add_func ("/throttle/state/failing-store", test_failing_store);
     g_test_add_func ("/throttle/state/odd-records", test_odd_records);
