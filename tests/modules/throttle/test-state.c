@@ -344,6 +344,38 @@ test_warmup_forgotten (void)
     world_free (world);
 }
 
+/* More lanes than are remembered: a day's count of one that had to go is not begun anew, and the next day is. Without a
+ * store a lane that comes back counts as having used all that one did. */
+static void
+check_evicted (World *world, bool stored)
+{
+    guint n[150] = {0};
+
+    for (guint round = 0; round < 2; round++)
+        for (guint i = 0; i < G_N_ELEMENTS (n); i++) {
+            g_autofree char *site = g_strdup_printf ("mx%u.example", i);
+
+            relais_test_set_lane (world->test, "s1", "default", site, NULL);
+            n[i] += world_run (world, 4 * SECOND);
+            g_assert_cmpuint (n[i], <=, 5);
+            if (round > 0 && stored)
+                g_assert_cmpuint (n[i], ==, 5);
+        }
+    world_advance (world, DAY);
+    relais_test_set_lane (world->test, "s1", "default", "mx0.example", NULL);
+    g_assert_cmpuint (world_run (world, 4 * SECOND), ==, 7);
+    world_free (world);
+}
+
+static void
+test_warmup_evicted (void)
+{
+    const char *config = WARM "caps = 5 7 9\nspread = no\n[throttle]\nlanes = 100\n";
+
+    check_evicted (world_new (config), true);
+    check_evicted (world_new_bare (config), false);
+}
+
 /* What a reload finds to be written is written by the plans of today. */
 static void
 test_reload_dirty (void)
@@ -489,6 +521,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/clock-back-stop", test_clock_back_stop);
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
     g_test_add_func ("/throttle/state/warmup-forgotten", test_warmup_forgotten);
+    g_test_add_func ("/throttle/state/warmup-evicted", test_warmup_evicted);
     g_test_add_func ("/throttle/state/reload-dirty", test_reload_dirty);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
     g_test_add_func ("/throttle/state/failing-store", test_failing_store);
