@@ -126,10 +126,11 @@ tell (const Hit *hit, gint64 number, guint64 n)
         relais_event_add_int (event, "repeats", (gint64)n);
     if (hit->head)
         relais_event_add (event, "method", "HEAD");
-    if (identity->url[0] != '\0') {
+    /* Where recipients are not told apart the URL stays untold: it may have a parameter that is a person's. */
+    if (identity->url[0] != '\0')
         relais_event_add_int (event, "link", identity->link);
+    if (identity->url[0] != '\0' && identity->individual)
         relais_event_add (event, "url", identity->url);
-    }
     relais_event_add (event, "client", hit->verdict.client);
     relais_event_add (event, "platform", hit->verdict.platform);
     relais_event_add (event, "proxy", hit->proxy);

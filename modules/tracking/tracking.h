@@ -55,9 +55,9 @@ typedef struct {
      0,                                                                                            \
      0,                                                                                            \
      "off|aggregate|individual",                                                                   \
-     N_ ("off; aggregate counts for tenant and campaign alone; individual tells recipients "       \
-         "apart, "                                                                                 \
-         "if they agreed to it (consent), and is aggregate otherwise.")},                          \
+     N_ ("off; aggregate counts for tenant and campaign alone, and tells of a link its place in "  \
+         "the message and not its URL; individual tells recipients apart, if they agreed to it "   \
+         "(consent), and is aggregate otherwise.")},                                               \
         {name,                                                                                     \
          "consent",                                                                                \
          RELAIS_OPTION_BOOL,                                                                       \

@@ -163,7 +163,11 @@ def test_machines(lab):
     ask(lab, links(send(lab, "X-Relais-Campaign: early", "X-Relais-Track: opens")[0], "o")[0])
     event = wait_events(lab, "opened", "early", 1)[0]
     tap.ok(event["who"] != "human" or event["seconds_after"] > 2, "an open at once is nobody's that we know", event)
-    ask(lab, links(send(lab, "X-Relais-Consent: no", "X-Relais-Campaign: quiet")[0], "o")[0])
+    data = send(lab, "X-Relais-Consent: no", "X-Relais-Campaign: quiet")[0]
+    ask(lab, links(data, "o")[0])
+    ask(lab, links(data, "c")[4])
+    event = wait_events(lab, "clicked", "quiet", 1)[0]
+    tap.ok(event["link"] == 4 and "url" not in event, "without consent an event has a link's place, not its URL, which may be a person's", event)
     event = wait_events(lab, "opened", "quiet", 1)[0]
     tap.ok(not {"queue_id", "recipient_number", "address", "agent", "seconds_after", "first"} & set(event),
            "without consent an event tells of nobody", event)
