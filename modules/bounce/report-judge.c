@@ -43,6 +43,59 @@ bounce_text_dup_addresses (const char *text)
     return (char **)g_ptr_array_free (g_steal_pointer (&found), FALSE);
 }
 
+static bool
+is_of_name (char c)
+{
+    return g_ascii_isalnum (c) || c == '-' || c == '_';
+}
+
+/* Whether the domain stands in the words; `below`: or a host of it. */
+static bool
+names_domain (const char *text, const char *domain, bool below)
+{
+    const gsize size = strlen (domain);
+
+    for (const char *at = text; *at != '\0'; at++) {
+        const char *end = at + size;
+
+        if (g_ascii_strncasecmp (at, domain, size) != 0 || (at > text && is_of_name (at[-1])) ||
+            (at > text && at[-1] == '.' && !below))
+            continue;
+        if (!is_of_name (end[0]) && (end[0] != '.' || !is_of_name (end[1])))
+            return true;
+    }
+    return false;
+}
+
+static const char *
+domain_of (const char *address)
+{
+    const char *at = address != NULL ? strrchr (address, '@') : NULL;
+
+    return at != NULL ? at + 1 : address;
+}
+
+void
+bounce_verdict_look_for_sender (BounceVerdict *verdict, const char *text, const char *recipient,
+                                const char *const *senders)
+{
+    const char *of_recipient = domain_of (recipient);
+
+    if (verdict->scope != RELAIS_BOUNCE_DOMAIN || text == NULL ||
+        (of_recipient != NULL && *of_recipient != '\0' && names_domain (text, of_recipient, false)))
+        return;
+    for (; *senders != NULL; senders++) {
+        const char *domain = domain_of (*senders);
+
+        if (*domain == '\0' || !names_domain (text, domain, true))
+            continue;
+        verdict->scope = RELAIS_BOUNCE_AUTH;
+        verdict->reason = "sender-refused";
+        verdict->suppress = RELAIS_SUPPRESS_NONE;
+        return;
+    }
+}
+
 /* Whether the words name the sender: then it may be he who is unknown. */
 static bool
 names_sender (const BounceReport *report, const char *text)
@@ -68,6 +121,10 @@ judge_words (const BounceRules *rules, const BounceReport *report,
     bounce_judge (rules, &reply, verdict);
     if (verdict->suppress != RELAIS_SUPPRESS_NONE && names_sender (report, recipient->diagnostic))
         verdict->suppress = RELAIS_SUPPRESS_NONE;
+    /* The report's word for who the sender was is enough to spare a recipient, and for no more. */
+    if (verdict->suppress != RELAIS_SUPPRESS_NONE && report->sender != NULL)
+        bounce_verdict_look_for_sender (verdict, recipient->diagnostic, recipient->recipient,
+                                        (const char *const[]){report->sender, NULL});
     if (recipient->action != BOUNCE_REPORT_DELAYED)
         return;
     verdict->permanence = RELAIS_PERMANENCE_TEMPORARY;

@@ -40,6 +40,26 @@ names_sender (const RelaisHook *hook, const BounceConfig *config, const char *te
     return false;
 }
 
+/* The same of the domain that we send from: whoever looks it up and finds none may call it just a domain. */
+static void
+look_for_sender (const RelaisHook *hook, const BounceConfig *config, const char *text,
+                 BounceVerdict *verdict)
+{
+    const RelaisMessage *message = relais_hook_get_message (hook);
+    const char *from = message != NULL ? relais_message_get_header_from (message) : NULL;
+    const char *tenant = relais_hook_get_tenant (hook);
+    const char *ours[] = {relais_hook_get_sender (hook), from,
+                          tenant != NULL ? bounce_link_domain (config->link, from, tenant) : NULL};
+    const char *senders[G_N_ELEMENTS (ours) + 1];
+    guint n = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS (ours); i++)
+        if (ours[i] != NULL)
+            senders[n++] = ours[i];
+    senders[n] = NULL;
+    bounce_verdict_look_for_sender (verdict, text, relais_hook_get_recipient (hook, 0), senders);
+}
+
 static void
 tell (BounceModule *bounce, RelaisHook *hook, const BounceVerdict *verdict)
 {
@@ -79,6 +99,7 @@ bounce_result (RelaisHook *hook, gpointer data)
                         bounce_rules_n_limited (config->rules) - over_limit);
     if (verdict.suppress != RELAIS_SUPPRESS_NONE && names_sender (hook, config, reply.text))
         verdict.suppress = RELAIS_SUPPRESS_NONE;
+    look_for_sender (hook, config, reply.text, &verdict);
     tell (bounce, hook, &verdict);
     return turn (bounce, config, outcome, verdict.action);
 }

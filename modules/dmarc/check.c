@@ -364,6 +364,28 @@ collect (Check *check, const RelaisHook *hook, const char *result)
     }
 }
 
+/* There is nobody whose policy could be asked for: what is done is the operator's to say (RFC 7489 section 6.6.1
+ * leaves it to the receiver). The result stays "none", as RFC 7489 section 11.2 has it where no identifier can be
+ * extracted. */
+static RelaisVerdict
+without_author (RelaisHook *hook, const Dmarc *dmarc, const DmarcConfig *config)
+{
+    relais_hook_add_auth_result (hook, "dmarc", "none", "no single author", NULL);
+    relais_counter_add (dmarc->results, "none", 1);
+    switch (config->no_author) {
+    case DMARC_REJECT:
+        relais_hook_set_reply (hook, 550, "5.7.1",
+                               "the From field must name exactly one author, so that his domain's "
+                               "policy (DMARC) can be asked for");
+        return RELAIS_VERDICT_REJECT;
+    case DMARC_QUARANTINE: return RELAIS_VERDICT_QUARANTINE;
+    case DMARC_UNSET:
+    case DMARC_NONE:
+    case DMARC_INVALID: break;
+    }
+    return RELAIS_VERDICT_CONTINUE;
+}
+
 RelaisVerdict
 dmarc_check (RelaisHook *hook, const Dmarc *dmarc)
 {
@@ -372,11 +394,8 @@ dmarc_check (RelaisHook *hook, const Dmarc *dmarc)
     const DmarcConfig *config = relais_hook_get_config (hook);
     Check *check;
 
-    if (at == NULL) {
-        relais_hook_add_auth_result (hook, "dmarc", "none", "no single author", NULL);
-        relais_counter_add (dmarc->results, "none", 1);
-        return RELAIS_VERDICT_CONTINUE;
-    }
+    if (at == NULL)
+        return without_author (hook, dmarc, config);
     check = g_new (Check, 1);
     *check = (Check){.dmarc = dmarc, .config = config, .author = g_strdup (at + 1)};
     collect (check, hook, "pass");

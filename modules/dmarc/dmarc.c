@@ -13,6 +13,13 @@ static const RelaisOption options[] = {
      N_ ("The most that is done to mail that fails: none tells only the result, quarantine holds "
          "it where the "
          "domain's owner asks for that or for more, reject does what he asks.")},
+    {"dmarc", "no_author", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "none", 0, 0,
+     "none|quarantine|reject",
+     N_ ("What is done to mail without a single author, whom no policy can be asked for: no From "
+         "field, several, or one that does not hold exactly one address. enforce does not touch "
+         "it; none tells only the result (dmarc=none), quarantine holds it, reject refuses it. "
+         "Lists of authors and groups are rare but allowed, so that reject may refuse good "
+         "mail.")},
     {"dmarc", "timeout", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "15s", G_USEC_PER_SEC,
      60 * (gint64)G_USEC_PER_SEC, NULL,
      N_ ("Time for all lookups of one message; then the result is temperror.")},
@@ -54,8 +61,9 @@ prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GE
     const RelaisSection *section = relais_config_find_section (config, "dmarc", NULL);
     DmarcConfig *made = g_new (DmarcConfig, 1);
 
-    *made = (DmarcConfig){enforced[relais_section_get_enum (section, "enforce")],
-                          relais_section_get_int (section, "timeout")};
+    *made = (DmarcConfig){.enforce = enforced[relais_section_get_enum (section, "enforce")],
+                          .no_author = enforced[relais_section_get_enum (section, "no_author")],
+                          .timeout_us = relais_section_get_int (section, "timeout")};
     *object = made;
     return TRUE;
 }

@@ -84,7 +84,8 @@ typedef struct {
 } Dmarc;
 
 typedef struct {
-    DmarcPolicy enforce; /* the hardest that is done: NONE, QUARANTINE or REJECT */
+    DmarcPolicy enforce;   /* the hardest that is done: NONE, QUARANTINE or REJECT */
+    DmarcPolicy no_author; /* what is done where there is none to ask about: the same */
     gint64 timeout_us;
 } DmarcConfig;
 

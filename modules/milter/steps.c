@@ -6,6 +6,19 @@
 
 #include <string.h>
 
+static void
+tell_cut (MilterCall *call, const RelaisHeaderField *field)
+{
+    enum { NAME_BYTES = 64 };
+    g_autofree char *name = g_strndup (field->name, MIN (field->name_size, NAME_BYTES));
+    g_autofree char *escaped = g_strescape (name, NULL);
+
+    relais_log (call->self->module, RELAIS_LOG_WARNING,
+                "milter %s sees only the beginning of the header field %s, which is longer than "
+                "the %d octets of a packet",
+                milter_call_get_link (call)->server->name, escaped, MILTER_DATA_BYTES);
+}
+
 /* The next fields, all of them where they are not answered. */
 static void
 send_headers (MilterCall *call)
@@ -17,8 +30,9 @@ send_headers (MilterCall *call)
 
     while ((more = relais_header_next_field (call->header->data, call->header->len,
                                              &call->header_at, &field))) {
-        milter_packet_put_header (out, field.name, field.name_size, field.value, field.value_size,
-                                  (link->steps & MILTER_LEADING_SPACE) != 0);
+        if (!milter_packet_put_header (out, field.name, field.name_size, field.value,
+                                       field.value_size, (link->steps & MILTER_LEADING_SPACE) != 0))
+            tell_cut (call, &field);
         if ((link->steps & MILTER_NR_HEADER) == 0)
             break;
     }

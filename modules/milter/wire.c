@@ -257,24 +257,33 @@ milter_packet_put_connect (GByteArray *out, const char *name, const char *addres
     milter_packet_end (out, begin);
 }
 
-/* Without what would end the string, or the line: NUL and CR. */
-static void
-put_value (GByteArray *out, const char *value, gsize size)
+/* Without what would end the string, or the line: NUL and CR. Not beyond `end` with its NUL: false if it was cut. */
+static bool
+put_value (GByteArray *out, const char *value, gsize size, guint end)
 {
-    for (gsize i = 0; i < size; i++)
-        if (value[i] != '\0' && value[i] != '\r')
+    bool whole = true;
+
+    for (gsize i = 0; i < size && whole; i++) {
+        if (value[i] == '\0' || value[i] == '\r')
+            continue;
+        whole = out->len + 1 < end;
+        if (whole)
             g_byte_array_append (out, (const guint8 *)&value[i], 1);
+    }
     g_byte_array_append (out, (const guint8 *)"", 1);
+    return whole;
 }
 
-void
+bool
 milter_packet_put_header (GByteArray *out, const char *name, gsize name_size, const char *value,
                           gsize value_size, bool leading_space)
 {
     const guint begin = milter_packet_begin (out, 'L');
+    const guint end = out->len + MILTER_DATA_BYTES;
     const gsize skip = !leading_space && value_size > 0 && value[0] == ' ' ? 1 : 0;
+    const bool has_name = put_value (out, name, name_size, end - 1);
+    const bool has_value = put_value (out, value + skip, value_size - skip, end);
 
-    put_value (out, name, name_size);
-    put_value (out, value + skip, value_size - skip);
     milter_packet_end (out, begin);
+    return has_name && has_value;
 }

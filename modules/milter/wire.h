@@ -14,9 +14,10 @@ enum {
     MILTER_DATA_VERSION = 4, /* the first that has DATA (SMFIC_DATA) */
     MILTER_LENGTH_BYTES = 4,
     MILTER_PACKET_BYTES =
-        65536,                  /* of a milter, letter included: what one read of a channel gives */
-    MILTER_CHUNK_BYTES = 65535, /* of a body, that a milter takes at once */
-    MILTER_TEXT_BYTES = 400     /* of a reply that is passed on */
+        65536,                 /* of a milter, letter included: what one read of a channel gives */
+    MILTER_DATA_BYTES = 65535, /* to a milter, behind the letter: libmilter hangs up on more */
+    MILTER_CHUNK_BYTES = MILTER_DATA_BYTES, /* of a body, that a milter takes at once */
+    MILTER_TEXT_BYTES = 400                 /* of a reply that is passed on */
 };
 
 /* What a milter may ask for (SMFIF_). */
@@ -107,6 +108,8 @@ void milter_packet_put (GByteArray *out, char letter);
  * none that is known to be its own. */
 void
 milter_packet_put_connect (GByteArray *out, const char *name, const char *address, guint16 port);
-/* SMFIC_HEADER: the raw value as it stands in the message; folds as LF, the blank in front only where wanted. */
-void milter_packet_put_header (GByteArray *out, const char *name, gsize name_size,
+/* SMFIC_HEADER: the raw value as it stands in the message; folds as LF, the blank in front only where wanted. False if
+ * it was cut to MILTER_DATA_BYTES: libmilter (mi_rd_cmd) gives up the session on more unless another size was agreed on
+ * (SMFIP_MDS_, which is not offered), and the protocol knows no header in pieces. */
+bool milter_packet_put_header (GByteArray *out, const char *name, gsize name_size,
                                const char *value, gsize value_size, bool leading_space);

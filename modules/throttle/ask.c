@@ -191,7 +191,7 @@ set_limits (const Ask *ask)
 static bool
 is_loaded (const Ask *ask)
 {
-    return ask->module->loaded ||
+    return (ask->module->loaded && throttle_state_recall (ask->lane)) ||
            hold_back (ask, ask->now_us + STORE_US, RELAIS_WAIT_LANE, &ask->lane->wait,
                       g_strdup (_ ("what was learned is being read from the store")));
 }

@@ -121,21 +121,95 @@ throttle_bucket_is_full (ThrottleBucket *bucket, gint64 now_us)
 
 /* --- Meters ----------------------------------------------------------------------------------- */
 
+/* The bucket that keeps this rate, or else one of the same period; n: none. `used`: bits of those that are taken. */
+static guint
+find_bucket (const ThrottleBucket *buckets, guint n, guint used, const ThrottleRate *rate)
+{
+    guint found = n;
+
+    for (guint i = 0; i < n; i++) {
+        const ThrottleRate *other = &buckets[i].rate;
+
+        if ((used & 1U << i) != 0 || other->period_us != rate->period_us)
+            continue;
+        if (other->n == rate->n && other->burst == rate->burst)
+            return i;
+        if (found == n)
+            found = i;
+    }
+    return found;
+}
+
+/* Which of `n` buckets goes on with each of `rates`; n: a new one. What a bucket has counted is about its period: so
+ * wherever they stand in a list, those of a period belong together. What is left over is taken in its order. */
+static void
+match (const ThrottleBucket *buckets, guint n, const ThrottleRates *rates,
+       guint which[THROTTLE_RATES])
+{
+    guint used = 0;
+
+    for (guint i = 0; i < rates->n; i++) {
+        which[i] = find_bucket (buckets, n, used, &rates->rates[i]);
+        if (which[i] < n)
+            used |= 1U << which[i];
+    }
+    for (guint i = 0; i < rates->n; i++) {
+        if (which[i] < n)
+            continue;
+        for (which[i] = 0; which[i] < n && (used & 1U << which[i]) != 0;)
+            which[i]++;
+        if (which[i] < n)
+            used |= 1U << which[i];
+    }
+}
+
+static ThrottleRates
+scale (const ThrottleRates *rates, guint32 parts)
+{
+    ThrottleRates scaled = {.n = rates->n};
+
+    for (guint i = 0; i < rates->n; i++)
+        scaled.rates[i] = throttle_rate_scale (&rates->rates[i], parts);
+    return scaled;
+}
+
 void
 throttle_meter_set (ThrottleMeter *meter, const ThrottleRates *rates, guint32 parts, gint64 now_us,
                     gint64 empty_us)
 {
-    for (guint i = 0; i < rates->n; i++) {
-        const ThrottleRate rate = throttle_rate_scale (&rates->rates[i], parts);
+    const ThrottleRates before = scale (rates, meter->parts), wanted = scale (rates, parts);
+    ThrottleMeter next = {.n = rates->n, .parts = parts, .out = meter->out};
+    guint which[THROTTLE_RATES];
 
-        if (i < meter->n)
-            throttle_bucket_set_rate (&meter->buckets[i], now_us, &rate);
-        else {
-            throttle_bucket_init (&meter->buckets[i], &rate, now_us, empty_us);
-            throttle_bucket_take (&meter->buckets[i], now_us, meter->out);
+    match (meter->buckets, meter->n, &before, which);
+    for (guint i = 0; i < wanted.n; i++) {
+        ThrottleBucket *bucket = &next.buckets[i];
+
+        if (which[i] < meter->n) {
+            *bucket = meter->buckets[which[i]];
+            throttle_bucket_set_rate (bucket, now_us, &wanted.rates[i]);
+        } else {
+            throttle_bucket_init (bucket, &wanted.rates[i], now_us, empty_us);
+            throttle_bucket_take (bucket, now_us, meter->out);
         }
     }
-    meter->n = rates->n;
+    *meter = next;
+}
+
+void
+throttle_meter_restore (ThrottleMeter *meter, const ThrottleBucket *saved, guint n, gint64 now_us)
+{
+    ThrottleRates rates = {.n = meter->n};
+    guint which[THROTTLE_RATES];
+
+    for (guint i = 0; i < meter->n; i++)
+        rates.rates[i] = meter->buckets[i].rate;
+    match (saved, n, &rates, which);
+    for (guint i = 0; i < meter->n; i++)
+        if (which[i] < n) {
+            meter->buckets[i] = saved[which[i]];
+            throttle_bucket_set_rate (&meter->buckets[i], now_us, &rates.rates[i]);
+        }
 }
 
 gint64

@@ -39,13 +39,18 @@ bool throttle_bucket_is_full (ThrottleBucket *bucket, gint64 now_us);
 /* All limits of one list. A plain value, zero at first. */
 typedef struct {
     guint n;
-    gint64 out; /* tokens; a limit that comes later counts them too */
+    guint32 parts; /* of THROTTLE_PARTS that the buckets keep of what is configured */
+    gint64 out;    /* tokens; a limit that comes later counts them too */
     ThrottleBucket buckets[THROTTLE_RATES];
 } ThrottleMeter;
 
-/* Has the meter keep `parts` of `rates`; buckets that are new are empty at `empty_us`, or full. */
+/* Has the meter keep `parts` of `rates`: a bucket goes on with the rate of its period wherever that stands in the list.
+ * Buckets that are new are empty at `empty_us`, or full. */
 void throttle_meter_set (ThrottleMeter *meter, const ThrottleRates *rates, guint32 parts,
                          gint64 now_us, gint64 empty_us);
+/* Has the buckets go on where the `n` that were saved, at most THROTTLE_RATES, stood; nothing is out. */
+void
+throttle_meter_restore (ThrottleMeter *meter, const ThrottleBucket *saved, guint n, gint64 now_us);
 /* What all allow, at most `most`. */
 gint64 throttle_meter_count (ThrottleMeter *meter, gint64 now_us, gint64 most);
 /* When all have one, and which is the last; see throttle_bucket_ready_us (). */

@@ -107,6 +107,7 @@ throttle_codec_pack (const ThrottleLane *lane, gint64 now_us, gint64 wall_us)
 GVariant *
 throttle_codec_pack_stop (const ThrottleModule *module, const ThrottleStop *stop)
 {
+    const gint64 wall_us = relais_module_wall_us (module->module);
     GVariantDict dict;
 
     g_variant_dict_init (&dict, NULL);
@@ -115,9 +116,10 @@ throttle_codec_pack_stop (const ThrottleModule *module, const ThrottleStop *stop
     put_string (&dict, "campaign", stop->campaign);
     put_string (&dict, "rule", stop->rule);
     put_string (&dict, "why", stop->why);
-    g_variant_dict_insert (&dict, "until", "x",
-                           to_wall (stop->until_us, relais_module_now_us (module->module),
-                                    relais_module_wall_us (module->module)));
+    g_variant_dict_insert (&dict, "wall", "x", wall_us); /* what "until" is told by */
+    g_variant_dict_insert (
+        &dict, "until", "x",
+        to_wall (stop->until_us, relais_module_now_us (module->module), wall_us));
     return g_variant_dict_end (&dict);
 }
 
@@ -166,33 +168,46 @@ is_rate (const ThrottleRate *rate)
            rate->burst <= G_MAXINT64 / rate->period_us;
 }
 
-/* Levels of the meter's buckets as they were, and what came in since; those that do not fit are left alone. */
-static void
-get_meter (GVariantDict *dict, const char *key, ThrottleMeter *meter, gint64 now_us,
-           gint64 passed_us)
+/* The buckets of the record that are some, as they were. Returns how many. */
+static guint
+get_buckets (GVariantDict *dict, const char *key, ThrottleBucket buckets[THROTTLE_RATES],
+             gint64 now_us, gint64 passed_us)
 {
     const gint64 longest_us = G_MAXINT64 / 4;
     g_autoptr (GVariant) saved =
         g_variant_dict_lookup_value (dict, key, G_VARIANT_TYPE ("a(xxxxx)"));
     const gint64 then_us = CLAMP (get_number (dict, "now"), -longest_us, longest_us);
-    const gsize n = saved != NULL ? g_variant_n_children (saved) : 0;
+    const gsize n_saved = saved != NULL ? g_variant_n_children (saved) : 0;
+    guint n = 0;
 
-    for (gsize i = 0; i < n && i < meter->n; i++) {
-        const ThrottleRate rate = meter->buckets[i].rate;
-        ThrottleBucket bucket = {0};
+    for (gsize i = 0; i < n_saved && n < THROTTLE_RATES; i++) {
+        ThrottleBucket *bucket = &buckets[n];
         gint64 at_us, most;
 
-        g_variant_get_child (saved, i, "(xxxxx)", &bucket.rate.n, &bucket.rate.period_us,
-                             &bucket.rate.burst, &bucket.level, &at_us);
-        if (!is_rate (&bucket.rate))
+        *bucket = (ThrottleBucket){0};
+        g_variant_get_child (saved, i, "(xxxxx)", &bucket->rate.n, &bucket->rate.period_us,
+                             &bucket->rate.burst, &bucket->level, &at_us);
+        if (!is_rate (&bucket->rate))
             continue;
-        most = bucket.rate.burst * bucket.rate.period_us;
-        bucket.level = CLAMP (bucket.level, -most, most);
-        bucket.at_us = now_us - passed_us +
-                       CLAMP (at_us, then_us - LONGEST_US, then_us + LONGEST_US) - then_us;
-        throttle_bucket_set_rate (&bucket, now_us, &rate);
-        meter->buckets[i] = bucket;
+        most = bucket->rate.burst * bucket->rate.period_us;
+        bucket->level = CLAMP (bucket->level, -most, most);
+        bucket->at_us = now_us - passed_us +
+                        CLAMP (at_us, then_us - LONGEST_US, then_us + LONGEST_US) - then_us;
+        n++;
     }
+    return n;
+}
+
+/* Levels of the meter's buckets as they were, and what came in since; those that do not fit are left alone. The
+ * meter keeps as many parts of what is configured as the record does: it was just read. */
+static void
+get_meter (GVariantDict *dict, const char *key, ThrottleMeter *meter, gint64 now_us,
+           gint64 passed_us)
+{
+    ThrottleBucket saved[THROTTLE_RATES];
+    const guint n = get_buckets (dict, key, saved, now_us, passed_us);
+
+    throttle_meter_restore (meter, saved, n, now_us);
 }
 
 /* A day that has not come yet, of a clock that was wrong, is today's: else none would follow it. */
@@ -296,12 +311,16 @@ bool
 throttle_codec_unpack_stop (ThrottleModule *module, GVariant *record)
 {
     const gint64 now_us = relais_module_now_us (module->module);
+    const gint64 wall_us = relais_module_wall_us (module->module);
     g_autoptr (GVariantDict) dict = g_variant_dict_new (record);
     g_autofree char *site = get_string (dict, "stop-site");
     g_autofree char *tenant = get_string (dict, "tenant");
     g_autofree char *campaign = get_string (dict, "campaign");
-    const gint64 until_us =
-        from_wall (get_number (dict, "until"), relais_module_wall_us (module->module), now_us, 0);
+    const gint64 written_us = get_bounded (dict, "wall", G_MAXINT64 / 4);
+    /* Older records do not say when they were written: only that it was before now. */
+    const gint64 then_us = written_us != 0 ? written_us : wall_us;
+    const gint64 passed_us = wall_us - CLAMP (then_us, wall_us - LONGEST_US, wall_us);
+    const gint64 until_us = from_wall (get_number (dict, "until"), then_us, now_us, passed_us);
     ThrottleStop *stop;
 
     if (site == NULL)

@@ -2,7 +2,8 @@
  *
  * The table of lanes: made when they are first asked about, kept up with the configuration, forgotten when they tell
  * nothing that a new one would not. How many there are is bounded: beyond, those used longest ago go, and buckets
- * that are made from then on begin empty, so that forgetting never lets more through. Loop thread.
+ * that are made from then on begin empty, so that forgetting never lets more through. A warm-up's count goes to the
+ * store, and is read there before the lane sends again. Loop thread.
  */
 #include "throttle.h"
 
@@ -273,6 +274,8 @@ evict (ThrottleModule *module)
     }
     if (found == NULL)
         return;
+    throttle_lane_sync (found);
+    throttle_state_put_away (found);
     module->empty_us = relais_module_now_us (module->module);
     g_hash_table_remove (module->lanes, found->key);
 }

@@ -89,6 +89,7 @@ write_lane (ThrottleLane *lane, RelaisStoreFunc done, gpointer data)
     ThrottleModule *module = lane->module;
     const gint64 wall_us = relais_module_wall_us (module->module);
 
+    throttle_lane_sync (lane); /* a reload may have been since it changed */
     put (module, "l", lane->key,
          throttle_codec_pack (lane, relais_module_now_us (module->module), wall_us),
          expires_us (lane, wall_us), done, data);
@@ -220,29 +221,33 @@ go_without (ThrottleModule *module, const RelaisStoreReply *reply)
     end_loading (module, false);
 }
 
+/* `kind`: 'l' or 's'. False for what is none. */
+static bool
+take_record (ThrottleModule *module, char kind, gconstpointer value, gsize size, bool clean)
+{
+    g_autoptr (GBytes) bytes = g_bytes_new (value, size);
+    g_autoptr (GVariant) record =
+        g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, FALSE));
+
+    if (!g_variant_is_normal_form (record))
+        return false;
+    return kind == 's' ? throttle_codec_unpack_stop (module, record)
+                       : throttle_codec_unpack (module, record, clean);
+}
+
 static void
 take_row (ThrottleModule *module, const RelaisStoreReply *reply, guint32 n)
 {
-    g_autoptr (GVariant) record = NULL;
-    g_autoptr (GBytes) bytes = NULL;
     gconstpointer key, value;
     gsize key_size, value_size;
-    bool taken;
 
     if (!relais_store_reply_get_row (reply, n, &key, &key_size, &value, &value_size) ||
         key_size == 0)
         return;
     if (((const char *)key)[0] != 'l' && ((const char *)key)[0] != 's')
         return; /* the mark */
-    bytes = g_bytes_new (value, value_size);
-    record = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, FALSE));
-    if (!g_variant_is_normal_form (record))
-        taken = false;
-    else if (((const char *)key)[0] == 's')
-        taken = throttle_codec_unpack_stop (module, record);
-    else
-        taken = throttle_codec_unpack (module, record, module->empty_us == G_MININT64);
-    if (!taken)
+    if (!take_record (module, ((const char *)key)[0], value, value_size,
+                      module->empty_us == G_MININT64))
         relais_log (module->module, RELAIS_LOG_WARNING,
                     "a record of the store is not as this module writes them: it is left alone");
 }
@@ -264,6 +269,8 @@ on_page (gpointer data, const RelaisStoreReply *reply)
     }
     for (guint32 i = 0; i < n && module->n_loaded < most; i++, module->n_loaded++)
         take_row (module, reply, i);
+    /* More than the table has room for stay where they are until they are asked about. */
+    module->put_away = module->put_away || module->n_loaded >= most;
     if (n == 0 || !relais_store_reply_get_more (reply) || module->n_loaded >= most ||
         !relais_store_reply_get_row (reply, n - 1, &key, &key_size, &value, &value_size)) {
         end_loading (module, true);
@@ -314,6 +321,80 @@ throttle_state_start (ThrottleModule *module)
 {
     module->write_timer = relais_module_timer_new (module->module, on_write_timer, module);
     relais_store_get (module->module, MARK, strlen (MARK), on_mark, module);
+}
+
+/* --- Lanes that the table has no room for ------------------------------------------------------------ */
+
+/* Where the store does not help: as if the lane had used as much of the day as any that was put away. */
+static void
+count_lost (ThrottleLane *lane)
+{
+    ThrottleWarmup *warmup = &lane->warmup;
+
+    if (throttle_ask_plan (lane) != NULL && warmup->day == lane->module->lost_day)
+        warmup->used = MAX (warmup->used, lane->module->lost_used);
+}
+
+void
+throttle_state_put_away (ThrottleLane *lane)
+{
+    ThrottleModule *module = lane->module;
+    ThrottleWarmup *warmup = &lane->warmup;
+    const bool warm = throttle_ask_plan (lane) != NULL;
+
+    if (warm) {
+        module->put_away = true;
+        module->lost_used =
+            warmup->day == module->lost_day ? MAX (warmup->used, module->lost_used) : warmup->used;
+        module->lost_day = warmup->day;
+        warmup->sure = warmup->used; /* nothing is on its way: that is all there was */
+    }
+    if (module->stored && module->loaded && (warm || lane->dirty))
+        write_lane (lane, on_written, module);
+}
+
+static void
+on_recalled (gpointer data, const RelaisStoreReply *reply)
+{
+    ThrottleLane *lane = data; /* in use: it is there, unless the module has ended */
+    ThrottleModule *module = lane->module;
+    const RelaisStoreResult result = relais_store_reply_get_result (reply);
+    gsize size = 0;
+    const void *value = relais_store_reply_get_value (reply, &size);
+
+    lane->uses--;
+    lane->recalling = false;
+    lane->known = true;
+    if (!module->running)
+        return;
+    if (result == RELAIS_STORE_ERROR) {
+        complain (module, reply);
+        count_lost (lane);
+    } else if (value != NULL && !take_record (module, 'l', value, size, false))
+        count_lost (lane);
+    relais_lanes_wake (module->module, lane->source, lane->site);
+}
+
+bool
+throttle_state_recall (ThrottleLane *lane)
+{
+    ThrottleModule *module = lane->module;
+    g_autofree char *key = NULL;
+
+    if (lane->known || lane->plan == NULL || !module->put_away)
+        return true;
+    if (lane->recalling)
+        return false;
+    if (!module->stored) {
+        lane->known = true;
+        count_lost (lane);
+        return true;
+    }
+    key = throttle_state_key ("l", lane->key);
+    lane->recalling = true;
+    lane->uses++;
+    relais_store_get (module->module, key, strlen (key), on_recalled, lane);
+    return false;
 }
 
 /* --- The stop --------------------------------------------------------------------------------- */

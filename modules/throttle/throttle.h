@@ -92,6 +92,8 @@ struct ThrottleLane {
     gint64 accepted_us;
     ThrottleWarmup warmup;
     gint64 sure_asked; /* warmup.sure that is being written; 0: none */
+    bool known;        /* what the store has of its warm-up was read, or there is none */
+    bool recalling;    /* it is being read; counted in `uses` */
     bool dirty;
     GList dirty_link; /* in module->dirty */
 };
@@ -117,8 +119,11 @@ typedef struct ThrottleModule {
     bool stored;            /* there is a store that works */
     bool told;              /* that there is none */
     guint n_loaded;
-    GQueue dirty;   /* ThrottleLane, to be written */
-    GQueue pending; /* ThrottlePending, of reply.c */
+    bool put_away;    /* the store has warm-ups of lanes that are not in the table */
+    gint64 lost_day;  /* of warm-ups that were put away: the day, and the most that one used, */
+    gint64 lost_used; /* which counts for all where the store cannot be asked */
+    GQueue dirty;     /* ThrottleLane, to be written */
+    GQueue pending;   /* ThrottlePending, of reply.c */
     bool posted;
     GQueue calls; /* of `throttle show`, that wait for DNS */
     RelaisModuleTimer *write_timer, *sweep_timer;
@@ -201,6 +206,10 @@ void throttle_state_start (ThrottleModule *module);
 void throttle_state_mark (ThrottleLane *lane);
 /* Makes sure that a crash counts some more recipients of the day than are used; wakes the lane then. */
 void throttle_state_reserve (ThrottleLane *lane, const ThrottlePlan *plan);
+/* The lane goes from the table: its warm-up, and what is still to be written, stays in the store. */
+void throttle_state_put_away (ThrottleLane *lane);
+/* False: the store is being asked whether the lane was put away, and wakes it. */
+bool throttle_state_recall (ThrottleLane *lane);
 void throttle_state_keep_stop (ThrottleModule *module, const ThrottleStop *stop);
 void throttle_state_stop (ThrottleModule *module);
 /* In the store a lane has a record of its own, under this. Owned. */

@@ -44,6 +44,7 @@ tracking_config_read (TrackingConfig *own, RelaisModule *module, RelaisConfig *c
     *own = (TrackingConfig){
         .life_us = relais_section_get_int (section, "life"),
         .window_us = relais_section_get_int (section, "window"),
+        .repeats = (guint)relais_section_get_int (section, "repeats"),
         .address = (TrackingAddress)relais_section_get_enum (section, "address"),
         .rules = tracking_rules_load (relais_section_get_string (section, "rules"), error),
     };

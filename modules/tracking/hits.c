@@ -4,7 +4,8 @@
  * looks every LOOK_US, until a look finds nothing: so that where many come, many are settled in one go, and
  * neither loop nor store is woken for each. The loop holds the hits of a delivery for
  * `window`, so that what a machine does (every link within seconds, the link that nobody sees) is known before
- * it is said who it was; then each one is an event of its own, and is counted under what it was alone.
+ * it is said who it was; then each one is an event of its own, and is counted under what it was alone. Who comes
+ * again and again is told of in one event a minute (repeats.h), which says how many hits it stands for.
  *
  * In the store, of this module: "n/TENANT/CAMPAIGN/WHO" how many, "u/..." how many of them the first of their
  * delivery (and link) of that kind; "f/DELIVERY/WHO[/LINK]" is there once there was one. Tenant and campaign have
@@ -55,9 +56,10 @@ struct TrackingHits {
     RelaisModuleTimer *timer; /* loop's, as all below but `arrived` */
     GQueue pending;           /* Hit, by due_us */
     GHashTable *windows;      /* by key */
-    GMutex mutex;             /* over the rest */
-    GPtrArray *arrived;       /* Hit, noted by the HTTP thread and not seen by the loop yet */
-    bool looking;             /* the loop will look, without being woken */
+    TrackingRepeats *repeats;
+    GMutex mutex;       /* over the rest */
+    GPtrArray *arrived; /* Hit, noted by the HTTP thread and not seen by the loop yet */
+    bool looking;       /* the loop will look, without being woken */
 };
 
 static void
@@ -102,9 +104,10 @@ kept_address (const Hit *hit, const TrackingConfig *config)
     return NULL;
 }
 
-/* `number` is which hit of its kind it was, of this delivery and link; 0: not known. */
+/* `number` is which hit of its kind it was, of this delivery and link; 0: not known. `n` hits are told of, of which
+ * this is the last. */
 static void
-tell (const Hit *hit, gint64 number)
+tell (const Hit *hit, gint64 number, guint64 n)
 {
     RelaisModule *module = hit->hits->module;
     const TrackingIdentity *identity = &hit->identity;
@@ -119,12 +122,15 @@ tell (const Hit *hit, gint64 number)
     relais_event_add (event, "reasons", hit->verdict.reasons);
     if (number > 0)
         relais_event_add_bool (event, "first", number == 1);
+    if (n > 1)
+        relais_event_add_int (event, "repeats", (gint64)n);
     if (hit->head)
         relais_event_add (event, "method", "HEAD");
-    if (identity->url[0] != '\0') {
+    /* Where recipients are not told apart the URL stays untold: it may have a parameter that is a person's. */
+    if (identity->url[0] != '\0')
         relais_event_add_int (event, "link", identity->link);
+    if (identity->url[0] != '\0' && identity->individual)
         relais_event_add (event, "url", identity->url);
-    }
     relais_event_add (event, "client", hit->verdict.client);
     relais_event_add (event, "platform", hit->verdict.platform);
     relais_event_add (event, "proxy", hit->proxy);
@@ -138,7 +144,7 @@ tell (const Hit *hit, gint64 number)
 }
 
 static void
-count_stored (const Hit *hit, const char *kind)
+count_stored (const Hit *hit, const char *kind, guint64 n)
 {
     const TrackingIdentity *identity = &hit->identity;
     g_autofree char *key = NULL;
@@ -148,8 +154,8 @@ count_stored (const Hit *hit, const char *kind)
     key = g_strdup_printf ("%s/%s/%s/%s", kind, identity->tenant,
                            identity->campaign != NULL ? identity->campaign : "",
                            tracking_class_to_string (hit->verdict.klass));
-    relais_store_increment (hit->hits->module, key, strlen (key), 1, 0, RELAIS_STORE_LAZY, NULL,
-                            NULL);
+    relais_store_increment (hit->hits->module, key, strlen (key), (gint64)n, 0, RELAIS_STORE_LAZY,
+                            NULL, NULL);
 }
 
 static void
@@ -160,8 +166,41 @@ told_which (gpointer data, const RelaisStoreReply *reply)
     const gint64 number = known ? relais_store_reply_get_number (reply) : 0;
 
     if (number == 1)
-        count_stored (hit, "u");
-    tell (hit, number);
+        count_stored (hit, "u", 1);
+    tell (hit, number, 1);
+    hit_free (hit);
+}
+
+/* What makes a hit the same as another, for which it is one event with it: all that an event tells, but for when it
+ * was and, of a recipient, from where. Owned. */
+static char *
+kind_of (const Hit *hit)
+{
+    const TrackingIdentity *identity = &hit->identity;
+    const char *who = tracking_class_to_string (hit->verdict.klass);
+    g_autofree char *all = NULL;
+
+    if (identity->individual)
+        return g_strdup_printf ("%s-%u/%u/%d/%d/%s", identity->queue_id, identity->recipient,
+                                identity->link, identity->trap, hit->head, who);
+    all = g_strdup_printf ("%s/%s/%" G_GINT64_FORMAT "/%u/%d/%d/%s/%s/%s/%s/%s",
+                           identity->tenant != NULL ? identity->tenant : "",
+                           identity->campaign != NULL ? identity->campaign : "", identity->sent_us,
+                           identity->link, identity->trap, hit->head, who, hit->verdict.client,
+                           hit->verdict.platform, hit->proxy != NULL ? hit->proxy : "",
+                           identity->url);
+    return g_compute_checksum_for_string (G_CHECKSUM_SHA256, all, -1);
+}
+
+/* Those of a minute that were held back. They came after others of their kind: none of them is the first. */
+static void
+tell_repeats (gpointer last, guint64 n)
+{
+    Hit *hit = last;
+
+    if (!hit->head)
+        count_stored (hit, "n", n);
+    tell (hit, hit->identity.individual && !hit->head ? G_MAXINT64 : 0, n);
     hit_free (hit);
 }
 
@@ -176,14 +215,17 @@ settle (Hit *hit)
     g_autofree char *key = NULL;
 
     relais_counter_add (hits->counter, who, 1);
+    if (config != NULL &&
+        !tracking_repeats_pass (hits->repeats, kind_of (hit), relais_module_now_us (hits->module),
+                                config->repeats, hit))
+        return;
+    if (!hit->head)
+        count_stored (hit, "n", 1);
     if (hit->head || !identity->individual || config == NULL) {
-        if (!hit->head)
-            count_stored (hit, "n");
-        tell (hit, 0);
+        tell (hit, 0, 1);
         hit_free (hit);
         return;
     }
-    count_stored (hit, "n");
     key = g_strdup_printf ("f/%s-%u/%s/%u", identity->queue_id, identity->recipient, who,
                            identity->link);
     relais_store_increment (hits->module, key, strlen (key), 1, identity->sent_us + config->life_us,
@@ -289,7 +331,7 @@ take_arrived (TrackingHits *hits, bool *again)
     return arrived;
 }
 
-/* For the next look, or the next hit whose window ends. */
+/* For the next look, or the next hit whose window ends, or the next minute of repeats. */
 static void
 set_timer (TrackingHits *hits, gint64 now_us, bool look)
 {
@@ -298,6 +340,8 @@ set_timer (TrackingHits *hits, gint64 now_us, bool look)
 
     if (first != NULL)
         wait_us = MIN (wait_us, first->due_us - now_us);
+    if (tracking_repeats_next_us (hits->repeats) != G_MAXINT64)
+        wait_us = MIN (wait_us, MAX (tracking_repeats_next_us (hits->repeats) - now_us, LOOK_US));
     if (wait_us != G_MAXINT64)
         relais_module_timer_set (hits->timer, wait_us);
 }
@@ -323,6 +367,7 @@ see_arrived (gpointer data)
         g_queue_push_tail (&hits->pending, hit);
     }
     decide_due (hits, now_us);
+    tracking_repeats_end (hits->repeats, now_us);
     set_timer (hits, now_us, again);
 }
 
@@ -386,6 +431,7 @@ tracking_hits_new (RelaisModule *module, const char *event_type)
     hits->counter = relais_counter_new (module, event_type, "who");
     g_queue_init (&hits->pending);
     hits->windows = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, window_free);
+    hits->repeats = tracking_repeats_new (tell_repeats, (GDestroyNotify)hit_free);
     g_mutex_init (&hits->mutex);
     hits->arrived = g_ptr_array_new ();
     return hits;
@@ -398,6 +444,7 @@ tracking_hits_flush (TrackingHits *hits)
         return;
     see_arrived (hits);
     decide_due (hits, G_MAXINT64);
+    tracking_repeats_end (hits->repeats, G_MAXINT64 - 1);
     g_clear_pointer (&hits->timer, relais_module_timer_free);
 }
 
@@ -409,6 +456,7 @@ tracking_hits_free (TrackingHits *hits)
     relais_module_timer_free (hits->timer);
     g_assert (g_queue_is_empty (&hits->pending));
     g_assert (hits->arrived->len == 0);
+    tracking_repeats_free (hits->repeats);
     g_ptr_array_unref (hits->arrived);
     g_hash_table_unref (hits->windows);
     g_mutex_clear (&hits->mutex);

@@ -3,7 +3,7 @@ tracking_who_sources = modules/tracking/agents.c modules/tracking/rules.c module
     modules/tracking/who.h
 tracking_sources = $(tracking_who_sources) modules/tracking/answer.c modules/tracking/config.c \
     modules/tracking/hits.c modules/tracking/identity.c modules/tracking/life.c modules/tracking/life.h \
-    modules/tracking/mode.c modules/tracking/show.c \
+    modules/tracking/mode.c modules/tracking/repeats.c modules/tracking/repeats.h modules/tracking/show.c \
     modules/tracking/tracking.h
 TRACKING_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -I$(top_srcdir)/modules/tracking -DGETTEXT_PACKAGE=\"relais\" \
     -DTRACKING_RULES_FILE=\"$(datadir)/relais/tracking-rules\"
@@ -17,6 +17,13 @@ tests_modules_tracking_test_who_SOURCES = tests/modules/tracking/test-who.c $(tr
 tests_modules_tracking_test_who_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(GLIB_CFLAGS) \
     -DGETTEXT_PACKAGE=\"relais\"
 tests_modules_tracking_test_who_LDADD = $(GLIB_LIBS)
+
+check_PROGRAMS += tests/modules/tracking/test-repeats
+TESTS += tests/modules/tracking/test-repeats
+tests_modules_tracking_test_repeats_SOURCES = tests/modules/tracking/test-repeats.c \
+    modules/tracking/repeats.c modules/tracking/repeats.h
+tests_modules_tracking_test_repeats_CPPFLAGS = -I$(top_srcdir)/modules/tracking $(GLIB_CFLAGS)
+tests_modules_tracking_test_repeats_LDADD = $(GLIB_LIBS)
 
 # Both modules, through the harness.
 check_PROGRAMS += tests/modules/tracking/test-modules

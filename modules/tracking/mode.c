@@ -15,9 +15,12 @@ static char *
 own_field (const RelaisMessage *message, const char *attribute)
 {
     GBytes *value = relais_message_get_attribute (message, attribute);
+    const gsize size = value != NULL ? g_bytes_get_size (value) : 0;
 
-    return value != NULL ? g_strndup (g_bytes_get_data (value, NULL), g_bytes_get_size (value))
-                         : NULL;
+    /* One that is there and empty has no octets at all. */
+    if (value != NULL && size == 0)
+        return g_strdup ("");
+    return value != NULL ? g_strndup (g_bytes_get_data (value, NULL), size) : NULL;
 }
 
 /* Whether X-Relais-Track wants it: a list of "opens" and "clicks", or "off". A word that is not known says that

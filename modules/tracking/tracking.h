@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "repeats.h"
 #include "who.h"
 
 /* The build system's; for whoever builds the module by hand. */
@@ -37,6 +38,7 @@ typedef struct {
     GHashTable *tenants; /* name -> TrackingTenant, of those that differ */
     gint64 life_us;      /* of a token */
     gint64 window_us;    /* hits of one delivery within it are looked at together */
+    guint repeats;       /* hits of a kind within a minute that have an event each */
     TrackingAddress address;
     TrackingRules *rules;
 } TrackingConfig;
@@ -53,9 +55,9 @@ typedef struct {
      0,                                                                                            \
      0,                                                                                            \
      "off|aggregate|individual",                                                                   \
-     N_ ("off; aggregate counts for tenant and campaign alone; individual tells recipients "       \
-         "apart, "                                                                                 \
-         "if they agreed to it (consent), and is aggregate otherwise.")},                          \
+     N_ ("off; aggregate counts for tenant and campaign alone, and tells of a link its place in "  \
+         "the message and not its URL; individual tells recipients apart, if they agreed to it "   \
+         "(consent), and is aggregate otherwise.")},                                               \
         {name,                                                                                     \
          "consent",                                                                                \
          RELAIS_OPTION_BOOL,                                                                       \
@@ -86,6 +88,16 @@ typedef struct {
          NULL,                                                                                     \
          N_ ("Hits of one recipient within this time are looked at together before it is said "    \
              "who it was; the event comes so much later.")},                                       \
+        {name,                                                                                     \
+         "repeats",                                                                                \
+         RELAIS_OPTION_INT,                                                                        \
+         RELAIS_OPTION_RELOADABLE,                                                                 \
+         "10",                                                                                     \
+         1,                                                                                        \
+         1000000,                                                                                  \
+         NULL,                                                                                     \
+         N_ ("Hits of one link or pixel within a minute that have an event each, of persons, of "  \
+             "machines and of who knows; more are told in one event, with their number.")},        \
         {name,                                                                                     \
          "address",                                                                                \
          RELAIS_OPTION_ENUM,                                                                       \

@@ -63,6 +63,8 @@ def test_alignment(lab):
     tap.equal(results_of(found[0])["dmarc"], "none", "no record, no judgement")
     found = deliver(lab, post.message("ann@author.test"), client="127.0.0.1")
     tap.ok(not any("dmarc=" in field for field in found), "a trusted client's mail is not judged", found)
+    found = deliver(lab, post.message("ann@other.test>, Bob <bob@author.test"))
+    tap.ok('dmarc=none reason="no single author"' in found[0], "two authors: nobody to ask about, which is told", found)
 
 
 def refusal(lab, data):
@@ -82,6 +84,14 @@ def test_enforced(lab, secret):
     tap.equal(results_of(deliver(lab, sign(secret, post.message("ann@author.test")))[0])["dmarc"], "pass", "what is vouched for passes")
 
 
+def test_no_author(lab):
+    """Whom no policy can be asked for: refused where that is configured; without it, see test_alignment."""
+    for what, data in (("two authors", post.message("ann@other.test>, Bob <bob@author.test")),
+                       ("no From field", post.message("ann@other.test").replace(b"From: ", b"X-From: "))):
+        said = refusal(lab, data)
+        tap.ok(said is not None and said.startswith("550 5.7.1 ") and "DMARC" in said, "%s: refused" % what, said)
+
+
 def main():
     secret, data = inbound.make_key(HOME)
     arguments = ["--module", "spf-check", "--module", "dkim", "--module", "dmarc", "--zone", make_zone(data)]
@@ -90,8 +100,9 @@ def main():
             tap.case(test_together, lab, secret)
             tap.case(test_alignment, lab)
             lab.clean(tap)
-        with harness.Lab(*arguments, "--set", "dmarc.enforce=reject") as lab:
+        with harness.Lab(*arguments, "--set", "dmarc.enforce=reject", "--set", "dmarc.no_author=reject") as lab:
             tap.case(test_enforced, lab, secret)
+            tap.case(test_no_author, lab)
             lab.clean(tap)
     finally:
         subprocess.run(["rm", "-rf", HOME], check=False)

@@ -7,6 +7,7 @@ import html
 import http.client
 import os
 import re
+import signal
 import smtplib
 import sys
 import time
@@ -162,7 +163,11 @@ def test_machines(lab):
     ask(lab, links(send(lab, "X-Relais-Campaign: early", "X-Relais-Track: opens")[0], "o")[0])
     event = wait_events(lab, "opened", "early", 1)[0]
     tap.ok(event["who"] != "human" or event["seconds_after"] > 2, "an open at once is nobody's that we know", event)
-    ask(lab, links(send(lab, "X-Relais-Consent: no", "X-Relais-Campaign: quiet")[0], "o")[0])
+    data = send(lab, "X-Relais-Consent: no", "X-Relais-Campaign: quiet")[0]
+    ask(lab, links(data, "o")[0])
+    ask(lab, links(data, "c")[4])
+    event = wait_events(lab, "clicked", "quiet", 1)[0]
+    tap.ok(event["link"] == 4 and "url" not in event, "without consent an event has a link's place, not its URL, which may be a person's", event)
     event = wait_events(lab, "opened", "quiet", 1)[0]
     tap.ok(not {"queue_id", "recipient_number", "address", "agent", "seconds_after", "first"} & set(event),
            "without consent an event tells of nobody", event)
@@ -206,13 +211,33 @@ def test_trap(lab):
     tap.equal({(e["who"], "trap" in e["reasons"]) for e in found}, {("machine", True)}, "who follows it is a machine, and so is what came with it")
 
 
+def test_repeats(lab):
+    """One good link followed again and again: an event each for some, one for the rest; other links and machines are no repeats of it."""
+    path = links(send(lab, "X-Relais-Campaign: again")[0], "c")
+    for _ in range(8):
+        ask(lab, path[0])
+    ask(lab, path[1])
+    ask(lab, path[0], agent="curl/8")
+    wait_events(lab, "clicked", "again", 5)
+    tap.equal([(e["link"], e["who"]) for e in events(lab, "clicked", "again")].count((0, "suspect")), 3, "three of eight clicks have an event each")
+    os.kill(lab.pid, signal.SIGTERM)
+    lab.wait(lambda: not os.path.exists("/proc/%d" % lab.pid), 20, "the end")
+    lab.up()
+    found = [e for e in events(lab, "clicked", "again") if "repeats" in e]
+    tap.equal([(e["link"], e["who"], e["repeats"]) for e in found], [(0, "suspect", 5)], "the rest is told in one, at the latest at the stop")
+    tap.equal(sum(e.get("repeats", 1) for e in events(lab, "clicked", "again")), 10, "so that none is lost")
+    row = next(row for row in lab.rows("clicks", "show") if row["campaign"] == "again")
+    tap.equal((row["suspect"], row["machine"]), (9, 1), "and all are counted")
+
+
 ARGUMENTS = ["--module", "open-tracker", "--module", "click-redirector", "--set", "open-tracker.window=2s",
              "--set", "click-redirector.window=2s"]
 with harness.Lab(*ARGUMENTS) as lab:
     for function in (test_which, test_answers, test_who, test_machines, test_switches):
         tap.case(function, lab)
     lab.clean(tap)
-with harness.Lab(*ARGUMENTS, "--set", "click-redirector.trap=yes") as lab:
+with harness.Lab(*ARGUMENTS, "--set", "click-redirector.trap=yes", "--set", "click-redirector.repeats=3") as lab:
     tap.case(test_trap, lab)
+    tap.case(test_repeats, lab)
     lab.clean(tap)
 tap.end()

@@ -92,6 +92,20 @@ def check_evidence(top):
     ok(len(delayed) >= 3 and all(row["permanence"] == "temporary" for row in delayed), "what waits is temporary", delayed)
 
 
+def check_sender_domain(top):
+    """A domain that is not there is the sender's where the words name it: nothing against the recipient, as it is where they name his."""
+    with open(own("dsn-two"), encoding="utf-8") as file:
+        text = file.read()
+    head, _, rest = text.partition("Diagnostic-Code:")
+    for domain, suppress in (("bounce.example.org", False), ("example.net", True)):
+        path = os.path.join(top, "sender-" + domain)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(head + "Diagnostic-Code: smtp; 550 Domain %s does not exist\n" % domain + rest.partition("\n")[2].lstrip(" \t"))
+        got = rows(parse(top, [path], "--json"))[0]
+        ok(got["recipient"] == "ann@example.net" and got["suppress"] is suppress and
+           got["scope"] == ("domain" if suppress else "auth"), "domain %s does not exist" % domain, got)
+
+
 def collection():
     for folder in (os.environ.get("RELAIS_CORPORA"), os.path.join(SOURCE, "../shared/corpora"), "/work/shared/corpora"):
         if folder and os.path.exists(os.path.join(folder, "bounces/expected.tsv")):
@@ -182,6 +196,7 @@ def main():
             return 0
         check_command(top)
         check_evidence(top)
+        check_sender_domain(top)
         check_forms(top)
         check_collection(top)
     finally:

@@ -4,6 +4,7 @@
  */
 #include <relais/test.h>
 
+#include <stdbool.h>
 #include <string.h>
 
 static RelaisTest *
@@ -86,6 +87,47 @@ test_of_sender (void)
     check (test, RELAIS_BOUNCE_RECIPIENT, RELAIS_SUPPRESS_NONE, "no-such-user", "gone");
 }
 
+/* Nor is a domain that is not there the recipient's where the words name ours. */
+static void
+test_of_sender_domain (void)
+{
+    static const struct {
+        const char *text;
+        bool of_sender;
+    } cases[] = {
+        {"Domain sender.test does not exist", true},
+        {"domain Sender.TEST. does not exist", true},
+        {"mx.rcpt.test: the domain (sender.test) does not exist", true},
+        {"<a@sender.test>: domain does not exist", true},
+        {"host mail.author.test does not exist", true},
+        {"bounces.test does not exist", true},
+        {"Domain does not exist", false},
+        {"Domain rcpt.test does not exist", false},
+        {"<b@rcpt.test> does not exist (mail from sender.test)", false},
+        {"Domain sender.test.example does not exist", false},
+        {"Domain xsender.test does not exist", false},
+        {"Domain x-sender.test does not exist", false},
+    };
+    static const char rules[] = "[domain bounces.test]\n[bounce]\ndomain = bounces.test\n"
+                                "[bounce-rule domain]\ntext = does not exist\nscope = domain\n"
+                                "reason = no-such-domain\n";
+    static const char message[] = "From: ann@author.test\r\n\r\nHello\r\n";
+    g_autoptr (RelaisTest) test = load (rules);
+
+    relais_test_set_tenant (test, "a");
+    relais_test_set_message (test, (const guint8 *)message, strlen (message));
+    relais_test_set_sender (test, "a@sender.test");
+    relais_test_add_recipient (test, "b@rcpt.test");
+    for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+        g_test_message ("%s", cases[i].text);
+        (void)run (test, RELAIS_OUTCOME_BOUNCED, "rcpt", 550, cases[i].text);
+        if (cases[i].of_sender)
+            check (test, RELAIS_BOUNCE_AUTH, RELAIS_SUPPRESS_NONE, "sender-refused", "domain");
+        else
+            check (test, RELAIS_BOUNCE_DOMAIN, RELAIS_SUPPRESS_HARD, "no-such-domain", "domain");
+    }
+}
+
 static void
 test_turned (void)
 {
@@ -131,6 +173,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/bounce/result/told", test_told);
     g_test_add_func ("/bounce/result/of-sender", test_of_sender);
+    g_test_add_func ("/bounce/result/of-sender-domain", test_of_sender_domain);
     g_test_add_func ("/bounce/result/turned", test_turned);
     g_test_add_func ("/bounce/result/refused", test_refused);
     return g_test_run ();

@@ -5,6 +5,7 @@
  */
 #include <relais/test.h>
 
+#include <stdbool.h>
 #include <string.h>
 
 static const char *module_dir;
@@ -192,6 +193,52 @@ test_enforced (void)
                    "dmarc=fail header.from=hard.example polrec.p=reject");
 }
 
+/* Who cannot be asked about is let through, held or refused as is configured, whatever enforce says. */
+static void
+test_no_author (void)
+{
+    static const struct {
+        const char *message;
+        bool single;
+    } cases[] = {
+        {"Subject: nobody\r\n\r\nHello\r\n", false},
+        {"From: ann@one.example, bob@hard.example\r\n\r\nHello\r\n", false},
+        {"From: authors: ann@hard.example, bob@hard.example;\r\n\r\nHello\r\n", false},
+        {"From: undisclosed:;\r\n\r\nHello\r\n", false},
+        {"From: ann\r\n\r\nHello\r\n", false},
+        {"From: \"Ann\" <ann@one.example>\r\n\r\nHello\r\n", true},
+    };
+    static const struct {
+        const char *config;
+        RelaisVerdict verdict;
+    } ways[] = {
+        {"[dmarc]\nenforce = reject\n", RELAIS_VERDICT_CONTINUE},
+        {"[dmarc]\nno_author = quarantine\n", RELAIS_VERDICT_QUARANTINE},
+        {"[dmarc]\nno_author = reject\n", RELAIS_VERDICT_REJECT},
+    };
+
+    for (guint w = 0; w < G_N_ELEMENTS (ways); w++) {
+        g_autoptr (RelaisTest) test = start (ways[w].config);
+
+        for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+            g_test_message ("%s: %s", ways[w].config, cases[i].message);
+            relais_test_set_message (test, (const guint8 *)cases[i].message,
+                                     strlen (cases[i].message));
+            if (cases[i].single) {
+                assert_result (test, RELAIS_VERDICT_CONTINUE, "dmarc=none header.from=one.example");
+                continue;
+            }
+            assert_result (test, ways[w].verdict, "dmarc=none reason=\"no single author\"");
+            if (ways[w].verdict == RELAIS_VERDICT_REJECT) {
+                g_assert_cmpuint (relais_test_get_reply_code (test), ==, 550);
+                g_assert_cmpstr (relais_test_get_reply_enhanced (test), ==, "5.7.1");
+            }
+        }
+        g_assert_cmpuint (relais_test_get_count (test, "dmarc", "results", "none"), ==,
+                          G_N_ELEMENTS (cases));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -207,5 +254,6 @@ main (int argc, char **argv)
     g_test_add_func ("/dmarc/questions", test_questions);
     g_test_add_func ("/dmarc/no-policy", test_no_policy);
     g_test_add_func ("/dmarc/enforced", test_enforced);
+    g_test_add_func ("/dmarc/no-author", test_no_author);
     return g_test_run ();
 }

@@ -106,6 +106,34 @@ test_written (void)
                      16);
 }
 
+/* What a packet may hold behind its letter goes whole, and one octet more is cut: value or name. */
+static void
+test_longest (void)
+{
+    const gsize most = 65535 - strlen ("A") - 2;
+    g_autofree char *value = g_strnfill (most + 1, 'x');
+    g_autofree char *name = g_strnfill (70000, 'N');
+    g_autoptr (GByteArray) out = g_byte_array_new ();
+
+    g_byte_array_append (out, (const guint8 *)"before", 6);
+    g_assert_true (milter_packet_put_header (out, "A", 1, value, most, true));
+    g_assert_cmpuint (out->len, ==, 6 + MILTER_LENGTH_BYTES + 1 + 65535);
+    g_byte_array_set_size (out, 0);
+    g_assert_false (milter_packet_put_header (out, "A", 1, value, most + 1, true));
+    g_assert_cmpuint (out->len, ==, MILTER_LENGTH_BYTES + 1 + 65535);
+    g_assert_cmpmem (out->data, 8, "\0\1\0\0LA\0x", 8);
+    g_assert_cmpmem (out->data + out->len - 2, 2, "x", 2);
+    /* What is left out does not count. */
+    value[0] = value[100] = '\r';
+    g_byte_array_set_size (out, 0);
+    g_assert_true (milter_packet_put_header (out, "A", 1, value, most + 1, true));
+    g_assert_cmpuint (out->len, ==, MILTER_LENGTH_BYTES + 1 + 65535 - 1);
+    g_byte_array_set_size (out, 0);
+    g_assert_false (milter_packet_put_header (out, name, 70000, "x", 1, true));
+    g_assert_cmpuint (out->len, ==, MILTER_LENGTH_BYTES + 1 + 65535);
+    g_assert_cmpmem (out->data + out->len - 3, 3, "N\0", 3);
+}
+
 static void
 test_edits (void)
 {
@@ -147,6 +175,7 @@ main (int argc, char **argv)
     g_test_add_func ("/milter/replies", test_replies);
     g_test_add_func ("/milter/codes", test_codes);
     g_test_add_func ("/milter/written", test_written);
+    g_test_add_func ("/milter/longest", test_longest);
     g_test_add_func ("/milter/edits", test_edits);
     return g_test_run ();
 }

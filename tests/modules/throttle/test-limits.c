@@ -233,6 +233,30 @@ test_reload (void)
     world_free (world);
 }
 
+/* Rates are told apart by their period: another order, or one that is gone, gives no hour back that was used up. */
+static void
+test_reordered (void)
+{
+    static const char *const after[] = {"20/h burst 5, 60/m burst 60", "20/h burst 5",
+                                        "1000/d burst 1000, 60/m burst 60, 20/h burst 5"};
+
+    for (guint i = 0; i < G_N_ELEMENTS (after); i++) {
+        g_autofree char *config = g_strdup_printf ("[throttle]\nrate = %s\n", after[i]);
+        World *world = world_new ("[throttle]\nrate = 60/m burst 60, 20/h burst 5\n");
+
+        while (world_send (world) == 0)
+            ;
+        g_assert_cmpuint (world->sent->len, ==, 5);
+        g_test_message ("%s", after[i]);
+        world_reload (world, config);
+        g_assert_cmpint (world_send (world), ==, 3 * MINUTE);
+        world_run (world, 2 * HOUR);
+        assert_kept (world->sent, 20, HOUR, 5);
+        g_assert_cmpuint (world->sent->len, >=, 44);
+        world_free (world);
+    }
+}
+
 static void
 assert_refused (const char *config, const char *wanted)
 {
@@ -354,6 +378,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/limits/returned", test_returned);
     g_test_add_func ("/throttle/limits/connections", test_connections);
     g_test_add_func ("/throttle/limits/reload", test_reload);
+    g_test_add_func ("/throttle/limits/reordered", test_reordered);
     g_test_add_func ("/throttle/limits/mistakes", test_mistakes);
     g_test_add_func ("/throttle/limits/many-lanes", test_many_lanes);
     g_test_add_func ("/throttle/limits/idle", test_idle);

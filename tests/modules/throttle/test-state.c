@@ -78,6 +78,21 @@ test_changed (void)
     remove_dir (dir);
 }
 
+/* An hour that was used up is the hour's wherever it stands. */
+static void
+test_reordered (void)
+{
+    char *dir = make_dir ();
+    World *world = world_new_at ("[throttle]\nrate = 60/m burst 60, 20/h burst 5\n", dir, BEGIN);
+
+    for (guint i = 0; i < 5; i++)
+        g_assert_cmpint (world_send (world), ==, 0);
+    world = restart (world, "[throttle]\nrate = 20/h burst 5, 60/m burst 60\n", dir, 0);
+    g_assert_cmpint (world_send (world), ==, 3 * MINUTE);
+    world_free (world);
+    remove_dir (dir);
+}
+
 static void
 test_learned (void)
 {
@@ -151,6 +166,27 @@ test_clock_back (void)
     g_assert_cmpint (world_send (world), ==, 6 * HOUR);
     world = restart (world, config, dir, -30 * DAY);
     g_assert_cmpint (world_send (world), ==, 6 * HOUR);
+    world_free (world);
+    remove_dir (dir);
+}
+
+/* The same of a tenant that is held. */
+static void
+test_clock_back_stop (void)
+{
+    const char *config = GOOGLE RULES;
+    char *dir = make_dir ();
+    World *world = world_new_at (config, dir, BEGIN + 30 * DAY);
+
+    relais_test_set_tenant (world->test, "a");
+    world_reply (world, "dot", 451, NULL, "spam");
+    g_assert_cmpint (world_send (world), ==, 2 * HOUR);
+    world = restart (world, config, dir, HOUR);
+    relais_test_set_tenant (world->test, "a");
+    g_assert_cmpint (world_send (world), ==, HOUR);
+    world = restart (world, config, dir, -30 * DAY);
+    relais_test_set_tenant (world->test, "a");
+    g_assert_cmpint (world_send (world), ==, 2 * HOUR);
     world_free (world);
     remove_dir (dir);
 }
@@ -308,6 +344,52 @@ test_warmup_forgotten (void)
     world_free (world);
 }
 
+/* More lanes than are remembered: a day's count of one that had to go is not begun anew, and the next day is. Without a
+ * store a lane that comes back counts as having used all that one did. */
+static void
+check_evicted (World *world, bool stored)
+{
+    guint n[150] = {0};
+
+    for (guint round = 0; round < 2; round++)
+        for (guint i = 0; i < G_N_ELEMENTS (n); i++) {
+            g_autofree char *site = g_strdup_printf ("mx%u.example", i);
+
+            relais_test_set_lane (world->test, "s1", "default", site, NULL);
+            n[i] += world_run (world, 4 * SECOND);
+            g_assert_cmpuint (n[i], <=, 5);
+            if (round > 0 && stored)
+                g_assert_cmpuint (n[i], ==, 5);
+        }
+    world_advance (world, DAY);
+    relais_test_set_lane (world->test, "s1", "default", "mx0.example", NULL);
+    g_assert_cmpuint (world_run (world, 4 * SECOND), ==, 7);
+    world_free (world);
+}
+
+static void
+test_warmup_evicted (void)
+{
+    const char *config = WARM "caps = 5 7 9\nspread = no\n[throttle]\nlanes = 100\n";
+
+    check_evicted (world_new (config), true);
+    check_evicted (world_new_bare (config), false);
+}
+
+/* What a reload finds to be written is written by the plans of today. */
+static void
+test_reload_dirty (void)
+{
+    World *world = world_new (WARM "caps = 5 7 9\nspread = no\n");
+
+    g_assert_cmpuint (world_run (world, 2 * SECOND), ==, 5);
+    world_reload (world, WARM "caps = 6 7 9\nspread = no\n");
+    world_advance (world, 10 * SECOND);
+    g_assert_cmpuint (world_run (world, 2 * SECOND), ==, 1);
+    world_reload (world, WARM "caps = 8 7 9\nspread = no\n");
+    world_free (world);
+}
+
 static void
 test_no_store (void)
 {
@@ -432,11 +514,15 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/crash-warmup", test_crash_warmup);
     g_test_add_func ("/throttle/state/buckets", test_buckets);
     g_test_add_func ("/throttle/state/changed", test_changed);
+    g_test_add_func ("/throttle/state/reordered", test_reordered);
     g_test_add_func ("/throttle/state/learned", test_learned);
     g_test_add_func ("/throttle/state/shares", test_shares);
     g_test_add_func ("/throttle/state/clock-back", test_clock_back);
+    g_test_add_func ("/throttle/state/clock-back-stop", test_clock_back_stop);
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
     g_test_add_func ("/throttle/state/warmup-forgotten", test_warmup_forgotten);
+    g_test_add_func ("/throttle/state/warmup-evicted", test_warmup_evicted);
+    g_test_add_func ("/throttle/state/reload-dirty", test_reload_dirty);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
     g_test_add_func ("/throttle/state/failing-store", test_failing_store);
     g_test_add_func ("/throttle/state/odd-records", test_odd_records);

@@ -45,17 +45,25 @@ load (const char *tenant)
 
 /* What goes out of a message that was accepted and is sent to one recipient. */
 static char *
-sent (RelaisTest *test, const char *message)
+sent_with (RelaisTest *test, const char *message, const char *field, const char *value)
 {
     g_autoptr (GBytes) bytes = NULL;
 
     relais_test_set_message (test, (const guint8 *)message, strlen (message));
+    if (field != NULL)
+        relais_test_set_attribute (test, field, value);
     relais_test_set_sender (test, "a@sender.test");
     relais_test_add_recipient (test, "x@rcpt.test");
     g_assert_cmpuint (relais_test_run (test, RELAIS_HOOK_MESSAGE), ==, RELAIS_VERDICT_CONTINUE);
     g_assert_cmpuint (relais_test_run (test, RELAIS_HOOK_REWRITE), ==, RELAIS_VERDICT_CONTINUE);
     bytes = relais_test_get_rewritten (test);
     return g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+}
+
+static char *
+sent (RelaisTest *test, const char *message)
+{
+    return sent_with (test, message, NULL, NULL);
 }
 
 static guint
@@ -117,6 +125,21 @@ test_aggregate_is_the_same (void)
         g_assert_cmpstr (one, ==, other);
         g_assert_cmpuint (count (one, BASE "/c/"), ==, 1);
     }
+}
+
+/* A field that says nothing, as a template leaves it whose variable was not set, is no yes of the tenant's. */
+static void
+test_empty_fields (void)
+{
+    g_autoptr (RelaisTest) test = load (INDIVIDUAL);
+    g_autofree char *one = sent_with (test, HEAD "\r\n" LINK, "x-relais.consent", "no");
+    g_autofree char *other = sent_with (test, HEAD "\r\n" LINK, "x-relais.consent", "");
+    g_autofree char *individual = sent_with (test, HEAD "\r\n" LINK, "x-relais.consent", "yes");
+    g_autofree char *untracked = sent_with (test, HEAD "\r\n" LINK, "x-relais.track", "");
+
+    g_assert_cmpstr (one, !=, individual);
+    g_assert_cmpstr (one, ==, other);
+    g_assert_cmpstr (untracked, ==, HEAD "\r\n" LINK);
 }
 
 /* --- Mistakes --------------------------------------------------------------------------------- */
@@ -386,6 +409,7 @@ main (int argc, char **argv)
     g_test_add_func ("/tracking/off", test_off);
     g_test_add_func ("/tracking/individual", test_individual);
     g_test_add_func ("/tracking/aggregate", test_aggregate_is_the_same);
+    g_test_add_func ("/tracking/empty-fields", test_empty_fields);
     g_test_add_func ("/tracking/life", test_life);
     g_test_add_func ("/tracking/no-tenant", test_no_tenant);
     g_test_add_func ("/tracking/no-host", test_no_host);
