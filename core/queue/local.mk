@@ -154,6 +154,12 @@ tests_queue_test_queue_evidence_SOURCES = tests/queue/test-queue-evidence.c $(QU
 tests_queue_test_queue_evidence_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_evidence_LDADD = $(CORE_TEST_LDADD)
 
+check_PROGRAMS += tests/queue/test-queue-states
+TESTS += tests/queue/test-queue-states
+tests_queue_test_queue_states_SOURCES = tests/queue/test-queue-states.c $(QUEUE_SCENE)
+tests_queue_test_queue_states_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_states_LDADD = $(CORE_TEST_LDADD)
+
 check_PROGRAMS += tests/queue/test-queue-trouble
 TESTS += tests/queue/test-queue-trouble
 tests_queue_test_queue_trouble_SOURCES = tests/queue/test-queue-trouble.c $(QUEUE_SCENE)
