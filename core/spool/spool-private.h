@@ -135,7 +135,7 @@ void relais_spool_load (RelaisSpool *spool, guint64 id, RelaisSpoolLoaded func, 
 /* The first attempt ended: the body need not stay in memory. */
 void relais_spool_cool (RelaisSpool *spool, guint64 id);
 /* Takes a message whose body proved damaged out of circulation: moved to the quarantine, its id is
- * done, the event says so. */
+ * done, the event says so. What cannot be moved there now comes again at the next start. */
 void relais_spool_quarantine (RelaisSpool *spool, guint64 id, const char *reason);
 /* Deletes a file below quarantine/ by its exact name, once an event that says so is on disk. `done` is
  * called from a later turn. */

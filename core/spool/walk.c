@@ -187,7 +187,7 @@ find_file (const Walk *walk, const Found *found, guint64 size_bytes)
            ref.size_bytes == size_bytes;
 }
 
-/* Takes a message out of the table. */
+/* Takes a message out of the table, until the next start. */
 static void
 drop (RelaisSpool *spool, guint64 id)
 {
@@ -235,8 +235,10 @@ hand_over (Walk *walk, Found *found, const guint8 *bytes, RelaisSpoolFound func,
     if (message != NULL)
         func (data, message);
     else if (g_error_matches (found->error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_DAMAGED)) {
-        relais_spool_save_message (spool, &found->where, found->error->message);
-        drop (spool, found->where.id);
+        if (relais_spool_save_message (spool, &found->where, found->error->message))
+            relais_spool_end_damaged (spool, found->where.id, found->error->message);
+        else
+            drop (spool, found->where.id);
     } else {
         walk->unread = true;
         g_warning ("spool \"%s\": a message cannot be read now: %s", spool->dir,

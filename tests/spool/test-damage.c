@@ -201,6 +201,64 @@ test_quarantine_that_takes_nothing (void)
     fixture_clear (&f);
 }
 
+static bool
+count_line (gpointer data, const char *line, gsize size)
+{
+    ++*(guint *)data;
+    return true;
+}
+
+/* Opens the spool with its event log, and sees that so many messages are found and so many damaged. */
+static void
+check_start (Fixture *f, guint living, guint damaged, guint events)
+{
+    g_autofree char *log = g_build_filename (f->dir, "log", NULL);
+    g_autoptr (GHashTable) found = NULL;
+    g_autoptr (GError) error = NULL;
+    RelaisSpoolFigures figures;
+    guint n = 0;
+
+    f->events = relais_event_log_open (log, f->loop, &error);
+    g_assert_no_error (error);
+    fixture_open (f);
+    found = fixture_recover (f);
+    g_assert_cmpuint (g_hash_table_size (found), ==, living);
+    relais_spool_figures (f->spool, &figures);
+    g_assert_cmpuint (figures.quarantined, ==, damaged);
+    fixture_close (f);
+    g_clear_pointer (&f->events, relais_event_log_close);
+    g_assert_true (
+        relais_event_log_search (log, "\"type\":\"quarantined\"", count_line, &n, &error));
+    g_assert_cmpuint (n, ==, events);
+}
+
+/* What a start finds damaged is put aside and told of once, in the event log too; if it cannot be put aside, the next
+ * start does. */
+static void
+test_told_once (void)
+{
+    Fixture f;
+    g_autofree char *bodies = NULL, *name = NULL, *bar = NULL;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    fixture_accept (&f, 1, 400000);
+    fixture_accept (&f, 2, 400);
+    fixture_accept (&f, 3, 400);
+    name = fixture_first_segment (&f);
+    fixture_close (&f);
+    bodies = g_build_filename (f.spool_dir, "bodies", NULL);
+    bar = g_strdup_printf ("%s/quarantine/%s-0-4096.part", f.spool_dir, name);
+    fixture_remove_dir (bodies);
+    spoil_text (f.spool_dir, "s2@sender.test");
+    g_assert_cmpint (g_mkdir (bar, 0700), ==, 0);
+    check_start (&f, 1, 2, 0);
+    g_assert_cmpint (g_rmdir (bar), ==, 0);
+    check_start (&f, 1, 2, 2);
+    check_start (&f, 1, 0, 2);
+    fixture_clear (&f);
+}
+
 /* A segment that lost its end is damage, not a tear: it is told of, and the bodies of what was lost are kept. */
 static void
 test_cut_segment (void)
@@ -503,6 +561,7 @@ main (int argc, char **argv)
                      test_quarantine_that_takes_nothing);
     g_test_add_func ("/spool/damage/planted", test_planted);
     g_test_add_func ("/spool/damage/planted-directory", test_planted_directory);
+    g_test_add_func ("/spool/damage/told-once", test_told_once);
     g_test_add_func ("/spool/damage/cut-segment", test_cut_segment);
     g_test_add_func ("/spool/damage/unreadable-segment", test_unreadable_segment);
     g_test_add_func ("/spool/damage/bad-block", test_bad_block);
