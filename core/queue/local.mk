@@ -11,6 +11,7 @@ libcore_la_SOURCES += \
     core/queue/destination.c core/queue/destination-private.h \
     core/queue/evidence.c core/queue/evidence-private.h \
     core/queue/flow.c core/queue/flow-private.h \
+    core/queue/grace.c core/queue/grace-private.h \
     core/queue/inject.c core/queue/intake.c \
     core/queue/keep.c core/queue/keep-private.h \
     core/queue/lane.c core/queue/lane-private.h \
