@@ -368,6 +368,37 @@ test_bad_block (void)
     fixture_clear (&f);
 }
 
+/* The same where a record says which body file is its own: that this cannot be read now says nothing of the file. */
+static void
+test_bad_block_of_file (void)
+{
+    enum { STEP = 8, STEPS = 50 };
+    Fixture f;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    fixture_accept (&f, 1, 400000);
+    fixture_close (&f);
+    for (guint i = 1; i <= STEPS; i++) {
+        g_autoptr (GHashTable) found = NULL;
+        RelaisSpoolFigures figures;
+
+        fixture_open (&f);
+        bad_from = 4096 + i * STEP;
+        found = fixture_recover (&f);
+        bad_from = G_MAXINT64;
+        relais_spool_figures (f.spool, &figures);
+        g_assert_cmpuint (figures.quarantined, ==, 0);
+        fixture_close (&f);
+    }
+    fixture_open (&f);
+
+    g_autoptr (GHashTable) all = fixture_recover (&f);
+
+    g_assert_cmpuint (g_hash_table_size (all), ==, 1);
+    fixture_clear (&f);
+}
+
 /* Opens a copy of the spool in which one byte is flipped: whatever is found is right, or is said to
  * be damaged. */
 static guint
@@ -565,6 +596,7 @@ main (int argc, char **argv)
     g_test_add_func ("/spool/damage/cut-segment", test_cut_segment);
     g_test_add_func ("/spool/damage/unreadable-segment", test_unreadable_segment);
     g_test_add_func ("/spool/damage/bad-block", test_bad_block);
+    g_test_add_func ("/spool/damage/bad-block-of-file", test_bad_block_of_file);
     g_test_add_func ("/spool/damage/flips/sealed", test_flips_sealed);
     g_test_add_func ("/spool/damage/flips/unsealed", test_flips_unsealed);
     return g_test_run ();
