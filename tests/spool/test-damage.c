@@ -368,6 +368,49 @@ test_bad_block (void)
     fixture_clear (&f);
 }
 
+/* A message that cannot be read now, or whose state cannot, is not loaded, and is not damaged: without its state, those
+ * who were served would count as queued, and be written down so. */
+static void
+test_bad_block_of_state (void)
+{
+    enum { STEP = 8, STEPS = 60 };
+    Fixture f;
+    g_autoptr (RelaisMessage) message = NULL;
+    g_autoptr (GError) error = NULL;
+    RelaisGroup *group;
+    Outcome outcome;
+    guint64 id;
+    guint n = 0;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    id = fixture_accept (&f, 1, 9000);
+    message = fixture_load (&f, id, &error);
+    g_assert_no_error (error);
+    message->states[0].kind = RELAIS_STATE_DELIVERED;
+    group = relais_group_new (f.spool);
+    relais_group_add_state (group, message);
+    fixture_submit (&f, group, RELAIS_GROUP_URGENT, &outcome);
+    outcome_clear (&outcome);
+    g_clear_pointer (&message, relais_message_unref);
+    relais_spool_cool (f.spool, id);
+    for (guint i = 0; i < STEPS; i++) {
+        bad_from = 4096 + 9000 + i * STEP;
+        message = fixture_load (&f, id, &error);
+        bad_from = G_MAXINT64;
+        if (message != NULL)
+            g_assert_cmpuint (message->states[0].kind, ==, RELAIS_STATE_DELIVERED);
+        else
+            g_assert_error (error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_IO);
+        n += message != NULL;
+        g_clear_pointer (&message, relais_message_unref);
+        g_clear_error (&error);
+    }
+    g_assert_cmpuint (n, >, 0);
+    g_assert_cmpuint (n, <, STEPS);
+    fixture_clear (&f);
+}
+
 /* The same where a record says which body file is its own: that this cannot be read now says nothing of the file. */
 static void
 test_bad_block_of_file (void)
@@ -596,6 +639,7 @@ main (int argc, char **argv)
     g_test_add_func ("/spool/damage/cut-segment", test_cut_segment);
     g_test_add_func ("/spool/damage/unreadable-segment", test_unreadable_segment);
     g_test_add_func ("/spool/damage/bad-block", test_bad_block);
+    g_test_add_func ("/spool/damage/bad-block-of-state", test_bad_block_of_state);
     g_test_add_func ("/spool/damage/bad-block-of-file", test_bad_block_of_file);
     g_test_add_func ("/spool/damage/flips/sealed", test_flips_sealed);
     g_test_add_func ("/spool/damage/flips/unsealed", test_flips_unsealed);
