@@ -22,9 +22,9 @@ typedef struct {
     GHashTable *last_lines; /* GBytes *, a set */
 } RelaisEventTail;
 
-/* Reads the tail of one day file, cuts what stands after its last whole line, syncs it, and merges
- * what it tells into `tail`. Blocks. */
-bool
-relais_event_file_recover (int dir_fd, const char *name, RelaisEventTail *tail, GError **error);
+/* Reads the tail of one day file, cuts what stands after its last whole line, or from its first zero on unless
+ * all of it was `synced` once, syncs it, and merges what it tells into `tail`. Blocks. */
+bool relais_event_file_recover (int dir_fd, const char *name, bool synced, RelaisEventTail *tail,
+                                GError **error);
 /* Fails with errno as a GError that says what was being done. */
 bool relais_event_fail (GError **error, const char *what, const char *name);

@@ -199,25 +199,44 @@ read_range (int fd, off_t offset, char *to, gsize size)
     return true;
 }
 
+/* Reads what stands before `*end`, TAIL_BYTES at most. After a power cut some file systems have a file's length but
+ * zeros for some of what was written since its last sync, and whole lines behind them perhaps. No line of ours has a
+ * zero: the file ends before the first of them, and what stood behind it comes again from the spool. */
 static bool
-recover_fd (int fd, const char *name, RelaisEventTail *tail, GError **error)
+read_end (int fd, bool synced, char *bytes, off_t *end, gsize *size)
+{
+    const char *zero;
+
+    do {
+        *size = (gsize)MIN (*end, (off_t)TAIL_BYTES);
+        if (!read_range (fd, *end - (off_t)*size, bytes, *size))
+            return false;
+        zero = synced ? NULL : memchr (bytes, '\0', *size);
+        if (zero != NULL)
+            *end -= (bytes + *size) - zero;
+    } while (zero != NULL);
+    return true;
+}
+
+static bool
+recover_fd (int fd, const char *name, bool synced, RelaisEventTail *tail, GError **error)
 {
     struct stat st;
     g_autofree char *bytes = NULL;
-    gsize size, keep;
-    off_t start;
+    gsize size;
+    off_t end, keep;
 
     if (fstat (fd, &st) < 0)
         return relais_event_fail (error, "look at", name);
     if (st.st_size == 0)
         return true;
-    size = (gsize)MIN (st.st_size, (off_t)TAIL_BYTES);
-    start = st.st_size - (off_t)size;
-    bytes = g_malloc (size);
-    if (!read_range (fd, start, bytes, size))
+    bytes = g_malloc (TAIL_BYTES);
+    end = st.st_size;
+    if (!read_end (fd, synced, bytes, &end, &size))
         return relais_event_fail (error, "read", name);
-    keep = cut_at (bytes, size, read_tail (bytes, size, start == 0, tail));
-    if (keep < size && ftruncate (fd, start + (off_t)keep) < 0)
+    keep = end - (off_t)size;
+    keep += (off_t)cut_at (bytes, size, read_tail (bytes, size, keep == 0, tail));
+    if (keep < st.st_size && ftruncate (fd, keep) < 0)
         return relais_event_fail (error, "cut the torn end of", name);
     if (fdatasync (fd) < 0)
         return relais_event_fail (error, "sync", name);
@@ -225,14 +244,15 @@ recover_fd (int fd, const char *name, RelaisEventTail *tail, GError **error)
 }
 
 bool
-relais_event_file_recover (int dir_fd, const char *name, RelaisEventTail *tail, GError **error)
+relais_event_file_recover (int dir_fd, const char *name, bool synced, RelaisEventTail *tail,
+                           GError **error)
 {
     int fd = openat (dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     bool good;
 
     if (fd < 0)
         return relais_event_fail (error, "open", name);
-    good = recover_fd (fd, name, tail, error);
+    good = recover_fd (fd, name, synced, tail, error);
     close (fd);
     return good;
 }

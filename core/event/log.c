@@ -429,8 +429,10 @@ recover_all (RelaisEventLog *log, GError **error)
 
     if (names == NULL)
         return false;
+    /* A day's file is synced before that of the next is begun. */
     for (guint i = 0; i < names->len; i++)
-        if (!relais_event_file_recover (log->dir_fd, g_ptr_array_index (names, i), &tail, error))
+        if (!relais_event_file_recover (log->dir_fd, g_ptr_array_index (names, i),
+                                        i + 1 < names->len, &tail, error))
             return false;
     log->known_seq = log->queued_seq = log->synced_seq = tail.last_seq;
     set_first_end (log, names);

@@ -12,7 +12,11 @@ struct RelaisLive {
     RelaisQueue *queue;
     guint64 id;
     guint refs;
-    GQueue settlements; /* RelaisSettlement, by link, not yet handed to the spool, in their order */
+    GQueue
+        settlements; /* RelaisSettlement, by link, that are not ready or behind such, in their order */
+    RelaisParcel
+        *parcel;  /* those that are ready and wait for a sync; NULL: none. See settlement.c */
+    guint flying; /* parcels of large states that were handed to the spool and are not synced */
     RelaisMessage *message; /* NULL while it is read */
     GArray *waiters;
 };

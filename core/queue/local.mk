@@ -11,6 +11,7 @@ libcore_la_SOURCES += \
     core/queue/destination.c core/queue/destination-private.h \
     core/queue/evidence.c core/queue/evidence-private.h \
     core/queue/flow.c core/queue/flow-private.h \
+    core/queue/grace.c core/queue/grace-private.h \
     core/queue/inject.c core/queue/intake.c \
     core/queue/keep.c core/queue/keep-private.h \
     core/queue/lane.c core/queue/lane-private.h \
@@ -153,6 +154,12 @@ TESTS += tests/queue/test-queue-evidence
 tests_queue_test_queue_evidence_SOURCES = tests/queue/test-queue-evidence.c $(QUEUE_GUEST)
 tests_queue_test_queue_evidence_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
 tests_queue_test_queue_evidence_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/queue/test-queue-states
+TESTS += tests/queue/test-queue-states
+tests_queue_test_queue_states_SOURCES = tests/queue/test-queue-states.c $(QUEUE_SCENE)
+tests_queue_test_queue_states_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/queue
+tests_queue_test_queue_states_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/queue/test-queue-trouble
 TESTS += tests/queue/test-queue-trouble

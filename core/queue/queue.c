@@ -7,6 +7,7 @@
 
 #include "queue/commands-private.h"
 #include "queue/connection-private.h"
+#include "queue/grace-private.h"
 #include "queue/keep-private.h"
 #include "queue/local-private.h"
 #include "queue/outcome-private.h"
@@ -555,7 +556,7 @@ relais_queue_add (RelaisQueue *queue, RelaisMessage *message)
     for (guint32 number = relais_slot_at (&queue->records, slot)->first; number != 0;
          number = relais_delivery_at (&queue->records, number)->after)
         place_delivery (queue, number, message);
-    relais_queue_set_deadline (queue, slot);
+    relais_queue_set_first_deadline (queue, slot, message);
     cool_if_it_waits (queue, slot);
 }
 

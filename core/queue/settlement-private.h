@@ -23,6 +23,7 @@ struct RelaisSettlement {
     RelaisLive *live;
     const RelaisResultFacts *facts;
     RelaisGroup *group;
+    gsize state_bytes;      /* of the states in the group; 0: the message is done */
     RelaisDossier *dossier; /* NULL: nothing speaks against anyone */
     RelaisReport *report;   /* NULL: none is due */
     bool attempted;
@@ -32,5 +33,5 @@ struct RelaisSettlement {
     gint64 parked_us; /* when it was parked first; 0: never */
     RelaisLoopFunc written;
     gpointer data;
-    GList link, parked_link; /* in live->settlements, in queue->parked */
+    GList link, parked_link; /* in live->settlements or a parcel's, in queue->parked */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Settlements on their way into the spool. Each results in one group: the message's states (or its end), a line for
+ * Settlements on their way into the spool. Each results in a group: the message's states (or its end), a line for
  * each recipient, and at most one report. What waits for the group (the connection, the report's own delivery) goes
  * on when it was written.
  *
@@ -9,6 +9,11 @@
  *
  * The states in a group are those of the moment of its commit, and the groups of one message go in the order of their
  * commits: no state is written before the event, the evidence and the report that belong to it.
+ *
+ * A STATE holds all recipients of its message: of one with a thousand at a thousand sites the outcomes would write a
+ * thousand times a thousand states. So once its states take more than a page, one group at a time is on its way to the
+ * disk. What becomes ready meanwhile shares the next one, a parcel, which goes when that is synced, or when the message
+ * is done; its connections wait as long.
  *
  * Evidence is on the suppression list's disk before its outcome is on ours: a crash between the two has the outcome
  * repeated, and the evidence, which has the event's id, counts once. While the list cannot be written the outcome is
@@ -25,6 +30,20 @@
 
 static const gint64 RETRY_US = 10 * RELAIS_USEC_PER_SEC;
 static const gint64 PATIENCE_US = RELAIS_USEC_PER_DAY;
+enum {
+    SMALL_STATE_BYTES = 4096, /* up to a page; its own line takes as much of the disk */
+    PARCEL_BYTES = 1 << 20    /* beside states; so much goes at once */
+};
+
+/* Settlements of one message that go in one group. */
+struct RelaisParcel {
+    RelaisQueue *queue;
+    RelaisLive *live;   /* the settlements' until they are written; own once `flying` */
+    RelaisGroup *group; /* NULL: submitted */
+    GQueue settlements; /* RelaisSettlement, by link, until they are written */
+    gsize bytes, state_bytes;
+    bool flying;
+};
 
 static void go_on (RelaisSettlement *settlement);
 
@@ -99,7 +118,80 @@ find_stalled (RelaisLive *live)
     }
 }
 
-/* Hands over what is ready, from the oldest on. */
+/* --- What goes together ------------------------------------------------------------------------- */
+
+static void
+on_parcel_written (gpointer data)
+{
+    RelaisParcel *parcel = data;
+
+    for (GList *link; (link = g_queue_pop_head_link (&parcel->settlements)) != NULL;)
+        on_written (link->data);
+}
+
+static void send_off (RelaisLive *live);
+
+/* With an error the spool was closed out of order: what was not written is done again at the next start. */
+static void
+on_parcel_synced (gpointer data, const GError *error)
+{
+    RelaisParcel *parcel = data;
+
+    on_parcel_written (parcel);
+    if (parcel->flying) {
+        parcel->live->flying--;
+        send_off (parcel->live);
+        relais_live_unref (parcel->live);
+    }
+    relais_queue_unref (parcel->queue);
+    g_free (parcel);
+}
+
+static void
+add_to_parcel (RelaisLive *live, RelaisSettlement *settlement)
+{
+    RelaisParcel *parcel = live->parcel;
+
+    if (parcel == NULL) {
+        parcel = live->parcel = g_new0 (RelaisParcel, 1);
+        parcel->queue = relais_queue_ref (live->queue);
+        parcel->live = live;
+    }
+    g_queue_push_tail_link (&parcel->settlements, &settlement->link);
+    parcel->bytes += relais_group_bytes (settlement->group);
+    parcel->state_bytes = settlement->state_bytes;
+    if (parcel->group == NULL)
+        parcel->group = g_steal_pointer (&settlement->group);
+    else
+        relais_group_join (parcel->group, g_steal_pointer (&settlement->group));
+}
+
+static bool
+may_wait (const RelaisLive *live, const RelaisParcel *parcel)
+{
+    return live->flying > 0 && parcel->state_bytes > SMALL_STATE_BYTES &&
+           parcel->bytes < PARCEL_BYTES && !live->queue->closed;
+}
+
+/* Hands the parcel over, unless it is to wait for the one before it. */
+static void
+send_off (RelaisLive *live)
+{
+    RelaisParcel *parcel = live->parcel;
+
+    if (parcel == NULL || may_wait (live, parcel))
+        return;
+    live->parcel = NULL;
+    parcel->flying = parcel->state_bytes > SMALL_STATE_BYTES;
+    if (parcel->flying) {
+        live->flying++;
+        relais_live_ref (live);
+    }
+    relais_group_submit (g_steal_pointer (&parcel->group), RELAIS_GROUP_LAZY, on_parcel_written,
+                         on_parcel_synced, parcel);
+}
+
+/* Takes up what is ready, from the oldest on. */
 static void
 advance (RelaisLive *live)
 {
@@ -108,8 +200,8 @@ advance (RelaisLive *live)
          (settlement = g_queue_peek_head (&live->settlements)) != NULL &&
          settlement->step == RELAIS_SETTLEMENT_READY;) {
         g_queue_unlink (&live->settlements, &settlement->link);
-        relais_group_submit (g_steal_pointer (&settlement->group), RELAIS_GROUP_LAZY, on_written,
-                             NULL, settlement);
+        add_to_parcel (live, settlement);
+        send_off (live);
     }
     relais_live_unref (live);
 }
@@ -162,6 +254,7 @@ relais_settlement_abandon_all (RelaisQueue *queue)
     for (GList *link = lives; link != NULL; link = link->next) {
         RelaisLive *live = relais_live_ref (link->data);
 
+        send_off (live);
         for (GList *at = live->settlements.head, *next; at != NULL; at = next) {
             RelaisSettlement *settlement = at->data;
 
@@ -288,7 +381,7 @@ relais_settlement_commit (RelaisSettlement *settlement, RelaisLoopFunc written, 
     if (slot == 0)
         relais_group_add_done (settlement->group, live->id);
     else
-        relais_group_add_state (settlement->group, live->message);
+        settlement->state_bytes = relais_group_add_state (settlement->group, live->message);
     g_queue_push_tail_link (&live->settlements, &settlement->link);
     find_stalled (live);
     go_on (settlement);

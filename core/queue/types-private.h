@@ -29,6 +29,7 @@ typedef struct RelaisDestination RelaisDestination;
 typedef struct RelaisFlow RelaisFlow;
 typedef struct RelaisLane RelaisLane;
 typedef struct RelaisLive RelaisLive;
+typedef struct RelaisParcel RelaisParcel;
 typedef struct RelaisPath RelaisPath;
 typedef struct RelaisPermit RelaisPermit;
 typedef struct RelaisQueue RelaisQueue;

@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "queue/destination-private.h"
+#include "queue/grace-private.h"
 #include "queue/live-private.h"
 #include "queue/outcome-private.h"
 #include "queue/rest-private.h"
@@ -16,7 +17,6 @@
 #include <string.h>
 
 enum { SLOTS_PER_TURN = 2000 };
-#define GRACE_US RELAIS_USEC_PER_HOUR
 
 typedef struct {
     RelaisQueue *queue;
@@ -102,7 +102,7 @@ static void
 release (RelaisQueue *queue, guint32 number)
 {
     RelaisDelivery *delivery = relais_delivery_at (&queue->records, number);
-    RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
+    const RelaisMessageSlot *slot = relais_slot_at (&queue->records, delivery->message);
 
     if (delivery->place == RELAIS_PLACE_ACTIVE && delivery->action == RELAIS_ACTION_HOLD)
         delivery->action = RELAIS_ACTION_NONE;
@@ -111,11 +111,8 @@ release (RelaisQueue *queue, guint32 number)
     /* Held beyond its lifetime: it was released to be sent, not to be returned at once. */
     if (relais_loop_now_us (queue->loop) >=
         relais_schedule_expiry_us (relais_queue_schedule (queue, slot), slot->born_us,
-                                   slot->bounce)) {
-        slot->grace = 1;
-        relais_queue_set_wake (queue, delivery->message,
-                               relais_loop_now_us (queue->loop) + GRACE_US);
-    }
+                                   slot->bounce))
+        relais_queue_give_grace (queue, delivery->message);
     relais_queue_make_local (queue, number, RELAIS_ACTION_RELEASE);
 }
 

@@ -97,7 +97,7 @@ relais_group_add_message (RelaisGroup *group, RelaisMessage *message, RelaisDraf
         make_hot (group->spool, message);
 }
 
-void
+gsize
 relais_group_add_state (RelaisGroup *group, const RelaisMessage *message)
 {
     RelaisItem *item = add_item (group, RELAIS_RECORD_STATE, message->id);
@@ -105,6 +105,7 @@ relais_group_add_state (RelaisGroup *group, const RelaisMessage *message)
 
     relais_states_encode (message, bytes);
     item->bytes = g_byte_array_free_to_bytes (bytes);
+    return g_bytes_get_size (item->bytes);
 }
 
 void
@@ -119,6 +120,57 @@ relais_group_add_event (RelaisGroup *group, GBytes *line)
     RelaisItem *item = add_item (group, RELAIS_RECORD_EVENT, 0);
 
     item->bytes = g_bytes_ref (line);
+}
+
+/* --- Two in one -------------------------------------------------------------------------------- */
+
+gsize
+relais_group_bytes (const RelaisGroup *group)
+{
+    gsize bytes = 0;
+
+    for (guint i = 0; i < group->items->len; i++) {
+        const RelaisItem *item = &g_array_index (group->items, RelaisItem, i);
+
+        if (item->bytes != NULL && item->type != RELAIS_RECORD_STATE)
+            bytes += g_bytes_get_size (item->bytes);
+        if (item->body != NULL)
+            bytes += g_bytes_get_size (item->body);
+    }
+    return bytes;
+}
+
+/* There is at most one, and it was added last but for a report. */
+static void
+drop_state (RelaisGroup *group, guint64 id)
+{
+    for (guint i = group->items->len; i > 0; i--) {
+        const RelaisItem *item = &g_array_index (group->items, RelaisItem, i - 1);
+
+        if (item->type == RELAIS_RECORD_STATE && item->id == id) {
+            g_array_remove_index (group->items, i - 1);
+            return;
+        }
+    }
+}
+
+void
+relais_group_join (RelaisGroup *group, RelaisGroup *later)
+{
+    g_assert (!group->submitted && !later->submitted);
+    for (guint i = 0; i < later->items->len; i++) {
+        const RelaisItem *item = &g_array_index (later->items, RelaisItem, i);
+
+        if (item->type == RELAIS_RECORD_STATE || item->type == RELAIS_RECORD_DONE)
+            drop_state (group, item->id);
+    }
+    g_array_append_vals (group->items, later->items->data, later->items->len);
+    group->receive_bytes += later->receive_bytes;
+    later->receive_bytes = 0;
+    /* What they refer to is the other group's now. */
+    g_array_set_clear_func (later->items, NULL);
+    g_array_set_size (later->items, 0);
+    relais_group_free (later);
 }
 
 /* --- Handing over ------------------------------------------------------------------------------- */

@@ -164,25 +164,46 @@ find_dead (RelaisSpool *spool)
 }
 
 static bool
-retire_file (RelaisSpool *spool, RelaisSegment *segment)
+is_worth_recycling (RelaisSpool *spool, const RelaisSegment *segment)
 {
-    char name[RELAIS_SEGMENT_NAME_BYTES], blank[RELAIS_SEGMENT_NAME_BYTES];
-    bool recycle;
+    bool worth;
 
     g_mutex_lock (&spool->log_lock);
-    recycle = spool->blanks->len < RELAIS_MAX_BLANKS && !segment->failed &&
-              segment->capacity == spool->options.segment_bytes &&
-              (spool->blanks->len < 1 || !space_is_short (spool));
+    worth = spool->blanks->len < RELAIS_MAX_BLANKS && !segment->failed &&
+            segment->capacity == spool->options.segment_bytes &&
+            (spool->blanks->len < 1 || !space_is_short (spool));
     g_mutex_unlock (&spool->log_lock);
+    return worth;
+}
+
+/* Makes a blank of the file, or unlinks it. */
+static bool
+take_from_its_place (RelaisSpool *spool, RelaisSegment *segment)
+{
+    const bool recycle = is_worth_recycling (spool, segment);
+    char name[RELAIS_SEGMENT_NAME_BYTES], blank[RELAIS_SEGMENT_NAME_BYTES];
+
     relais_segment_name (name, segment->number);
     relais_blank_name (blank, segment->number);
-    if ((recycle ? renameat (spool->dir_fd, name, spool->dir_fd, blank)
-                 : unlinkat (spool->dir_fd, name, 0)) < 0 &&
-        errno != ENOENT)
+    if (recycle && renameat (spool->dir_fd, name, spool->dir_fd, blank) == 0)
+        segment->fate = RELAIS_SEGMENT_RECYCLED;
+    else if ((recycle || unlinkat (spool->dir_fd, name, 0) < 0) && errno != ENOENT)
+        return false;
+    else
+        segment->fate = RELAIS_SEGMENT_UNLINKED;
+    return true;
+}
+
+/* If the directory cannot be synced, the next try goes on from there, whatever it would do with a file that is
+ * still in its place. */
+static bool
+retire_file (RelaisSpool *spool, RelaisSegment *segment)
+{
+    if (segment->fate == RELAIS_SEGMENT_IN_PLACE && !take_from_its_place (spool, segment))
         return false;
     if (fsync (spool->dir_fd) < 0)
         return false;
-    if (recycle) {
+    if (segment->fate == RELAIS_SEGMENT_RECYCLED) {
         g_mutex_lock (&spool->log_lock);
         g_array_insert_val (spool->blanks, 0, segment->number);
         g_mutex_unlock (&spool->log_lock);

@@ -114,67 +114,95 @@ relais_spool_cool (RelaisSpool *spool, guint64 id)
 
 /* --- Quarantine --------------------------------------------------------------------------------- */
 
-void
-relais_spool_save_message (RelaisSpool *spool, const RelaisWhere *where, const char *why)
+static bool
+save_record (RelaisSpool *spool, const RelaisWhere *where, const char *why)
 {
-    char name[RELAIS_BODY_FILE_NAME_BYTES];
     guint8 bytes[RELAIS_RECORD_BYTES];
     RelaisRecord record = {0};
     guint32 end = where->message.offset + RELAIS_RECORD_BYTES;
-    const guint64 *number;
     int fd = relais_spool_open_segment (spool, where->message.segment, NULL);
+    bool good;
 
-    if (fd >= 0) {
-        if (relais_spool_pread (fd, bytes, sizeof bytes, where->message.offset, NULL) &&
-            relais_record_decode (&where->message_framing, bytes, &record))
-            end = (guint32)(where->message.offset + relais_record_size (&record));
-        relais_spool_save_damage (spool, fd, where->message.segment, where->message.offset, end,
-                                  why);
-        close (fd);
-    }
+    if (fd < 0)
+        return false;
+    if (relais_spool_pread (fd, bytes, sizeof bytes, where->message.offset, NULL) &&
+        relais_record_decode (&where->message_framing, bytes, &record))
+        end = (guint32)(where->message.offset + relais_record_size (&record));
+    good = relais_spool_save_damage (spool, fd, where->message.segment, where->message.offset, end,
+                                     why);
+    close (fd);
+    return good;
+}
+
+static bool
+save_file (RelaisSpool *spool, guint64 id)
+{
+    char name[RELAIS_BODY_FILE_NAME_BYTES];
+    const guint64 *number;
+
     g_mutex_lock (&spool->index_lock);
-    number = g_hash_table_lookup (spool->files, &where->id);
+    number = g_hash_table_lookup (spool->files, &id);
     if (number != NULL)
         relais_body_file_name (name, *number);
     g_mutex_unlock (&spool->index_lock);
-    if (number != NULL && linkat (spool->bodies_fd, name, spool->quarantine_fd, name, 0) < 0 &&
-        errno != EEXIST && errno != ENOENT)
-        g_warning ("spool \"%s\": cannot keep body file %s: %s", spool->dir, name,
-                   g_strerror (errno));
+    if (number == NULL)
+        return true;
+    if ((linkat (spool->bodies_fd, name, spool->quarantine_fd, name, 0) == 0 || errno == EEXIST ||
+         errno == ENOENT) &&
+        fsync (spool->quarantine_fd) == 0)
+        return true;
+    g_warning ("spool \"%s\": cannot keep body file %s: %s", spool->dir, name, g_strerror (errno));
+    return false;
+}
+
+bool
+relais_spool_save_message (RelaisSpool *spool, const RelaisWhere *where, const char *why)
+{
+    const bool record = save_record (spool, where, why);
+
+    return save_file (spool, where->id) && record;
+}
+
+void
+relais_spool_end_damaged (RelaisSpool *spool, guint64 id, const char *why)
+{
+    RelaisGroup *group = relais_group_new (spool);
+    char text[RELAIS_ID_TEXT_BYTES];
+    RelaisEventLine *line;
+    g_autoptr (GBytes) event = NULL;
+
+    relais_id_to_text (id, text);
+    line = relais_event_line_new ("quarantined", relais_loop_wall_us (spool->loop), text, -1, 0);
+    relais_event_line_add (line, "reason", why);
+    event = relais_event_line_end (line);
+    relais_group_add_done (group, id);
+    relais_group_add_event (group, event);
+    relais_group_submit (group, RELAIS_GROUP_LAZY, NULL, NULL, NULL);
 }
 
 typedef struct {
     RelaisSpool *spool;
     RelaisWhere where;
     char *reason;
+    bool saved;
 } Removal;
 
 static void
 removal_work (gpointer data)
 {
-    const Removal *removal = data;
+    Removal *removal = data;
 
-    relais_spool_save_message (removal->spool, &removal->where, removal->reason);
+    removal->saved = relais_spool_save_message (removal->spool, &removal->where, removal->reason);
 }
 
 static void
 removal_done (gpointer data)
 {
     Removal *removal = data;
-    RelaisSpool *spool = removal->spool;
-    RelaisGroup *group = relais_group_new (spool);
-    char text[RELAIS_ID_TEXT_BYTES];
-    RelaisEventLine *line;
-    g_autoptr (GBytes) event = NULL;
 
-    release (spool, &removal->where);
-    relais_id_to_text (removal->where.id, text);
-    line = relais_event_line_new ("quarantined", relais_loop_wall_us (spool->loop), text, -1, 0);
-    relais_event_line_add (line, "reason", removal->reason);
-    event = relais_event_line_end (line);
-    relais_group_add_done (group, removal->where.id);
-    relais_group_add_event (group, event);
-    relais_group_submit (group, RELAIS_GROUP_LAZY, NULL, NULL, NULL);
+    release (removal->spool, &removal->where);
+    if (removal->saved)
+        relais_spool_end_damaged (removal->spool, removal->where.id, removal->reason);
     g_free (removal->reason);
     g_free (removal);
 }

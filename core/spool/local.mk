@@ -64,7 +64,7 @@ check_PROGRAMS += tests/spool/test-power
 TESTS += tests/spool/test-power
 tests_spool_test_power_SOURCES = tests/spool/test-power.c $(spool_fixture)
 tests_spool_test_power_CPPFLAGS = $(CORE_CPPFLAGS) -I$(srcdir)/tests/spool
-tests_spool_test_power_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=relais_segment_seal,--wrap=fsync,--wrap=fdatasync
+tests_spool_test_power_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=relais_segment_seal,--wrap=fsync,--wrap=fdatasync,--wrap=fstatvfs
 tests_spool_test_power_LDADD = $(CORE_TEST_LDADD)
 
 # tests/fault: the order of writes, syncs and replies, on the spool as it is and on three mutants.

@@ -140,6 +140,23 @@ read_record (RelaisSpool *spool, const RelaisPlace *place, const RelaisFraming *
     return payload;
 }
 
+/* Reads a message's state, if it has one; NULL too if it is damaged. False if it cannot be read now: whoever was
+ * served is in it, and the next state that is written would have them all queued again. */
+static bool
+read_state (RelaisSpool *spool, const RelaisWhere *where, RelaisRecord *record, GBytes **state,
+            GError **error)
+{
+    g_autoptr (GError) local = NULL;
+
+    *state = NULL;
+    if (where->state.segment != 0)
+        *state = read_record (spool, &where->state, &where->state_framing, record, &local);
+    if (local == NULL || g_error_matches (local, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_DAMAGED))
+        return true;
+    g_propagate_error (error, g_steal_pointer (&local));
+    return false;
+}
+
 RelaisMessage *
 relais_where_read (RelaisSpool *spool, const RelaisWhere *where, GError **error)
 {
@@ -150,11 +167,8 @@ relais_where_read (RelaisSpool *spool, const RelaisWhere *where, GError **error)
         read_record (spool, &where->message, &where->message_framing, &pieces.record, error);
     g_autoptr (GBytes) state = NULL;
 
-    if (payload == NULL)
+    if (payload == NULL || !read_state (spool, where, &pieces.state_record, &state, error))
         return NULL;
-    if (where->state.segment != 0)
-        state =
-            read_record (spool, &where->state, &where->state_framing, &pieces.state_record, NULL);
     pieces.head = g_bytes_get_data (payload, NULL);
     pieces.state = state != NULL ? g_bytes_get_data (state, NULL) : NULL;
     message = relais_where_decode (spool, where, &pieces, &facts, error);

@@ -40,5 +40,7 @@ RelaisMessage *relais_where_read (RelaisSpool *spool, const RelaisWhere *where, 
 int relais_spool_open_segment (RelaisSpool *spool, guint32 number, GError **error);
 
 /* load.c: copies what there is of a message that is held to the quarantine: its record, and its file
- * if it has one. */
-void relais_spool_save_message (RelaisSpool *spool, const RelaisWhere *where, const char *why);
+ * if it has one. False if not all of it is there now: the next start is to try again. */
+bool relais_spool_save_message (RelaisSpool *spool, const RelaisWhere *where, const char *why);
+/* Ends a message that was saved so, with an event. Loop. */
+void relais_spool_end_damaged (RelaisSpool *spool, guint64 id, const char *why);

@@ -120,7 +120,7 @@ keep_segment (RelaisSpool *spool, guint32 number)
     g_mutex_unlock (&spool->index_lock);
 }
 
-void
+bool
 relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 start, guint32 end,
                           const char *why)
 {
@@ -129,18 +129,19 @@ relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 st
     const bool there = fstatat (spool->quarantine_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
     if (there && st.st_size == 0) /* an operator deleted it */
-        return;
+        return true;
     __atomic_fetch_add (&spool->n_quarantined, 1, __ATOMIC_RELAXED);
     if (there || save_with_header (spool, fd, number, start, end, name)) {
         g_warning ("spool \"%s\": %s in segment %08x, bytes %u to %u: moved to the quarantine",
                    spool->dir, why, number, start, end);
-        return;
+        return true;
     }
     g_warning (
         "spool \"%s\": %s in segment %08x, bytes %u to %u: cannot be copied to the quarantine "
         "(%s); the segment is kept, and the next start tries again",
         spool->dir, why, number, start, end, g_strerror (errno));
     keep_segment (spool, number);
+    return false;
 }
 
 /* --- What a record means ------------------------------------------------------------------------ */
@@ -268,8 +269,8 @@ scan_segment (Reading *reading, RelaisSegment *segment, int fd, guint32 valid, G
     for (guint i = 0; i < scan.damages->len; i++) {
         const RelaisDamage *damage = &g_array_index (scan.damages, RelaisDamage, i);
 
-        relais_spool_save_damage (reading->spool, fd, segment->number, damage->start, damage->end,
-                                  "damaged records");
+        (void)relais_spool_save_damage (reading->spool, fd, segment->number, damage->start,
+                                        damage->end, "damaged records");
     }
     if (scan.torn > 0)
         g_message ("spool \"%s\": cut %u bytes of a group that was not finished from segment %08x",

@@ -382,7 +382,14 @@ relais_segment_read_record (int fd, const RelaisFraming *framing, guint32 offset
     n = read_some (fd, offset, first, sizeof first, error);
     if (n < 0)
         return NULL;
-    if (n < RELAIS_RECORD_BYTES || !relais_record_decode (framing, first, record))
+    /* A read that ends early does not say whether the file does. */
+    if (n < RELAIS_RECORD_BYTES) {
+        if (!relais_spool_pread (fd, first + n, RELAIS_RECORD_BYTES - (gsize)n,
+                                 (guint64)offset + (guint64)n, error))
+            return NULL;
+        n = RELAIS_RECORD_BYTES;
+    }
+    if (!relais_record_decode (framing, first, record))
         return fail_damaged ("the record", offset, error);
     size = record->head_bytes + (with_body ? (gsize)record->body_bytes : 0);
     have = MIN (size, (gsize)n - RELAIS_RECORD_BYTES);

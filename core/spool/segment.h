@@ -18,10 +18,19 @@ typedef struct {
     guint32 count;
 } RelaisGuard;
 
+/* What became of the file of a segment in which all is dead. */
+typedef enum {
+    RELAIS_SEGMENT_IN_PLACE = 0,
+    RELAIS_SEGMENT_RECYCLED, /* a blank now */
+    RELAIS_SEGMENT_UNLINKED
+} RelaisSegmentFate;
+
 typedef struct {
     guint32 number;
     RelaisFraming framing;
     guint32 capacity;
+
+    RelaisSegmentFate fate; /* keeper's; the directory need not be synced yet */
 
     /* Writer; syncer once it is full. */
     guint32 end; /* where the next record goes */

@@ -93,12 +93,17 @@ void relais_group_free (RelaisGroup *group);
  * the group takes over (message->body is set here: readable at once). Hot until
  * relais_spool_cool (). */
 void relais_group_add_message (RelaisGroup *group, RelaisMessage *message, RelaisDraft *draft);
-/* The message's states as they are now. */
-void relais_group_add_state (RelaisGroup *group, const RelaisMessage *message);
+/* The message's states as they are now; returns what they take, octets. */
+gsize relais_group_add_state (RelaisGroup *group, const RelaisMessage *message);
 /* The message is finished: nothing of it will be seen again. */
 void relais_group_add_done (RelaisGroup *group, guint64 id);
 /* An event line (see event-private.h). */
 void relais_group_add_event (RelaisGroup *group, GBytes *line);
+/* What a group that was not submitted holds beside states, octets: its events, and bodies in memory. */
+gsize relais_group_bytes (const RelaisGroup *group);
+/* Adds what `later` holds to the end of `group`, and frees it; neither was submitted. Of a message's states the
+ * last stay, and none once it is done. */
+void relais_group_join (RelaisGroup *group, RelaisGroup *later);
 
 typedef enum {
     RELAIS_GROUP_LAZY = 0,  /* outcomes: starts no sync of its own before 50 ms */
@@ -130,7 +135,7 @@ void relais_spool_load (RelaisSpool *spool, guint64 id, RelaisSpoolLoaded func, 
 /* The first attempt ended: the body need not stay in memory. */
 void relais_spool_cool (RelaisSpool *spool, guint64 id);
 /* Takes a message whose body proved damaged out of circulation: moved to the quarantine, its id is
- * done, the event says so. */
+ * done, the event says so. What cannot be moved there now comes again at the next start. */
 void relais_spool_quarantine (RelaisSpool *spool, guint64 id, const char *reason);
 /* Deletes a file below quarantine/ by its exact name, once an event that says so is on disk. `done` is
  * called from a later turn. */

@@ -210,8 +210,9 @@ guint64 relais_spool_hot_cost (const RelaisMessage *message);
 
 /* recovery.c */
 bool relais_spool_read_all (RelaisSpool *spool, GError **error);
-/* Saves bytes [start, end) of a segment under a name that says where they lay, and says so. */
-void relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 start,
+/* Saves bytes [start, end) of a segment under a name that says where they lay, and says so. False if they could not
+ * be saved: then the segment stays, and the next start is to try again. */
+bool relais_spool_save_damage (RelaisSpool *spool, int fd, guint32 number, guint32 start,
                                guint32 end, const char *why);
 /* discard.c: takes out of quarantine/ what speaks of segments that are gone. At start. */
 void relais_spool_tidy_damage (RelaisSpool *spool);

@@ -154,40 +154,66 @@ reader_main (gpointer data)
 
 /* --- What was read -------------------------------------------------------------------------------- */
 
-/* Notes the body file of a message; false if it is not there as it should be. */
 static bool
-find_file (const Walk *walk, const Found *found, guint64 size_bytes)
+fail_damaged_file (GError **error)
 {
-    RelaisSpool *spool = walk->spool;
-    const RelaisWhere *where = &found->where;
+    g_set_error_literal (error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_DAMAGED,
+                         "the body file is missing or cut");
+    return false;
+}
+
+/* Which body file a message says is its own. */
+static bool
+read_file_ref (RelaisSpool *spool, const RelaisWhere *where, RelaisBodyFileRef *ref, GError **error)
+{
     g_autoptr (GBytes) payload = NULL;
-    char name[RELAIS_BODY_FILE_NAME_BYTES];
-    RelaisBodyFileRef ref = {0};
     RelaisRecord record;
-    struct stat st;
-    int fd = relais_spool_open_segment (spool, where->message.segment, NULL);
+    const int fd = relais_spool_open_segment (spool, where->message.segment, error);
 
     if (fd < 0)
         return false;
     payload = relais_segment_read_record (fd, &where->message_framing, where->message.offset, true,
-                                          &record, NULL);
+                                          &record, error);
     close (fd);
-    if (payload == NULL || record.body_bytes != RELAIS_BODY_FILE_BYTES)
+    if (payload == NULL)
         return false;
+    if (record.body_bytes != RELAIS_BODY_FILE_BYTES)
+        return fail_damaged_file (error);
     relais_body_file_ref_decode (
-        (const guint8 *)g_bytes_get_data (payload, NULL) + record.head_bytes, &ref);
+        (const guint8 *)g_bytes_get_data (payload, NULL) + record.head_bytes, ref);
+    return true;
+}
+
+/* Notes the body file of a message. False if it is not there as it should be, which is damage, or if that cannot be
+ * told now. */
+static bool
+find_file (const Walk *walk, const Found *found, guint64 size_bytes, GError **error)
+{
+    RelaisSpool *spool = walk->spool;
+    const RelaisWhere *where = &found->where;
+    char name[RELAIS_BODY_FILE_NAME_BYTES];
+    RelaisBodyFileRef ref = {0};
+    struct stat st;
+
+    if (!read_file_ref (spool, where, &ref, error))
+        return false;
     g_hash_table_add (walk->wanted, g_memdup2 (&ref.number, sizeof ref.number));
     g_mutex_lock (&spool->index_lock);
     g_hash_table_insert (spool->files, g_memdup2 (&where->id, sizeof where->id),
                          g_memdup2 (&ref.number, sizeof ref.number));
     g_mutex_unlock (&spool->index_lock);
     relais_body_file_name (name, ref.number);
-    return fstatat (spool->bodies_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISREG (st.st_mode) && (guint64)st.st_size == ref.size_bytes &&
-           ref.size_bytes == size_bytes;
+    if (fstatat (spool->bodies_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return (S_ISREG (st.st_mode) && (guint64)st.st_size == ref.size_bytes &&
+                ref.size_bytes == size_bytes) ||
+               fail_damaged_file (error);
+    if (errno == ENOENT)
+        return fail_damaged_file (error);
+    relais_spool_set_errno (error, errno, "cannot look at a body file");
+    return false;
 }
 
-/* Takes a message out of the table. */
+/* Takes a message out of the table, until the next start. */
 static void
 drop (RelaisSpool *spool, guint64 id)
 {
@@ -219,10 +245,8 @@ decode (const Walk *walk, Found *found, const guint8 *bytes)
     message =
         relais_where_decode (walk->spool, &found->where, &found->pieces, &facts, &found->error);
     if (message == NULL || (found->pieces.record.flags & RELAIS_RECORD_FILE) == 0 ||
-        find_file (walk, found, facts.size_bytes))
+        find_file (walk, found, facts.size_bytes, &found->error))
         return g_steal_pointer (&message);
-    g_set_error_literal (&found->error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_DAMAGED,
-                         "the body file is missing or cut");
     return NULL;
 }
 
@@ -235,8 +259,10 @@ hand_over (Walk *walk, Found *found, const guint8 *bytes, RelaisSpoolFound func,
     if (message != NULL)
         func (data, message);
     else if (g_error_matches (found->error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_DAMAGED)) {
-        relais_spool_save_message (spool, &found->where, found->error->message);
-        drop (spool, found->where.id);
+        if (relais_spool_save_message (spool, &found->where, found->error->message))
+            relais_spool_end_damaged (spool, found->where.id, found->error->message);
+        else
+            drop (spool, found->where.id);
     } else {
         walk->unread = true;
         g_warning ("spool \"%s\": a message cannot be read now: %s", spool->dir,

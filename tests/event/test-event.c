@@ -390,6 +390,62 @@ test_torn_ends (void)
     }
 }
 
+/* A power cut left zeros in what was not synced, and whole lines behind them. What comes after the last line before
+ * the zeros is wanted again, and nothing of it stands there twice. */
+static void
+test_zeros (void)
+{
+    enum { MOST = 3 << 20 };
+    static const gsize sizes[] = {1, 4096, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, MOST};
+    static const char *const behind[] = {"", "1}\n",
+                                         "9,\"number\":5}\n{\"seq\":12,\"number\":6}\n"};
+    g_autofree char *zeros = g_malloc0 (MOST);
+
+    for (guint i = 0; i < G_N_ELEMENTS (sizes) * G_N_ELEMENTS (behind); i++) {
+        const char *rest = behind[i % G_N_ELEMENTS (behind)];
+        Bed bed;
+        RelaisEventLog *log;
+
+        bed_set_up (&bed);
+        log = open_log (&bed);
+        append_number (log, 7, 1);
+        append_number (log, 8, 2);
+        relais_event_log_close (log);
+        append_raw (&bed, "20260621", "{\"seq\":9,\"nu", 12);
+        append_raw (&bed, "20260621", zeros, sizes[i / G_N_ELEMENTS (behind)]);
+        append_raw (&bed, "20260621", rest, strlen (rest));
+        log = open_log (&bed);
+        g_assert_cmpuint (relais_event_log_last_seq (log), ==, 8);
+        append_number (log, 8, 2);
+        append_number (log, 9, 3);
+        append_number (log, 12, 6);
+        relais_event_log_close (log);
+        assert_numbers (&bed, "", "1 2 3 6");
+        bed_tear_down (&bed);
+    }
+}
+
+/* Of a day that is over all was synced: zeros in it are not a power cut's, and nothing behind them comes again. */
+static void
+test_zeros_of_an_old_day (void)
+{
+    Bed bed;
+    RelaisEventLog *log;
+
+    bed_set_up (&bed);
+    log = open_log (&bed);
+    append_number (log, 7, 1);
+    relais_event_log_close (log);
+    append_raw (&bed, "20260621", "\0\0\0\n{\"seq\":8,\"number\":2}\n", 25);
+    bed.clock.wall_us += RELAIS_USEC_PER_DAY;
+    append_raw (&bed, "20260622", "{\"seq\":9,\"number\":3}\n", 21);
+    log = open_log (&bed);
+    g_assert_cmpuint (relais_event_log_last_seq (log), ==, 9);
+    relais_event_log_close (log);
+    assert_numbers (&bed, "number", "1 2 3");
+    bed_tear_down (&bed);
+}
+
 /* Lines of one group share a seq; a crash may have kept some of them only. */
 static void
 test_handed_over_again (void)
@@ -620,6 +676,8 @@ main (int argc, char **argv)
     g_test_add_func ("/event/log/synced-within-a-second", test_synced_within_a_second);
     g_test_add_func ("/event/log/days", test_days);
     g_test_add_func ("/event/log/torn-ends", test_torn_ends);
+    g_test_add_func ("/event/log/zeros", test_zeros);
+    g_test_add_func ("/event/log/zeros-of-an-old-day", test_zeros_of_an_old_day);
     g_test_add_func ("/event/log/handed-over-again", test_handed_over_again);
     g_test_add_func ("/event/log/foreign-files", test_foreign_files);
     g_test_add_func ("/event/log/told", test_told);

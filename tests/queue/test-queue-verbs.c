@@ -264,6 +264,45 @@ test_released_at_its_end (void)
     test_close (&test);
 }
 
+/* What was held beyond its lifetime and is let go has an hour, also when the daemon ends meanwhile, before an attempt or
+ * after one. What was not let go has none. */
+static void
+test_grace_over_restarts (void)
+{
+    Test test;
+    Rule rules[] = {{"<x@", "450 4.2.0 later", 0}, {NULL, NULL, 0}};
+    const RelaisSelection a = {.domain = "a.rcpt.test"};
+
+    test_open (&test, "");
+    test.sink->answer = by_rules;
+    test.sink->data = rules;
+    fixture_mail (&test.fixture, "x@a.rcpt.test");
+    fixture_mail (&test.fixture, "x@b.rcpt.test");
+    fixture_settle (&test.fixture);
+    g_assert_cmpint (apply (&test, RELAIS_VERB_HOLD, &a), ==, 1);
+    fixture_advance (&test.fixture, 3 * RELAIS_USEC_PER_DAY);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fixture_count (&test.fixture, "expired"), ==, 1);
+    rules[0].answer = ""; /* the attempt goes on until the daemon ends */
+    g_assert_cmpint (apply (&test, RELAIS_VERB_RELEASE, &a), ==, 1);
+    g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 2);
+    rules[0].answer = "450 4.2.0 later";
+    for (guint i = 0; i < 2; i++) {
+        restart (&test, RELAIS_USEC_PER_SEC);
+        test.sink->answer = by_rules;
+        test.sink->data = rules;
+        fixture_settle (&test.fixture);
+        fixture_advance (&test.fixture, 30 * RELAIS_USEC_PER_MIN);
+        fixture_settle (&test.fixture);
+        g_assert_cmpuint (fixture_count (&test.fixture, "expired"), ==, 1);
+        g_assert_cmpuint (fixture_count (&test.fixture, "deferred"), ==, 4 + i);
+    }
+    fixture_advance (&test.fixture, 31 * RELAIS_USEC_PER_MIN);
+    fixture_settle (&test.fixture);
+    g_assert_cmpuint (fixture_count (&test.fixture, "expired"), ==, 2);
+    test_close (&test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -275,5 +314,6 @@ main (int argc, char **argv)
     g_test_add_func ("/queue/verbs/delete-in-flight", test_delete_in_flight);
     g_test_add_func ("/queue/verbs/second-thoughts", test_second_thoughts);
     g_test_add_func ("/queue/verbs/released-at-its-end", test_released_at_its_end);
+    g_test_add_func ("/queue/verbs/grace-over-restarts", test_grace_over_restarts);
     return g_test_run ();
 }

@@ -201,6 +201,64 @@ test_quarantine_that_takes_nothing (void)
     fixture_clear (&f);
 }
 
+static bool
+count_line (gpointer data, const char *line, gsize size)
+{
+    ++*(guint *)data;
+    return true;
+}
+
+/* Opens the spool with its event log, and sees that so many messages are found and so many damaged. */
+static void
+check_start (Fixture *f, guint living, guint damaged, guint events)
+{
+    g_autofree char *log = g_build_filename (f->dir, "log", NULL);
+    g_autoptr (GHashTable) found = NULL;
+    g_autoptr (GError) error = NULL;
+    RelaisSpoolFigures figures;
+    guint n = 0;
+
+    f->events = relais_event_log_open (log, f->loop, &error);
+    g_assert_no_error (error);
+    fixture_open (f);
+    found = fixture_recover (f);
+    g_assert_cmpuint (g_hash_table_size (found), ==, living);
+    relais_spool_figures (f->spool, &figures);
+    g_assert_cmpuint (figures.quarantined, ==, damaged);
+    fixture_close (f);
+    g_clear_pointer (&f->events, relais_event_log_close);
+    g_assert_true (
+        relais_event_log_search (log, "\"type\":\"quarantined\"", count_line, &n, &error));
+    g_assert_cmpuint (n, ==, events);
+}
+
+/* What a start finds damaged is put aside and told of once, in the event log too; if it cannot be put aside, the next
+ * start does. */
+static void
+test_told_once (void)
+{
+    Fixture f;
+    g_autofree char *bodies = NULL, *name = NULL, *bar = NULL;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    fixture_accept (&f, 1, 400000);
+    fixture_accept (&f, 2, 400);
+    fixture_accept (&f, 3, 400);
+    name = fixture_first_segment (&f);
+    fixture_close (&f);
+    bodies = g_build_filename (f.spool_dir, "bodies", NULL);
+    bar = g_strdup_printf ("%s/quarantine/%s-0-4096.part", f.spool_dir, name);
+    fixture_remove_dir (bodies);
+    spoil_text (f.spool_dir, "s2@sender.test");
+    g_assert_cmpint (g_mkdir (bar, 0700), ==, 0);
+    check_start (&f, 1, 2, 0);
+    g_assert_cmpint (g_rmdir (bar), ==, 0);
+    check_start (&f, 1, 2, 2);
+    check_start (&f, 1, 0, 2);
+    fixture_clear (&f);
+}
+
 /* A segment that lost its end is damage, not a tear: it is told of, and the bodies of what was lost are kept. */
 static void
 test_cut_segment (void)
@@ -307,6 +365,80 @@ test_bad_block (void)
     g_autoptr (GHashTable) all = fixture_recover (&f);
 
     g_assert_cmpuint (g_hash_table_size (all), ==, N);
+    fixture_clear (&f);
+}
+
+/* A message that cannot be read now, or whose state cannot, is not loaded, and is not damaged: without its state, those
+ * who were served would count as queued, and be written down so. */
+static void
+test_bad_block_of_state (void)
+{
+    enum { STEP = 8, STEPS = 60 };
+    Fixture f;
+    g_autoptr (RelaisMessage) message = NULL;
+    g_autoptr (GError) error = NULL;
+    RelaisGroup *group;
+    Outcome outcome;
+    guint64 id;
+    guint n = 0;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    id = fixture_accept (&f, 1, 9000);
+    message = fixture_load (&f, id, &error);
+    g_assert_no_error (error);
+    message->states[0].kind = RELAIS_STATE_DELIVERED;
+    group = relais_group_new (f.spool);
+    relais_group_add_state (group, message);
+    fixture_submit (&f, group, RELAIS_GROUP_URGENT, &outcome);
+    outcome_clear (&outcome);
+    g_clear_pointer (&message, relais_message_unref);
+    relais_spool_cool (f.spool, id);
+    for (guint i = 0; i < STEPS; i++) {
+        bad_from = 4096 + 9000 + i * STEP;
+        message = fixture_load (&f, id, &error);
+        bad_from = G_MAXINT64;
+        if (message != NULL)
+            g_assert_cmpuint (message->states[0].kind, ==, RELAIS_STATE_DELIVERED);
+        else
+            g_assert_error (error, RELAIS_SPOOL_ERROR, RELAIS_SPOOL_ERROR_IO);
+        n += message != NULL;
+        g_clear_pointer (&message, relais_message_unref);
+        g_clear_error (&error);
+    }
+    g_assert_cmpuint (n, >, 0);
+    g_assert_cmpuint (n, <, STEPS);
+    fixture_clear (&f);
+}
+
+/* The same where a record says which body file is its own: that this cannot be read now says nothing of the file. */
+static void
+test_bad_block_of_file (void)
+{
+    enum { STEP = 8, STEPS = 50 };
+    Fixture f;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    fixture_accept (&f, 1, 400000);
+    fixture_close (&f);
+    for (guint i = 1; i <= STEPS; i++) {
+        g_autoptr (GHashTable) found = NULL;
+        RelaisSpoolFigures figures;
+
+        fixture_open (&f);
+        bad_from = 4096 + i * STEP;
+        found = fixture_recover (&f);
+        bad_from = G_MAXINT64;
+        relais_spool_figures (f.spool, &figures);
+        g_assert_cmpuint (figures.quarantined, ==, 0);
+        fixture_close (&f);
+    }
+    fixture_open (&f);
+
+    g_autoptr (GHashTable) all = fixture_recover (&f);
+
+    g_assert_cmpuint (g_hash_table_size (all), ==, 1);
     fixture_clear (&f);
 }
 
@@ -503,9 +635,12 @@ main (int argc, char **argv)
                      test_quarantine_that_takes_nothing);
     g_test_add_func ("/spool/damage/planted", test_planted);
     g_test_add_func ("/spool/damage/planted-directory", test_planted_directory);
+    g_test_add_func ("/spool/damage/told-once", test_told_once);
     g_test_add_func ("/spool/damage/cut-segment", test_cut_segment);
     g_test_add_func ("/spool/damage/unreadable-segment", test_unreadable_segment);
     g_test_add_func ("/spool/damage/bad-block", test_bad_block);
+    g_test_add_func ("/spool/damage/bad-block-of-state", test_bad_block_of_state);
+    g_test_add_func ("/spool/damage/bad-block-of-file", test_bad_block_of_file);
     g_test_add_func ("/spool/damage/flips/sealed", test_flips_sealed);
     g_test_add_func ("/spool/damage/flips/unsealed", test_flips_unsealed);
     return g_test_run ();
