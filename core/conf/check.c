@@ -181,6 +181,60 @@ check_origin (Checker *checker, const RelaisSection *section, const Check *check
                              check->key, text));
 }
 
+/* As peers take one in EHLO, and addresses and header fields may hold it; of ASCII alone. */
+static bool
+is_host_name (const char *text)
+{
+    enum { NAME_BYTES = 253, LABEL_BYTES = 63 };
+    static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    gsize label;
+
+    if (strlen (text) > NAME_BYTES)
+        return false;
+    for (;; text += label + 1) {
+        label = strspn (text, chars);
+        if (label == 0 || label > LABEL_BYTES || (text[label] != '.' && text[label] != '\0'))
+            return false;
+        if (text[label] == '\0')
+            return true;
+    }
+}
+
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]". */
+static bool
+is_literal (const char *text)
+{
+    const char *inner = text + strspn (text, "[");
+
+    inner += g_str_has_prefix (inner, "IPv6:") ? strlen ("IPv6:") : 0;
+
+    g_autofree char *address = g_strndup (inner, strcspn (inner, "]"));
+    struct sockaddr_storage parsed;
+    socklen_t size;
+
+    return text[0] == '[' && strcmp (inner + strlen (address), "]") == 0 &&
+           relais_address_from_text (address, 0, &parsed, &size);
+}
+
+/* `other` is "full" or "helo" for what peers are greeted with; the second may be an address. */
+static void
+check_host_name (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    const char *name = relais_section_get_string (section, check->key);
+
+    if (name == NULL || (g_strcmp0 (check->other, "helo") == 0 && is_literal (name)))
+        return;
+    if (!is_host_name (name))
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: '%s' is no host name; expected as in mail.example.org"),
+                                 check->key, name));
+    else if (check->other != NULL && strchr (name, '.') == NULL)
+        report_as (checker, false, section, check->key,
+                   g_strdup_printf (_ ("%s: '%s' is no full name; many hosts take no mail from "
+                                       "one that greets them so"),
+                                    check->key, name));
+}
+
 static void
 check_pair (Checker *checker, const RelaisSection *section, const Check *check)
 {
@@ -367,6 +421,8 @@ check_suppress_name (Checker *checker, const RelaisSection *section, const Check
 }
 
 static const Check CHECKS[] = {
+    {"relais", "hostname", check_host_name, "full"},
+    {"relais", "authserv_id", check_host_name, NULL},
     {"listener", "address", check_addresses, NULL},
     {"listener", "trusted_nets", check_nets, NULL},
     {"listener", "proxy_nets", check_nets, NULL},
@@ -377,6 +433,7 @@ static const Check CHECKS[] = {
     {"listener", "tls", check_required_tls, "certificate"},
     {"source", "address4", check_source_address, "4"},
     {"source", "address6", check_source_address, "6"},
+    {"source", "helo", check_host_name, "helo"},
     {"provider", "tls_names", check_policy, "verify"},
     {"destination", "tls_names", check_policy, "verify"},
     {"route", "host", check_next_hop, NULL},

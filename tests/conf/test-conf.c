@@ -394,6 +394,26 @@ static const struct {
      "from 1ms to 1000000d\n"
      "a.conf:7: error: window: '99999999d': expected a duration such as 250ms, 30s, 5m, 2h or 4d "
      "from 0 to 1000000d"},
+    /* names */
+    {"[relais]\nhostname = mail.example.org\nauthserv_id = example\n[source a]\nhelo = "
+     "[192.0.2.1]\n"
+     "[source b]\nhelo = [IPv6:2001:db8::1]\n[source c]\nhelo = a_b.Example\n",
+     ""},
+    {"[relais]\nhostname = mail example.org\nauthserv_id = mail;x\n[source a]\nhelo = "
+     "b\303\274cher.test\n[source b]\nhelo = mail.example.org.\n[source c]\nhelo = [192.0.2.1\n",
+     "a.conf:2: error: hostname: 'mail example.org' is no host name; expected as in "
+     "mail.example.org\n"
+     "a.conf:3: error: authserv_id: 'mail;x' is no host name; expected as in mail.example.org\n"
+     "a.conf:5: error: helo: 'b\303\274cher.test' is no host name; expected as in "
+     "mail.example.org\n"
+     "a.conf:7: error: helo: 'mail.example.org.' is no host name; expected as in "
+     "mail.example.org\n"
+     "a.conf:9: error: helo: '[192.0.2.1' is no host name; expected as in mail.example.org"},
+    {"[relais]\nhostname = [192.0.2.1]\n",
+     "a.conf:2: error: hostname: '[192.0.2.1]' is no host name; expected as in mail.example.org"},
+    {"[relais]\nhostname = mail\nauthserv_id = mail\n",
+     "a.conf:2: warning: hostname: 'mail' is no full name; many hosts take no mail from one that "
+     "greets them so"},
     /* networks and addresses */
     {"[listener a]\nxclient_nets = 10.0.0.0/33\n",
      "a.conf:2: error: xclient_nets: '10.0.0.0/33' is no network; expected as in 192.0.2.0/24, "

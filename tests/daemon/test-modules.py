@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What relaisd --check and relaisctl conf check say of modules that are on: one that cannot be loaded stops the start unless it is
 to go on without it, and one that declares a command of Relais' own is refused, both being named. And what only the core's rooms can
-tell of their options, that README's examples are good, and that the manual has all commands. Nothing is started. TAP."""
+tell of their options, that README's and conf.d's examples are good, and that the manual has all commands. Nothing is started. TAP."""
+import glob
+import json
 import os
 import re
 import shutil
@@ -43,7 +45,7 @@ class Place:
             file.write(text)
 
     def run(self, program, *arguments):
-        return subprocess.run([os.path.join(BUILD, program), "--conf", self.conf, "--module-dir", self.modules, *arguments],
+        return subprocess.run([os.path.join(BUILD, program), *(["--conf", self.conf] if program != "relais-inspect" else []), "--module-dir", self.modules, *arguments],
                               capture_output=True, text=True, timeout=120, env=dict(os.environ, LC_ALL="C"))
 
     def check(self):
@@ -168,6 +170,22 @@ def test_readme(place):
         ok(done.returncode == 0, "README: " + re.search(r"\[.*", text).group(), text + done.stdout[:500] + done.stderr)
 
 
+def test_samples(place):
+    """relais.conf(5) sends its reader to conf.d/NAME.conf for what a module takes: each option stands there, as an example that can be read."""
+    with open(os.path.join(place.conf, "zz.conf"), "w") as file:
+        file.write(put_all(place))
+    done = place.run("relais-inspect", "--json", "--all")
+    for facts in map(json.loads, done.stdout.splitlines()):
+        files = glob.glob(os.path.join(SOURCE, "conf.d", facts["name"] + "*.conf"))
+        text = "".join(open(path).read() for path in files)
+        keys = sorted({option["key"] for option in facts["options"]})
+        missing = [key for key in keys if not re.search(r"^#?(%s\.)?%s =" % (facts["name"], key), text, re.M)]
+        ok(missing == [], "conf.d of %s has every option" % facts["name"], missing)
+        place.write(re.sub(r"^#(?=\S)", "", text, flags=re.M))
+        dumped = place.run("relaisctl", "conf", "dump")
+        ok(dumped.returncode == 0, "and its examples can be read", dumped.stdout[:1000] + dumped.stderr)
+
+
 def test_manual(place):
     """Every command that Relais and its modules have stands in the manual."""
     place.write(put_all(place))
@@ -181,7 +199,8 @@ def test_manual(place):
 
 
 def main():
-    for case in (test_owner, test_missing, test_broken, test_off, test_command, test_unusable, test_readme, test_manual):
+    for case in (test_owner, test_missing, test_broken, test_off, test_command, test_unusable, test_readme, test_samples,
+                 test_manual):
         with tempfile.TemporaryDirectory(prefix="relais-modules-") as top:
             case(Place(top))
     print("1..%d" % len(CHECKS))
