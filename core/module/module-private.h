@@ -192,6 +192,8 @@ struct RelaisHost {
     bool in_init; /* init functions run: the time to register */
     RelaisStore *store;
     RelaisModule *store_module; /* the one that is its backend, or NULL */
+    RelaisStoreBackend store_backend;
+    gpointer store_backend_data;
 };
 
 /* What a hook takes and where it runs (the table of design.md section 2). */

@@ -219,6 +219,18 @@ refuse (GError **error, const char *what)
     return FALSE;
 }
 
+/* On the thread of whoever asks. */
+static void
+hand_to_backend (gpointer data, RelaisStoreRequest *request)
+{
+    const RelaisHost *host = data;
+    RelaisGuard outer;
+
+    relais_guard_enter (&outer, host->store_module, "store-submit", 0);
+    host->store_backend.submit (host->store_backend_data, request);
+    relais_guard_leave (&outer);
+}
+
 gboolean
 relais_module_provide_store (RelaisModule *module, const RelaisStoreBackend *backend, gpointer data,
                              GError **error)
@@ -240,8 +252,11 @@ relais_module_provide_store (RelaisModule *module, const RelaisStoreBackend *bac
                                 module->descriptor.name);
         return refuse (error, text);
     }
-    relais_store_set_backend (host->store, &known, data);
     host->store_module = module;
+    host->store_backend = known;
+    host->store_backend_data = data;
+    known.submit = hand_to_backend;
+    relais_store_set_backend (host->store, &known, host);
     return TRUE;
 }
 

@@ -183,6 +183,19 @@ increment (SgStore *store, RelaisStoreRequest *request, const SgKey *key, SgAnsw
     g_array_append_val (lazy ? store->lazies : store->next->outcomes, outcome);
 }
 
+static void
+pay (SgStore *store, const SgDebt *debt, SgAnswer answer, const SgFound *found)
+{
+    gint64 number;
+    const char *trouble =
+        add (store, &debt->key, answer, found, debt->delta, debt->expires_us, false, &number);
+
+    if (trouble != NULL)
+        sg_log (store, true, "a counter lost %" G_GINT64_FORMAT ": %s", debt->delta, trouble);
+    else
+        sg_overlay_owe (store->next->owed, &debt->key, debt->delta, debt->expires_us);
+}
+
 void
 sg_pay (SgStore *store)
 {
@@ -190,23 +203,18 @@ sg_pay (SgStore *store)
     gpointer next;
 
     g_hash_table_iter_init (&iter, store->owed);
-    while (g_hash_table_iter_next (&iter, &next, NULL)) {
+    while (!store->unreadable && g_hash_table_iter_next (&iter, &next, NULL)) {
         const SgDebt *debt = next;
         SgFound found;
         SgAnswer answer = sg_lookup (store, &debt->key, &found);
-        const char *trouble = "it cannot be read";
-        gint64 number;
 
-        if (answer != SG_ERROR_ANSWER)
-            trouble = add (store, &debt->key, answer, &found, debt->delta, debt->expires_us, false,
-                           &number);
+        store->unreadable = answer == SG_ERROR_ANSWER;
+        if (!store->unreadable) {
+            pay (store, debt, answer, &found);
+            g_hash_table_iter_remove (&iter);
+        }
         sg_found_clear (&found);
-        if (trouble != NULL)
-            sg_log (store, true, "a counter lost %" G_GINT64_FORMAT ": %s", debt->delta, trouble);
-        else
-            sg_overlay_owe (store->next->owed, &debt->key, debt->delta, debt->expires_us);
     }
-    g_hash_table_remove_all (store->owed);
 }
 
 /* --- Compare and set -------------------------------------------------------------------------- */

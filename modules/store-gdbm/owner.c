@@ -455,7 +455,8 @@ next_due_us (const SgStore *store)
 {
     gint64 due = MIN (sg_listing_due_us (store), sg_settled_due_us (store));
 
-    if (store->unreadable && store->index != NULL)
+    if (store->index != NULL &&
+        (store->unreadable || (store->broken == NULL && g_hash_table_size (store->owed) > 0)))
         return 0;
     if (store->broken != NULL || store->index == NULL)
         due = MIN (due, store->probe_at_us);
@@ -511,6 +512,8 @@ try_again (SgStore *store)
 {
     const gint64 now = g_get_monotonic_time ();
 
+    if (store->broken == NULL && store->index != NULL && g_hash_table_size (store->owed) > 0)
+        sg_pay (store);
     if ((store->broken == NULL && store->index != NULL) || now < store->probe_at_us)
         return;
     store->probe_at_us = now + store->options.probe_us;

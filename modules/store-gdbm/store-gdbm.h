@@ -205,7 +205,7 @@ typedef struct {
 SgAnswer sg_lookup (SgStore *store, const SgKey *key, SgFound *found);
 void sg_found_clear (SgFound *found);
 void sg_execute (SgStore *store, RelaisStoreRequest *request);
-/* Makes owed increments again. */
+/* Makes owed increments again. Where the index gives no answer the others stay owed, until it is built anew. */
 void sg_pay (SgStore *store);
 /* The index gave no answer: it will be built anew, after this batch. */
 void sg_fail_unreadable (SgStore *store, RelaisStoreRequest *request);

@@ -279,6 +279,37 @@ test_store (Fixture *fixture, gconstpointer data)
     g_assert_cmpuint (fixture->told, ==, 2);
 }
 
+/* The backend, which is a module's: what crashes in it is not the fault of whoever asks. */
+static void
+submit (gpointer data, RelaisStoreRequest *request)
+{
+    Fixture *fixture = data;
+    const RelaisGuard *guard = relais_guard_current ();
+
+    fixture->told += guard != NULL && guard->module == fixture->module;
+    relais_store_request_complete (request, RELAIS_STORE_ABSENT);
+}
+
+static void
+test_backend (Fixture *fixture, gconstpointer data)
+{
+    const RelaisStoreBackend backend = {sizeof backend, 1 << RELAIS_STORE_GET, submit};
+    RelaisStore *store = relais_host_get_store (fixture->host);
+    const RelaisStoreCall call = {.op = RELAIS_STORE_GET, .key = "k", .key_size = 1};
+    RelaisModule asker = {.host = fixture->host, .descriptor.name = "asker"};
+    RelaisGuard outer;
+
+    bring_up_well (fixture, &plain);
+    fixture->host->in_init = true;
+    g_assert_true (relais_module_provide_store (fixture->module, &backend, fixture, NULL));
+    fixture->host->in_init = false;
+    relais_guard_enter (&outer, &asker, "timer", 0);
+    relais_store_submit (store, "asker", &call, NULL, NULL);
+    g_assert_true (relais_guard_current ()->module == &asker);
+    relais_guard_leave (&outer);
+    g_assert_cmpuint (fixture->told, ==, 1);
+}
+
 /* --- At the end ---------------------------------------------------------------------------------- */
 
 static void
@@ -397,6 +428,7 @@ main (int argc, char **argv)
         {"/module/misuse/reason", test_reason},
         {"/module/misuse/message", test_message},
         {"/module/misuse/store", test_store},
+        {"/module/misuse/backend", test_backend},
         {"/module/misuse/late-call", test_late_call},
         {"/module/misuse/timer", test_timer},
         {"/module/misuse/long", test_long},

@@ -99,6 +99,12 @@ all_was_paid (Fixture *f)
     return fixture_get (f, "n") == RELAIS_STORE_FOUND && writes_again (f);
 }
 
+static void
+break_index (SgStore *store, gpointer data)
+{
+    g_assert_cmpint (truncate (store->index_path, 0), ==, 0);
+}
+
 /* Increments that were acknowledged before a sync that failed are made again; those that were not, and
  * what durable writes did to the same key, are not. */
 static void
@@ -208,6 +214,24 @@ compaction_done (Fixture *f)
     return figures.snapshot != 0 && !figures.compacting;
 }
 
+/* They are made again, too, if the index turns out to be lost when it is asked what they are added to. */
+static void
+test_lazy_unreadable (Fixture *f, gconstpointer data)
+{
+    fixture_put (f, "n", "100", 0);
+    g_atomic_int_set (&fixture_fail_sync, EIO);
+    g_assert_cmpuint (fixture_increment (f, "n", 1, RELAIS_STORE_LAZY), ==, RELAIS_STORE_FOUND);
+    assert_refused (f, fixture_put (f, "m", "1", 0), "Input/output error");
+    sg_store_ask (f->sg, break_index, NULL);
+    g_atomic_int_set (&fixture_fail_sync, 0);
+    fixture_wait (f, writes_again);
+    fixture_assert_value (f, "n", "101");
+    g_assert_false (fixture_logged (f, "a counter lost"));
+    fixture_crash (f);
+    fixture_open (f);
+    fixture_assert_value (f, "n", "101");
+}
+
 /* A disk that has no room for the lock's pid, which is for people, is read all the same. */
 static void
 test_no_room_at_start (Fixture *f, gconstpointer data)
@@ -285,12 +309,6 @@ test_compaction_again (Fixture *f, gconstpointer data)
 
 /* The index cannot be read any more: whoever asks is told so, and it is built anew. */
 static void
-break_index (SgStore *store, gpointer data)
-{
-    g_assert_cmpint (truncate (store->index_path, 0), ==, 0);
-}
-
-static void
 test_index (Fixture *f, gconstpointer data)
 {
     guint errors = 0;
@@ -356,6 +374,7 @@ main (int argc, char **argv)
         {"/store-gdbm/trouble/write", test_write},
         {"/store-gdbm/trouble/sync", test_sync},
         {"/store-gdbm/trouble/lazy", test_lazy},
+        {"/store-gdbm/trouble/lazy-unreadable", test_lazy_unreadable},
         {"/store-gdbm/trouble/lazy-at-close", test_lazy_at_close},
         {"/store-gdbm/trouble/both", test_both},
         {"/store-gdbm/trouble/full", test_full},
