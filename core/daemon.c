@@ -167,7 +167,8 @@ drain (RelaisDaemon *daemon)
     relais_queue_drain (daemon->queue, part_drained, daemon);
 }
 
-/* The first has what is under way end, also if a new program was to take over after that; the second does not wait. */
+/* The first has what is under way end, also if a new program was to take over after that; the second does not wait.
+ * Who connects from now on is refused, as nobody would ever answer. */
 static void
 on_stop_signal (gpointer data)
 {
@@ -175,6 +176,7 @@ on_stop_signal (gpointer data)
     const bool again = daemon->stopping && !daemon->replaced;
 
     daemon->replaced = false;
+    relais_reexec_let_go (daemon->reexec);
     if (again) {
         quit_now (daemon);
         return;

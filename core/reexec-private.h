@@ -20,6 +20,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisReexec, relais_reexec_free)
 /* Keeps a descriptor of each socket; before the servers take them. */
 void relais_reexec_keep (RelaisReexec *reexec, const RelaisPorts *ports);
 
+/* Gives those up: no new program will take over. */
+void relais_reexec_let_go (RelaisReexec *reexec);
+
 /* Has the program at the path look at the configuration (--check) and calls `good` on the loop if it is good
  * and may take over; else says in the log why not, and nothing changes. Does nothing while one looks. */
 void

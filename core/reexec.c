@@ -77,6 +77,12 @@ relais_reexec_keep (RelaisReexec *reexec, const RelaisPorts *ports)
     relais_ports_each (ports, keep, reexec);
 }
 
+void
+relais_reexec_let_go (RelaisReexec *reexec)
+{
+    g_array_set_size (reexec->sockets, 0);
+}
+
 /* --- A look before ---------------------------------------------------------------------------- */
 
 static void

@@ -6,6 +6,7 @@ import collections
 import os
 import signal
 import smtplib
+import socket
 import sys
 import threading
 import time
@@ -116,6 +117,14 @@ def gone(lab):
     return harness.laboratory.start_time(lab.pid) is None
 
 
+def refuses(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def end_meanwhile(tap, lab):
     """SIGTERM while it makes way for a new program: what is under way ends first, and nobody takes over."""
     session, before = harness.Dialogue(lab.port), lab.log().count("a new program takes over")
@@ -126,6 +135,7 @@ def end_meanwhile(tap, lab):
     lab.wait(lambda: lab.log().count("a new program takes over") > before, 20, "the drain for a new program")
     os.kill(lab.pid, signal.SIGTERM)
     time.sleep(0.2)
+    tap.ok(refuses(lab.port), "who comes now is refused by the host, not kept waiting")
     answer = session.ask(HEAD % (0, 0) + ".")
     tap.equal(answer and answer[0], 250, "SIGTERM during the change lets what is under way end")
     session.close()
