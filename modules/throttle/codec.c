@@ -288,6 +288,7 @@ throttle_codec_unpack (ThrottleModule *module, GVariant *record, bool clean)
     if (source == NULL || site == NULL)
         return false;
     lane = throttle_lane_get (module, source, site, provider);
+    lane->known = true;
     get_learned (dict, lane, now_us, passed_us);
     if (lane->plan != NULL)
         get_warmup (dict, lane, wall_us, clean);

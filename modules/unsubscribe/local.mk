@@ -7,6 +7,7 @@ module_LTLIBRARIES += modules/unsubscribe/unsubscribe.la
 modules_unsubscribe_unsubscribe_la_SOURCES = modules/unsubscribe/unsubscribe.c \
     modules/unsubscribe/act.c modules/unsubscribe/answer.c modules/unsubscribe/config.c \
     modules/unsubscribe/mail.c modules/unsubscribe/seal.c modules/tracking/life.c modules/tracking/life.h \
+    modules/tracking/repeats.c modules/tracking/repeats.h \
     $(unsubscribe_pure_sources)
 modules_unsubscribe_unsubscribe_la_CPPFLAGS = $(UNSUBSCRIBE_CPPFLAGS)
 modules_unsubscribe_unsubscribe_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)

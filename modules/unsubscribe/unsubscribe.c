@@ -89,7 +89,14 @@ init (RelaisModule *module, GError **error)
     self->transaction =
         relais_slot_new (module, RELAIS_SCOPE_TRANSACTION, unsubscribe_transaction_free);
     self->policy = unsubscribe_page_policy ();
+    unsubscribe_repeats_init (self);
     return add_hooks (module, self, error) && relais_module_add_route (module, &route, error);
+}
+
+static void
+stop (RelaisModule *module)
+{
+    unsubscribe_repeats_flush (relais_module_get_data (module));
 }
 
 static void
@@ -97,6 +104,7 @@ finalize (RelaisModule *module)
 {
     Unsubscribe *self = relais_module_get_data (module);
 
+    unsubscribe_repeats_flush (self);
     g_free (self->policy);
     g_free (self);
 }
@@ -106,6 +114,7 @@ static const RelaisModuleOps ops = {
     .init = init,
     .prepare_config = unsubscribe_prepare_config,
     .free_config = unsubscribe_free_config,
+    .stop = stop,
     .finalize = finalize,
 };
 

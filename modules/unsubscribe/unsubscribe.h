@@ -9,8 +9,11 @@
 #include <relais/delivery.h>
 #include <relais/http.h>
 #include <relais/module.h>
+#include <relais/timer.h>
 
 #include <stdbool.h>
+
+#include "repeats.h"
 
 /* The build system's; for whoever builds the module by hand. */
 #ifndef GETTEXT_PACKAGE
@@ -54,7 +57,9 @@ typedef struct {
     RelaisCounter *skipped;      /* why a message went without a field or a half of it */
     RelaisCounter *refused;      /* why a link or an address was of no use */
     RelaisSlot *transaction;
-    char *policy; /* Content-Security-Policy of the page */
+    char *policy;             /* Content-Security-Policy of the page */
+    TrackingRepeats *repeats; /* loop's, as the next: wishes that come again and again (act.c) */
+    RelaisModuleTimer *timer;
 } Unsubscribe;
 
 /* --- What a link says (identity.c). Strings are owned. */
@@ -95,12 +100,16 @@ RelaisVerdict unsubscribe_message (RelaisHook *hook, gpointer data);
 void unsubscribe_transaction_free (gpointer transaction);
 
 /* --- Acting (act.c). */
+enum { UNSUBSCRIBE_REPEATS = 3 /* of a delivery's wishes in a minute that have an event each */ };
 typedef enum { UNSUBSCRIBE_ONE_CLICK, UNSUBSCRIBE_PAGE, UNSUBSCRIBE_MAIL } UnsubscribeHow;
 /* Once, on the loop; `kept`: it is on disk. */
 typedef void (*UnsubscribeDone) (gpointer data, bool kept);
 /* Puts the address on the suppression list, counts it and tells the event log. Any thread. */
 void unsubscribe_act (Unsubscribe *self, const UnsubscribeIdentity *identity, UnsubscribeHow how,
                       UnsubscribeDone done, gpointer data);
+/* In init; in stop and finalize: what waits is told. */
+void unsubscribe_repeats_init (Unsubscribe *self);
+void unsubscribe_repeats_flush (Unsubscribe *self);
 
 /* --- The form that is posted (form.c): pure. */
 enum { UNSUBSCRIBE_FORM_BYTES = 8192, UNSUBSCRIBE_FORM_FIELDS = 16 };

@@ -3,8 +3,9 @@
 import glob
 import os
 
-SHARES = {"bounce": "replies/*", "click-redirector": "tracking/*", "open-tracker": "tracking/*", "throttle": "replies/*", "unsubscribe": "tracking/life"}
+SHARES = {"bounce": "replies/*", "click-redirector": "tracking/*", "open-tracker": "tracking/*", "throttle": "replies/*",
+          "unsubscribe": "tracking/life tracking/repeats"}
 
 
 def files(source, module):
-    return glob.glob(os.path.join(source, "modules", SHARES[module] + ".[ch]")) if module in SHARES else []
+    return [path for name in SHARES.get(module, "").split() for path in glob.glob(os.path.join(source, "modules", name + ".[ch]"))]

@@ -376,6 +376,40 @@ test_warmup_evicted (void)
     check_evicted (world_new_bare (config), false);
 }
 
+/* More in the store than there is room for: those that were read at the start are not read again when they are asked
+ * about, those that were not are, and none counts more than it used. */
+static void
+test_warmup_many_kept (void)
+{
+    const char *config = WARM "caps = 1000 2000\nspread = no\n[throttle]\nlanes = 100\n";
+    char *dir = make_dir ();
+    World *world = world_new_at (config, dir, BEGIN);
+    guint at_once = 0;
+
+    for (guint i = 0; i < 120; i++) {
+        g_autofree char *site = g_strdup_printf ("mx%u.example", i);
+
+        relais_test_set_lane (world->test, "s1", "default", site, NULL);
+        while (world_send (world) != 0)
+            world_advance (world, SECOND);
+    }
+    world = restart (world, config, dir, 0);
+    for (guint i = 0; i < 120; i++) {
+        g_autofree char *site = g_strdup_printf ("mx%u.example", i);
+        guint tries = 0;
+
+        relais_test_set_lane (world->test, "s1", "default", site, NULL);
+        while (world_send (world) != 0 && tries++ < 10)
+            world_advance (world, SECOND);
+        at_once += tries == 0;
+        g_assert_cmpuint (tries, <, 10);
+    }
+    g_assert_cmpuint (at_once, >=, 50);
+    g_assert_cmpuint (at_once, <, 120);
+    world_free (world);
+    remove_dir (dir);
+}
+
 /* What a reload finds to be written is written by the plans of today. */
 static void
 test_reload_dirty (void)
@@ -522,6 +556,7 @@ main (int argc, char **argv)
     g_test_add_func ("/throttle/state/warmup-restart", test_warmup_restart);
     g_test_add_func ("/throttle/state/warmup-forgotten", test_warmup_forgotten);
     g_test_add_func ("/throttle/state/warmup-evicted", test_warmup_evicted);
+    g_test_add_func ("/throttle/state/warmup-many-kept", test_warmup_many_kept);
     g_test_add_func ("/throttle/state/reload-dirty", test_reload_dirty);
     g_test_add_func ("/throttle/state/no-store", test_no_store);
     g_test_add_func ("/throttle/state/failing-store", test_failing_store);

@@ -449,6 +449,35 @@ test_mail (void)
     g_assert_null (relais_test_take_evidence (test));
 }
 
+/* Who wishes it again and again is answered each time; three in a minute have an event each, the rest one together. */
+static void
+test_mail_again (void)
+{
+    g_autoptr (RelaisTest) test = load (ALL);
+    g_autofree char *address = address_of (test);
+    g_autofree char *last = NULL;
+
+    add_delivery (test);
+    for (guint i = 0; i < 8; i++)
+        g_assert_cmpuint (mail_to (test, address, STOP), ==, RELAIS_VERDICT_DISCARD);
+    for (guint i = 0; i < 3; i++) {
+        g_autofree char *event = take_event (test);
+
+        assert_matches (event, "\"type\":\"unsubscribe\"");
+        g_assert_null (strstr (event, "repeats"));
+    }
+    g_assert_null (take_event (test));
+    relais_test_advance (test, 61 * G_USEC_PER_SEC);
+    last = take_event (test);
+    assert_matches (last, "\"recipient\":\"x@rcpt.test\",.*\"repeats\":5");
+    g_assert_null (take_event (test));
+    g_assert_cmpuint (relais_test_get_count (test, "unsubscribe", "unsubscribed", "mail"), ==, 8);
+    g_assert_cmpuint (mail_to (test, address, STOP), ==, RELAIS_VERDICT_DISCARD);
+    g_free (last);
+    last = take_event (test);
+    g_assert_nonnull (last);
+}
+
 /* 250 is for what is on disk. */
 static void
 test_mail_not_kept (void)
@@ -612,6 +641,7 @@ main (int argc, char **argv)
     g_test_add_func ("/unsubscribe/mode/tenant-domain", test_tenant_domain);
     g_test_add_func ("/unsubscribe/mode/config", test_config);
     g_test_add_func ("/unsubscribe/mail/taken", test_mail);
+    g_test_add_func ("/unsubscribe/mail/again", test_mail_again);
     g_test_add_func ("/unsubscribe/mail/not-kept", test_mail_not_kept);
     g_test_add_func ("/unsubscribe/mail/not-found", test_mail_not_found);
     g_test_add_func ("/unsubscribe/mail/automatic", test_mail_automatic);
