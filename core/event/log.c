@@ -408,15 +408,19 @@ relais_event_log_dir (const RelaisEventLog *log)
     return log->dir_fd;
 }
 
-/* What earlier runs left is synced: their tails were recovered. */
+/* What earlier runs left is synced: their tails were recovered. A clock that was set back meanwhile does not lead to
+ * an earlier file: whoever has read on to the last one would never see what is written there. */
 static void
-set_first_end (RelaisEventLog *log, const GPtrArray *names)
+go_on_from (RelaisEventLog *log, const GPtrArray *names)
 {
     const char *last = names->len > 0 ? g_ptr_array_index (names, names->len - 1) : NULL;
     struct stat st;
 
-    if (last != NULL && fstatat (log->dir_fd, last, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        log->end = (RelaisLogPlace){relais_event_file_day (last), (guint64)st.st_size};
+    if (last == NULL || fstatat (log->dir_fd, last, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    log->file_name = g_strdup (last);
+    log->synced_bytes = st.st_size;
+    log->end = (RelaisLogPlace){relais_event_file_day (last), (guint64)st.st_size};
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -435,7 +439,7 @@ recover_all (RelaisEventLog *log, GError **error)
                                         i + 1 < names->len, &tail, error))
             return false;
     log->known_seq = log->queued_seq = log->synced_seq = tail.last_seq;
-    set_first_end (log, names);
+    go_on_from (log, names);
     return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Grace: what an operator held beyond its lifetime and let go is to be sent, not returned at once. It has an hour from
- * then on, or from the daemon's start. No record says so but the state itself: nothing else is queued at an age at which
- * it expires. Loop thread.
+ * Grace: what an operator held beyond its lifetime and let go is to be sent, not returned at once. It has an hour
+ * from then on, or from the daemon's start. No record says so but the state itself: nothing else is queued at an
+ * age at which it expires. Loop thread.
  */
 #include "config.h"
 

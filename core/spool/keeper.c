@@ -89,8 +89,11 @@ make_blank (RelaisSpool *spool, guint64 bytes)
         good = relais_segment_make_blank (spool->dir_fd, number, (guint32)bytes, &error);
     tell_blanks (spool, error);
     g_mutex_lock (&spool->log_lock);
-    if (good)
+    /* The writer takes the last: one that was made to measure stays that, whatever is made before it comes. */
+    if (good && bytes > spool->options.segment_bytes)
         g_array_append_val (spool->blanks, number);
+    else if (good)
+        g_array_insert_val (spool->blanks, 0, number);
     if (spool->blank_wanted_bytes != 0) {
         if (good && bytes >= spool->blank_wanted_bytes)
             spool->blank_wanted_bytes = 0;

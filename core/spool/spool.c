@@ -428,7 +428,9 @@ relais_spool_close (RelaisSpool *spool)
     g_thread_join (spool->writer);
     g_thread_join (spool->syncer);
     stop_keeper (spool);
-    while (notices_are_posted (spool) || __atomic_load_n (&spool->resume_posted, __ATOMIC_ACQUIRE))
+    /* Who hears that his group is synced may have one more job to do. */
+    while (notices_are_posted (spool) || spool->jobs > 0 ||
+           __atomic_load_n (&spool->resume_posted, __ATOMIC_ACQUIRE))
         relais_loop_turn (spool->loop, true);
     relais_loop_remove_turn_func (spool->loop, spool->turn_handle);
     relais_timer_stop (&spool->pause_timer);

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "event/event-private.h"
+#include "event/cursor-private.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -356,6 +356,45 @@ test_days (void)
     bed_tear_down (&bed);
 }
 
+/* Nor does it over a restart: whoever read on up to the end sees what comes then. */
+static void
+test_clock_set_back (void)
+{
+    Bed bed;
+    RelaisEventLog *log;
+    RelaisLogPlace place;
+    g_autoptr (GPtrArray) lines = NULL;
+    g_autofree char *earlier = NULL;
+    g_autoptr (GError) error = NULL;
+    bool gap;
+
+    bed_set_up (&bed);
+    log = open_log (&bed);
+    append_number (log, 1, 1);
+    g_assert_true (relais_event_log_sync (log, 1));
+    place = relais_event_log_end (log);
+    relais_event_log_close (log);
+    bed.clock.wall_us -= RELAIS_USEC_PER_DAY;
+    log = open_log (&bed);
+    g_assert_true (relais_event_log_sync (log, 1)); /* nothing was written yet */
+    g_assert_cmpuint (relais_event_log_end (log).offset, ==, place.offset);
+    append_number (log, 2, 2);
+    g_assert_true (relais_event_log_sync (log, 2));
+    lines = relais_event_read_on (log, &place, relais_event_log_end (log), 10, 10000, &gap, &error);
+    g_assert_no_error (error);
+    g_assert_false (gap);
+    g_assert_cmpuint (lines->len, ==, 1);
+    relais_event_log_close (log);
+    earlier = log_file (&bed, "20260620");
+    g_assert_false (g_file_test (earlier, G_FILE_TEST_EXISTS));
+    bed.clock.wall_us += 2 * RELAIS_USEC_PER_DAY;
+    log = open_log (&bed);
+    append_number (log, 3, 3);
+    relais_event_log_close (log);
+    assert_numbers (&bed, "", "1 2 3");
+    bed_tear_down (&bed);
+}
+
 static void
 test_torn_ends (void)
 {
@@ -675,6 +714,7 @@ main (int argc, char **argv)
     g_test_add_func ("/event/log/write-and-reopen", test_write_and_reopen);
     g_test_add_func ("/event/log/synced-within-a-second", test_synced_within_a_second);
     g_test_add_func ("/event/log/days", test_days);
+    g_test_add_func ("/event/log/clock-set-back", test_clock_set_back);
     g_test_add_func ("/event/log/torn-ends", test_torn_ends);
     g_test_add_func ("/event/log/zeros", test_zeros);
     g_test_add_func ("/event/log/zeros-of-an-old-day", test_zeros_of_an_old_day);

@@ -264,8 +264,8 @@ test_released_at_its_end (void)
     test_close (&test);
 }
 
-/* What was held beyond its lifetime and is let go has an hour, also when the daemon ends meanwhile, before an attempt or
- * after one. What was not let go has none. */
+/* What was held beyond its lifetime and is let go has an hour, also when the daemon ends meanwhile, before an
+ * attempt or after one. What was not let go has none. */
 static void
 test_grace_over_restarts (void)
 {

@@ -111,11 +111,50 @@ test_states (void)
     fixture_clear (&f);
 }
 
+typedef struct {
+    bool done, failed;
+} Discarded;
+
+static void
+on_discarded (gpointer data, guint64 bytes, const GError *error)
+{
+    *(Discarded *)data = (Discarded){true, error != NULL};
+}
+
+/* A deletion whose event is on its way when the spool is closed is done, and told of, before the spool goes. */
+static void
+test_discard (void)
+{
+    Fixture f;
+    g_autofree char *path = NULL;
+    Discarded discarded = {0};
+    RelaisSpoolFigures figures;
+
+    fixture_init (&f);
+    fixture_open (&f);
+    path = g_build_filename (f.spool_dir, "quarantine", "00000000000000ab", NULL);
+    g_assert_true (g_file_set_contents (path, "body", 4, NULL));
+    __atomic_store_n (&slow, true, __ATOMIC_RELAXED);
+    relais_spool_discard (f.spool, "00000000000000ab", on_discarded, &discarded);
+    do {
+        (void)relais_loop_turn (f.loop, false);
+        g_usleep (100);
+        relais_spool_figures (f.spool, &figures);
+    } while (figures.groups == 0);
+    g_assert_false (discarded.done);
+    fixture_close (&f);
+    __atomic_store_n (&slow, false, __ATOMIC_RELAXED);
+    g_assert_true (discarded.done && !discarded.failed);
+    g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+    fixture_clear (&f);
+}
+
 int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/spool/slow/compaction", test_compaction);
     g_test_add_func ("/spool/slow/states", test_states);
+    g_test_add_func ("/spool/slow/discard", test_discard);
     return g_test_run ();
 }
