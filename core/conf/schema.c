@@ -117,7 +117,7 @@ static const RelaisOption options[] = {
      RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Networks whose clients may relay without AUTH, as the listener's tenant.")},
     {"listener", "tenant", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
-     N_ ("Tenant of clients that relay without AUTH.")},
+     N_ ("Tenant of clients that relay without AUTH, and of users that have none of their own.")},
     {"listener", "class", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "auto", 0, 0,
      "auto|transactional|bulk",
      N_ ("Class of the mail taken in here; auto: by user, header or list fields.")},
