@@ -55,8 +55,7 @@ static const RelaisOption options[] = {
     {"relais", "watchdog", RELAIS_OPTION_DURATION, 0, "30s", 0, G_MAXINT64 / 2, NULL,
      N_ ("Time after which the daemon ends itself, to be started again, where the main loop or a "
          "module's callback gave no sign of life, unless the callback declared a longer deadline; "
-         "0 "
-         "for never.")},
+         "at least 500ms, or 0 for never.")},
     {"relais", "certificate_interval", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "1m",
      G_USEC_PER_SEC, G_MAXINT64, NULL,
      N_ ("How often it is looked whether certificates of listeners have changed; they are then "
