@@ -235,6 +235,18 @@ check_host_name (Checker *checker, const RelaisSection *section, const Check *ch
                                     check->key, name));
 }
 
+/* A shorter one ends a daemon that is well but busy, and has its modules switched off for it. */
+static void
+check_watchdog (Checker *checker, const RelaisSection *section, const Check *check)
+{
+    enum { LEAST_MS = 500 };
+    const gint64 time_us = relais_section_get_int (section, check->key);
+
+    if (time_us > 0 && time_us < LEAST_MS * G_TIME_SPAN_MILLISECOND)
+        report (checker, section, check->key,
+                g_strdup_printf (_ ("%s: expected 0 or at least %dms"), check->key, LEAST_MS));
+}
+
 static void
 check_pair (Checker *checker, const RelaisSection *section, const Check *check)
 {
@@ -423,6 +435,7 @@ check_suppress_name (Checker *checker, const RelaisSection *section, const Check
 static const Check CHECKS[] = {
     {"relais", "hostname", check_host_name, "full"},
     {"relais", "authserv_id", check_host_name, NULL},
+    {"relais", "watchdog", check_watchdog, NULL},
     {"listener", "address", check_addresses, NULL},
     {"listener", "trusted_nets", check_nets, NULL},
     {"listener", "proxy_nets", check_nets, NULL},

@@ -55,8 +55,7 @@ static const RelaisOption options[] = {
     {"relais", "watchdog", RELAIS_OPTION_DURATION, 0, "30s", 0, G_MAXINT64 / 2, NULL,
      N_ ("Time after which the daemon ends itself, to be started again, where the main loop or a "
          "module's callback gave no sign of life, unless the callback declared a longer deadline; "
-         "0 "
-         "for never.")},
+         "at least 500ms, or 0 for never.")},
     {"relais", "certificate_interval", RELAIS_OPTION_DURATION, RELAIS_OPTION_RELOADABLE, "1m",
      G_USEC_PER_SEC, G_MAXINT64, NULL,
      N_ ("How often it is looked whether certificates of listeners have changed; they are then "
@@ -119,7 +118,7 @@ static const RelaisOption options[] = {
      RELAIS_OPTION_REPEAT | RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
      N_ ("Networks whose clients may relay without AUTH, as the listener's tenant.")},
     {"listener", "tenant", RELAIS_OPTION_STRING, RELAIS_OPTION_RELOADABLE, NULL, 0, 0, NULL,
-     N_ ("Tenant of clients that relay without AUTH.")},
+     N_ ("Tenant of clients that relay without AUTH, and of users that have none of their own.")},
     {"listener", "class", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "auto", 0, 0,
      "auto|transactional|bulk",
      N_ ("Class of the mail taken in here; auto: by user, header or list fields.")},

@@ -64,7 +64,8 @@ relais_tracking_table_add (RelaisTrackingTable *table, const char *domain, const
     g_hash_table_replace (table->entries, g_strdup (domain), entry);
 }
 
-/* Of the domain, else of the closest above it; *.DOMAIN is of those below and goes before DOMAIN, which is of both. */
+/* Of the domain, else of the closest above it; *.DOMAIN is of those below and goes before DOMAIN, which is
+ * of both. */
 static const Entry *
 find_entry (const RelaisTrackingTable *table, const char *domain)
 {

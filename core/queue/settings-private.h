@@ -146,8 +146,8 @@ bool relais_queue_settings_adopt_routes (RelaisQueueSettings *settings, RelaisQu
 void relais_tls_wish_read (RelaisTlsWish *wish, const RelaisSection *section, guint first);
 void relais_tls_wish_clear (RelaisTlsWish *wish);
 gsize relais_queue_settings_closest (char **patterns, const char *domain);
-/* What the section's `domains` holds, in the form in which domains are compared; NULL with an error if some item is no
- * domain and no pattern. */
+/* What the section's `domains` holds, in the form in which domains are compared; NULL with an error if some
+ * item is no domain and no pattern. */
 char **relais_queue_settings_read_patterns (const RelaisSection *section, GError **error);
 /* Accepts settings of which nothing was read. */
 void relais_queue_settings_clear (RelaisQueueSettings *settings);

@@ -232,7 +232,8 @@ relais_queue_settings_load (RelaisQueueSettings *settings, RelaisConfig *config,
 
 /* --- Which one ---------------------------------------------------------------------------------- */
 
-/* The inbound route of the domain of ours, or of the closest *.DOMAIN above it; `fit` as of a route's patterns. */
+/* The inbound route of the domain of ours, or of the closest *.DOMAIN above it; `fit` as of a route's
+ * patterns. */
 static RelaisStaticRoute *
 own_route (const RelaisQueueSettings *settings, const char *domain, gsize *fit)
 {

@@ -414,6 +414,9 @@ static const struct {
     {"[relais]\nhostname = mail\nauthserv_id = mail\n",
      "a.conf:2: warning: hostname: 'mail' is no full name; many hosts take no mail from one that "
      "greets them so"},
+    {"[relais]\nwatchdog = 499ms\n", "a.conf:2: error: watchdog: expected 0 or at least 500ms"},
+    {"[relais]\nwatchdog = 500ms\n", ""},
+    {"[relais]\nwatchdog = 0\n", ""},
     /* networks and addresses */
     {"[listener a]\nxclient_nets = 10.0.0.0/33\n",
      "a.conf:2: error: xclient_nets: '10.0.0.0/33' is no network; expected as in 192.0.2.0/24, "

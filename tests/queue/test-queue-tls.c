@@ -391,8 +391,8 @@ static const struct {
 } bad_domains[] = {
     {"[destination x]\ndomains = a.test @b.test\n",
      "/test2.conf:2: domains: \"@b.test\": expected example.org, *.example.org or *"},
-    {"[destination my partner]\ntls = require\n",
-     "/test2.conf:1: [destination my partner]: \"my partner\" is no domain, and domains is not set"},
+    {"[destination my partner]\ntls = require\n", "/test2.conf:1: [destination my partner]: \"my "
+                                                  "partner\" is no domain, and domains is not set"},
     {"[route x]\nhost = 127.0.0.1\ndomains = *.*.test\n",
      "/test2.conf:3: domains: \"*.*.test\": expected example.org, *.example.org or *"},
     {"[provider x]\nmx = a.test *.b.test\n",
