@@ -485,8 +485,8 @@ test_zeros_of_an_old_day (void)
     bed_tear_down (&bed);
 }
 
-/* What is no line of ours, as somebody leaves it who truncates a file that is written to, is passed over and not kept
- * in memory as a whole. */
+/* What is no line of ours, as somebody leaves it who truncates a file that is written to, is passed over by whoever
+ * reads or searches, and not kept in memory as a whole. */
 static void
 test_no_line (void)
 {
@@ -506,6 +506,7 @@ test_no_line (void)
     g_assert_no_errno (truncate (file, HOLE_BYTES));
     append_raw (&bed, "20260620", "\n{\"seq\":2,\"number\":2}\n", 22);
     append_raw (&bed, "20260621", "{\"seq\":3,\"number\":3}\n", 21);
+    assert_numbers (&bed, "number", "1 2 3");
     log = open_log (&bed);
     end = relais_event_log_end (log);
     g_assert_no_errno (getrusage (RUSAGE_SELF, &before));
