@@ -76,6 +76,27 @@ take_lines (Reading *reading, const GByteArray *bytes)
     return at;
 }
 
+/* Where the line ends in which `offset` is, which is too long to be kept; 0 if its end is not there yet. */
+static bool
+find_line_end (int fd, guint64 offset, guint64 limit, guint64 *end)
+{
+    g_autoptr (GByteArray) bytes = g_byte_array_new ();
+
+    *end = 0;
+    do {
+        const guint8 *lf;
+
+        offset += bytes->len;
+        g_byte_array_set_size (bytes, 0);
+        if (!read_at (fd, offset, bytes, (gsize)MIN (limit - offset, (guint64)STEP_BYTES)))
+            return false;
+        lf = bytes->len > 0 ? memchr (bytes->data, '\n', bytes->len) : NULL;
+        if (lf != NULL)
+            *end = offset + (guint64)(lf - bytes->data) + 1;
+    } while (*end == 0 && bytes->len > 0);
+    return true;
+}
+
 /* Reads a file from the place up to `limit`. */
 static bool
 read_file (Reading *reading, int fd, guint64 limit)
@@ -94,6 +115,16 @@ read_file (Reading *reading, int fd, guint64 limit)
         taken = take_lines (reading, bytes);
         g_byte_array_remove_range (bytes, 0, (guint)taken);
         reading->place->offset += taken;
+        if (bytes->len > LINE_BYTES) {
+            guint64 end;
+
+            if (!find_line_end (fd, reading->place->offset + bytes->len, limit, &end))
+                return false;
+            if (end == 0)
+                break;
+            reading->place->offset = end;
+            g_byte_array_set_size (bytes, 0);
+        }
     }
     return true;
 }

@@ -265,6 +265,7 @@ typedef struct {
     RelaisEventReader func;
     gpointer data;
     bool stopped;
+    bool skipping; /* what stands before the next line end is no event */
 } Search;
 
 /* Reports the matching lines in whole lines. */
@@ -287,19 +288,25 @@ search_lines (Search *search, const char *bytes, gsize size)
     }
 }
 
-/* Takes the whole lines out of `buffer`; false when the rest is no line of ours. */
-static bool
+/* Takes the whole lines out of `buffer`. */
+static void
 search_buffer (Search *search, GByteArray *buffer)
 {
     const guint8 *lf = buffer->len > 0 ? memrchr (buffer->data, '\n', buffer->len) : NULL;
+    guint whole, from = 0;
 
-    if (lf == NULL)
-        return buffer->len < SEARCH_LINE_BYTES;
-    guint whole = (guint)(lf - buffer->data) + 1;
-
-    search_lines (search, (const char *)buffer->data, whole);
+    if (lf == NULL) {
+        search->skipping = search->skipping || buffer->len >= SEARCH_LINE_BYTES;
+        if (search->skipping)
+            g_byte_array_set_size (buffer, 0);
+        return;
+    }
+    whole = (guint)(lf - buffer->data) + 1;
+    if (search->skipping)
+        from = (guint)((const guint8 *)memchr (buffer->data, '\n', whole) - buffer->data) + 1;
+    search->skipping = false;
+    search_lines (search, (const char *)buffer->data + from, whole - from);
     g_byte_array_remove_range (buffer, 0, whole);
-    return true;
 }
 
 static bool
@@ -319,9 +326,11 @@ search_file (Search *search, int dir_fd, const char *name, GError **error)
         g_byte_array_set_size (buffer, old + (guint)MAX (n, 0));
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0 || !search_buffer (search, buffer))
+        if (n <= 0)
             break;
+        search_buffer (search, buffer);
     }
+    search->skipping = false;
     if (n < 0)
         relais_event_fail (error, "read", name);
     close (fd);

@@ -12,11 +12,9 @@ struct RelaisLive {
     RelaisQueue *queue;
     guint64 id;
     guint refs;
-    GQueue
-        settlements; /* RelaisSettlement, by link, that are not ready or behind such, in their order */
-    RelaisParcel
-        *parcel;  /* those that are ready and wait for a sync; NULL: none. See settlement.c */
-    guint flying; /* parcels of large states that were handed to the spool and are not synced */
+    GQueue settlements;   /* RelaisSettlement, by link: not ready, or behind such; in their order */
+    RelaisParcel *parcel; /* of those that are ready and wait for a sync; NULL: none do */
+    guint flying;         /* parcels of large states that the spool has and did not sync yet */
     RelaisMessage *message; /* NULL while it is read */
     GArray *waiters;
 };

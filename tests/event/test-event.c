@@ -485,6 +485,41 @@ test_zeros_of_an_old_day (void)
     bed_tear_down (&bed);
 }
 
+/* What is no line of ours, as somebody leaves it who truncates a file that is written to, is passed over by whoever
+ * reads or searches, and not kept in memory as a whole. */
+static void
+test_no_line (void)
+{
+    enum { HOLE_BYTES = 256 << 20, MOST_KIB = 150 << 10 };
+    Bed bed;
+    RelaisEventLog *log;
+    RelaisLogPlace place = {0}, end;
+    g_autoptr (GPtrArray) lines = NULL;
+    g_autofree char *file = NULL;
+    g_autoptr (GError) error = NULL;
+    struct rusage before, after;
+    bool gap;
+
+    bed_set_up (&bed);
+    append_raw (&bed, "20260620", "{\"seq\":1,\"number\":1}\n", 21);
+    file = log_file (&bed, "20260620");
+    g_assert_no_errno (truncate (file, HOLE_BYTES));
+    append_raw (&bed, "20260620", "\n{\"seq\":2,\"number\":2}\n", 22);
+    append_raw (&bed, "20260621", "{\"seq\":3,\"number\":3}\n", 21);
+    assert_numbers (&bed, "number", "1 2 3");
+    log = open_log (&bed);
+    end = relais_event_log_end (log);
+    g_assert_no_errno (getrusage (RUSAGE_SELF, &before));
+    lines = relais_event_read_on (log, &place, end, 10, 10000, &gap, &error);
+    g_assert_no_error (error);
+    g_assert_no_errno (getrusage (RUSAGE_SELF, &after));
+    g_assert_cmpint (after.ru_maxrss - before.ru_maxrss, <, MOST_KIB);
+    g_assert_cmpuint (lines->len, ==, 3);
+    g_assert_cmpuint (place.offset, ==, end.offset);
+    relais_event_log_close (log);
+    bed_tear_down (&bed);
+}
+
 /* Lines of one group share a seq; a crash may have kept some of them only. */
 static void
 test_handed_over_again (void)
@@ -716,6 +751,7 @@ main (int argc, char **argv)
     g_test_add_func ("/event/log/days", test_days);
     g_test_add_func ("/event/log/clock-set-back", test_clock_set_back);
     g_test_add_func ("/event/log/torn-ends", test_torn_ends);
+    g_test_add_func ("/event/log/no-line", test_no_line);
     g_test_add_func ("/event/log/zeros", test_zeros);
     g_test_add_func ("/event/log/zeros-of-an-old-day", test_zeros_of_an_old_day);
     g_test_add_func ("/event/log/handed-over-again", test_handed_over_again);
