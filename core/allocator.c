@@ -11,7 +11,6 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
-#include <stdio.h>
 #include <unistd.h>
 
 #include "loop/ticker-private.h"
@@ -45,7 +44,8 @@ static guint64
 memory_of_process (void)
 {
     char text[STATM_BYTES];
-    guint64 size, resident, shared;
+    guint64 resident, shared;
+    char *at;
     int fd = open ("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd >= 0 ? read (fd, text, sizeof text - 1) : 0;
 
@@ -54,11 +54,10 @@ memory_of_process (void)
     if (n <= 0)
         return 0;
     text[n] = '\0';
-    if (sscanf (text, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, &size,
-                &resident, &shared) != 3 ||
-        shared > resident)
-        return 0;
-    return (resident - shared) * (guint64)sysconf (_SC_PAGESIZE);
+    (void)g_ascii_strtoull (text, &at, 10); /* of the address space */
+    resident = g_ascii_strtoull (at, &at, 10);
+    shared = g_ascii_strtoull (at, NULL, 10);
+    return shared < resident ? (resident - shared) * (guint64)sysconf (_SC_PAGESIZE) : 0;
 }
 
 static void
