@@ -10,6 +10,7 @@ import glob
 import ipaddress
 import json
 import os
+import random
 import select
 import shutil
 import signal
@@ -111,9 +112,17 @@ def spawn(argv, log, environment=None):
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the system gives to connections: another test's may take one of these before it is listened on."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        first = int(file.read().split()[0])
+    while True:
+        port = random.randrange(max(1024, first - 16384), first)
+        with socket.socket(socket.AF_INET, kind) as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def free_dns_port():
