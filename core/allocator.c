@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * What the allocator keeps and gives back. See the header. The loop's thread, but for the jobs, of which one at a time
- * is under way: `floor` is theirs.
+ * is under way: `floor`, `looks` and `pause` are theirs.
  */
 #include "config.h"
 
@@ -15,13 +15,14 @@
 
 #include "loop/ticker-private.h"
 
-enum { LOOK_S = 60, STATM_BYTES = 128 };
+enum { LOOK_S = 60, MOST_PAUSE = 16, STATM_BYTES = 128 };
 
 struct RelaisAllocator {
     RelaisPool *pool;
     RelaisTicker *ticker;
     guint64 floor; /* memory of the process, the least since free pages went; 0: they never did */
-    bool wanted;   /* whatever it has grown */
+    guint looks, pause; /* since then, and after which they go again */
+    bool wanted;        /* whatever it has grown */
     bool under_way;
     bool again; /* asked for meanwhile */
     bool gave;
@@ -66,8 +67,9 @@ work (gpointer data)
     RelaisAllocator *allocator = data;
     const guint64 before = memory_of_process ();
 
-    allocator->gave =
-        allocator->wanted || before > allocator->floor + (guint64)RELAIS_ALLOCATOR_GROWTH;
+    allocator->looks++;
+    allocator->gave = allocator->wanted || allocator->looks >= allocator->pause ||
+                      before > allocator->floor + (guint64)RELAIS_ALLOCATOR_GROWTH;
     if (!allocator->gave) {
         allocator->floor = MIN (allocator->floor, before);
         return;
@@ -76,6 +78,10 @@ work (gpointer data)
     malloc_trim (0);
 #endif
     allocator->floor = memory_of_process ();
+    allocator->looks = 0;
+    allocator->pause = before >= allocator->floor + (guint64)RELAIS_ALLOCATOR_GROWTH
+                           ? 1
+                           : MIN (2 * allocator->pause, MOST_PAUSE);
 }
 
 static void begin (RelaisAllocator *allocator, bool wanted);
@@ -134,6 +140,7 @@ relais_allocator_new (RelaisLoop *loop, RelaisPool *pool)
     RelaisAllocator *allocator = g_new0 (RelaisAllocator, 1);
 
     allocator->pool = pool;
+    allocator->pause = 1;
     allocator->ticker = relais_ticker_new (loop, LOOK_S, on_tick, allocator);
     return allocator;
 }
