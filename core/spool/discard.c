@@ -156,7 +156,7 @@ is_useless (const RelaisSpool *spool, const char *name, const RelaisDamageName *
             GHashTable *kept)
 {
     struct stat st;
-    const gpointer number = GUINT_TO_POINTER (parsed->number);
+    gconstpointer number = GUINT_TO_POINTER (parsed->number);
 
     if (g_hash_table_contains (spool->segments, number))
         return false;
