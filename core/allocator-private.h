@@ -14,8 +14,8 @@ typedef struct RelaisAllocator RelaisAllocator;
 void relais_allocator_settle (void);
 
 /* Looks at the process once a minute. When its memory (without mapped files) has grown by RELAIS_ALLOCATOR_GROWTH since
- * free pages were given back, they are given back again; so they are a minute after that gave so much, for what filled
- * it then may be over now, and where it gives little, after twice the time, up to each quarter of an hour. On a worker of `pool`, which must be freed first: the loop waits
+ * free pages were given back, they are given back again; so they are a minute after that, for what filled it
+ * may be over then, and after twice the time each, up to a quarter of an hour. On a worker of `pool`, which must be freed first: the loop waits
  * for a part of the heap while its free pages go. */
 #define RELAIS_ALLOCATOR_GROWTH (16 << 20) /* octets */
 RelaisAllocator *relais_allocator_new (RelaisLoop *loop, RelaisPool *pool);

@@ -66,10 +66,10 @@ work (gpointer data)
 {
     RelaisAllocator *allocator = data;
     const guint64 before = memory_of_process ();
+    const bool grown = before > allocator->floor + (guint64)RELAIS_ALLOCATOR_GROWTH;
 
     allocator->looks++;
-    allocator->gave = allocator->wanted || allocator->looks >= allocator->pause ||
-                      before > allocator->floor + (guint64)RELAIS_ALLOCATOR_GROWTH;
+    allocator->gave = allocator->wanted || grown || allocator->looks >= allocator->pause;
     if (!allocator->gave) {
         allocator->floor = MIN (allocator->floor, before);
         return;
@@ -79,9 +79,7 @@ work (gpointer data)
 #endif
     allocator->floor = memory_of_process ();
     allocator->looks = 0;
-    allocator->pause = before >= allocator->floor + (guint64)RELAIS_ALLOCATOR_GROWTH
-                           ? 1
-                           : MIN (2 * allocator->pause, MOST_PAUSE);
+    allocator->pause = grown ? 1 : MIN (2 * allocator->pause, MOST_PAUSE);
 }
 
 static void begin (RelaisAllocator *allocator, bool wanted);

@@ -70,7 +70,7 @@ test_backlog (void)
     look (loop, allocator, 2);
 #ifndef RELAIS_SANITIZED /* those keep what was freed, to find who uses it */
     g_assert_cmpuint (resident_bytes (), <, full / 2);
-    /* It gave much: so it is tried again soon, and then ever more rarely. */
+    /* It had grown: so it is tried again soon, and then ever more rarely. */
     look (loop, allocator, 3);
     look_idly (loop, allocator, 3);
     look (loop, allocator, 4);
