@@ -303,9 +303,19 @@ open_control (RelaisDaemon *daemon, GError **error)
                                            daemon->spool, daemon->queue);
     make_reload (daemon);
     daemon->status = (RelaisStatus){
-        daemon->loop,        daemon->pool,  daemon->spool,       daemon->server,
-        daemon->http,        daemon->queue, daemon->meter,       daemon->allocator,
-        daemon->suppression, daemon->host,  daemon->confinement, relais_loop_now_us (daemon->loop)};
+        .loop = daemon->loop,
+        .pool = daemon->pool,
+        .spool = daemon->spool,
+        .server = daemon->server,
+        .http = daemon->http,
+        .queue = daemon->queue,
+        .meter = daemon->meter,
+        .allocator = daemon->allocator,
+        .suppression = daemon->suppression,
+        .host = daemon->host,
+        .confinement = daemon->confinement,
+        .started_us = relais_loop_now_us (daemon->loop),
+    };
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||

@@ -38,17 +38,14 @@ relais_host_add_hint (const RelaisHost *host, const char *name, GError *problem)
     const RelaisModuleMention *mention =
         host->mentions != NULL ? relais_config_find_mention (host->mentions, name) : NULL;
     const char *nearest = relais_nearest_name (name, names);
-    g_autofree char *text = g_steal_pointer (&problem->message);
 
-    if (nearest != NULL && !g_str_equal (nearest, name))
+    if (nearest != NULL && !g_str_equal (nearest, name)) {
+        g_autofree char *text = g_steal_pointer (&problem->message);
+
         problem->message = g_strdup_printf (_ ("%s; did you mean '%s'?"), text, nearest);
-    else
-        problem->message = g_steal_pointer (&text);
-    if (mention != NULL && mention->file != NULL) {
-        g_autofree char *told = g_steal_pointer (&problem->message);
-
-        problem->message = g_strdup_printf ("%s:%u: %s", mention->file, mention->line, told);
     }
+    if (mention != NULL && mention->file != NULL)
+        g_prefix_error (&problem, "%s:%u: ", mention->file, mention->line);
 }
 
 void
