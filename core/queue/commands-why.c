@@ -69,6 +69,18 @@ reply_of (JsonObject *event)
     return g_string_free (text, FALSE);
 }
 
+/* As the log has it where it is no time. */
+static void
+put_time (RelaisCommandCall *call, const char *text)
+{
+    const gint64 wall_us = relais_event_time_from_text (text);
+
+    if (wall_us > 0)
+        relais_command_put_time (call, "time", wall_us);
+    else
+        relais_command_put (call, "time", text);
+}
+
 static void
 put_event (RelaisCommandCall *call, const char *line)
 {
@@ -81,7 +93,7 @@ put_event (RelaisCommandCall *call, const char *line)
         return;
     event = json_node_get_object (json_parser_get_root (parser));
     reply = reply_of (event);
-    relais_command_put_time (call, "time", relais_event_time_from_text (member (event, "time")));
+    put_time (call, member (event, "time"));
     relais_command_put (call, "event", member (event, "type"));
     relais_command_put (call, "recipient", member (event, "recipient"));
     relais_command_put (call, "host", member (event, "host"));
