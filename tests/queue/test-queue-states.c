@@ -81,21 +81,28 @@ delete_all (Test *test, guint64 id)
     fixture_until (&test->fixture, is_true, &done);
 }
 
+/* Deletes a message to `n_recipients` while some of them are under way; returns how many. */
+static guint
+delete_under_way (Test *test, guint n_recipients)
+{
+    guint64 id = submit (test, n_recipients);
+    guint n = sink_held (test->sink);
+
+    g_assert_cmpuint (n, >=, 10);
+    delete_all (test, id);
+    fixture_settle (&test->fixture);
+    g_assert_cmpuint (fixture_count (&test->fixture, "deleted"), ==, n_recipients);
+    return n;
+}
+
 /* Outcomes that come while the states of the first are on their way share the next. */
 static void
 test_many_share (void)
 {
     Test test;
-    guint64 id;
-    guint n;
 
     test_open (&test, "[queue]\nfirst_connections = 40\n");
-    id = submit (&test, MANY);
-    n = sink_held (test.sink);
-    g_assert_cmpuint (n, >=, 10);
-    delete_all (&test, id);
-    fixture_settle (&test.fixture);
-    g_assert_cmpuint (fixture_count (&test.fixture, "deleted"), ==, MANY);
+    (void)delete_under_way (&test, MANY);
     /* The first that was under way; the others of those; what was not, in two turns of local work. */
     g_assert_cmpuint (states_on_disk (&test), <=, 4);
     test_close (&test);
@@ -106,16 +113,10 @@ static void
 test_few_go_at_once (void)
 {
     Test test;
-    guint64 id;
     guint n;
 
     test_open (&test, "[queue]\nfirst_connections = 40\n");
-    id = submit (&test, FEW);
-    n = sink_held (test.sink);
-    g_assert_cmpuint (n, >=, 10);
-    delete_all (&test, id);
-    fixture_settle (&test.fixture);
-    g_assert_cmpuint (fixture_count (&test.fixture, "deleted"), ==, FEW);
+    n = delete_under_way (&test, FEW);
     g_assert_cmpuint (states_on_disk (&test), >=, n - 1);
     test_close (&test);
 }
