@@ -2,7 +2,7 @@
  *
  * The hub: what all streams of one loop share. Owns the buffer that input is read into, the list of
  * streams with output to write at the end of the turn, and the list of those that are to be called
- * again though epoll has nothing to say. Lives as long as the loop has streams. Loop thread only;
+ * again though epoll has nothing to say, and the queue of handshakes. Lives as long as the loop has streams. Loop thread only;
  * found by the thread, so that there is no global.
  *
  * It must never call a stream twice in a turn because of what that stream did in the turn: what is
@@ -11,6 +11,10 @@
 #include "config.h"
 
 #include "tls/stream-struct-private.h"
+
+#include "conf/net-private.h"
+
+#include <string.h>
 
 static __thread StreamHub *thread_hubs;
 
@@ -27,13 +31,28 @@ flush_dirty (gpointer data)
         stream->dirty.data = NULL;
         relais_stream_flush (stream);
     }
-    if (hub->dirty.length > 0 || hub->kicked.length > 0)
+    relais_handshakes_renew (hub->handshakes);
+    if (hub->dirty.length > 0 || hub->kicked.length > 0 ||
+        relais_handshakes_n_waiting (hub->handshakes) > 0)
         relais_timer_set (&hub->wake, 0);
     relais_stream_hub_unref (hub);
 }
 
 static void
-call_kicked (gpointer data)
+go_on_with_handshakes (StreamHub *hub)
+{
+    RelaisStream *stream;
+
+    while ((stream = relais_handshakes_next (hub->handshakes)) != NULL) {
+        stream->waits = NULL;
+        relais_stream_ref (stream);
+        relais_stream_handshake_step (stream);
+        relais_stream_unref (stream);
+    }
+}
+
+static void
+on_wake (gpointer data)
 {
     StreamHub *hub = data;
 
@@ -46,20 +65,30 @@ call_kicked (gpointer data)
         stream->place.data = NULL;
         relais_stream_kicked (stream);
     }
+    go_on_with_handshakes (hub);
     hub->in_events = false;
     relais_stream_hub_unref (hub);
+}
+
+static StreamHub *
+find_hub (const RelaisLoop *loop)
+{
+    StreamHub *hub = thread_hubs;
+
+    while (hub != NULL && hub->loop != loop)
+        hub = hub->next;
+    return hub;
 }
 
 StreamHub *
 relais_stream_hub_get (RelaisLoop *loop)
 {
-    StreamHub *hub;
+    StreamHub *hub = find_hub (loop);
 
-    for (hub = thread_hubs; hub != NULL; hub = hub->next)
-        if (hub->loop == loop) {
-            hub->refs++;
-            return hub;
-        }
+    if (hub != NULL) {
+        hub->refs++;
+        return hub;
+    }
     relais_loop_assert_owner (loop);
     hub = g_new (StreamHub, 1); /* the scratch needs no zeroing */
     hub->loop = loop;
@@ -68,7 +97,8 @@ relais_stream_hub_get (RelaisLoop *loop)
     g_queue_init (&hub->dirty);
     g_queue_init (&hub->kicked);
     g_queue_init (&hub->lingering);
-    relais_timer_init (&hub->wake, loop, call_kicked, hub);
+    hub->handshakes = relais_handshakes_new ();
+    relais_timer_init (&hub->wake, loop, on_wake, hub);
     hub->turn_handle = relais_loop_add_turn_func (loop, flush_dirty, hub);
     hub->next = thread_hubs;
     thread_hubs = hub;
@@ -87,6 +117,7 @@ relais_stream_hub_unref (StreamHub *hub)
     *link = hub->next;
     relais_timer_stop (&hub->wake);
     relais_loop_remove_turn_func (hub->loop, hub->turn_handle);
+    relais_handshakes_free (hub->handshakes);
     g_free (hub);
 }
 
@@ -117,6 +148,34 @@ relais_stream_kick (RelaisStream *stream)
         relais_timer_set (&hub->wake, 0);
 }
 
+/* Without an address (unix sockets) all are of one net. */
+static void
+find_net (const RelaisStream *stream, guint8 net[RELAIS_HANDSHAKES_NET_BYTES])
+{
+    struct sockaddr_storage address;
+    socklen_t size;
+    guint8 client[16];
+
+    if (!relais_address_from_text (stream->peer_text, 0, &address, &size)) {
+        memset (net, 0, RELAIS_HANDSHAKES_NET_BYTES);
+        return;
+    }
+    relais_client_key ((const struct sockaddr *)&address, client);
+    relais_client_net_key (client, net);
+}
+
+void
+relais_stream_await_turn (RelaisStream *stream)
+{
+    StreamHub *hub = stream->hub;
+    guint8 net[RELAIS_HANDSHAKES_NET_BYTES];
+
+    find_net (stream, net);
+    stream->waits = relais_handshakes_wait (hub->handshakes, net, stream);
+    if (!hub->in_events && !relais_timer_is_set (&hub->wake))
+        relais_timer_set (&hub->wake, 0);
+}
+
 void
 relais_stream_linger (RelaisStream *stream)
 {
@@ -136,18 +195,26 @@ relais_stream_unlink (RelaisStream *stream)
     if (stream->place.data != NULL)
         g_queue_unlink (stream->finishing ? &hub->lingering : &hub->kicked, &stream->place);
     stream->dirty.data = stream->place.data = NULL;
+    relais_handshakes_leave (hub->handshakes, g_steal_pointer (&stream->waits));
 }
 
 void
 relais_streams_cut_lingering (RelaisLoop *loop)
 {
-    for (StreamHub *hub = thread_hubs; hub != NULL; hub = hub->next) {
-        if (hub->loop != loop)
-            continue;
-        hub->refs++;
-        while (hub->lingering.length > 0)
-            relais_stream_free (g_queue_peek_head_link (&hub->lingering)->data);
-        relais_stream_hub_unref (hub);
+    StreamHub *hub = find_hub (loop);
+
+    if (hub == NULL)
         return;
-    }
+    hub->refs++;
+    while (hub->lingering.length > 0)
+        relais_stream_free (g_queue_peek_head_link (&hub->lingering)->data);
+    relais_stream_hub_unref (hub);
+}
+
+guint
+relais_streams_n_handshakes_waiting (RelaisLoop *loop)
+{
+    const StreamHub *hub = find_hub (loop);
+
+    return hub != NULL ? relais_handshakes_n_waiting (hub->handshakes) : 0;
 }

@@ -2,6 +2,7 @@
 libcore_la_SOURCES += \
     core/tls/certificates.c core/tls/certificates-private.h \
     core/tls/envelope-token.c core/tls/envelope-token-private.h \
+    core/tls/handshakes.c core/tls/handshakes-private.h \
     core/tls/key-ring.c core/tls/key-ring-private.h \
     core/tls/listen.c core/tls/listen-private.h \
     core/tls/ports.c core/tls/ports-private.h \
@@ -32,6 +33,12 @@ TESTS += tests/tls/test-tls
 tests_tls_test_tls_SOURCES = tests/tls/test-tls.c
 tests_tls_test_tls_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_tls_test_tls_LDADD = $(CORE_TEST_LDADD)
+
+check_PROGRAMS += tests/tls/test-handshakes
+TESTS += tests/tls/test-handshakes
+tests_tls_test_handshakes_SOURCES = tests/tls/test-handshakes.c
+tests_tls_test_handshakes_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_tls_test_handshakes_LDADD = $(CORE_TEST_LDADD)
 
 check_PROGRAMS += tests/tls/test-token
 TESTS += tests/tls/test-token

@@ -62,6 +62,8 @@ void relais_stream_finish (RelaisStream *stream, gint64 linger_us);
 /* Cuts the streams that relais_stream_finish () left lingering on this loop: before the loop is
  * freed. */
 void relais_streams_cut_lingering (RelaisLoop *loop);
+/* Handshakes of clients that wait for their turn on this loop: a turn begins RELAIS_HANDSHAKES_PER_TURN. */
+guint relais_streams_n_handshakes_waiting (RelaisLoop *loop);
 
 /* Bytes that wait; valid until the next call on this stream or the return to the loop. */
 const guint8 *relais_stream_peek (RelaisStream *stream, gsize *size);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "tls/handshakes-private.h"
 #include "tls/stream-private.h"
 
 #include <openssl/ssl.h>
@@ -30,6 +31,7 @@ struct StreamHub {
     GQueue dirty;     /* streams with output to write, by `dirty` */
     GQueue kicked;    /* streams to be called though epoll is silent, by `place` */
     GQueue lingering; /* streams without owner, by `place` */
+    RelaisHandshakes *handshakes; /* streams whose handshake waits for its turn */
     guint8 scratch[STREAM_SCRATCH_BYTES];
 };
 
@@ -77,6 +79,7 @@ struct RelaisStream {
 
     SSL *ssl;
     RelaisTlsContext *tls;
+    RelaisHandshakeWait *waits; /* for its turn to go on with the handshake; else NULL */
     GByteArray *ahead; /* read before the handshake and part of it, until it begins; or NULL */
     char *tls_host;
     char **tls_names;
@@ -104,6 +107,8 @@ void relais_stream_mark_dirty (RelaisStream *stream);
 /* Has relais_stream_kicked () called from a later turn. */
 void relais_stream_kick (RelaisStream *stream);
 void relais_stream_linger (RelaisStream *stream);
+/* Has relais_stream_handshake_step () called when it is the stream's turn, from a later turn of the loop. */
+void relais_stream_await_turn (RelaisStream *stream);
 void relais_stream_unlink (RelaisStream *stream);
 
 /* --- stream.c */
@@ -142,6 +147,9 @@ bool relais_stream_put_ahead (RelaisStream *stream);
 
 /* --- stream-tls.c */
 void relais_stream_begin_handshake (RelaisStream *stream);
+/* The socket has something for the handshake: it goes on, or, as a server, waits for its turn. */
+void relais_stream_handshake_ready (RelaisStream *stream);
+/* Its turn has come. */
 void relais_stream_handshake_step (RelaisStream *stream);
 StreamIoResult
 relais_stream_tls_read (RelaisStream *stream, guint8 *to, gsize room, gsize *got, GError **error);

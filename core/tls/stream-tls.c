@@ -186,6 +186,7 @@ relais_stream_begin_handshake (RelaisStream *stream)
     const char *host =
         stream->tlsa != NULL ? relais_tlsa_set_base (stream->tlsa) : stream->tls_host;
     char **names = stream->tlsa != NULL ? NULL : stream->tls_names;
+    const bool has_begun = stream->ahead != NULL;
 
     ERR_clear_error ();
     stream->ssl = SSL_new (native);
@@ -198,13 +199,31 @@ relais_stream_begin_handshake (RelaisStream *stream)
                                              "TLS handshake failed: %s", first_reason ()));
         return;
     }
-    if (relais_tls_context_is_server (stream->tls)) {
-        SSL_set_accept_state (stream->ssl);
-    } else {
+    if (!relais_tls_context_is_server (stream->tls)) {
         SSL_set_connect_state (stream->ssl);
         offer_session (stream);
+        relais_stream_handshake_step (stream);
+        return;
     }
-    relais_stream_handshake_step (stream);
+    SSL_set_accept_state (stream->ssl);
+    if (has_begun)
+        relais_stream_handshake_ready (stream);
+    else
+        relais_stream_update_watch (stream); /* the client speaks first */
+}
+
+void
+relais_stream_handshake_ready (RelaisStream *stream)
+{
+    if (stream->waits != NULL)
+        return;
+    if (!relais_tls_context_is_server (stream->tls) ||
+        relais_handshakes_take (stream->hub->handshakes)) {
+        relais_stream_handshake_step (stream);
+        return;
+    }
+    relais_stream_await_turn (stream);
+    relais_stream_update_watch (stream);
 }
 
 void

@@ -143,7 +143,10 @@ wanted_events (const RelaisStream *stream)
     switch (stream->state) {
     case STREAM_CONNECTING: return EPOLLOUT;
     case STREAM_DRAINING: return stream->blocked ? EPOLLOUT : 0;
-    case STREAM_HANDSHAKE: return stream->read_wants_write ? EPOLLOUT : EPOLLIN;
+    case STREAM_HANDSHAKE:
+        if (stream->waits != NULL)
+            return 0;
+        return stream->read_wants_write ? EPOLLOUT : EPOLLIN;
     case STREAM_ENDED: return 0;
     case STREAM_CLEAR:
     case STREAM_TLS: break;
@@ -408,7 +411,11 @@ on_event (gpointer data, guint32 events)
     stream->hub->in_events = true;
     switch (stream->state) {
     case STREAM_CONNECTING: relais_stream_connect_step (stream); break;
-    case STREAM_HANDSHAKE: relais_stream_handshake_step (stream); break;
+    case STREAM_HANDSHAKE:
+        relais_stream_handshake_ready (stream);
+        if (!stream->freed && stream->state == STREAM_HANDSHAKE)
+            unwatch_if_idle (stream, events);
+        break;
     case STREAM_DRAINING:
         stream->blocked = false;
         relais_stream_flush (stream);

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "tls/handshakes-private.h"
 #include "tls/stream-private.h"
 
 #include <fcntl.h>
@@ -401,6 +402,128 @@ test_peer_leaves_handshake (void)
     g_assert_cmpint (client.ready, ==, 1);
 }
 
+/* --- Handshakes that come all at once ----------------------------------------------------------- */
+
+enum { CROWD = 30 };
+
+typedef struct {
+    RelaisLoop *loop;
+    SSL_CTX *context;
+    End servers[CROWD];
+    SSL *clients[CROWD];
+    int fds[CROWD];
+} Crowd;
+
+/* All have sent their ClientHello, and the server has seen none yet. */
+static void
+crowd_open (Crowd *crowd)
+{
+    crowd->loop = relais_loop_new (NULL, NULL);
+    crowd->context = SSL_CTX_new (TLS_client_method ());
+    for (int i = 0; i < CROWD; i++) {
+        int fds[2];
+
+        make_pair (fds);
+        open_end (crowd->loop, &crowd->servers[i], fds[0]);
+        relais_stream_start_tls (crowd->servers[i].stream, fixture.server, NULL);
+        crowd->fds[i] = fds[1];
+    }
+    run_turns (crowd->loop);
+    for (int i = 0; i < CROWD; i++) {
+        crowd->clients[i] = SSL_new (crowd->context);
+        SSL_set_fd (crowd->clients[i], crowd->fds[i]);
+        g_assert_cmpint (SSL_connect (crowd->clients[i]), ==, -1);
+    }
+}
+
+static void
+crowd_clear (Crowd *crowd)
+{
+    for (int i = 0; i < CROWD; i++) {
+        end_clear (&crowd->servers[i]);
+        SSL_free (crowd->clients[i]);
+        close (crowd->fds[i]);
+    }
+    SSL_CTX_free (crowd->context);
+    g_clear_pointer (&crowd->loop, relais_loop_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Crowd, crowd_clear)
+
+/* Whether the server has answered, or closed. */
+static bool
+is_answered (const Crowd *crowd, int i)
+{
+    guint8 byte;
+
+    return recv (crowd->fds[i], &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
+static int
+n_answered (const Crowd *crowd)
+{
+    int n = 0;
+
+    for (int i = 0; i < CROWD; i++)
+        n += is_answered (crowd, i);
+    return n;
+}
+
+static void
+test_crowd (void)
+{
+    g_auto (Crowd) crowd = {0};
+    int before, now = 0, turns = 0;
+
+    crowd_open (&crowd);
+    for (; now < CROWD; turns++) {
+        g_assert_cmpint (turns, <, CROWD);
+        relais_loop_turn (crowd.loop, false);
+        before = now;
+        now = n_answered (&crowd);
+        /* those of the turn and, as the queue is worked off within it, none beside */
+        g_assert_cmpint (now - before, <=, RELAIS_HANDSHAKES_PER_TURN);
+    }
+    g_assert_cmpint (turns, >=, CROWD / RELAIS_HANDSHAKES_PER_TURN);
+    for (int i = 0; i < CROWD; i++)
+        g_assert_cmpint (SSL_connect (crowd.clients[i]), ==, 1);
+    run_turns (crowd.loop);
+    for (int i = 0; i < CROWD; i++) {
+        g_assert_cmpint (crowd.servers[i].ready, ==, 1);
+        g_assert_no_error (crowd.servers[i].error);
+    }
+    g_assert_false (relais_loop_turn (crowd.loop, false));
+}
+
+/* Owners that give up while theirs waits, and peers that go. */
+static void
+test_crowd_disperses (void)
+{
+    g_auto (Crowd) crowd = {0};
+
+    crowd_open (&crowd);
+    relais_loop_turn (crowd.loop, false);
+    g_assert_cmpint (n_answered (&crowd), ==, RELAIS_HANDSHAKES_PER_TURN);
+    for (int i = 0; i < CROWD; i++)
+        if (!is_answered (&crowd, i) && i % 3 == 0)
+            g_clear_pointer (&crowd.servers[i].stream, relais_stream_free);
+        else if (!is_answered (&crowd, i) && i % 3 == 1)
+            shutdown (crowd.fds[i], SHUT_RDWR);
+    run_turns (crowd.loop);
+    g_assert_false (relais_loop_turn (
+        crowd.loop, false)); /* a hang-up that waits is not told again and again */
+    for (int i = 0; i < CROWD; i++) {
+        const End *server = &crowd.servers[i];
+
+        if (server->stream == NULL)
+            g_assert_cmpint (server->ready, ==, 0);
+        else if (SSL_connect (crowd.clients[i]) == 1)
+            g_assert_no_error (server->error);
+        else
+            g_assert_error (server->error, RELAIS_TLS_ERROR, RELAIS_TLS_ERROR_HANDSHAKE);
+    }
+}
+
 /* Handshakes of a client that is not ours; returns whether it came through. */
 static bool
 foreign_client (RelaisTlsContext *serving, const guint8 *alpn, guint alpn_size, int version)
@@ -693,6 +816,8 @@ main (int argc, char **argv)
     g_test_add_func ("/tls/left-input-is-dropped", test_left_input_is_dropped);
     g_test_add_func ("/tls/garbage-after-handshake", test_garbage_after_handshake);
     g_test_add_func ("/tls/peer-leaves-handshake", test_peer_leaves_handshake);
+    g_test_add_func ("/tls/crowd", test_crowd);
+    g_test_add_func ("/tls/crowd-disperses", test_crowd_disperses);
     g_test_add_func ("/tls/foreign-clients", test_foreign_clients);
     g_test_add_func ("/tls/verification", test_verification);
     g_test_add_func ("/tls/bad-certificates", test_bad_certificates);
