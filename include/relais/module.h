@@ -82,6 +82,7 @@ RELAIS_API gboolean relais_module_check (const RelaisModuleDescriptor *descripto
 #else
 #define RELAIS_MODULE_SYMBOL(ident) relais_module_0
 #endif
+#ifndef __cplusplus
 #define RELAIS_MODULE_DEFINE(ident, ...)                                                           \
     extern __attribute__ ((visibility ("default")))                                                \
     const RelaisModuleDescriptor RELAIS_MODULE_SYMBOL (ident);                                     \
@@ -94,6 +95,25 @@ RELAIS_API gboolean relais_module_check (const RelaisModuleDescriptor *descripto
         .option_size = sizeof (RelaisOption),                                                      \
         .command_size = sizeof (RelaisCommand),                                                    \
         __VA_ARGS__}
+#else
+/* The same in C++ (20), where what is set stands in the order of the struct. */
+#define RELAIS_MODULE_DEFINE(ident, ...)                                                           \
+    extern "C" __attribute__ ((visibility ("default")))                                            \
+    const RelaisModuleDescriptor RELAIS_MODULE_SYMBOL (ident);                                     \
+    const RelaisModuleDescriptor RELAIS_MODULE_SYMBOL (ident) =                                    \
+        [](RelaisModuleDescriptor module) constexpr                                                \
+    {                                                                                              \
+        module.magic = RELAIS_MODULE_MAGIC;                                                        \
+        module.struct_size = sizeof (RelaisModuleDescriptor);                                      \
+        module.api_major = RELAIS_API_MAJOR;                                                       \
+        module.minor_built = RELAIS_API_MINOR;                                                     \
+        module.minor_required = RELAIS_API_MINOR;                                                  \
+        module.option_size = sizeof (RelaisOption);                                                \
+        module.command_size = sizeof (RelaisCommand);                                              \
+        return module;                                                                             \
+    }                                                                                              \
+    ({__VA_ARGS__})
+#endif
 
 /* --- For the module itself. */
 RELAIS_API const gchar *relais_module_get_name (const RelaisModule *module);

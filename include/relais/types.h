@@ -27,8 +27,8 @@ typedef struct RelaisTicket RelaisTicket;   /* the right to complete a suspended
 typedef struct RelaisMessage RelaisMessage; /* an accepted message; read-only, counted */
 typedef struct RelaisCommandCall RelaisCommandCall; /* one invocation of a command */
 
-/* What a hook function answers. Which ones a hook takes stands in hook.h; another one counts as
- * TEMPFAIL and is logged with the module's name. */
+/* What a hook function answers. Which ones a hook takes stands in hook.h; another one counts as TEMPFAIL
+ * (DEFER, WAIT where the hook takes no TEMPFAIL) and is logged with the module's name. */
 typedef guint32 RelaisVerdict;
 enum {
     RELAIS_VERDICT_CONTINUE = 0,   /* no opinion: ask the next */

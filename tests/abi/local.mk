@@ -10,9 +10,9 @@ ABI_PROJECTS = \
     tests/abi/recipient-callout/test-recipient-callout.c
 EXTRA_DIST += $(ABI_PROJECTS) tests/abi/grow.py tests/abi/symbols.py tests/abi/installed.py tests/abi/public.py
 
-TESTS += tests/abi/test-layout.py tests/abi/test-abidiff.py tests/abi/test-inspect.py tests/abi/test-manual.py
+TESTS += tests/abi/test-layout.py tests/abi/test-abidiff.py tests/abi/test-inspect.py tests/abi/test-manual.py tests/abi/test-cxx.py
 EXTRA_DIST += tests/abi/test-layout.py tests/abi/layout.c tests/abi/test-abidiff.py tests/abi/baseline.xml tests/abi/ledger \
-    tests/abi/test-inspect.py tests/abi/test-manual.py
+    tests/abi/test-inspect.py tests/abi/test-manual.py tests/abi/test-cxx.py tests/abi/guest.cc
 check_LTLIBRARIES += tests/abi/crash.la
 tests_abi_crash_la_SOURCES = tests/abi/crash.c
 tests_abi_crash_la_LDFLAGS = $(abi_fixture_flags)
