@@ -9,6 +9,7 @@
 #include "ctl-crashes-private.h"
 #include "ctl-module-private.h"
 #include "ctl-new-private.h"
+#include "dns-check-private.h"
 #include "http/tracking-private.h"
 #include "module/host-private.h"
 #include "queue/queue-private.h"
@@ -23,7 +24,7 @@ static const RelaisCommandTable tables[] = {
     relais_suppression_commands, relais_tokens_commands,    relais_host_commands,
     relais_tracking_commands,    relais_users_commands,     relais_new_commands,
     relais_ctl_module_commands,  relais_ctl_crash_commands, relais_ctl_commands,
-    relais_spool_commands,
+    relais_spool_commands,       relais_dns_check_commands,
 };
 
 void

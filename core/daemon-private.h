@@ -11,6 +11,7 @@
 #include "confine-private.h"
 #include "contain-private.h"
 #include "control/control-private.h"
+#include "dns-check-private.h"
 #include "dns/dns-private.h"
 #include "event/event-private.h"
 #include "http/server-private.h"
@@ -63,6 +64,7 @@ typedef struct {
     RelaisLoadMeter *meter;
     RelaisAllocator *allocator;
     RelaisStatus status;
+    RelaisDnsCheck dns_check;
     RelaisStopSignals *stop_signals;
     RelaisTimer drain_timer;
     guint draining; /* parts that have not drained yet */

@@ -316,7 +316,12 @@ open_control (RelaisDaemon *daemon, GError **error)
         .confinement = daemon->confinement,
         .started_us = relais_loop_now_us (daemon->loop),
     };
+    daemon->dns_check = (RelaisDnsCheck){.loop = daemon->loop,
+                                         .dns = daemon->dns,
+                                         .queue = daemon->queue,
+                                         .commands = daemon->commands};
     if (!add_commands (daemon, relais_status_commands, &daemon->status, error) ||
+        !add_commands (daemon, relais_dns_check_commands, &daemon->dns_check, error) ||
         !add_commands (daemon, relais_reload_commands, daemon->reload, error) ||
         !add_commands (daemon, relais_queue_commands, daemon->queue, error) ||
         !add_commands (daemon, relais_spool_commands, daemon->spool, error) ||

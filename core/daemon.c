@@ -244,6 +244,7 @@ take_down (RelaisDaemon *daemon)
     relais_reload_free (daemon->reload);
     relais_tracking_free (daemon->tracking);
     relais_control_free (daemon->control);
+    relais_dns_check_stop (&daemon->dns_check);
     relais_http_server_free (daemon->http);
     relais_load_meter_free (daemon->meter);
     relais_smtp_server_free (daemon->server);

@@ -113,3 +113,15 @@ relais_sources_stop (RelaisQueue *queue)
 {
     relais_timer_stop (&queue->sources_timer);
 }
+
+void
+relais_sources_each (const RelaisQueue *queue,
+                     void (*func) (gpointer data, const RelaisSource *source), gpointer data)
+{
+    for (guint i = 0; i < queue->settings.pools->len; i++) {
+        const RelaisSourcePool *pool = g_ptr_array_index (queue->settings.pools, i);
+
+        for (guint n = 0; n < pool->sources->len; n++)
+            func (data, g_ptr_array_index (pool->sources, n));
+    }
+}
