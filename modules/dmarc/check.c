@@ -166,52 +166,17 @@ no_one_vouches (Check *check)
 
 /* --- Walking ---------------------------------------------------------------------------------- */
 
-/* The one record of DMARC's among those at a name. */
-static bool
-read_record (const RelaisDnsAnswer *answer, DmarcRecord *record)
-{
-    guint n = 0;
-
-    for (guint32 i = 0; i < relais_dns_answer_n_records (answer); i++) {
-        guint64 size;
-        const guint8 *bytes = relais_dns_answer_get_bytes (answer, i, &size);
-        DmarcRecord parsed;
-
-        if (bytes != NULL && dmarc_record_parse ((const char *)bytes, (gsize)size, &parsed)) {
-            *record = parsed;
-            n++;
-        }
-    }
-    return n == 1;
-}
-
-static bool
-is_unknown (const RelaisDnsAnswer *answer)
-{
-    const RelaisDnsOutcome outcome = relais_dns_answer_get_outcome (answer);
-
-    return outcome == RELAIS_DNS_TEMPORARY || outcome == RELAIS_DNS_BOGUS;
-}
-
-static void
-take (DmarcWalk *walk, const RelaisDnsAnswer *answer)
-{
-    DmarcRecord record;
-
-    dmarc_walk_take (walk, read_record (answer, &record) ? &record : NULL);
-}
-
 static void
 on_author (const RelaisDnsAnswer *answer, gpointer data)
 {
     Check *check = data;
 
     check->lookup = NULL;
-    if (is_unknown (answer)) {
+    if (dmarc_answer_is_unknown (answer)) {
         finish (check, "temperror", "the policy could not be looked up", RELAIS_VERDICT_CONTINUE);
         return;
     }
-    take (&check->walk, answer);
+    dmarc_walk_take_answer (&check->walk, answer);
     go_on (check);
 }
 
@@ -221,12 +186,12 @@ on_other (const RelaisDnsAnswer *answer, gpointer data)
     Check *check = data;
 
     check->lookup = NULL;
-    if (is_unknown (answer)) {
+    if (dmarc_answer_is_unknown (answer)) {
         check->temporary = true;
         check->next++;
         dmarc_walk_clear (&check->other);
     } else {
-        take (&check->other, answer);
+        dmarc_walk_take_answer (&check->other, answer);
     }
     go_on (check);
 }
@@ -234,12 +199,8 @@ on_other (const RelaisDnsAnswer *answer, gpointer data)
 static bool
 ask_next (Check *check, const DmarcWalk *walk, RelaisLookupFunc func)
 {
-    g_autofree char *name = dmarc_walk_next (walk);
-
-    if (name == NULL)
-        return false;
-    check->lookup = relais_lookup (check->dmarc->module, name, RELAIS_DNS_TXT, func, check);
-    return true;
+    check->lookup = dmarc_walk_ask (walk, check->dmarc->module, func, check);
+    return check->lookup != NULL;
 }
 
 /* --- Alignment -------------------------------------------------------------------------------- */

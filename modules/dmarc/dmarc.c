@@ -7,6 +7,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "waiting.h"
+
 static const RelaisOption options[] = {
     {"dmarc", "enforce", RELAIS_OPTION_ENUM, RELAIS_OPTION_RELOADABLE, "none", 0, 0,
      "none|quarantine|reject",
@@ -25,6 +27,12 @@ static const RelaisOption options[] = {
      N_ ("Time for all lookups of one message; then the result is temperror.")},
 };
 
+static const RelaisCommand commands[] = {
+    {"dmarc", "test", N_ ("DOMAIN"), "",
+     N_ ("Look up which DMARC policy applies to mail from a domain."), RELAIS_COMMAND_ONLINE, 0,
+     dmarc_command_test},
+};
+
 static RelaisVerdict
 on_message (RelaisHook *hook, gpointer data)
 {
@@ -38,7 +46,7 @@ static gboolean
 init (RelaisModule *module, GError **error)
 {
     static const gchar *const after[] = {"spf-check", "dkim", NULL};
-    Dmarc *dmarc = g_new (Dmarc, 1);
+    Dmarc *dmarc = g_new0 (Dmarc, 1);
     const RelaisHookInfo info = {
         .struct_size = sizeof info,
         .hook = RELAIS_HOOK_MESSAGE,
@@ -49,7 +57,9 @@ init (RelaisModule *module, GError **error)
         .data = dmarc,
     };
 
-    *dmarc = (Dmarc){module, relais_counter_new (module, "results", "result")};
+    dmarc->module = module;
+    dmarc->results = relais_counter_new (module, "results", "result");
+    g_queue_init (&dmarc->calls);
     relais_module_set_data (module, dmarc);
     return relais_module_add_hook (module, &info, error);
 }
@@ -69,6 +79,14 @@ prepare_config (RelaisModule *module, RelaisConfig *config, gpointer *object, GE
 }
 
 static void
+stop (RelaisModule *module)
+{
+    Dmarc *dmarc = relais_module_get_data (module);
+
+    waiting_calls_end_all (&dmarc->calls);
+}
+
+static void
 finalize (RelaisModule *module)
 {
     g_free (relais_module_get_data (module));
@@ -79,6 +97,7 @@ static const RelaisModuleOps ops = {
     .init = init,
     .prepare_config = prepare_config,
     .free_config = g_free,
+    .stop = stop,
     .finalize = finalize,
 };
 
@@ -88,4 +107,5 @@ RELAIS_MODULE_DEFINE (dmarc, .name = "dmarc", .version = RELAIS_VERSION,
                       .summary = N_ ("judges incoming mail by its author domain's DMARC policy"),
                       .license = "GPL-3.0-or-later", .gettext_domain = GETTEXT_PACKAGE,
                       .wants_modules = wants, .options = options,
-                      .n_options = G_N_ELEMENTS (options), .ops = &ops);
+                      .n_options = G_N_ELEMENTS (options), .commands = commands,
+                      .n_commands = G_N_ELEMENTS (commands), .ops = &ops);

@@ -68,11 +68,23 @@ const char *dmarc_walk_organisation (const DmarcWalk *walk);
 /* After the end: the record that applies to the start (section 4.10.1); NULL if there is none. */
 const DmarcFound *dmarc_walk_policy (const DmarcWalk *walk);
 
+/* --- answers.c: the walk's questions. Loop. ---------------------------------------------------------- */
+
+/* Asks for what the walk wants next; NULL, and nothing is asked, when it is over. */
+RelaisLookup *
+dmarc_walk_ask (const DmarcWalk *walk, RelaisModule *module, RelaisLookupFunc func, gpointer data);
+/* It says neither that there is a record nor that there is none. */
+bool dmarc_answer_is_unknown (const RelaisDnsAnswer *answer);
+/* The walk takes what an answer that is known has; returns how many records of DMARC's that is. */
+guint dmarc_walk_take_answer (DmarcWalk *walk, const RelaisDnsAnswer *answer);
+
 /* --- policy.c: what is wanted of a message that fails (sections 4.7 and 4.10.1). Pure. -------------- */
 
 /* The policy that the record found asks for mail from `author`, which `exists` or not, test mode taken
  * into account; DMARC_UNSET: the record is no policy at all. */
 DmarcPolicy dmarc_policy_wanted (const DmarcFound *found, const char *author, bool exists);
+/* Whether a policy stands there that is none: whoever wants reports then only watches. */
+bool dmarc_policy_is_garbled (const DmarcRecord *record);
 /* Whether it has to be known if the domain exists. */
 bool dmarc_policy_needs_existence (const DmarcFound *found, const char *author);
 
@@ -81,6 +93,7 @@ bool dmarc_policy_needs_existence (const DmarcFound *found, const char *author);
 typedef struct {
     RelaisModule *module;
     RelaisCounter *results; /* by result */
+    GQueue calls;           /* WaitingCall, of commands that wait for the DNS */
 } Dmarc;
 
 typedef struct {
@@ -90,3 +103,7 @@ typedef struct {
 } DmarcConfig;
 
 RelaisVerdict dmarc_check (RelaisHook *hook, const Dmarc *dmarc);
+
+/* --- inspect.c: `relaisctl dmarc test`. Loop. ------------------------------------------------------- */
+
+void dmarc_command_test (RelaisCommandCall *call, gpointer data);

@@ -30,11 +30,10 @@ chosen (const DmarcRecord *record, bool of_author, bool exists)
     return record->sp != DMARC_UNSET ? record->sp : record->p;
 }
 
-static bool
-is_invalid (const DmarcRecord *record)
+bool
+dmarc_policy_is_garbled (const DmarcRecord *record)
 {
-    return record->p == DMARC_UNSET || record->p == DMARC_INVALID || record->sp == DMARC_INVALID ||
-           record->np == DMARC_INVALID;
+    return record->p == DMARC_INVALID || record->sp == DMARC_INVALID || record->np == DMARC_INVALID;
 }
 
 DmarcPolicy
@@ -44,7 +43,7 @@ dmarc_policy_wanted (const DmarcFound *found, const char *author, bool exists)
     DmarcPolicy policy;
 
     /* Whoever wants reports and says nothing that can be done is only watching. */
-    if (is_invalid (record))
+    if (record->p == DMARC_UNSET || dmarc_policy_is_garbled (record))
         return record->has_rua ? DMARC_NONE : DMARC_UNSET;
     policy = chosen (record, is_of_author (found, author), exists);
     if (record->testing && policy > DMARC_NONE)

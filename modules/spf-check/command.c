@@ -8,19 +8,21 @@
 #include <glib/gi18n-lib.h>
 #include <relais/timer.h>
 
+#include "waiting.h"
+
 /* A call that waits for its check. */
 typedef struct {
-    SpfModule *spf;
-    RelaisCommandCall *call;
-    SpfCheck *check;
-    GList link; /* in spf->calls */
+    WaitingCall waiting;
+    SpfCheck *check; /* NULL once it has told */
 } Call;
 
 static void
-call_free (Call *waiting)
+call_free (gpointer data)
 {
-    g_queue_unlink (&waiting->spf->calls, &waiting->link);
-    g_free (waiting);
+    Call *call = data;
+
+    spf_check_cancel (call->check);
+    g_free (call);
 }
 
 /* --- Rows ------------------------------------------------------------------------------------- */
@@ -67,9 +69,10 @@ static void
 tell (SpfVerdict *verdict, gpointer data)
 {
     Call *waiting = data;
-    RelaisCommandCall *call = waiting->call;
+    RelaisCommandCall *call;
 
-    call_free (waiting);
+    waiting->check = NULL;
+    call = waiting_call_end (&waiting->waiting);
     put_verdict (call, verdict);
     put_costs (call, verdict);
     put_trace (call, verdict->trace);
@@ -98,22 +101,6 @@ spf_command_eval (RelaisCommandCall *call, gpointer data)
         return;
     }
     waiting = g_new0 (Call, 1);
-    waiting->spf = spf;
-    waiting->call = call;
-    waiting->link.data = waiting;
-    g_queue_push_tail_link (&spf->calls, &waiting->link);
+    waiting_call_begin (&waiting->waiting, &spf->calls, call, call_free, waiting);
     waiting->check = spf_check_start (spf, config, &identity, true, tell, waiting);
-}
-
-void
-spf_command_end_all (SpfModule *spf)
-{
-    while (spf->calls.head != NULL) {
-        Call *waiting = spf->calls.head->data;
-        RelaisCommandCall *call = waiting->call;
-
-        spf_check_cancel (waiting->check);
-        call_free (waiting);
-        relais_command_fail (call, RELAIS_EXIT_REFUSED, _ ("the daemon stops"));
-    }
 }

@@ -7,9 +7,10 @@ spf_check_tree = tests/modules/spf-check/tree.c tests/modules/spf-check/tree.h
 
 module_LTLIBRARIES += modules/spf-check/spf-check.la
 modules_spf_check_spf_check_la_SOURCES = modules/spf-check/check.c modules/spf-check/command.c \
-    modules/spf-check/config.c modules/spf-check/guard.c modules/spf-check/report.c modules/spf-check/spf-check.c \
-    modules/spf-check/spf-check.h modules/spf-check/wire.c modules/spf-check/wire.h $(spf_sources)
-modules_spf_check_spf_check_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
+    modules/spf-check/config.c modules/spf-check/guard.c modules/spf-check/inspect.c modules/spf-check/propose.c \
+    modules/spf-check/report.c modules/spf-check/sources.c modules/spf-check/spf-check.c \
+    modules/spf-check/spf-check.h modules/spf-check/wire.c modules/spf-check/wire.h $(calls_sources) $(spf_sources)
+modules_spf_check_spf_check_la_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS) $(CALLS_CPPFLAGS) -DGETTEXT_PACKAGE=\"relais\"
 modules_spf_check_spf_check_la_LDFLAGS = $(RELAIS_MODULE_LDFLAGS)
 modules_spf_check_spf_check_la_LIBADD = librelais.la $(GLIB_LIBS)
 
@@ -57,5 +58,10 @@ TESTS += tests/modules/spf-check/test-module
 tests_modules_spf_check_test_module_SOURCES = tests/modules/spf-check/test-module.c $(spf_check_tree)
 tests_modules_spf_check_test_module_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
 tests_modules_spf_check_test_module_LDADD = librelais.la $(GLIB_LIBS)
+check_PROGRAMS += tests/modules/spf-check/test-inspect
+TESTS += tests/modules/spf-check/test-inspect
+tests_modules_spf_check_test_inspect_SOURCES = tests/modules/spf-check/test-inspect.c
+tests_modules_spf_check_test_inspect_CPPFLAGS = $(RELAIS_MODULE_CPPFLAGS)
+tests_modules_spf_check_test_inspect_LDADD = librelais.la $(GLIB_LIBS)
 EXTRA_DIST += tests/modules/spf-check/cases.yml tests/modules/spf-check/suite.py \
     tests/modules/spf-check/test-oracle.py tests/modules/spf-check/test-suite.py tests/modules/spf-check/zonedns.py

@@ -71,29 +71,37 @@ take_text (SpfEval *eval, const guint8 *bytes, gsize size)
                        g_strdup_printf ("record of %s: %s", frame->domain, problem));
 }
 
-static void
-take_records (SpfEval *eval, const SpfAnswer *answer)
+GBytes *
+spf_answer_find_record (const SpfAnswer *answer, guint *n)
 {
-    const guint8 *found = NULL;
-    gsize found_size = 0;
-    guint n = 0;
+    GBytes *found = NULL;
 
-    if (is_error (eval, answer))
-        return;
+    *n = 0;
     for (guint i = 0; i < n_records (answer); i++) {
         gsize size;
         const guint8 *bytes = nth_record (answer, i, &size);
 
         if (!spf_record_is_spf (bytes, size))
             continue;
-        found = bytes;
-        found_size = size;
-        n++;
+        found = g_ptr_array_index (answer->records, i);
+        ++*n;
     }
+    return *n == 1 ? found : NULL;
+}
+
+static void
+take_records (SpfEval *eval, const SpfAnswer *answer)
+{
+    GBytes *found;
+    guint n;
+
+    if (is_error (eval, answer))
+        return;
+    found = spf_answer_find_record (answer, &n);
     if (n == 0)
         spf_eval_return (eval, SPF_NONE);
     else if (n == 1)
-        take_text (eval, found, found_size);
+        take_text (eval, g_bytes_get_data (found, NULL), g_bytes_get_size (found));
     else
         spf_eval_fail (eval, SPF_PERMERROR,
                        g_strdup_printf ("%s has %u SPF records", spf_eval_top (eval)->domain, n));

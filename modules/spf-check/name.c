@@ -49,6 +49,28 @@ spf_ip_is_in (const SpfIp *ip, const guint8 *net, guint prefix)
     return prefix >= bits || rest == 0 || ((ip->bytes[whole] ^ net[whole]) >> (8 - rest)) == 0;
 }
 
+bool
+spf_ip_is_private (const SpfIp *ip)
+{
+    static const struct {
+        guint8 net[16];
+        guint prefix;
+        bool six;
+    } nets[] = {{{10}, 8, false}, /* RFC 1918, as the next two */
+                {{172, 16}, 12, false},  {{192, 168}, 16, false},
+                {{100, 64}, 10, false},    /* shared by customers of a provider: RFC 6598 */
+                {{127}, 8, false},         /* loopback */
+                {{169, 254}, 16, false},   /* link-local */
+                {{[15] = 1}, 128, true},   /* loopback */
+                {{0xfc}, 7, true},         /* unique local: RFC 4193 */
+                {{0xfe, 0x80}, 10, true}}; /* link-local */
+
+    for (guint i = 0; i < G_N_ELEMENTS (nets); i++)
+        if (nets[i].six == ip->six && spf_ip_is_in (ip, nets[i].net, nets[i].prefix))
+            return true;
+    return false;
+}
+
 char *
 spf_ip_to_dots (const SpfIp *ip)
 {

@@ -12,6 +12,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "waiting.h"
+
 /* Beyond the check's own deadline: it ends the check first. */
 #define TICKET_US (10 * G_USEC_PER_SEC)
 
@@ -59,6 +61,9 @@ static const RelaisCommand commands[] = {
     {"spf", "eval", N_ ("IP MAILFROM HELO"), "",
      N_ ("Check a sender as mail would be: result, cost and every answer of DNS."),
      RELAIS_COMMAND_ONLINE, 0, spf_command_eval},
+    {"spf", "test", N_ ("DOMAIN"), "",
+     N_ ("Look the SPF record of a domain up and see whether it lets our sources send."),
+     RELAIS_COMMAND_ONLINE, 0, spf_command_test},
 };
 
 /* --- MAIL ------------------------------------------------------------------------------------- */
@@ -275,7 +280,7 @@ stop (RelaisModule *module)
 {
     SpfModule *spf = relais_module_get_data (module);
 
-    spf_command_end_all (spf);
+    waiting_calls_end_all (&spf->calls);
     relais_helper_free (g_steal_pointer (&spf->libspf2));
 }
 

@@ -51,7 +51,7 @@ typedef struct {
     RelaisSlot *slot; /* SpfVerdict of a transaction */
     RelaisCounter *results, *skipped, *failures;
     RelaisHelper *libspf2; /* NULL once the module stops */
-    GQueue calls;          /* of `relaisctl spf eval`, that wait for a check */
+    GQueue calls;          /* WaitingCall, of commands that wait for a check */
 } SpfModule;
 
 /* --- check.c: a check, from its question to its verdict. ------------------------------------------ */
@@ -107,8 +107,31 @@ char *spf_report_field (const SpfVerdict *verdict, const SpfSubject *subject);
 /* What SMTP answers to who is refused: one line that says what to do. */
 char *spf_report_reply (const SpfVerdict *verdict, const SpfSubject *subject);
 
+/* --- sources.c: where our own mail comes from. ------------------------------------------------------ */
+
+/* An address that the configuration sends from; or, without one, a source whose address the machine's routing
+ * chooses. */
+typedef struct {
+    SpfIp ip;
+    char *address; /* NULL: not known */
+    char *helo;
+} SpfSource;
+
+/* Of all sections [source NAME], each address and EHLO name once; `hostname` is the name of those that set none. Owned. */
+GPtrArray *spf_sources_new (const RelaisConfig *config, const char *hostname);
+/* Whether receivers see another address than this one, or may. */
+bool spf_source_is_hidden (const SpfSource *source);
+
+/* --- propose.c: the record that ought to be published. Pure. ---------------------------------------- */
+
+/* `record` (NULL: there is none) with the addresses of `sources` (SpfSource) that receivers see, too. NULL if there is
+ * nothing to add. A record that is begun names the sources by their EHLO names if none of their addresses is seen. */
+char *spf_propose_record (const char *record, const GPtrArray *sources);
+
 /* --- command.c: `relaisctl spf eval`. -------------------------------------------------------------- */
 
 void spf_command_eval (RelaisCommandCall *call, gpointer data);
-/* In stop: ends those that wait. */
-void spf_command_end_all (SpfModule *spf);
+
+/* --- inspect.c: `relaisctl spf test`. --------------------------------------------------------------- */
+
+void spf_command_test (RelaisCommandCall *call, gpointer data);

@@ -41,6 +41,8 @@ bool spf_ip_parse (const char *text, SpfIp *ip);
 char *spf_ip_to_text (const SpfIp *ip);
 /* Whether the first `prefix` bits are those of `net`, 4 or 16 octets. */
 bool spf_ip_is_in (const SpfIp *ip, const guint8 *net, guint prefix);
+/* Of a network that strangers do not see: private, shared, loopback, link-local. */
+bool spf_ip_is_private (const SpfIp *ip);
 /* As %{i} has it: 192.0.2.1, or the nibbles of IPv6 with dots; and where PTR records stand. */
 char *spf_ip_to_dots (const SpfIp *ip);
 char *spf_ip_to_arpa (const SpfIp *ip);
@@ -143,6 +145,9 @@ typedef struct {
     GPtrArray
         *records; /* GBytes: an address' 4 or 16 octets, a TXT's strings joined, a name's text */
 } SpfAnswer;
+
+/* Of an answer for TXT, the one record of SPF (borrowed); NULL if there is none, or several; `n` is how many. */
+GBytes *spf_answer_find_record (const SpfAnswer *answer, guint *n);
 
 /* What a check may cost, over the whole tree of its records. */
 typedef struct {

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """spf-check, dkim and dmarc together, from the wire to the header: one Authentication-Results with all three results however
 many were forged, in the message and in the accepted event; a policy that is enforced and one that is not; what a
-trusted client sends is not judged. Other clients than 127.0.0.1 are not trusted by the laboratory."""
+trusted client sends is not judged; `relaisctl dmarc test`. Other clients than 127.0.0.1 are not trusted by the laboratory."""
+import json
 import os
 import re
 import smtplib
@@ -10,9 +11,12 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "modules/spf-check")]
 import harness
 import inbound
+import suite
+import zonedns
 
 tap = harness.Tap()
 HOME = tempfile.mkdtemp(prefix="relais-dmarc-")
@@ -26,7 +30,9 @@ def make_zone(data):
         file.write('_dmarc.author TXT "v=DMARC1; p=reject; sp=quarantine"\n'
                    'bounce.author TXT "v=spf1 ip4:127.0.0.2 -all"\n'
                    "k1._domainkey.news.author TXT %s\n"
-                   'other TXT "v=spf1 ip4:127.0.0.2 -all"\n' % data)
+                   'other TXT "v=spf1 ip4:127.0.0.2 -all"\n'
+                   '_dmarc.twice TXT "v=DMARC1; p=none"\n_dmarc.twice TXT "v=DMARC1; p=reject"\n'
+                   '_dmarc.odd TXT "v=DMARC1; " "p=rejct"\n' % data)
     return path
 
 
@@ -92,6 +98,38 @@ def test_no_author(lab):
         tap.ok(said is not None and said.startswith("550 5.7.1 ") and "DMARC" in said, "%s: refused" % what, said)
 
 
+def test_published(lab):
+    """`relaisctl dmarc test` by the laboratory's own DNS."""
+    def test(domain):
+        done = lab.ctl("--json", "dmarc", "test", domain, check=False)
+        row = json.loads(done.stdout.splitlines()[0])
+        return row["name"], row["state"], row["policy"], row["publish"], done.returncode
+
+    tap.equal(lab.rows("dmarc", "test", "sender.test"),
+              [{"name": "_dmarc.sender.test", "policy": "reject", "state": "good", "reason": None, "publish": None}], "dmarc test: our policy is published")
+    tap.equal(test("news.author.test"), ("_dmarc.author.test", "good", "quarantine", None, 0), "one that stands above, as it is meant below")
+    proposed = "v=DMARC1; p=none; rua=mailto:postmaster@other.test"
+    tap.equal(test("other.test"), ("_dmarc.other.test", "missing", None, proposed, 1), "none: what to publish at least")
+    done = lab.ctl("dmarc", "test", "other.test", check=False)
+    tap.ok("Publish at _dmarc.other.test as TXT:\n" + proposed in done.stdout and "1 of 1 records" in done.stderr, "the same for people", done.stdout + done.stderr)
+    tap.equal([test(name + ".test")[1] for name in ("twice", "odd")], ["ambiguous", "unusable"], "other states")
+    tap.equal([lab.ctl("dmarc", "test", *words, check=False).returncode for words in ((), ("a.test", "b.test"), ("no name",))], [2, 2, 2], "usage")
+
+
+def test_published_late():
+    """What is not known is not missing; the daemon ends while a call waits."""
+    server = zonedns.Server(suite.Zone({"_dmarc.lost.test": ["TIMEOUT"]}), silent=("silent.test", "late.test"))
+    with harness.Lab("--module", "dmarc", "--set", "dns.server=127.0.0.1@%d" % server.port) as lab:
+        for domain, name in (("lost.test", "_dmarc.lost.test"), ("a.lost.test", "_dmarc.lost.test"), ("late.test", "_dmarc.late.test")):
+            done = lab.ctl("--json", "dmarc", "test", domain, check=False)
+            row = json.loads(done.stdout.splitlines()[0])
+            tap.equal((row["name"], row["state"], row["publish"], done.returncode), (name, "unknown", None, 1), "%s: not missing" % domain)
+        call = subprocess.Popen([lab.facts["relaisctl"], "dmarc", "test", "silent.test"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        lab.wait(lambda: ("_dmarc.silent.test", "TXT") in server.asked, 20, "the question")
+        lab.clean(tap)
+        tap.ok(call.wait(60) != 0, "the daemon ends though a call waits, and so does that")
+
+
 def main():
     secret, data = inbound.make_key(HOME)
     arguments = ["--module", "spf-check", "--module", "dkim", "--module", "dmarc", "--zone", make_zone(data)]
@@ -99,11 +137,13 @@ def main():
         with harness.Lab(*arguments) as lab:
             tap.case(test_together, lab, secret)
             tap.case(test_alignment, lab)
+            tap.case(test_published, lab)
             lab.clean(tap)
         with harness.Lab(*arguments, "--set", "dmarc.enforce=reject", "--set", "dmarc.no_author=reject") as lab:
             tap.case(test_enforced, lab, secret)
             tap.case(test_no_author, lab)
             lab.clean(tap)
+        tap.case(test_published_late)
     finally:
         subprocess.run(["rm", "-rf", HOME], check=False)
     tap.end()

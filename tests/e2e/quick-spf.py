@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """spf-check from the client's address to the header: the suites of cases (tests/modules/spf-check) through SMTP, the
 client by a PROXY header, the verdict by the Authentication-Results of what is delivered; policy; who is skipped;
-a domain whose DNS never answers; `relaisctl spf eval`.
+a domain whose DNS never answers; `relaisctl spf eval` and `relaisctl spf test`.
 
 What SMTP refuses as no address and no name of HELO gets its verdict from that command of the same daemon. Two
 cases are left out, where the resolver's rule comes first: the name of an MX host is letters, digits, "-" and "_",
@@ -10,11 +10,13 @@ and one with ":" and "/" in it is no host (foo:bar/baz.example.com)."""
 import base64
 import email
 import glob
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "modules/spf-check")]
@@ -219,6 +221,65 @@ def test_command():
         lab.clean(tap)
 
 
+# --- Our own record -------------------------------------------------------------------------------
+
+def said(done):
+    """state and reason of each row, what to publish, and how the call ended."""
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return ([(row["source"], row["state"], row["reason"]) for row in rows if "state" in row],
+            [row["note"] for row in rows if "note" in row], done.returncode)
+
+
+def test_published():
+    """By the laboratory's own DNS, whose sender.test lets loopback send."""
+    with tempfile.NamedTemporaryFile("w") as zone:
+        zone.write('narrow.sender TXT "v=spf1 ip4:127.0.0.3" " ip4:192.0.2.9 -all"\n'
+                   'twice.sender TXT "v=spf1 -all"\ntwice.sender TXT "v=spf1 ~all"\n'
+                   'broken.sender TXT "v=spf1 ip4:127.0.0.0/8 mx:"\n')
+        zone.flush()
+        arguments = ("--module", "spf-check", "--zone", zone.name)
+        with harness.Lab(*arguments, "--source", "127.0.0.3", "--source", "127.0.0.4") as lab:
+            def test(domain):
+                return said(lab.ctl("--json", "spf", "test", domain, check=False))
+
+            rows = lab.rows("spf", "test", "sender.test")
+            tap.equal([[row[key] for key in ("name", "source", "state", "reason", "publish")] for row in rows],
+                      [["sender.test", "127.0.0.3", "good", None, None], ["sender.test", "127.0.0.4", "good", None, None]], "spf test: our sources may send")
+            rows, notes, code = test("narrow.sender.test")
+            tap.equal([row[:2] for row in rows] + [notes, code], [("127.0.0.3", "good"), ("127.0.0.4", "unknown"), [], 1], "a private address is not told to publish")
+            rows, notes, code = test("in.sender.test")
+            tap.equal((rows, notes, code), ([("", "missing", "there is no SPF record")], ["Publish at in.sender.test as TXT:\nv=spf1 a:s1.sender.test a:s2.sender.test ~all"], 1),
+                      "no record: one that names us, by the names that lead to us")
+            tap.equal([test(name + ".sender.test")[0][0][1] for name in ("twice", "broken", "no-such-name")], ["ambiguous", "unusable", "missing"], "other states")
+            lab.clean(tap)
+        with harness.Lab(*arguments, "--set", "source.out.address4=192.0.2.7", "--set", "source.out.address6=2001:db8::7") as lab:
+            done = lab.ctl("spf", "test", "narrow.sender.test", check=False)
+            tap.ok(done.returncode == 1 and done.stdout.count("not permitted") == 2 and
+                   "Publish at narrow.sender.test as TXT:\nv=spf1 ip4:127.0.0.3 ip4:192.0.2.9 ip4:192.0.2.7 ip6:2001:db8::7 -all\n" in done.stdout and
+                   "2 of 2 sending addresses" in done.stderr, "what lacks is added, for people", done.stdout + done.stderr)
+            tap.equal([lab.ctl("spf", "test", *words, check=False).returncode for words in ((), ("a.test", "b.test"), ("no name",))], [2, 2, 2], "usage")
+            lab.clean(tap)
+        with harness.Lab(*arguments) as lab:
+            rows, notes, code = said(lab.ctl("--json", "spf", "test", "sender.test", check=False))
+            tap.ok(len(rows) == 1 and rows[0][1] == "unknown" and "[source NAME]" in rows[0][2] and code == 1, "no source has an address: told", rows)
+            lab.clean(tap)
+
+
+def test_published_late():
+    """What is not known is not missing; the daemon ends while calls wait."""
+    server = zonedns.Server(ZONE, silent=("silent.test", "late.test"))
+    with laboratory(server, "--source", "127.0.0.3") as lab:
+        rows, notes, code = said(lab.ctl("--json", "spf", "test", "lost.test", check=False))
+        tap.equal((rows, notes, code), ([("", "unknown", "SERVFAIL")], [], 1), "SERVFAIL is not missing")
+        rows, notes, code = said(lab.ctl("--json", "spf", "test", "late.test", check=False))
+        tap.equal([row[1] for row in rows] + [notes, code], ["unknown", [], 1], "neither is a DNS that keeps silent")
+        calls = [subprocess.Popen([lab.facts["relaisctl"], "spf", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                 for words in (("test", "silent.test"), ("eval", "192.0.2.1", "a@silent.test", "h.test"))]
+        lab.wait(lambda: ("silent.test", "TXT") in server.asked, 20, "the question")
+        lab.clean(tap)
+        tap.ok(all(call.wait(60) != 0 for call in calls), "the daemon ends though calls wait, and so do they")
+
+
 # --- libspf2 --------------------------------------------------------------------------------------
 
 def helper_of(lab):
@@ -261,6 +322,8 @@ tap.case(test_policy)
 tap.case(test_libspf2)
 tap.case(test_silence)
 tap.case(test_command)
+tap.case(test_published)
+tap.case(test_published_late)
 test_suite(os.path.join(suite.HERE, "cases.yml"))
 if suite.corpus():
     test_suite(suite.corpus())

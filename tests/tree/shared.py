@@ -3,7 +3,7 @@
 import glob
 import os
 
-SHARES = {"bounce": "replies/*", "click-redirector": "tracking/*", "open-tracker": "tracking/*", "throttle": "replies/*",
+SHARES = {"bounce": "replies/*", "click-redirector": "tracking/*", "dmarc": "calls/*", "open-tracker": "tracking/*", "spf-check": "calls/*", "throttle": "replies/*",
           "unsubscribe": "tracking/life tracking/repeats"}
 
 

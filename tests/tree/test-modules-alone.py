@@ -20,7 +20,7 @@ LIBRARIES = {  # what a module needs besides relais
     "click-redirector": ["libidn2", "gio-2.0"], "open-tracker": ["gio-2.0"], "dkim": ["libcrypto", "opendkim"], "store-gdbm": ["libxxhash"],
     "bounce": ["json-glib-1.0", "libpcre2-8"], "throttle": ["json-glib-1.0", "libpcre2-8"], "milter": ["gio-2.0"], "unsubscribe": ["gio-2.0"]}
 BARE = {"store-gdbm": ["-lgdbm"]}  # the same, of what has no .pc file
-SHARED = {"replies", "skeleton", "tracking"}  # no module: what several of them compile in, and what new ones are written from
+SHARED = {"calls", "replies", "skeleton", "tracking"}  # no module: what several of them compile in, and what new ones are written from
 
 
 def build(module, copy):
