@@ -25,6 +25,7 @@ ZONE = {"mx1.sender.test": [{"A": "20.30.40.50"}, {"AAAA": "2a01:4f8::50"}], "mx
         "rev.host.test": [{"A": "20.30.40.51"}], "mx3.sender.test": [{"A": "20.30.40.99"}], "mx7.sender.test": [{"A": "20.30.40.55"}],
         "good.test": [{"MX": [10, "mx1.sender.test"]}], "bare.test": [{"A": "20.30.40.50"}], "null.test": [{"MX": [0, "."]}],
         "here.test": [{"MX": [10, "localhost.here.test"]}], "localhost.here.test": [{"A": "127.0.0.1"}],
+        "sender.test": [{"TXT": "v=spf1 ip4:20.30.40.50 -all"}], "_dmarc.sender.test": [{"TXT": "v=DMARC1; p=none; rua=mailto:r@sender.test"}],
         "xn--bcher-kva.test": [{"MX": [10, "mx1.sender.test"]}]}
 DOMAINS = "good.test, bare.test, null.test, here.test, silent.test, none.test, Bücher.test, *.wild.test"
 
@@ -107,9 +108,10 @@ def test_end(lab, server):
     tap.ok(left.wait(30) != 0, "the one that waits is told", left.stderr.read())
 
 
-def test_module(server):
-    """A module's test is part of it."""
-    with laboratory(server, "--module", "dkim", "--set", "tenant.sender.domains=sender.test, good.test") as lab:
+def test_modules(server):
+    """Their tests are part of it."""
+    modules = [word for name in ("dkim", "spf-check", "dmarc") for word in ("--module", name)]
+    with laboratory(server, *modules, "--set", "tenant.sender.domains=sender.test, good.test") as lab:
         rows = check(lab)[0]
         found, publish = state(rows, "sender.test", "dkim")
         tap.equal(found, "missing", "a key that is not published")
@@ -117,6 +119,10 @@ def test_module(server):
         tap.ok("_domainkey.sender.test" in rows["sender.test", "dkim"]["name"], "at its name", repr(rows["sender.test", "dkim"]))
         tap.equal(state(rows, "good.test", "dkim")[0], "missing", "a domain without a key")
         tap.ok("dkim-key" in rows["good.test", "dkim"]["reason"], "says so", repr(rows["good.test", "dkim"]))
+        tap.equal(state(rows, "sender.test", "dmarc"), ("good", None), "a policy that is published")
+        tap.equal(state(rows, "good.test", "dmarc"), ("missing", "v=DMARC1; p=none; rua=mailto:postmaster@good.test"), "and one that is not")
+        tap.equal([rows[domain, "spf"]["state"] for domain in ("sender.test", "good.test")], ["unknown", "missing"],
+                  "an SPF record, of which nothing is known without addresses, and none")
         own = [row for (about, what), row in rows.items() if what == "ptr"]
         tap.ok(all(row["about"] == "default" for row in own), "without a [source] the machine's own addresses are looked at", repr(own))
         lab.clean(tap)
@@ -127,7 +133,7 @@ def main():
     with laboratory(server, *sources(), "--set", "tenant.sender.domains=" + DOMAINS) as lab:
         test_all(lab)
         test_end(lab, server)
-    test_module(server)
+    test_modules(server)
     tap.end()
 
 
