@@ -30,6 +30,7 @@ typedef struct {
     char *helo;
     struct sockaddr_storage address;
     const RelaisCommand *command;
+    bool is_authors; /* mail is From that domain */
 } Step;
 
 struct Check {
@@ -203,14 +204,14 @@ on_test_line (gpointer data, const char *line, gsize size)
     g_clear_pointer (&object, json_object_unref);
 }
 
-/* A test that says nothing but why it did not come to anything. */
+/* A test that says nothing but why it did not come to anything: that is for domains which mail is From. */
 static void
 on_test_ended (gpointer data, int status, const char *text)
 {
     Check *check = data;
     const Step *step = current (check);
 
-    if (status != RELAIS_EXIT_DONE && check->test_rows == 0) {
+    if (status != RELAIS_EXIT_DONE && check->test_rows == 0 && step->is_authors) {
         const RelaisDnsFinding finding = {
             step->about, step->command->word, "missing", step->about, text, NULL};
 
@@ -290,28 +291,64 @@ add_step (Check *check, void (*run) (Check *check, const gpointer step), const c
     return step;
 }
 
+/* Whether a tenant may send mail From it. */
+static bool
+is_authors (RelaisConfig *config, const char *domain)
+{
+    for (guint i = 0; i < relais_config_n_sections (config, "tenant"); i++) {
+        const RelaisSection *tenant = relais_config_nth_section (config, "tenant", i);
+        const gchar *const *domains = relais_section_get_list (tenant, "domains");
+
+        for (; *domains != NULL; domains++) {
+            g_autofree char *pattern = relais_domain_normalise_pattern (*domains);
+
+            if (pattern != NULL && relais_domain_matches (pattern, domain))
+                return true;
+        }
+    }
+    return false;
+}
+
+typedef struct {
+    Check *check;
+    const char *domain;
+    bool is_authors;
+} Tested;
+
 static void
 add_test (gpointer data, const RelaisCommand *command)
 {
-    Check *check = data;
+    const Tested *tested = data;
+    Step *step;
 
-    if (g_strcmp0 (command->verb, "test") == 0 && command->kind == RELAIS_COMMAND_ONLINE &&
-        command->usage != NULL && g_str_has_prefix (command->usage, "DOMAIN"))
-        add_step (check, run_test, NULL)->command = command;
+    if (g_strcmp0 (command->verb, "test") != 0 || command->kind != RELAIS_COMMAND_ONLINE ||
+        command->usage == NULL || !g_str_has_prefix (command->usage, "DOMAIN"))
+        return;
+    step = add_step (tested->check, run_test, tested->domain);
+    step->command = command;
+    step->is_authors = tested->is_authors;
 }
 
 static void
 add_domain (Check *check, const char *domain)
 {
-    const guint first = check->steps->len;
+    Tested tested = {check, domain, is_authors (relais_command_config (check->call), domain)};
 
     add_step (check, run_mail, domain);
-    relais_commands_each (check->parts->commands, add_test, check);
-    for (guint i = first + 1; i < check->steps->len; i++)
-        ((Step *)g_ptr_array_index (check->steps, i))->about = g_strdup (domain);
+    relais_commands_each (check->parts->commands, add_test, &tested);
 }
 
-/* Those that tenants send from; what stands for all below a name is none itself. */
+/* Adds a domain of the configuration once; what stands for all below a name is none itself. */
+static void
+add_once (Check *check, GHashTable *seen, const char *text)
+{
+    char *domain = relais_domain_normalise (text, strlen (text));
+
+    if (domain != NULL && g_hash_table_add (seen, domain))
+        add_domain (check, domain);
+}
+
+/* Those that mail is From, and those that mail comes back to. */
 static void
 add_domains (Check *check, RelaisConfig *config)
 {
@@ -321,13 +358,12 @@ add_domains (Check *check, RelaisConfig *config)
         const RelaisSection *tenant = relais_config_nth_section (config, "tenant", i);
         const gchar *const *domains = relais_section_get_list (tenant, "domains");
 
-        for (; *domains != NULL; domains++) {
-            char *domain = relais_domain_normalise (*domains, strlen (*domains));
-
-            if (domain != NULL && g_hash_table_add (seen, domain))
-                add_domain (check, domain);
-        }
+        for (; *domains != NULL; domains++)
+            add_once (check, seen, *domains);
     }
+    for (guint i = 0; i < relais_config_n_sections (config, "domain"); i++)
+        add_once (check, seen,
+                  relais_section_get_name (relais_config_nth_section (config, "domain", i)));
 }
 
 /* --- Our addresses ---------------------------------------------------------------------------- */

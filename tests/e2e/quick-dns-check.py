@@ -25,6 +25,8 @@ ZONE = {"mx1.sender.test": [{"A": "20.30.40.50"}, {"AAAA": "2a01:4f8::50"}], "mx
         "rev.host.test": [{"A": "20.30.40.51"}], "mx3.sender.test": [{"A": "20.30.40.99"}], "mx7.sender.test": [{"A": "20.30.40.55"}],
         "good.test": [{"MX": [10, "mx1.sender.test"]}], "bare.test": [{"A": "20.30.40.50"}], "null.test": [{"MX": [0, "."]}],
         "here.test": [{"MX": [10, "localhost.here.test"]}], "localhost.here.test": [{"A": "127.0.0.1"}],
+        "back.test": [{"MX": [10, "mx1.sender.test"]}, {"TXT": "v=spf1 ip4:20.30.40.50 -all"}],
+        "_dmarc.back.test": [{"TXT": "v=DMARC1; p=reject; rua=mailto:r@sender.test"}],
         "sender.test": [{"TXT": "v=spf1 ip4:20.30.40.50 -all"}], "_dmarc.sender.test": [{"TXT": "v=DMARC1; p=none; rua=mailto:r@sender.test"}],
         "xn--bcher-kva.test": [{"MX": [10, "mx1.sender.test"]}]}
 DOMAINS = "good.test, bare.test, null.test, here.test, silent.test, none.test, Bücher.test, *.wild.test"
@@ -78,8 +80,8 @@ def test_sources(rows):
 def test_domains(rows):
     found = {about: row["state"] for (about, what), row in rows.items() if what == "mx"}
     wanted = {"good.test": "good", "bare.test": "good", "null.test": "missing", "here.test": "different", "silent.test": "unknown",
-              "none.test": "missing", "xn--bcher-kva.test": "good"}
-    tap.equal(found, wanted, "the domains of tenants, and where mail to them goes")
+              "none.test": "missing", "xn--bcher-kva.test": "good", "sender.test": "missing", "in.sender.test": "missing"}
+    tap.equal(found, wanted, "the domains of tenants and those of [domain], and where mail to them goes")
     tap.equal((rows["good.test", "mx"]["reason"], bool(rows["bare.test", "mx"]["reason"])), (None, True), "an address instead of an MX is said")
 
 
@@ -88,8 +90,8 @@ def test_all(lab):
     test_sources(rows)
     test_domains(rows)
     bad = sum(row["state"] not in ("good", "published") for row in listed)
-    tap.equal((done.returncode, bad), (1, 12), "the exit status says that something is not good")
-    tap.ok("12 of 23" in done.stderr, "and how much", done.stderr)
+    tap.equal((done.returncode, bad), (1, 14), "the exit status says that something is not good")
+    tap.ok("14 of 25" in done.stderr, "and how much", done.stderr)
     table = lab.ctl("dns", "check", "good.test")
     tap.equal(table.returncode, 0, "one domain that is good")
     tap.ok("good.test" in table.stdout and "\nnone" not in table.stdout, "as a table of it alone", table.stdout)
@@ -111,7 +113,7 @@ def test_end(lab, server):
 def test_modules(server):
     """Their tests are part of it."""
     modules = [word for name in ("dkim", "spf-check", "dmarc") for word in ("--module", name)]
-    with laboratory(server, *modules, "--set", "tenant.sender.domains=sender.test, good.test") as lab:
+    with laboratory(server, *modules, "--set", "tenant.sender.domains=sender.test, good.test", "--set", "domain.back.test.inbound=") as lab:
         rows = check(lab)[0]
         found, publish = state(rows, "sender.test", "dkim")
         tap.equal(found, "missing", "a key that is not published")
@@ -123,6 +125,8 @@ def test_modules(server):
         tap.equal(state(rows, "good.test", "dmarc"), ("missing", "v=DMARC1; p=none; rua=mailto:postmaster@good.test"), "and one that is not")
         tap.equal([rows[domain, "spf"]["state"] for domain in ("sender.test", "good.test")], ["unknown", "missing"],
                   "an SPF record, of which nothing is known without addresses, and none")
+        found = {what: row["state"] for (about, what), row in rows.items() if about == "back.test"}
+        tap.equal(found, {"mx": "good", "spf": "unknown", "dmarc": "good"}, "a domain that mail comes back to needs no key")
         own = [row for (about, what), row in rows.items() if what == "ptr"]
         tap.ok(all(row["about"] == "default" for row in own), "without a [source] the machine's own addresses are looked at", repr(own))
         lab.clean(tap)
