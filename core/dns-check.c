@@ -85,6 +85,20 @@ is_good (const char *state)
     return g_str_equal (state, "good") || g_str_equal (state, "published");
 }
 
+/* In words, and whole: a table has no room for it. */
+static void
+explain (Check *check, const RelaisDnsFinding *finding)
+{
+    g_autoptr (GString) text = g_string_new (NULL);
+
+    g_string_append_printf (text, "%s, %s: %s", finding->about, finding->check, finding->state);
+    if (finding->reason != NULL)
+        g_string_append_printf (text, ": %s", finding->reason);
+    if (finding->publish != NULL)
+        g_string_append_printf (text, _ ("\n  publish at %s: %s"), finding->name, finding->publish);
+    relais_command_note (check->call, text->str);
+}
+
 static void
 put (Check *check, const RelaisDnsFinding *finding)
 {
@@ -99,6 +113,8 @@ put (Check *check, const RelaisDnsFinding *finding)
     relais_command_end_row (call);
     check->n_found++;
     check->n_bad += !is_good (finding->state);
+    if (!is_good (finding->state) || finding->reason != NULL)
+        explain (check, finding);
 }
 
 static void

@@ -92,6 +92,9 @@ def test_all(lab):
     bad = sum(row["state"] not in ("good", "published") for row in listed)
     tap.equal((done.returncode, bad), (1, 14), "the exit status says that something is not good")
     tap.ok("14 of 25" in done.stderr, "and how much", done.stderr)
+    said = lab.ctl("dns", "check", check=False).stdout
+    tap.ok("nameless, ptr: missing: the address has no name" in said and "\n  publish at 53.40.30.20.in-addr.arpa: PTR mx4.sender.test.\n" in said,
+           "people are told it whole, and what to publish", said)
     table = lab.ctl("dns", "check", "good.test")
     tap.equal(table.returncode, 0, "one domain that is good")
     tap.ok("good.test" in table.stdout and "\nnone" not in table.stdout, "as a table of it alone", table.stdout)
