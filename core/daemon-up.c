@@ -263,6 +263,7 @@ make_reload (RelaisDaemon *daemon)
         .allocator = daemon->allocator,
         .host = daemon->host,
         .server = daemon->server,
+        .http = daemon->http,
         .queue = daemon->queue,
         .policies = daemon->policies,
         .suppression = daemon->suppression,

@@ -10,6 +10,7 @@
 #include "conf/conf-private.h"
 #include "confine-private.h"
 #include "control/control-private.h"
+#include "http/server-private.h"
 #include "module/host-private.h"
 #include "policies-private.h"
 #include "queue/queue-private.h"
@@ -25,6 +26,7 @@ typedef struct {
     RelaisAllocator *allocator;
     RelaisHost *host;
     RelaisSmtpServer *server;
+    RelaisHttpServer *http;
     RelaisQueue *queue;
     RelaisPolicies *policies;
     RelaisSuppression *suppression;

@@ -274,6 +274,7 @@ commit (RelaisReload *reload, Run *run)
     relais_host_commit (parts->host, run->config);
     relais_suppression_configure (parts->suppression, run->config);
     relais_smtp_server_use (parts->server, run->settings);
+    relais_http_server_use (parts->http, run->config);
     relais_control_set_config (reload->control, run->config);
     relais_config_unref (reload->config);
     reload->config = relais_config_ref (run->config);

@@ -242,7 +242,7 @@ status (RelaisCommandCall *call, gpointer data)
     put_spool (call, what->spool);
     put_suppression (call, what->suppression);
     row (call, "modules.off", relais_host_n_off (what->host));
-    row (call, "tls.handshakes_waiting", relais_streams_n_handshakes_waiting (what->loop));
+    row (call, "smtp.handshakes_waiting", relais_streams_n_handshakes_waiting (what->loop));
     row (call, "loop.longest_gap_us", relais_loop_longest_gap_us (what->loop, reset));
     asked = g_new (Asked, 1);
     *asked = (Asked){call, what};

@@ -41,7 +41,8 @@ struct RelaisHttpFront {
     RelaisHttpBackend *backend;
     RelaisIo *backend_io; /* watched only while somebody waits for libmicrohttpd itself */
     guint turn_handle;
-    RelaisTimer wake;         /* makes a turn happen */
+    RelaisTimer wake; /* makes a turn happen */
+    RelaisHttpTimes times;
     RelaisTimer certificates; /* the next look at their files */
     bool run_due;             /* libmicrohttpd has something to do */
     GPtrArray *doors;         /* RelaisHttpDoor * */

@@ -31,5 +31,7 @@ relais_http_front_new (RelaisLoop *loop, RelaisHost *host, const RelaisHttpSetti
 /* Accepts nothing more; what is idle is closed, a request that is under way is answered first. `drained`
  * is called, from a later turn, when no connection is left. */
 void relais_http_front_drain (RelaisHttpFront *front, RelaisLoopFunc drained, gpointer data);
+/* Puts a reload's times in force. */
+void relais_http_front_use_times (RelaisHttpFront *front, const RelaisHttpTimes *times);
 /* Cuts all connections, waits for handlers that run. May block. Accepts NULL. */
 void relais_http_front_free (RelaisHttpFront *front);

@@ -216,10 +216,8 @@ on_turn_end (gpointer data)
 static void
 set_certificate_timer (RelaisHttpFront *front)
 {
-    const RelaisHttpSettings *settings = front->settings;
-
     relais_timer_set (&front->certificates,
-                      MIN (settings->certificate_interval_us, settings->ticket_key_age_us));
+                      MIN (front->times.certificate_interval_us, front->times.ticket_key_age_us));
 }
 
 static void
@@ -235,8 +233,15 @@ on_certificate_time (gpointer data)
         relais_certificates_check (door->listener->certificates, front->pool);
         relais_certificates_turn_tickets (door->listener->certificates,
                                           relais_loop_now_us (front->loop),
-                                          front->settings->ticket_key_age_us);
+                                          front->times.ticket_key_age_us);
     }
+    set_certificate_timer (front);
+}
+
+void
+relais_http_front_use_times (RelaisHttpFront *front, const RelaisHttpTimes *times)
+{
+    front->times = *times;
     set_certificate_timer (front);
 }
 
@@ -387,6 +392,7 @@ relais_http_front_new (RelaisLoop *loop, RelaisHost *host, const RelaisHttpSetti
     front->loop = loop;
     front->host = host;
     front->settings = settings;
+    front->times = settings->times;
     front->figures = figures;
     front->doors = g_ptr_array_new_with_free_func (door_free);
     front->ears = g_ptr_array_new_with_free_func (ear_free);

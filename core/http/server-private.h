@@ -19,6 +19,8 @@ relais_http_server_new (RelaisLoop *loop, const RelaisClock *clock, RelaisHost *
                         RelaisPorts *ports, RelaisConfig *config, GError **error);
 /* Starts the thread, once privileges are down and modules have started. */
 bool relais_http_server_start (RelaisHttpServer *server, GError **error);
+/* What a reload changes of it: when certificates are looked at, and how old keys of tickets get. */
+void relais_http_server_use (RelaisHttpServer *server, const RelaisConfig *config);
 /* Accepts nothing more; requests that are under way are answered. `drained` is called on the main loop when
  * the last connection is gone. */
 void relais_http_server_drain (RelaisHttpServer *server, RelaisLoopFunc drained, gpointer data);

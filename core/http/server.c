@@ -33,8 +33,9 @@ struct RelaisHttpServer {
 
     GMutex mutex;
     GCond changed;
-    bool up;       /* starting ended; under mutex */
-    GError *error; /* why it failed, until it is taken; under mutex */
+    bool up;               /* starting ended; under mutex */
+    GError *error;         /* why it failed, until it is taken; under mutex */
+    RelaisHttpTimes times; /* of the last reload; under mutex */
     /* The thread's, once it is up: */
     RelaisLoop *loop;
     RelaisHttpFront *front;
@@ -203,6 +204,29 @@ post_drained (gpointer data)
 
     g_atomic_int_inc (&server->refs);
     relais_loop_post (server->main_loop, tell_drained, server);
+}
+
+static void
+use_times (gpointer data)
+{
+    RelaisHttpServer *server = data;
+    RelaisHttpTimes times;
+
+    g_mutex_lock (&server->mutex);
+    times = server->times;
+    g_mutex_unlock (&server->mutex);
+    relais_http_front_use_times (server->front, &times);
+}
+
+void
+relais_http_server_use (RelaisHttpServer *server, const RelaisConfig *config)
+{
+    if (server->thread == NULL)
+        return;
+    g_mutex_lock (&server->mutex);
+    server->times = relais_http_times_read (config);
+    g_mutex_unlock (&server->mutex);
+    relais_loop_post (server->loop, use_times, server);
 }
 
 static void

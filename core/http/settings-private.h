@@ -22,15 +22,22 @@ typedef struct {
     guint32 max_head;
 } RelaisHttpListener;
 
+/* What a reload changes. */
+typedef struct {
+    gint64 certificate_interval_us, ticket_key_age_us;
+} RelaisHttpTimes;
+
 typedef struct {
     GPtrArray *listeners; /* RelaisHttpListener * */
     guint pool_threads, pool_queue;
-    gint64 pool_deadline_us, certificate_interval_us, ticket_key_age_us;
+    gint64 pool_deadline_us;
+    RelaisHttpTimes times; /* at the start */
     gsize body_memory;
 } RelaisHttpSettings;
 
 /* Reads certificates: may block. */
 RelaisHttpSettings *relais_http_settings_new (RelaisConfig *config, GError **error);
+RelaisHttpTimes relais_http_times_read (const RelaisConfig *config);
 void relais_http_settings_free (RelaisHttpSettings *settings);
 bool
 relais_http_settings_has_kind (const RelaisHttpSettings *settings, RelaisHttpListenerKind kind);

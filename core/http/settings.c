@@ -76,6 +76,16 @@ read_listener (RelaisHttpListener *listener, const RelaisSection *section, GErro
     return read_proxies (listener, section, error) && read_certificate (listener, section, error);
 }
 
+RelaisHttpTimes
+relais_http_times_read (const RelaisConfig *config)
+{
+    return (RelaisHttpTimes){
+        .certificate_interval_us = relais_section_get_int (
+            relais_config_find_section (config, "relais", NULL), "certificate_interval"),
+        .ticket_key_age_us = relais_section_get_int (
+            relais_config_find_section (config, "limits", NULL), "ticket_key_age")};
+}
+
 RelaisHttpSettings *
 relais_http_settings_new (RelaisConfig *config, GError **error)
 {
@@ -85,9 +95,7 @@ relais_http_settings_new (RelaisConfig *config, GError **error)
     settings->listeners = g_ptr_array_new_with_free_func (listener_free);
     settings->pool_threads = (guint)relais_section_get_int (limits, "http_threads");
     settings->pool_queue = (guint)relais_section_get_int (limits, "http_queue");
-    settings->certificate_interval_us = relais_section_get_int (
-        relais_config_find_section (config, "relais", NULL), "certificate_interval");
-    settings->ticket_key_age_us = relais_section_get_int (limits, "ticket_key_age");
+    settings->times = relais_http_times_read (config);
     settings->pool_deadline_us = relais_section_get_int (limits, "http_deadline");
     settings->body_memory = (gsize)relais_section_get_int (limits, "http_body_memory");
     for (guint i = 0; i < relais_config_n_sections (config, "http"); i++) {

@@ -122,6 +122,16 @@ def s_client(*arguments, port=TLS_PORT):
     return subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % port, *arguments], input="QUIT\r\n", capture_output=True, text=True, timeout=20).stdout
 
 
+def look_each_second(lab):
+    """At certificates, from a reload on."""
+    path = os.path.join(lab.directory, "conf.d", "lab.conf")
+    with open(path) as file:
+        text = file.read()
+    with open(path, "w") as file:
+        file.write(text.replace("certificate_interval = 1h", "certificate_interval = 1s"))
+    lab.ctl("reload")
+
+
 def test_tls(lab, one, two):
     text = s_client()
     tap.ok("CN = one.test" in text and "TLSv1.3" in text, "TLS from the first octet, with the default certificate", text)
@@ -135,6 +145,7 @@ def test_tls(lab, one, two):
         found = re.search(r"Cipher is (\S+)", s_client(*old, cipher, port=NET_PORT))
         tap.ok((found is not None and found.group(1) != "(NONE)") == wanted, "tls_profile = compatible: %s is %s" % (cipher, "served" if wanted else "refused"))
     tap.ok("CN = one.test" in s_client("-alpn", "http/1.1", port=WEB_PORT), "and so by HTTPS")
+    look_each_second(lab)
     certificate(one, "renewed.test")
     lab.wait(lambda: "CN = renewed.test" in s_client("-alpn", "http/1.1", port=WEB_PORT), 20, "the renewed certificate by HTTPS")
     lab.wait(lambda: "CN = renewed.test" in s_client(), 20, "the renewed certificate")
@@ -182,7 +193,7 @@ def main():
     one, two = os.path.join(folder, "one.pem"), os.path.join(folder, "two.pem")
     certificate(one, "one.test")
     certificate(two, "two.test")
-    settings = {"relais.certificate_interval": "1s", "limits.exempt_nets": "127.0.0.0/8", "limits.connections_per_net": "50", "limits.auth_failures": "100"}
+    settings = {"relais.certificate_interval": "1h", "limits.exempt_nets": "127.0.0.0/8", "limits.connections_per_net": "50", "limits.auth_failures": "100"}
     for name, port, more in (("tls", TLS_PORT, {"tls": "implicit"}), ("net", NET_PORT, {"xclient_nets": "127.0.0.1", "tls_profile": "compatible"}),
                              ("flood", FLOOD_PORT, {"proxy": "yes"})):
         listener = dict({"address": "127.0.0.1", "port": port, "certificate": one, "key": one, "certificates": two}, **more)
