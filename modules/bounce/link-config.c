@@ -39,6 +39,13 @@ read_domain (BounceLinkConfig *link, RelaisConfig *config, const RelaisSection *
 
     if (domain == NULL || domain[0] == '\0')
         return NULL;
+    if (!g_str_is_ascii (value)) {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                     _ ("%s: %s = %s: write it, and its [domain NAME], in ASCII, as in "
+                        "xn--bcher-kva.example: so it stands in addresses"),
+                     relais_section_get_origin (section, key), key, value);
+        return NULL;
+    }
     if (!is_own_domain (config, domain)) {
         g_set_error (
             error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,

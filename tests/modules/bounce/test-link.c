@@ -131,6 +131,8 @@ test_config (void)
     assert_refused ("[bounce]\nfeedback = fbl@sender.test\n", "fbl@sender.test");
     assert_refused ("[domain sender.test]\n[bounce]\nfeedback = sender.test\n", "sender.test");
     assert_refused ("[domain a.test]\nbounce.domain = b.test\n", "b.test");
+    assert_refused ("[domain b\303\274cher.test]\n[bounce]\ndomain = b\303\274cher.test\n",
+                    "xn--bcher-kva.example");
     assert_refused ("[domain a.test]\n[bounce]\ntoken_lifetime = 31d\n", "token_lifetime");
 }
 
