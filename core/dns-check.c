@@ -229,7 +229,7 @@ on_test_ended (gpointer data, int status, const char *text)
 
     if (status != RELAIS_EXIT_DONE && check->test_rows == 0 && step->is_authors) {
         const RelaisDnsFinding finding = {
-            step->about, step->command->word, "missing", step->about, text, NULL};
+            step->about, step->command->word, "not tested", step->about, text, NULL};
 
         put (check, &finding);
     }

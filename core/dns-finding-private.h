@@ -8,7 +8,7 @@
 typedef struct {
     const char *about;   /* the source's name, or the domain */
     const char *check;   /* "ptr", "helo", "mx", or the word of a module's test: "dkim" */
-    const char *state;   /* "good" ("published"), "missing", "different", "unusable", "unknown", ... */
+    const char *state;   /* "good" ("published"), "missing", "different", "unusable", "unknown", "not tested", ... */
     const char *name;    /* at which it was looked for; or NULL */
     const char *reason;  /* or NULL */
     const char *publish; /* what should stand there; or NULL */
