@@ -14,6 +14,8 @@ typedef const RelaisCommand *(*RelaisCommandTable) (gsize *n);
 
 /* `spool ...`; their data is, in the daemon, the RelaisSpool. */
 const RelaisCommand *relais_spool_commands (gsize *n);
+/* `campaign ...`, of relaisctl. */
+const RelaisCommand *relais_campaign_commands (gsize *n);
 /* Those of relaisctl's main. */
 const RelaisCommand *relais_ctl_commands (gsize *n);
 

@@ -20,11 +20,11 @@
 #include "tls/tokens-private.h"
 
 static const RelaisCommandTable tables[] = {
-    relais_status_commands,      relais_reload_commands,    relais_queue_commands,
-    relais_suppression_commands, relais_tokens_commands,    relais_host_commands,
-    relais_tracking_commands,    relais_users_commands,     relais_new_commands,
-    relais_ctl_module_commands,  relais_ctl_crash_commands, relais_ctl_commands,
-    relais_spool_commands,       relais_dns_check_commands,
+    relais_status_commands,    relais_reload_commands,      relais_queue_commands,
+    relais_campaign_commands,  relais_suppression_commands, relais_tokens_commands,
+    relais_host_commands,      relais_dns_check_commands,   relais_tracking_commands,
+    relais_users_commands,     relais_new_commands,         relais_ctl_module_commands,
+    relais_ctl_crash_commands, relais_ctl_commands,         relais_spool_commands,
 };
 
 void

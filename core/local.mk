@@ -19,7 +19,7 @@ libcore_la_SOURCES += \
     core/commands.c core/commands-private.h \
     core/confine.c core/confine-calls.c core/confine-files.c core/confine-private.h core/confine-rules.c \
     core/contain.c core/contain-private.h \
-    core/ctl.c core/ctl-module.c core/ctl-module-private.h \
+    core/ctl.c core/ctl-campaign.c core/ctl-module.c core/ctl-module-private.h \
     core/ctl-crashes.c core/ctl-crashes-private.h core/ctl-spool.c \
     core/ctl-new.c core/ctl-new-private.h \
     core/daemon.c core/daemon-up.c core/daemon-private.h core/mains-private.h \

@@ -6,12 +6,11 @@
 #include "config.h"
 
 #include "event/index-private.h"
+#include "event/member-private.h"
 
 #include <string.h>
 
 enum { QUEUE_ID_BYTES = 13, NUMBER_BYTES = RELAIS_EVENT_KEY_BYTES - QUEUE_ID_BYTES };
-
-#define MESSAGE_ID_KEY ",\"message_id\":\""
 
 static bool
 is_queue_id (const char *text)
@@ -79,19 +78,14 @@ take_key (Scan *scan, guint8 key[RELAIS_EVENT_KEY_BYTES])
     return take (scan, "-") && take_number (scan, &number) && key_fill (key, queue_id, number);
 }
 
-/* A quote that is not escaped is the end of a value, so that no value can look like a member. */
 static guint64
 hash_message_id (const char *at, const char *end)
 {
-    const char *found = memmem (at, (gsize)(end - at), MESSAGE_ID_KEY, sizeof MESSAGE_ID_KEY - 1);
-    const char *value, *p;
+    RelaisEventText text;
 
-    if (found == NULL)
+    if (!relais_event_find_text (at, (gsize)(end - at), "message_id", &text))
         return 0;
-    value = p = found + sizeof MESSAGE_ID_KEY - 1;
-    while (p < end && *p != '"')
-        p += *p == '\\' ? 2 : 1;
-    return p < end ? relais_event_hash (value, (gsize)(p - value)) : 0;
+    return relais_event_hash (text.start, text.size);
 }
 
 bool

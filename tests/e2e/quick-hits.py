@@ -173,6 +173,30 @@ def test_machines(lab):
            "without consent an event tells of nobody", event)
 
 
+# --- What it comes to -----------------------------------------------------------------------------
+
+def test_campaigns(lab):
+    """By the log, with refusals beside what was hit."""
+    lab.script("rcpt gone@* 550 5.1.1 no such user\nrcpt full@* @x1 452 4.2.2 mailbox full\n")
+    send(lab, "X-Relais-Campaign: whole", recipients=("x@a.rcpt.test", "gone@a.rcpt.test", "full@b.rcpt.test"), copies=1)
+    lab.wait(lambda: len(events(lab, "deferred", "whole")) == 1 and len(events(lab, "bounced", "whole")) == 1, 20, "two refusals")
+    rows = {row["campaign"]: row for row in lab.rows("campaign", "list")}
+    tap.equal({word: rows["whole"][word] for word in ("tenant", "accepted", "delivered", "failed", "opened")},
+              {"tenant": "sender", "accepted": 3, "delivered": 1, "failed": 1, "opened": 0}, "campaign list: what became of recipients")
+    tap.equal([rows[name]["clicked"] for name in ("who", "scanner")], [1, 0], "and who clicked: a person, and no machine")
+    shown = lab.rows("campaign", "show", "whole")
+    figures = {row["figure"]: (row["count"], row["percent"]) for row in shown if "figure" in row}
+    tap.equal([figures[word] for word in ("messages", "waiting", "bounced", "put off")], [(1, None), (1, "33.33"), (1, "33.33"), (1, None)],
+              "campaign show: one, in shares")
+    tap.equal([(row["delivered"], row["failed"], row["put off"]) for row in shown if "site" in row], [(1, 1, 1)], "by site")
+    tap.equal(sum(row["failed"] for row in shown if "reason" in row), 0, "no reason where no module gives one")
+    clicks = {row["figure"]: row["count"] for row in lab.rows("campaign", "show", "who", "--tenant=sender") if "figure" in row}
+    tap.equal((clicks["clicked"], clicks["clicked, suspect"], clicks["clicks"]), (1, 0, 3), "visits beside persons")
+    tap.equal([lab.ctl("campaign", *words, check=False).returncode for words in (("show", "never"), ("show",), ("list", "x"))], [1, 2, 2],
+              "one that is not there, and words that are wanted or not")
+    lab.script("")
+
+
 # --- Switches, keys, restart ----------------------------------------------------------------------
 
 def test_switches(lab):
@@ -233,7 +257,7 @@ def test_repeats(lab):
 ARGUMENTS = ["--module", "open-tracker", "--module", "click-redirector", "--set", "open-tracker.window=2s",
              "--set", "click-redirector.window=2s"]
 with harness.Lab(*ARGUMENTS) as lab:
-    for function in (test_which, test_answers, test_who, test_machines, test_switches):
+    for function in (test_which, test_answers, test_who, test_machines, test_campaigns, test_switches):
         tap.case(function, lab)
     lab.clean(tap)
 with harness.Lab(*ARGUMENTS, "--set", "click-redirector.trap=yes", "--set", "click-redirector.repeats=3") as lab:
