@@ -36,7 +36,8 @@ typedef struct {
 struct Check {
     RelaisDnsCheck *parts;
     RelaisCommandCall *call;
-    GPtrArray *steps; /* Step */
+    GHashTable *authors; /* names and patterns: see read_authors () */
+    GPtrArray *steps;    /* Step */
     guint next;
     guint n_found, n_bad;
     RelaisPtrCheck *ptr;
@@ -74,6 +75,7 @@ check_free (Check *check)
         relais_call_abandon (check->test);
     relais_call_unref (check->test);
     g_ptr_array_unref (check->steps);
+    g_hash_table_unref (check->authors);
     g_free (check);
 }
 
@@ -95,7 +97,9 @@ explain (Check *check, const RelaisDnsFinding *finding)
     if (finding->reason != NULL)
         g_string_append_printf (text, ": %s", finding->reason);
     if (finding->publish != NULL)
-        g_string_append_printf (text, _ ("\n  publish at %s: %s"), finding->name, finding->publish);
+        g_string_append_printf (text, _ ("\n  publish at %s: %s"),
+                                finding->name != NULL ? finding->name : finding->about,
+                                finding->publish);
     relais_command_note (check->call, text->str);
 }
 
@@ -307,22 +311,39 @@ add_step (Check *check, void (*run) (Check *check, const gpointer step), const c
     return step;
 }
 
-/* Whether a tenant may send mail From it. */
-static bool
-is_authors (RelaisConfig *config, const char *domain)
+/* What tenants may send mail From: names, and patterns as "*.example.org". */
+static GHashTable *
+read_authors (RelaisConfig *config)
 {
+    GHashTable *authors = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
     for (guint i = 0; i < relais_config_n_sections (config, "tenant"); i++) {
         const RelaisSection *tenant = relais_config_nth_section (config, "tenant", i);
         const gchar *const *domains = relais_section_get_list (tenant, "domains");
 
         for (; *domains != NULL; domains++) {
-            g_autofree char *pattern = relais_domain_normalise_pattern (*domains);
+            char *pattern = relais_domain_normalise_pattern (*domains);
 
-            if (pattern != NULL && relais_domain_matches (pattern, domain))
-                return true;
+            if (pattern != NULL)
+                g_hash_table_add (authors, pattern);
         }
     }
-    return false;
+    return authors;
+}
+
+static bool
+is_authors (const Check *check, const char *domain)
+{
+    bool found = g_hash_table_contains (check->authors, domain) ||
+                 g_hash_table_contains (check->authors, "*");
+
+    for (const char *dot = strchr (domain, '.'); dot != NULL && !found;
+         dot = strchr (dot + 1, '.')) {
+        g_autofree char *pattern = g_strconcat ("*", dot, NULL);
+
+        found = g_hash_table_contains (check->authors, pattern);
+    }
+    return found;
 }
 
 typedef struct {
@@ -348,7 +369,7 @@ add_test (gpointer data, const RelaisCommand *command)
 static void
 add_domain (Check *check, const char *domain)
 {
-    Tested tested = {check, domain, is_authors (relais_command_config (check->call), domain)};
+    Tested tested = {check, domain, is_authors (check, domain)};
 
     add_step (check, run_mail, domain);
     relais_commands_each (check->parts->commands, add_test, &tested);
@@ -371,8 +392,8 @@ add_domains (Check *check, RelaisConfig *config)
     g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
     for (guint i = 0; i < relais_config_n_sections (config, "tenant"); i++) {
-        const RelaisSection *tenant = relais_config_nth_section (config, "tenant", i);
-        const gchar *const *domains = relais_section_get_list (tenant, "domains");
+        const gchar *const *domains =
+            relais_section_get_list (relais_config_nth_section (config, "tenant", i), "domains");
 
         for (; *domains != NULL; domains++)
             add_once (check, seen, *domains);
@@ -448,6 +469,7 @@ dns_check (RelaisCommandCall *call, gpointer data)
     check->parts = parts;
     check->call = call;
     check->steps = g_ptr_array_new_with_free_func (step_free);
+    check->authors = read_authors (relais_command_config (call));
     check->place.data = check;
     g_queue_push_tail_link (&parts->running, &check->place);
     if (domain != NULL) {
