@@ -22,16 +22,17 @@
 #include <unistd.h>
 
 typedef struct Check Check;
+typedef struct Step Step;
 
 /* One step: an address, a domain's MX, or a module's test of a domain. */
-typedef struct {
-    void (*run) (Check *check, const gpointer step);
+struct Step {
+    void (*run) (Check *check, const Step *step);
     char *about; /* the source's name, or the domain */
     char *helo;
     struct sockaddr_storage address;
     const RelaisCommand *command;
     bool is_authors; /* mail is From that domain */
-} Step;
+};
 
 struct Check {
     RelaisDnsCheck *parts;
@@ -161,9 +162,8 @@ on_ptr_finding (gpointer data, const RelaisDnsFinding *finding)
 }
 
 static void
-run_address (Check *check, const gpointer data)
+run_address (Check *check, const Step *step)
 {
-    const Step *step = data;
 
     check->ptr =
         relais_ptr_check_new (check->parts->dns, step->about, step->helo,
@@ -193,10 +193,9 @@ on_mail (gpointer data, RelaisMailRoute *route)
 }
 
 static void
-run_mail (Check *check, const gpointer data)
+run_mail (Check *check, const Step *step)
 {
-    check->mail =
-        relais_dns_lookup_mail (check->parts->dns, ((const Step *)data)->about, on_mail, check);
+    check->mail = relais_dns_lookup_mail (check->parts->dns, step->about, on_mail, check);
 }
 
 /* --- A module's test -------------------------------------------------------------------------- */
@@ -265,11 +264,10 @@ wait_for_room (gpointer data)
 }
 
 static void
-run_test (Check *check, const gpointer data)
+run_test (Check *check, const Step *step)
 {
     static const RelaisCallSink sink = {
         .line = on_test_line, .is_full = is_full, .wait = wait_for_room, .ended = on_test_ended};
-    const Step *step = data;
     RelaisCommands *commands = check->parts->commands;
     RelaisCommandCall *test;
     gpointer command_data;
@@ -297,11 +295,11 @@ go_on (Check *check)
     }
     relais_command_progress (check->call, check->next, check->steps->len);
     step = current (check);
-    step->run (check, (gpointer)step);
+    step->run (check, step);
 }
 
 static Step *
-add_step (Check *check, void (*run) (Check *check, const gpointer step), const char *about)
+add_step (Check *check, void (*run) (Check *check, const Step *step), const char *about)
 {
     Step *step = g_new0 (Step, 1);
 
