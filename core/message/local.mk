@@ -2,6 +2,7 @@
 libcore_la_SOURCES += \
     core/message/address.c core/message/address-private.h \
     core/message/body.c core/message/charset.c core/message/codec.c \
+    core/message/domain-set.c core/message/domain-set-private.h \
     core/message/dsn.c core/message/dsn-private.h \
     core/message/edits.c core/message/edits-private.h \
     core/message/header.c core/message/header-private.h \

@@ -8,6 +8,7 @@
 
 #include "conf/conf-private.h"
 #include "conf/net-private.h"
+#include "message/domain-set-private.h"
 #include "tls/certificates-private.h"
 
 typedef struct {
@@ -36,9 +37,6 @@ typedef enum {
     RELAIS_CLASS_CHOICE_TRANSACTIONAL,
     RELAIS_CLASS_CHOICE_BULK
 } RelaisClassChoice;
-
-/* A set of domains: exact names and patterns. */
-typedef struct RelaisDomainSet RelaisDomainSet;
 
 typedef struct {
     char *name;
@@ -86,8 +84,6 @@ void relais_server_settings_unref (RelaisServerSettings *settings);
 const RelaisServerListener *
 relais_server_settings_listener (const RelaisServerSettings *settings, const char *name);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisServerSettings, relais_server_settings_unref)
-
-bool relais_domain_set_has (const RelaisDomainSet *set, const char *domain);
 
 /* How a recipient stands to us. */
 typedef enum {

@@ -13,58 +13,6 @@
 #include <gio/gio.h>
 #include <string.h>
 
-struct RelaisDomainSet {
-    GHashTable *names;   /* of char * */
-    GPtrArray *patterns; /* "*.example.org", "*" */
-};
-
-/* --- Sets of domains -------------------------------------------------------------------------- */
-
-static RelaisDomainSet *
-domain_set_new (void)
-{
-    RelaisDomainSet *set = g_new0 (RelaisDomainSet, 1);
-
-    set->names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-    set->patterns = g_ptr_array_new_with_free_func (g_free);
-    return set;
-}
-
-static void
-domain_set_free (RelaisDomainSet *set)
-{
-    if (set == NULL)
-        return;
-    g_hash_table_unref (set->names);
-    g_ptr_array_unref (set->patterns);
-    g_free (set);
-}
-
-static bool
-domain_set_add (RelaisDomainSet *set, const char *text)
-{
-    char *pattern = relais_domain_normalise_pattern (text);
-
-    if (pattern == NULL)
-        return false;
-    if (pattern[0] == '*')
-        g_ptr_array_add (set->patterns, pattern);
-    else
-        g_hash_table_add (set->names, pattern);
-    return true;
-}
-
-bool
-relais_domain_set_has (const RelaisDomainSet *set, const char *domain)
-{
-    if (g_hash_table_contains (set->names, domain))
-        return true;
-    for (guint i = 0; i < set->patterns->len; i++)
-        if (relais_domain_matches (g_ptr_array_index (set->patterns, i), domain))
-            return true;
-    return false;
-}
-
 /* --- The rule --------------------------------------------------------------------------------- */
 
 static bool
@@ -317,20 +265,20 @@ read_tenants (RelaisServerSettings *settings, RelaisConfig *config, GError **err
 {
     for (guint i = 0; i < relais_config_n_sections (config, "tenant"); i++) {
         const RelaisSection *section = relais_config_nth_section (config, "tenant", i);
-        RelaisDomainSet *domains = domain_set_new ();
+        RelaisDomainSet *domains = relais_domain_set_new ();
 
         g_hash_table_insert (settings->tenants, g_strdup (relais_section_get_name (section)),
                              domains);
         for (const char *const *domain = relais_section_get_list (section, "domains");
              *domain != NULL; domain++) {
-            if (!domain_set_add (domains, *domain)) {
+            if (!relais_domain_set_add (domains, *domain)) {
                 g_autofree char *text = g_strdup_printf ("\"%s\" is no domain", *domain);
 
                 return fail (error, section, "domains", text);
             }
             /* A tenant that may use any domain does not make all of them ours. */
             if (!g_str_equal (*domain, "*"))
-                domain_set_add (settings->own, *domain);
+                relais_domain_set_add (settings->own, *domain);
         }
     }
     return true;
@@ -344,7 +292,7 @@ read_domains (RelaisServerSettings *settings, RelaisConfig *config, GError **err
         const char *name = relais_section_get_name (section);
         const char *route = relais_section_get_string (section, "inbound");
 
-        if (g_str_equal (name, "*") || !domain_set_add (settings->own, name)) {
+        if (g_str_equal (name, "*") || !relais_domain_set_add (settings->own, name)) {
             g_autofree char *place = relais_section_get_place (section);
 
             g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
@@ -355,7 +303,7 @@ read_domains (RelaisServerSettings *settings, RelaisConfig *config, GError **err
             continue;
         if (relais_config_find_section (config, "route", route) == NULL)
             return fail (error, section, "inbound", "there is no such [route] section");
-        domain_set_add (settings->inbound, name);
+        relais_domain_set_add (settings->inbound, name);
     }
     return true;
 }
@@ -392,10 +340,10 @@ read_settings (RelaisConfig *config, bool reads_files, GError **error)
 
     g_atomic_ref_count_init (&settings->refs);
     settings->listeners = g_ptr_array_new_with_free_func (listener_free);
-    settings->tenants =
-        g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)domain_set_free);
-    settings->own = domain_set_new ();
-    settings->inbound = domain_set_new ();
+    settings->tenants = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
+                                               (GDestroyNotify)relais_domain_set_free);
+    settings->own = relais_domain_set_new ();
+    settings->inbound = relais_domain_set_new ();
     read_limits (&settings->limits, relais_config_find_section (config, "limits", NULL));
     if (read_nets (relais_config_find_section (config, "limits", NULL), "exempt_nets",
                    &settings->exempt_nets, error) &&
@@ -449,8 +397,8 @@ relais_server_settings_unref (RelaisServerSettings *settings)
         return;
     g_ptr_array_unref (settings->listeners);
     g_hash_table_unref (settings->tenants);
-    domain_set_free (settings->own);
-    domain_set_free (settings->inbound);
+    relais_domain_set_free (settings->own);
+    relais_domain_set_free (settings->inbound);
     g_clear_pointer (&settings->exempt_nets, g_array_unref);
     g_free (settings->hostname);
     g_free (settings->authserv_id);
