@@ -11,9 +11,9 @@
 #include "conf/net-private.h"
 #include "control/call-private.h"
 #include "control/wire-private.h"
-#include "dns/targets-private.h"
+#include "dns/ptr-check-private.h"
 #include "message/address-private.h"
-#include "ptr-check-private.h"
+#include "message/domain-set-private.h"
 #include "queue/source-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -37,8 +37,8 @@ struct Step {
 struct Check {
     RelaisDnsCheck *parts;
     RelaisCommandCall *call;
-    GHashTable *authors; /* names and patterns: see read_authors () */
-    GPtrArray *steps;    /* Step */
+    RelaisDomainSet *authors; /* what tenants may send mail From */
+    GPtrArray *steps;         /* Step */
     guint next;
     guint n_found, n_bad;
     RelaisPtrCheck *ptr;
@@ -76,7 +76,7 @@ check_free (Check *check)
         relais_call_abandon (check->test);
     relais_call_unref (check->test);
     g_ptr_array_unref (check->steps);
-    g_hash_table_unref (check->authors);
+    relais_domain_set_free (check->authors);
     g_free (check);
 }
 
@@ -247,20 +247,9 @@ is_full (gpointer data)
 }
 
 static void
-resume_test (gpointer data)
-{
-    RelaisCommandCall *test = data;
-
-    relais_call_resume (test);
-    relais_call_unref (test);
-}
-
-static void
 wait_for_room (gpointer data)
 {
-    Check *check = data;
-
-    relais_loop_post (check->parts->loop, resume_test, relais_call_ref (check->test));
+    relais_call_resume_later (((Check *)data)->test);
 }
 
 static void
@@ -309,41 +298,6 @@ add_step (Check *check, void (*run) (Check *check, const Step *step), const char
     return step;
 }
 
-/* What tenants may send mail From: names, and patterns as "*.example.org". */
-static GHashTable *
-read_authors (RelaisConfig *config)
-{
-    GHashTable *authors = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-
-    for (guint i = 0; i < relais_config_n_sections (config, "tenant"); i++) {
-        const RelaisSection *tenant = relais_config_nth_section (config, "tenant", i);
-        const gchar *const *domains = relais_section_get_list (tenant, "domains");
-
-        for (; *domains != NULL; domains++) {
-            char *pattern = relais_domain_normalise_pattern (*domains);
-
-            if (pattern != NULL)
-                g_hash_table_add (authors, pattern);
-        }
-    }
-    return authors;
-}
-
-static bool
-is_authors (const Check *check, const char *domain)
-{
-    bool found = g_hash_table_contains (check->authors, domain) ||
-                 g_hash_table_contains (check->authors, "*");
-
-    for (const char *dot = strchr (domain, '.'); dot != NULL && !found;
-         dot = strchr (dot + 1, '.')) {
-        g_autofree char *pattern = g_strconcat ("*", dot, NULL);
-
-        found = g_hash_table_contains (check->authors, pattern);
-    }
-    return found;
-}
-
 typedef struct {
     Check *check;
     const char *domain;
@@ -367,10 +321,25 @@ add_test (gpointer data, const RelaisCommand *command)
 static void
 add_domain (Check *check, const char *domain)
 {
-    Tested tested = {check, domain, is_authors (check, domain)};
+    Tested tested = {check, domain, relais_domain_set_has (check->authors, domain)};
 
     add_step (check, run_mail, domain);
     relais_commands_each (check->parts->commands, add_test, &tested);
+}
+
+static RelaisDomainSet *
+read_authors (RelaisConfig *config)
+{
+    RelaisDomainSet *authors = relais_domain_set_new ();
+
+    for (guint i = 0; i < relais_config_n_sections (config, "tenant"); i++) {
+        const gchar *const *domains =
+            relais_section_get_list (relais_config_nth_section (config, "tenant", i), "domains");
+
+        for (; *domains != NULL; domains++)
+            (void)relais_domain_set_add (authors, *domains);
+    }
+    return authors;
 }
 
 /* Adds a domain of the configuration once; what stands for all below a name is none itself. */

@@ -23,10 +23,9 @@ libcore_la_SOURCES += \
     core/ctl-crashes.c core/ctl-crashes-private.h core/ctl-spool.c \
     core/ctl-new.c core/ctl-new-private.h \
     core/daemon.c core/daemon-up.c core/daemon-private.h core/mains-private.h \
-    core/dns-check.c core/dns-check-private.h core/dns-finding-private.h \
+    core/dns-check.c core/dns-check-private.h \
     core/limiter.c core/limiter-private.h \
     core/notify.c core/notify-private.h core/policies.c core/policies-private.h \
-    core/ptr-check.c core/ptr-check-private.h \
     core/privileges.c core/privileges-private.h \
     core/process.c core/process-private.h \
     core/reexec.c core/reexec-private.h \

@@ -43,20 +43,9 @@ is_full (gpointer data)
 }
 
 static void
-resume (gpointer data)
-{
-    RelaisCommandCall *call = data;
-
-    relais_call_resume (call);
-    relais_call_unref (call);
-}
-
-static void
 on_wait (gpointer data)
 {
-    Online *online = data;
-
-    relais_loop_post (online->test->loop, resume, relais_call_ref (online->call));
+    relais_call_resume_later (((Online *)data)->call);
 }
 
 static void

@@ -43,6 +43,8 @@ void relais_call_run (RelaisCommandCall *call, gpointer command_data, const Rela
                       gpointer data);
 /* Calls the function that waits for the output to drain; false if none does. */
 bool relais_call_resume (RelaisCommandCall *call);
+/* The same from a later turn: for sinks that are never full for long. */
+void relais_call_resume_later (RelaisCommandCall *call);
 /* Whether the command has its file come in pieces, and whether it waits for one. */
 bool relais_call_has_stream (const RelaisCommandCall *call);
 /* Whether that file is standard input, whatever the arguments are. */

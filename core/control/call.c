@@ -220,6 +220,12 @@ resume_posted (gpointer data)
     relais_call_unref (call);
 }
 
+void
+relais_call_resume_later (RelaisCommandCall *call)
+{
+    relais_loop_post (call->loop, resume_posted, relais_call_ref (call));
+}
+
 /* --- Pieces ----------------------------------------------------------------------------------- */
 
 void
@@ -313,7 +319,7 @@ relais_call_abandon (RelaisCommandCall *call)
     if (call->take != NULL && call->loop != NULL)
         relais_loop_post (call->loop, end_pieces, relais_call_ref (call));
     if (call->resume != NULL && call->loop != NULL)
-        relais_loop_post (call->loop, resume_posted, relais_call_ref (call));
+        relais_call_resume_later (call);
 }
 
 gboolean
@@ -337,7 +343,7 @@ relais_command_when_drained (RelaisCommandCall *call, RelaisCommandFunc func, gp
     if (call->sink != NULL)
         call->sink->wait (call->sink_data);
     else
-        relais_loop_post (call->loop, resume_posted, relais_call_ref (call));
+        relais_call_resume_later (call);
 }
 
 static void

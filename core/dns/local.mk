@@ -7,6 +7,7 @@ libcore_la_SOURCES += \
     core/dns/dns.c core/dns/dns-private.h core/dns/resolver-private.h \
     core/dns/late.c core/dns/late-private.h \
     core/dns/mail.c \
+    core/dns/ptr-check.c core/dns/ptr-check-private.h \
     core/dns/targets.c core/dns/targets-private.h \
     core/dns/ubevent.c core/dns/ubevent-private.h \
     core/dns/validation.c

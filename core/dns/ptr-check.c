@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "ptr-check-private.h"
+#include "dns/ptr-check-private.h"
 
 #include "conf/net-private.h"
 #include "dns/targets-private.h"
@@ -27,8 +27,9 @@ struct RelaisPtrCheck {
     bool leads_back;
 };
 
-char *
-relais_reverse_name (const guint8 *bytes, gsize n)
+/* The name whose PTR records tell of an address of 4 or 16 octets (RFC 1035 section 3.5, RFC 3596 section 2.5): owned. */
+static char *
+reverse_name (const guint8 *bytes, gsize n)
 {
     GString *name = g_string_new (NULL);
 
@@ -247,7 +248,7 @@ relais_ptr_check_new (RelaisDns *dns, const char *source, const char *helo,
         check->n_bytes = 16;
         memcpy (check->bytes, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
     }
-    check->reverse = relais_reverse_name (check->bytes, check->n_bytes);
+    check->reverse = reverse_name (check->bytes, check->n_bytes);
     check->query = relais_dns_query (dns, check->reverse, RELAIS_DNS_PTR, on_ptr, check);
     return check;
 }

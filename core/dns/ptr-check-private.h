@@ -6,8 +6,19 @@
  */
 #pragma once
 
-#include "dns-finding-private.h"
 #include "dns/dns-private.h"
+
+/* One thing that `relaisctl dns check` found: what a record is like that mail of ours needs. Strings
+ * are borrowed; those that are nullable say so. */
+typedef struct {
+    const char *about; /* the source's name, or the domain */
+    const char *check; /* "ptr", "helo", "mx", or the word of a module's test: "dkim" */
+    const char *
+        state; /* "good" ("published"), "missing", "different", "unusable", "unknown", "not tested", ... */
+    const char *name;    /* at which it was looked for; or NULL */
+    const char *reason;  /* or NULL */
+    const char *publish; /* what should stand there; or NULL */
+} RelaisDnsFinding;
 
 typedef struct RelaisPtrCheck RelaisPtrCheck;
 
@@ -20,7 +31,3 @@ relais_ptr_check_new (RelaisDns *dns, const char *source, const char *helo,
                       const struct sockaddr *address, RelaisPtrCheckFunc func, gpointer data);
 /* Ends it without another call. Accepts NULL. */
 void relais_ptr_check_free (RelaisPtrCheck *check);
-
-/* The name whose PTR records tell of an address of 4 or 16 octets (RFC 1035 section 3.5, RFC 3596 section 2.5): owned.
- * Pure; any thread. */
-char *relais_reverse_name (const guint8 *bytes, gsize n);
